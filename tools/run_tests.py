@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Run the checks and the test legs, set-ups beside them, and sum up.
+
+``python tools/run_tests.py all`` is ``make test``; single groups: see ``--help``. What follows ``--`` goes to pytest.
+Logs and JUnit XML are left in build/reports. The exit status is 0 only if everything that ran went well; the last line
+is the sum over all test runs.
+
+``REQUIRE_BLENDER=4.2,4.5,5.2`` makes it a failure if one of these can't be had here; without it, what could not be
+tested is said in capitals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import checkout
+import envs
+from build_extension import zip_path
+from steps import Runner, Step
+
+ROOT = checkout.ROOT
+REPORTS = ROOT / "build" / "reports"
+BLENDERS = ("4.2", "4.5", "5.2")
+UNIT = ("tests/unit", "tests/contract")
+INTEGRATION = ("tests/integration",)
+BPY_CODE = ("blender", "operators", "ui", "preferences")
+GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "blender", "bench", "format")
+
+
+def clean_environment() -> dict[str, str]:
+    """Return what a step sees beside the rest: this checkout as ``movie_director``, nothing of the caller's Python."""
+    return {"PYTHONPATH": str(checkout.SOURCE_PATH), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
+
+
+def python(environment: str) -> str:
+    """Return the interpreter of an environment."""
+    return str(envs.ENVIRONMENTS[environment].executable)
+
+
+def script(name: str, *arguments: str) -> list[str]:
+    """Return the command of one of the tools."""
+    return [sys.executable, str(ROOT / "tools" / name), *arguments]
+
+
+def required_blenders() -> set[str]:
+    """Return the versions that must not be missing."""
+    return {version.strip() for version in os.environ.get("REQUIRE_BLENDER", "").split(",") if version.strip()}
+
+
+def setup_steps() -> list[Step]:
+    """Return one step for each environment, the ones that most waits for first."""
+    order = (
+        "dev-3.11",
+        "bpy-4.5",
+        "stubs-4.2",
+        "stubs-4.5",
+        "stubs-5.2",
+        "legacy-3.11",
+        "bpy-4.2",
+        "bpy-5.2",
+        "test-3.13",
+    )
+    steps = []
+    for name in order:
+        # Python 3.13 is what Blender 5.2 has: the one is as easy or hard to get as the other
+        version = "5.2" if name == "test-3.13" else name.removeprefix("bpy-")
+        optional = version in BLENDERS and not name.startswith("stubs") and version not in required_blenders()
+        steps.append(Step(f"setup {name}", script("envs.py", "ensure", name), "setup", optional=optional))
+    return steps
+
+
+def lint_steps() -> list[Step]:
+    """Return the linter and the formatter's check."""
+    ruff = str(Path(python("dev-3.11")).parent / "ruff")
+    cache = f"--cache-dir={ROOT / 'build' / 'ruff'}"
+    needs = ("setup dev-3.11",)
+    return [
+        Step("lint", [ruff, "check", cache, "."], "check", needs),
+        Step("format", [ruff, "format", "--check", "--diff", cache, "."], "check", needs),
+    ]
+
+
+def type_steps() -> list[Step]:
+    """Return the strict check of the bpy-free half and one check of the rest for each Blender's stubs."""
+    mypy = [python("dev-3.11"), "-m", "mypy"]
+    cache = ROOT / "build" / "mypy"
+    steps = [
+        Step(
+            "types clients runtime",
+            [*mypy, f"--cache-dir={cache / 'strict'}"],
+            "check",
+            ("setup dev-3.11",),
+            environment=clean_environment(),
+        )
+    ]
+    packages = [part for name in BPY_CODE for part in ("-p", f"movie_director.{name}")]
+    for version in BLENDERS:
+        stubs = f"--python-executable={python(f'stubs-{version}')}"
+        command = [*mypy, "--config-file=tools/mypy-bpy.ini", stubs, f"--cache-dir={cache / version}", *packages]
+        needs = ("setup dev-3.11", f"setup stubs-{version}")
+        environment = clean_environment()
+        steps.append(Step(f"types bpy {version}", command, "check", needs, environment=environment))
+    return steps
+
+
+def leg(name: str, environment: str, folders: tuple[str, ...], arguments: list[str], *, coverage: bool = False) -> Step:
+    """Return one run of pytest in a plain Python."""
+    junit = REPORTS / f"{name.replace(' ', '-')}.xml"
+    runner = ["-m", "coverage", "run", "-m", "pytest"] if coverage else ["-m", "pytest"]
+    command = [python(environment), *runner, *folders, f"--junitxml={junit}", *arguments]
+    # the tests of the build want a Blender's validator
+    needs, after = (f"setup {environment}",), ("setup bpy-4.5",)
+    return Step(name, command, "tests", needs, after, environment=clean_environment(), junit=(junit,))
+
+
+def coverage_steps(arguments: list[str]) -> list[Step]:
+    """Return the leg that is measured, and its gate."""
+    return [
+        leg("tests 3.11", "dev-3.11", (*UNIT, *INTEGRATION), arguments, coverage=True),
+        Step(
+            "coverage",
+            [python("dev-3.11"), str(ROOT / "tools" / "coverage_gate.py")],
+            "check",
+            ("setup dev-3.11",),
+            ("tests 3.11",),
+        ),
+    ]
+
+
+def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]:
+    """Return the build and the headless suite for each version."""
+    setups = tuple(f"setup bpy-{version}" for version in versions)
+    # after all set-ups, so that every Blender's validator judges the zip
+    steps = [Step("build", script("build_extension.py"), "check", after=setups)]
+    for version in versions:
+        command = script("blender_suite.py", "--blender", version, "--zip", str(zip_path()), "--junit", str(REPORTS))
+        junit = tuple(REPORTS / f"blender-{version}-{session}.xml" for session in ("install", "restart"))
+        needs = (f"setup bpy-{version}", "build")
+        steps.append(Step(f"blender {version}", [*command, "--", *arguments], "tests", needs, junit=junit))
+    return steps
+
+
+def bench_steps() -> list[Step]:
+    """Return one step for each benchmark."""
+    files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
+    needs = ("setup dev-3.11",)
+    environment = clean_environment()
+    return [Step(path.stem, [python("dev-3.11"), str(path)], "tests", needs, environment=environment) for path in files]
+
+
+def steps_of(group: str, arguments: list[str]) -> list[Step]:
+    """Return the steps of a group, with only those set-ups that they wait for."""
+    setups = setup_steps()
+    if group == "setup":
+        return setups
+    if group == "all":
+        legs = [
+            leg("tests 3.11 old libraries", "legacy-3.11", (*UNIT, *INTEGRATION), arguments),
+            leg("tests 3.13", "test-3.13", (*UNIT, *INTEGRATION), arguments),
+        ]
+        checks = [*lint_steps(), *type_steps()]
+        return [*setups, *checks, *coverage_steps(arguments), *blender_steps(BLENDERS, arguments), *legs]
+    steps = {
+        "lint": lint_steps,
+        "types": type_steps,
+        "unit": lambda: [leg("unit", "dev-3.11", UNIT, arguments)],
+        "integration": lambda: [leg("integration", "dev-3.11", INTEGRATION, arguments)],
+        "blender": lambda: blender_steps(BLENDERS, arguments),
+        "bench": bench_steps,
+        **{f"blender-{version}": lambda version=version: blender_steps((version,), arguments) for version in BLENDERS},
+    }[group]()
+    wanted = {name for step in steps for name in step.needs}
+    return [*(step for step in setups if step.name in wanted), *steps]
+
+
+def main() -> int:
+    """Run the group that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("group", choices=[*GROUPS, *(f"blender-{version}" for version in BLENDERS)])
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    arguments = parser.parse_args()
+    checkout.ensure_link()
+    if arguments.group == "format":
+        ruff = str(Path(python("dev-3.11")).parent / "ruff")
+        envs.ensure("dev-3.11")
+        os.execv("/bin/sh", ["sh", "-c", '"$0" check --fix --quiet . ; exec "$0" format .', ruff])
+    steps = steps_of(arguments.group, arguments.pytest)
+    if not steps:
+        print(f"There is nothing to run for {arguments.group} in this tree.")
+        return 0
+    try:
+        return 0 if Runner(steps, ROOT, REPORTS).run() else 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

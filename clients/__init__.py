@@ -1,0 +1,69 @@
+"""Clients for five generative backends behind one job interface. No ``bpy`` here: this is a plain Python package.
+
+Names are imported from their modules when first used, so that importing the package costs Blender's start next to
+nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import errors, events
+    from .audioldm import AudioLDMClient
+    from .base import BaseAPIClient, ServerInfo
+    from .comfyui import ComfyUIClient
+    from .jobs import Artifact, Job, JobState, JobStatus, Progress, Result
+    from .litellm import LiteLLMClient
+    from .options import ClientOptions
+    from .registry import BACKENDS, BackendInfo
+    from .rvc import RVCClient
+    from .wan2gp import Wan2GPClient
+
+_MODULE_OF = {
+    "AudioLDMClient": "audioldm",
+    "BACKENDS": "registry",
+    "BackendInfo": "registry",
+    "BaseAPIClient": "base",
+    "ServerInfo": "base",
+    "ComfyUIClient": "comfyui",
+    "Artifact": "jobs",
+    "Job": "jobs",
+    "JobState": "jobs",
+    "JobStatus": "jobs",
+    "Progress": "jobs",
+    "Result": "jobs",
+    "LiteLLMClient": "litellm",
+    "ClientOptions": "options",
+    "RVCClient": "rvc",
+    "Wan2GPClient": "wan2gp",
+}
+_MODULES = ("errors", "events")
+
+__all__ = [
+    "BACKENDS",
+    "Artifact",
+    "AudioLDMClient",
+    "BackendInfo",
+    "BaseAPIClient",
+    "ClientOptions",
+    "ComfyUIClient",
+    "Job",
+    "JobState",
+    "JobStatus",
+    "LiteLLMClient",
+    "Progress",
+    "RVCClient",
+    "Result",
+    "ServerInfo",
+    "Wan2GPClient",
+    "errors",
+    "events",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _MODULE_OF:
+        return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,110 @@
+"""What all typed requests have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from .errors import ValidationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Base of the typed requests. ``metadata`` is kept with the job and its result and means nothing to the backend."""
+
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong on the face of it, one sentence a field; needs neither disk nor server."""
+        return [] if isinstance(self.metadata, dict) else ["metadata: a dict is needed."]
+
+    def validate(self) -> None:
+        """Raise ``ValidationError`` with all problems if there are any."""
+        problems = self.problems()
+        if problems:
+            raise ValidationError(
+                f"{type(self).__name__}: {' '.join(problems)}",
+                problems=problems,
+                hint="Correct the request and send it again.",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready data that ``from_dict`` takes back."""
+        return {each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make a request of its fields; unknown or missing names raise ``ValidationError``."""
+        problems = cls._name_problems(data)
+        if problems:
+            raise ValidationError(f"{cls.__name__}: {' '.join(problems)}", problems=problems, hint="Correct the names.")
+        return cls(**data)
+
+    @classmethod
+    def _name_problems(cls, data: Mapping[str, Any]) -> list[str]:
+        fields = {each.name: each for each in dataclasses.fields(cls)}
+        problems = [_unknown(name, fields) for name in data if name not in fields]
+        for name, each in fields.items():
+            required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+            if required and name not in data:
+                problems.append(f"{name}: missing.")
+        return problems
+
+
+def text_problems(name: str, value: Any) -> list[str]:
+    """Return what is wrong with a field that must be a text with something in it."""
+    return [] if isinstance(value, str) and value.strip() else [f"{name}: a text is needed."]
+
+
+def path_problems(name: str, value: Any) -> list[str]:
+    """Return what is wrong with a field that must name a file; whether the file is there is found out later."""
+    return [] if isinstance(value, (str, Path)) and str(value) else [f"{name}: a file is needed."]
+
+
+def mapping_problems(name: str, value: Any) -> list[str]:
+    """Return what is wrong with a field that must map names to values."""
+    good = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    return [] if good else [f"{name}: a mapping with names as keys is needed."]
+
+
+def integer_problems(name: str, value: Any, *, least: int, most: int | None = None) -> list[str]:
+    """Return what is wrong with a field that may be None or a whole number within its limits."""
+    if value is None:
+        return []
+    if not isinstance(value, int) or isinstance(value, bool):
+        return [f"{name}: a whole number is needed."]
+    if value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"between {least} and {most}"
+        return [f"{name}: it must be {limits}."]
+    return []
+
+
+def number_problems(name: str, value: Any, *, above: float) -> list[str]:
+    """Return what is wrong with a field that must be a finite number above a limit."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > above
+    return [] if good else [f"{name}: a number above {above:g} is needed."]
+
+
+def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """Return the known names most like ``name``, the best first."""
+    return tuple(difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5))
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = nearest_names(name, known)
+    return f"{name}: unknown field; did you mean {' or '.join(near)}?" if near else f"{name}: unknown field."
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value

@@ -1,0 +1,87 @@
+"""JSON from servers: checked, bounded in depth, and decoded so that other threads get their turns."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..errors import ProtocolError
+
+WHOLE_BELOW_CHARS = 128 * 1024
+"""Texts up to this length are decoded in one go, which holds the interpreter's lock for about a millisecond."""
+
+_decoder = json.JSONDecoder()
+_space = re.compile(r"[ \t\n\r]*")
+
+
+def decode_json(data: bytes | str) -> Any:
+    """Return the decoded value; ``ProtocolError`` (code ``invalid_json``) for what is none or is nested too deeply.
+
+    A long text is decoded member by member, two levels deep: the C decoder holds the lock for one member only.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        if len(text) <= WHOLE_BELOW_CHARS:
+            return json.loads(text)
+        value, end = _value(text, _skip(text, 0), levels=2)
+        if _skip(text, end) != len(text):
+            raise ValueError("text after the value")
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(
+            f"The server's answer is not valid JSON: {error}.",
+            code="invalid_json",
+            hint="Is this the address of the right server?",
+        ) from error
+    return value
+
+
+def _skip(text: str, at: int) -> int:
+    match = _space.match(text, at)
+    return match.end() if match else at
+
+
+def _value(text: str, at: int, levels: int) -> tuple[Any, int]:
+    opening = text[at : at + 1]
+    if levels and opening == "{":
+        return _members(text, at, levels)
+    if levels and opening == "[":
+        return _items(text, at, levels)
+    return _decoder.raw_decode(text, at)
+
+
+def _members(text: str, at: int, levels: int) -> tuple[dict[str, Any], int]:
+    members: dict[str, Any] = {}
+    at = _skip(text, at + 1)
+    if text[at : at + 1] == "}":
+        return members, at + 1
+    while True:
+        name, at = _decoder.raw_decode(text, at)
+        at = _skip(text, at)
+        if not isinstance(name, str) or text[at : at + 1] != ":":
+            raise ValueError(f"a member's name was expected at {at}")
+        members[name], at = _value(text, _skip(text, at + 1), levels - 1)
+        at, ended = _separator(text, at, "}")
+        if ended:
+            return members, at
+
+
+def _items(text: str, at: int, levels: int) -> tuple[list[Any], int]:
+    items: list[Any] = []
+    at = _skip(text, at + 1)
+    if text[at : at + 1] == "]":
+        return items, at + 1
+    while True:
+        item, at = _value(text, at, levels - 1)
+        items.append(item)
+        at, ended = _separator(text, at, "]")
+        if ended:
+            return items, at
+
+
+def _separator(text: str, at: int, closing: str) -> tuple[int, bool]:
+    at = _skip(text, at)
+    mark = text[at : at + 1]
+    if mark not in (",", closing) or not mark:
+        raise ValueError(f"',' or '{closing}' was expected at {at}")
+    return _skip(text, at + 1) if mark == "," else at + 1, mark == closing

@@ -1,0 +1,19 @@
+"""What stands between Blender and the clients: lanes, the event channel, the job journal, demo servers. No ``bpy``
+here.
+"""
+
+from .channel import ChannelItem, EventChannel, JobEvent, ProbeFinished, Recovered
+from .runtime import JobView, Runtime
+from .settings import BackendSettings, RuntimeSettings
+
+__all__ = [
+    "BackendSettings",
+    "ChannelItem",
+    "EventChannel",
+    "JobEvent",
+    "JobView",
+    "ProbeFinished",
+    "Recovered",
+    "Runtime",
+    "RuntimeSettings",
+]

@@ -1,0 +1,334 @@
+"""The runtime: everything that an add-on, or another host, needs to have jobs done in the background."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..clients.errors import BackendError, JobDetached, JobNotFound, OfflineRefused, ValidationError
+from ..clients.events import TERMINAL, Event, Failed, Queued, Succeeded
+from ..clients.jobs import Job, JobStatus
+from ..clients.registry import BACKENDS, BackendInfo
+from ..clients.requests import nearest_names
+from ..clients.runner import JobRunner
+from ..clients.transport.url import parse_server_url
+from .channel import EventChannel, JobEvent, ProbeFinished, Recovered
+from .demo import DemoServers
+from .journal import JobJournal
+from .outputs import write_sidecars
+from .settings import BackendSettings, RuntimeSettings
+
+if TYPE_CHECKING:
+    from ..clients.base import BaseAPIClient, ServerInfo
+    from ..clients.requests import Request
+
+KEEP_FINISHED = 1000
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as a list shows it."""
+
+    id: str
+    backend: str
+    title: str
+    status: JobStatus
+    tag: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    job: Job
+    tag: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _ClientKey:
+    """What a client was made of: when any of it changes, the next job gets a new one."""
+
+    settings: BackendSettings
+    output_dir: str
+    demo: bool
+    demo_speed: float
+
+
+class Runtime:
+    """Jobs for all backends: a lane for each, one channel to the main thread, one journal.
+
+    Made without I/O or threads. ``submit``, ``cancel``, ``probe``, ``configure`` and the queries may be called from
+    Blender's main thread: they neither block nor do I/O. Clients and demo servers are made on worker threads.
+    """
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        self.channel = EventChannel()
+        self._settings = settings
+        self._journal = JobJournal(settings.state_dir)
+        self._demo = DemoServers()
+        self._lock = threading.Lock()
+        self._runners: dict[str, JobRunner] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._unreported: set[str] = set()
+        self._client_lock = threading.Lock()
+        self._clients: dict[str, tuple[_ClientKey, BaseAPIClient]] = {}
+        self._retired: list[tuple[JobRunner, BaseAPIClient]] = []
+        self._errands: list[threading.Thread] = []
+        self._closed = False
+
+    # For the main thread
+
+    def configure(self, settings: RuntimeSettings) -> None:
+        """Use other settings for the jobs to come; those under way keep theirs."""
+        self._settings = settings
+        with self._lock:
+            for name, runner in self._runners.items():
+                runner.options = settings.options_for(BACKENDS[name])
+
+    def submit(
+        self,
+        backend: str,
+        request: Request | Mapping[str, Any],
+        *,
+        priority: int = 0,
+        tag: Mapping[str, str] | None = None,
+    ) -> Job:
+        """Queue a request in its backend's lane and return the job; ``tag`` comes back with its events, also after a
+        crash.
+
+        Raises ``ValidationError`` for what is wrong on its face, ``OfflineRefused`` when Blender's online access is
+        off and the server is not on this machine.
+        """
+        info = self._info(backend)
+        self._check_online(info)
+        return self._runner(info).submit(request, priority=priority, prepare=partial(self._follow, tag=dict(tag or {})))
+
+    def cancel(self, job_id: str) -> bool:
+        """End the job as cancelled; True if this call did it. ``JobNotFound`` for an unknown id."""
+        return self._runner_of(job_id).cancel(job_id)
+
+    def jobs(self) -> list[JobView]:
+        """Return all jobs, the newest first."""
+        with self._lock:
+            entries = list(self._entries.values())
+        return [
+            JobView(entry.job.id, entry.job.backend, _title(entry), entry.job.status, entry.tag)
+            for entry in reversed(entries)
+        ]
+
+    def job(self, job_id: str) -> Job:
+        """Return the job; ``JobNotFound`` if it is unknown or forgotten."""
+        return self._runner_of(job_id).job(job_id)
+
+    def status(self, job_id: str) -> JobStatus:
+        """Return the job's status; ``JobNotFound`` for an unknown id."""
+        return self.job(job_id).status
+
+    def tag(self, job_id: str) -> Mapping[str, str]:
+        """Return what was given with the job, empty for an unknown one."""
+        entry = self._entries.get(job_id)
+        return entry.tag if entry else {}
+
+    def forget(self, job_id: str) -> None:
+        """Drop an ended job from the list."""
+        self._runner_of(job_id).forget(job_id)
+        with self._lock:
+            self._entries.pop(job_id, None)
+
+    def probe(self, backend: str) -> str:
+        """Begin a connection test and return its id; ``ProbeFinished`` comes through the channel."""
+        info = self._info(backend)
+        self._check_online(info)
+        probe_id = str(uuid.uuid4())
+        self._run_errand(lambda: self._probe(info, probe_id), f"probe-{backend}")
+        return probe_id
+
+    def recover(self) -> None:
+        """Re-join the unfinished jobs of sessions that have ended; ``Recovered`` comes through the channel."""
+        self._run_errand(self._recover, "recover")
+
+    def active(self) -> bool:
+        """Whether anything is under way or waits in the channel."""
+        if self._unreported or not self.channel.empty() or any(errand.is_alive() for errand in self._errands):
+            return True
+        return any(runner.busy() for runner in self._runners.values())
+
+    def close(self, *, detach: bool = True, timeout_s: float = 2.0) -> None:
+        """End everything within ``timeout_s``; with ``detach``, jobs that can be resumed are left running on their
+        servers.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            self._closed = True
+            runners = list(self._runners.values())
+        closing = [
+            _started(partial(runner.close, detach=detach, timeout_s=timeout_s * 0.7), "close") for runner in runners
+        ]
+        _join(closing, deadline)
+        with self._client_lock:
+            clients = [client for _, client in (*self._clients.values(), *self._retired)]
+            self._clients.clear()
+            self._retired.clear()
+        for client in clients:
+            client.close(timeout_s=max(0.1, deadline - time.monotonic()))
+        _join(self._errands, deadline)
+        self._journal.close()
+        self._demo.stop()
+
+    # Lanes
+
+    def _info(self, backend: str) -> BackendInfo:
+        info = BACKENDS.get(backend)
+        if info is None or backend not in self._settings.backends:
+            near = nearest_names(backend, BACKENDS)
+            raise ValidationError(
+                f"There is no backend {backend!r}.",
+                code="unknown_backend",
+                hint=f"Did you mean {' or '.join(near)}?" if near else f"Choose one of {', '.join(BACKENDS)}.",
+            )
+        return info
+
+    def _check_online(self, info: BackendInfo) -> None:
+        settings = self._settings
+        if settings.demo_mode:
+            return
+        url = parse_server_url(settings.backends[info.name].base_url)
+        if not settings.online_access and not url.is_loopback:
+            raise OfflineRefused(
+                f"{info.label} is at {url}, which is not this machine, and Blender's online access is off.",
+                backend=info.name,
+                hint="Allow online access in Preferences > System, or use a server on this machine.",
+            )
+
+    def _runner(self, info: BackendInfo) -> JobRunner:
+        with self._lock:
+            if self._closed:
+                raise _shutting_down()
+            runner = self._runners.get(info.name)
+            if runner is None:
+                options = self._settings.options_for(info)
+                runner = JobRunner(
+                    info.name, lambda: self._client(info), info.requests, options, recorder=self._journal
+                )
+                self._runners[info.name] = runner
+            return runner
+
+    def _runner_of(self, job_id: str) -> JobRunner:
+        entry = self._entries.get(job_id)
+        if entry is None:
+            raise JobNotFound(f"No job {job_id} is known.", hint="It was removed from the list.")
+        return self._runners[entry.job.backend]
+
+    def _follow(self, job: Job, tag: dict[str, str]) -> None:
+        self._journal.set_tag(job.id, tag)
+        with self._lock:
+            self._entries[job.id] = _Entry(job, tag)
+            self._unreported.add(job.id)
+            self._drop_oldest()
+        job.add_listener(lambda event: self._forward(job, tag, event))
+
+    def _drop_oldest(self) -> None:
+        if len(self._entries) <= KEEP_FINISHED:
+            return
+        for job_id, entry in list(self._entries.items()):
+            if entry.job.done():
+                del self._entries[job_id]
+                return
+
+    # On the dispatcher threads
+
+    def _forward(self, job: Job, tag: Mapping[str, str], event: Event) -> None:
+        try:
+            self._keep(job, event)
+        finally:
+            self.channel.put(JobEvent(job, tag, event))
+            if isinstance(event, TERMINAL):
+                self._unreported.discard(job.id)
+
+    def _keep(self, job: Job, event: Event) -> None:
+        if isinstance(event, Queued) and job._stage == "queued" and not job.done():
+            self._journal.record(job.record())
+        elif isinstance(event, Succeeded):
+            write_sidecars(job, event.result)
+        left_running = isinstance(event, Failed) and isinstance(event.error, JobDetached)
+        if isinstance(event, TERMINAL) and not left_running:
+            self._journal.ended(job.id, type(event).__name__.lower())
+
+    # On the workers
+
+    def _client(self, info: BackendInfo) -> BaseAPIClient:
+        """Return the backend's client for the settings of now; made here, so that its imports cost a worker, not
+        Blender.
+        """
+        settings = self._settings
+        own = settings.backends[info.name]
+        key = _ClientKey(own, str(settings.output_dir), settings.demo_mode, settings.demo_speed)
+        with self._client_lock:
+            if self._closed:
+                raise _shutting_down()
+            known = self._clients.get(info.name)
+            if known is not None and known[0] == key:
+                return known[1]
+            url = self._demo.url(info.name, settings.demo_speed) if settings.demo_mode else own.base_url
+            client = info.client(
+                url,
+                api_key=None if settings.demo_mode else own.api_key,
+                headers={} if settings.demo_mode else dict(own.headers),
+                options=settings.options_for(info),
+                recorder=self._journal,
+            )
+            self._clients[info.name] = (key, client)
+            if known is not None:
+                self._retired.append((self._runners[info.name], known[1]))
+            unused = [pair for pair in self._retired if not pair[0].uses(pair[1])]
+            self._retired = [pair for pair in self._retired if pair not in unused]
+        for _, old in unused:
+            old.close()
+        return client
+
+    def _probe(self, info: BackendInfo, probe_id: str) -> None:
+        found: ServerInfo | None = None
+        failure: BackendError | None = None
+        try:
+            found = self._client(info).probe()
+        except BackendError as error:
+            failure = error
+        self.channel.put(ProbeFinished(probe_id, info.name, found, failure))
+
+    def _recover(self) -> None:
+        job_ids: list[str] = []
+        for entry in self._journal.take_over():
+            try:
+                info = self._info(str(entry.record["backend"]))
+                job = self._runner(info).resume(entry.record, prepare=partial(self._follow, tag=dict(entry.tag)))
+            except BackendError:
+                self._journal.ended(entry.record["id"], "unusable")
+                continue
+            job_ids.append(job.id)
+        self.channel.put(Recovered(tuple(job_ids)))
+
+    def _run_errand(self, work: Callable[[], None], name: str) -> None:
+        self._errands = [errand for errand in self._errands if errand.is_alive()]
+        self._errands.append(_started(work, name))
+
+
+def _shutting_down() -> BackendError:
+    return BackendError("Movie Director is shutting down.", code="client_closed", hint="Enable the extension again.")
+
+
+def _title(entry: _Entry) -> str:
+    return entry.tag.get("title") or str(getattr(entry.job.request, "prompt", "") or type(entry.job.request).__name__)
+
+
+def _started(work: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=work, name=f"movie-director-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _join(threads: list[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

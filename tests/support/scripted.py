@@ -32,7 +32,9 @@ def succeed(_job: JobContext) -> Result:
 
 
 class ScriptedClient(BaseAPIClient):
-    """``behaviour`` is run for each job, ``on_rejoin`` and ``on_cancel`` for the other hooks; ``told`` are the cancelled ids."""
+    """``behaviour`` is run for each job, ``on_rejoin`` and ``on_cancel`` for the other hooks; ``told`` are the
+    cancelled ids.
+    """
 
     name: ClassVar[str] = "scripted"
     request_types: ClassVar[tuple[type[Request], ...]] = (ScriptedRequest,)

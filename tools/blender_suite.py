@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = ("install", "restart")
 MODULE = "bl_ext.user_default.movie_director"
-LIBRARIES = ("urllib3", "certifi", "requests", "websocket", "wsproto", "h11")
+LIBRARIES = ("urllib3", "certifi", "requests", "websocket", "wsproto", "h11", "filelock")
 DISTRIBUTIONS = {"websocket": "websocket-client"}
 NOT_INSTALLED = 90
 
@@ -76,12 +76,16 @@ def run_session(session: str, zip_path: Path, junit: Path | None, pytest_argumen
 
 
 def library_at_work(name: str) -> str:
-    """Return version and place of the library that an import would get now, without importing it."""
+    """Return version and place of the library that an import gets now, without importing it.
+
+    Blender 5.2 has some of them loaded before any extension, so its own stay at work there after a restart too.
+    """
+    loaded = ", loaded at Blender's start" if name in sys.modules else ""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.origin:
         return "none"
     place = "the bundled wheel" if f"{os.sep}.local{os.sep}" in spec.origin else "Blender's own"
-    return f"{importlib.metadata.version(DISTRIBUTIONS.get(name, name)):12} {place}"
+    return f"{importlib.metadata.version(DISTRIBUTIONS.get(name, name)):12} {place}{loaded}"
 
 
 def start_session(session: str, arguments: argparse.Namespace, resources: Path) -> int:
@@ -89,7 +93,8 @@ def start_session(session: str, arguments: argparse.Namespace, resources: Path) 
     import envs
 
     python = envs.ENVIRONMENTS[f"bpy-{arguments.blender}"].executable
-    command = [str(python), "-B", __file__, "--inside", session, "--zip", str(arguments.zip)]
+    # -P: Blender's Python must not find our tools
+    command = [str(python), "-B", "-P", __file__, "--inside", session, "--zip", str(arguments.zip)]
     command += ["--blender", arguments.blender, "--timeout", str(arguments.timeout)]
     if arguments.junit:
         arguments.junit.mkdir(parents=True, exist_ok=True)

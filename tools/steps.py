@@ -88,7 +88,7 @@ class Runner:
         threads = []
         try:
             with self._changed:
-                while any(step.state in (State.WAITING, State.RUNNING) for step in self._steps.values()):
+                while self._has_waiting_or_running():
                     for step in self._startable():
                         step.state = State.RUNNING
                         threads.append(threading.Thread(target=self._run_one, args=(step,), daemon=True))
@@ -109,21 +109,28 @@ class Runner:
             return not any(self._steps[name].state is State.MISSING for name in step.needs)
         return step.state is State.FAILED
 
+    def _has_waiting_or_running(self) -> bool:
+        """Give up on what needs a step that went wrong; tell if any step is left. The lock is held."""
+        given_up = True
+        while given_up:
+            given_up = False
+            for step in self._steps.values():
+                needed = [self._steps[name] for name in step.needs]
+                bad = [other.name for other in needed if other.state in (State.FAILED, State.NOT_RUN, State.MISSING)]
+                if step.state is State.WAITING and bad:
+                    step.state, step.note = State.NOT_RUN, f"for lack of: {', '.join(bad)}"
+                    given_up = True
+        return any(step.state in (State.WAITING, State.RUNNING) for step in self._steps.values())
+
     def _startable(self) -> list[Step]:
-        """Return the steps to start now, and give up on those whose needs can't be met. The lock is held."""
+        """Return the steps to start now. The lock is held."""
         free = dict(LANES)
         for step in self._steps.values():
             free[step.lane] -= step.state is State.RUNNING
         chosen = []
         for step in self._steps.values():
-            if step.state is not State.WAITING:
-                continue
-            needed = [self._steps[name] for name in step.needs]
-            failed = [other.name for other in needed if other.state in (State.FAILED, State.NOT_RUN, State.MISSING)]
-            if failed:
-                step.state, step.note = State.NOT_RUN, f"for lack of: {', '.join(failed)}"
-                self._changed.notify_all()
-            elif all(self._has_ended(name) for name in (*step.needs, *step.after)) and free[step.lane] > 0:
+            waiting = step.state is State.WAITING and free[step.lane] > 0
+            if waiting and all(self._has_ended(name) for name in (*step.needs, *step.after)):
                 free[step.lane] -= 1
                 chosen.append(step)
         return chosen
@@ -228,12 +235,12 @@ def read_junit(path: Path) -> Counts:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started."""
+    """End a process that was started with start_new_session, and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    # also what is left of its children when it has ended in order itself
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

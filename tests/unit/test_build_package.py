@@ -74,4 +74,4 @@ def test_wheel_holds_the_bpy_free_half_and_its_data(checkout: Path, tmp_path: Pa
         for path in (ROOT / folder).rglob("*")
         if path.suffix in {".py", ".json", ".typed", ".png"}
     }
-    assert names == expected | {"movie_director/__init__.py", "movie_director/preferences.py"}
+    assert names == expected | {"movie_director/__init__.py"}

@@ -6,10 +6,11 @@ import threading
 import time
 
 import pytest
+from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, scripted
+
 from movie_director.clients import errors, events
 from movie_director.clients.jobs import BackendCancel, JobState, Result
 from movie_director.clients.options import ClientOptions
-from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, scripted
 
 
 def names(job):

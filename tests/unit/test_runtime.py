@@ -37,8 +37,8 @@ class Scripts:
 
     def make(self, url, **given):
         client = ScriptedClient(url, **given)
-        client.behaviour = lambda job: self.behaviour(job)
-        client.on_rejoin = lambda job: self.on_rejoin(job)
+        client.behaviour = lambda job: self.behaviour(job)  # noqa: PLW0108 - looked up when the job runs
+        client.on_rejoin = lambda job: self.on_rejoin(job)  # noqa: PLW0108
         client.thread = threading.current_thread().name
         self.clients.append(client)
         return client

@@ -1,0 +1,194 @@
+"""A mock ComfyUI: the server's HTTP routes and websocket, with a queue that runs and pictures that come out of it.
+
+Facts: recordings of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui), which the tests compare it with.
+"""
+
+import json
+import urllib.parse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .comfyui_engine import Engine
+from .comfyui_files import FileStore
+from .comfyui_jobs import JobsApi
+from .comfyui_library import LibraryApi
+from .comfyui_messages import Hub
+from .comfyui_object_info import CHECKPOINTS, FOLDERS, NODE_CLASSES, info_of
+from .comfyui_prompt import PromptApi
+from .comfyui_versions import VERSIONS, system_stats
+from .faults import Fault
+from .responses import Request, Response, Upgrade
+from .server import MockServer
+
+if TYPE_CHECKING:
+    from .websocket import WebSocketConnection
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class MockComfyUI(MockServer):
+    """A ComfyUI server of ``version`` "0.33.0", "0.3.64" or "0.3.40" (else ``ValueError``).
+
+    ``engine`` and ``files`` are its inside, for tests that want to look; :meth:`vanish` is a restart of its process.
+    """
+
+    name = "comfyui"
+    server_header = "Python/3.11 aiohttp/3.14.5"
+
+    def __init__(
+        self,
+        *,
+        version: str = "0.33.0",
+        faults: Iterable[Fault] = (),
+        speed: float = 1.0,
+        prefix: str = "",
+        auth: str | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        if version not in VERSIONS:
+            raise ValueError(f"no mock of ComfyUI {version}: there are {', '.join(VERSIONS)}")
+        self.version = VERSIONS[version]
+        self.files = FileStore()
+        super().__init__(faults=faults, speed=speed, prefix=prefix, auth=auth, host=host)
+
+    # Life
+
+    def on_start(self) -> None:
+        self.engine.start()
+
+    def on_stop(self) -> None:
+        self.engine.stop()
+
+    def vanish(self, seconds: float = 0.0) -> None:
+        """The process 'restarts': all that was in memory is gone; HTTP is refused for ``seconds``."""
+        self.engine.vanish()
+        self.go_down(seconds)
+
+    # Routes
+
+    def add_routes(self) -> None:
+        self.hub = Hub(self.version, self.faults)
+        self.engine = Engine(self.version, self.hub, self.files, self.faults, self.pace)
+        self.engine.on_vanish = self.vanish
+        self._add_prompt_routes()
+        self._add_file_routes()
+        self._add_info_routes()
+        self.route("GET", "/ws", self._websocket)
+
+    def _add_prompt_routes(self) -> None:
+        prompts = PromptApi(self.engine, self.version)
+        self.route("GET", "/prompt", prompts.remaining)
+        self.route("POST", "/prompt", prompts.post)
+        self.route("GET", "/queue", prompts.queue)
+        self.route("POST", "/queue", prompts.change_queue)
+        self.route("POST", "/interrupt", prompts.interrupt)
+        self.route("POST", "/free", prompts.free)
+        self.route("GET", "/history", prompts.history)
+        self.route("POST", "/history", prompts.change_history)
+        self.route("GET", "/history/{id}", prompts.history_of)
+        if self.version.jobs:
+            jobs = JobsApi(self.engine)
+            self.route("GET", "/api/jobs", jobs.several)
+            self.route("POST", "/api/jobs/cancel", jobs.cancel_many)
+            self.route("GET", "/api/jobs/{id}", jobs.one)
+            self.route("POST", "/api/jobs/{id}/cancel", jobs.cancel)
+
+    def _add_file_routes(self) -> None:
+        library = LibraryApi(self.files, self.version)
+        self.route("GET", "/view", library.view)
+        self.route("POST", "/upload/image", library.upload_image)
+        self.route("POST", "/upload/mask", library.upload_mask)
+        self.route("GET", "/userdata", library.list_userdata)
+        self.route("GET", "/userdata/{file}", library.get_userdata)
+        self.route("POST", "/userdata/{file}", library.post_userdata)
+        self.route("DELETE", "/userdata/{file}", library.delete_userdata)
+
+    def _add_info_routes(self) -> None:
+        features = self.version.features
+        self.route("GET", "/", lambda _: Response.html("<!doctype html><title>ComfyUI</title>"))
+        self.route("GET", "/system_stats", lambda _: Response.json(system_stats(self.version)))
+        if features is not None:
+            self.route("GET", "/features", lambda _: Response.json(features))
+        self.route("GET", "/object_info", self._object_info)
+        self.route("GET", "/object_info/{name}", self._object_info_of)
+        self.route("GET", "/models", lambda _: Response.json(list(FOLDERS)))
+        self.route("GET", "/models/{folder}", self._models)
+        self.route("GET", "/embeddings", lambda _: Response.json([]))
+        self.route("GET", "/users", lambda _: Response.json({"storage": "server", "migrated": False}))
+        self.route("GET", "/settings", lambda _: Response.json({}))
+
+    def route_of(self, path: str) -> str:
+        """Every route exists under /api too; the jobs API only there."""
+        if path.startswith("/api/") and not path.startswith("/api/jobs"):
+            return path[len("/api") :]
+        return path
+
+    def missing(self, request: Request) -> Response:
+        """The static file handler's 404 for GET, 405 for what else has no route."""
+        methods = self.methods(request.path)
+        if request.method == "OPTIONS" and methods:
+            return Response()
+        if request.method == "GET":
+            return Response(404, b"", {"Content-Type": "application/octet-stream"}, chunked=True)
+        response = Response.text("405: Method Not Allowed", 405)
+        response.headers["Allow"] = ",".join(sorted({"GET", "HEAD", *methods}))
+        return response
+
+    def forbidden(self, request: Request) -> Response | None:
+        """The check of Host against Origin on loopback, and of cross-site requests."""
+        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        if host and origin and host.rpartition(":")[0] in LOOPBACK and urllib.parse.urlsplit(origin).netloc != host:
+            return Response(403)
+        if self.version.hardened and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            return Response(403)
+        return None
+
+    # Information
+
+    def _object_info(self, request: Request) -> Response:
+        return Response.json({name: self._info(name) for name in NODE_CLASSES})
+
+    def _object_info_of(self, request: Request) -> Response:
+        name = request.parts["name"]
+        return Response.json({name: self._info(name)} if name in NODE_CLASSES else {})
+
+    def _info(self, name: str) -> dict[str, object]:
+        return info_of(name, self.version, lambda: self.files.names("input"))
+
+    def _models(self, request: Request) -> Response:
+        folder = request.parts["folder"]
+        if folder not in FOLDERS:
+            return Response(404)
+        return Response.json(list(CHECKPOINTS) if folder == "checkpoints" else [])
+
+    # Websocket
+
+    def _websocket(self, request: Request) -> Response:
+        refused = self.faults.take("ws_refuse")
+        if refused is not None:
+            return Response(int(refused.seconds(403)))
+        client_id = request.query.get("clientId", "")
+        return Upgrade(talk=lambda socket: self._talk(socket, client_id, request))
+
+    def _talk(self, socket: "WebSocketConnection", client_id: str, request: Request) -> None:
+        node = self.engine.running_node if client_id and client_id == self.engine.running_client else None
+        sid = self.hub.join(socket, client_id, self.engine.remaining(), node)
+        first = True
+        try:
+            for message in socket.messages():
+                self.requests.add("WS", socket.path, "/ws", request.headers, _as_bytes(message))
+                try:
+                    data = json.loads(message)
+                except ValueError:
+                    continue
+                if not isinstance(data, dict):
+                    continue
+                if first and data.get("type") == "feature_flags" and self.version.features is not None:
+                    self.hub.set_flags(sid, data.get("data") or {})
+                first = False
+        finally:
+            self.hub.leave(sid)
+
+
+def _as_bytes(message: str | bytes) -> bytes:
+    return message.encode() if isinstance(message, str) else bytes(message)

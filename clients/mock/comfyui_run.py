@@ -1,0 +1,297 @@
+"""One run of a prompt in the mock ComfyUI: which nodes run, in which order, and what is told about it."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .comfyui_nodes import Failure, fingerprint, run_node
+from .comfyui_object_info import NODE_CLASSES
+from .faults import SAMPLERS
+
+if TYPE_CHECKING:
+    from .comfyui_engine import Engine, Item
+
+THROTTLE_S = 0.1
+THROTTLE_FRACTION = 0.005
+
+
+class ServerGone(Exception):
+    """The server of this run 'restarted', lost its worker, or stops: say nothing more."""
+
+
+class Interrupted(Exception):
+    """The user stopped the run."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """What a node gave, and what it told the user (None: it has no output of that kind)."""
+
+    outputs: tuple[Any, ...]
+    ui: dict[str, Any] | None
+
+
+class Run:
+    """Executes one queue item on the worker thread."""
+
+    def __init__(self, engine: "Engine", item: "Item", epoch: int) -> None:
+        self.engine = engine
+        self.version = engine.version
+        self.files = engine.files
+        self.prompt_id = item[1]
+        self.prompt = item[2]
+        self.extra_data = item[3]
+        self.secrets = item[5]
+        self.client_id: str | None = item[3].get("client_id")
+        self.node_id = ""
+        self._wanted = item[4]
+        self._epoch = epoch
+        self._messages: list[list[Any]] = []
+        self._states: dict[str, dict[str, Any]] = {}
+        self._executed: list[str] = []
+        self._ui: dict[str, dict[str, Any]] = {}
+        self._signatures: dict[str, str] = {}
+        self._last_progress = (0.0, "", 0.0)
+
+    # The whole
+
+    def execute(self) -> dict[str, Any]:
+        """Runs the prompt; the history entry without its ``prompt``."""
+        self.engine.running_client = self.client_id
+        self._tell("execution_start", {"prompt_id": self.prompt_id})
+        cached = self._prepare_cache()
+        self._tell("execution_cached", {"nodes": cached, "prompt_id": self.prompt_id})
+        if self.engine.faults.take("worker_dead", self.prompt_id):
+            self.engine.kill_worker()
+        try:
+            for node_id in self._in_order(set(cached)):
+                self.node_id = node_id
+                self._do(node_id)
+        except Interrupted:
+            self._tell("execution_interrupted", self._where(), to_all=True)
+            return self._outcome("error")
+        except Failure as failure:
+            self._tell("execution_error", self._error(failure))
+            return self._outcome("error")
+        self._tell("execution_success", {"prompt_id": self.prompt_id})
+        return self._outcome("success")
+
+    def _outcome(self, status: str) -> dict[str, Any]:
+        outputs = {node_id: ui for node_id, ui in self._ui.items() if ui is not None}
+        meta = {
+            node_id: {"node_id": node_id, "display_node": node_id, "parent_node": None, "real_node_id": node_id}
+            for node_id in outputs
+        }
+        state = {"status_str": status, "completed": status == "success", "messages": self._messages}
+        return {"outputs": outputs, "status": state, "meta": meta}
+
+    # The cache: what the last prompt left, found by class and inputs
+
+    def _prepare_cache(self) -> list[str]:
+        known = {self._signature(node_id) for node_id in self.prompt if "inputs" in self.prompt[node_id]}
+        cache = self.engine.cache
+        for signature in [each for each in cache if each not in known]:
+            del cache[signature]
+        return [node_id for node_id in self.prompt if self._signatures.get(node_id) in cache]
+
+    def _signature(self, node_id: str) -> str:
+        if node_id not in self._signatures:
+            node = self.prompt[node_id]
+            self._signatures[node_id] = ""  # against a loop that no output hangs on
+            inputs = {
+                name: ["@", self._signature(value[0]), value[1]] if self._links(value) else value
+                for name, value in node["inputs"].items()
+            }
+            parts = [node["class_type"], sorted(inputs.items()), fingerprint(node, self.files)]
+            text = json.dumps(parts, sort_keys=True, default=str)
+            self._signatures[node_id] = hashlib.sha256(text.encode()).hexdigest()
+        return self._signatures[node_id]
+
+    def _links(self, value: Any) -> bool:
+        return isinstance(value, list) and len(value) == 2 and value[0] in self.prompt
+
+    # The order
+
+    def _in_order(self, cached: set[str]) -> Iterable[str]:
+        """Nodes to run, each after what it needs; among the ready ones outputs first, then what feeds an output."""
+        needs = self._needed(cached)
+        while needs:
+            ready = [node_id for node_id, sources in needs.items() if not sources]
+            chosen = min(ready, key=lambda node_id: (self._distance(node_id, needs), ready.index(node_id)))
+            del needs[chosen]
+            yield chosen
+            for sources in needs.values():
+                sources.discard(chosen)
+
+    def _needed(self, cached: set[str]) -> dict[str, set[str]]:
+        needs: dict[str, set[str]] = {}
+        stack = list(reversed(self._wanted))
+        while stack:
+            node_id = stack.pop()
+            if node_id in needs:
+                continue
+            sources = {value[0] for value in self.prompt[node_id]["inputs"].values() if self._is_link(value)}
+            open_sources = [source for source in sources if self.prompt[source] and source not in cached]
+            needs[node_id] = set(open_sources) if node_id not in cached else set()
+            if node_id not in cached:
+                stack += sorted(open_sources)
+        return needs
+
+    def _is_link(self, value: Any) -> bool:
+        return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+
+    def _distance(self, node_id: str, needs: dict[str, set[str]]) -> int:
+        if NODE_CLASSES[self.prompt[node_id]["class_type"]].is_output:
+            return 0
+        followers = [each for each, sources in needs.items() if node_id in sources]
+        if any(NODE_CLASSES[self.prompt[each]["class_type"]].is_output for each in followers):
+            return 1
+        return 2
+
+    # One node
+
+    def _do(self, node_id: str) -> None:
+        entry = self.engine.cache.get(self._signatures[node_id])
+        if entry is not None:
+            self._told_output(node_id, entry.ui)
+            self._state(node_id, 1, 1, "finished")
+            return
+        class_type = self.prompt[node_id]["class_type"]
+        if self.engine.faults.take("vanish", class_type, node_id):
+            self._vanish()
+        self._state(node_id, 0.0, 1.0, "running")
+        if self.client_id is not None:
+            self.engine.running_node = node_id
+            self._send("executing", {"node": node_id, "display_node": node_id, "prompt_id": self.prompt_id})
+        self.check_interrupt()
+        self._commit_faults(class_type, node_id)
+        result = run_node(self, class_type, self._inputs(node_id))
+        self._executed.append(node_id)
+        self.engine.cache[self._signatures[node_id]] = CacheEntry(result.outputs, result.ui)
+        self._told_output(node_id, result.ui)
+        state = self._states.get(node_id, {})
+        self._state(node_id, state.get("max", 1), state.get("max", 1), "finished")
+
+    def _inputs(self, node_id: str) -> dict[str, Any]:
+        values = {}
+        for name, value in self.prompt[node_id]["inputs"].items():
+            linked = self._is_link(value)
+            values[name] = self.engine.cache[self._signatures[value[0]]].outputs[value[1]] if linked else value
+        return values
+
+    def _told_output(self, node_id: str, ui: dict[str, Any] | None) -> None:
+        if ui is None:
+            return
+        self._ui[node_id] = ui
+        if self.client_id is not None:
+            data = {"node": node_id, "display_node": node_id, "output": ui, "prompt_id": self.prompt_id}
+            self._send("executed", data)
+
+    def _commit_faults(self, class_type: str, node_id: str) -> None:
+        if self.engine.faults.take("oom", class_type, node_id, default=SAMPLERS):
+            raise Failure.out_of_memory()
+        broken = self.engine.faults.take("node_error", class_type, node_id)
+        if broken is not None:
+            raise Failure("ValueError", f"{broken.value or 'injected fault'}\n")
+
+    def _vanish(self) -> None:
+        self.engine.on_vanish()
+        raise ServerGone
+
+    # What nodes call
+
+    def progress(self, value: float, maximum: float, preview: tuple[str, bytes] | None = None) -> None:
+        """A node's progress, with a preview image where there is one. Raises :class:`Interrupted`."""
+        self.check_interrupt()
+        if preview is None and self._throttled(value, maximum):
+            return
+        self._state(self.node_id, value, maximum, "running")
+        metadata = self._preview_metadata() if self.engine.hub.wants_metadata(self.client_id) else None
+        if preview is not None and metadata is not None:
+            self.engine.hub.send_preview(preview[1], preview[0], self.client_id, metadata)
+        node = self.node_id if self.version.progress_state or self.client_id is not None else None
+        self._send("progress", {"value": value, "max": maximum, "prompt_id": self.prompt_id, "node": node})
+        if preview is not None and metadata is None:
+            self.engine.hub.send_preview(preview[1], preview[0], self.client_id, None)
+
+    def say(self, text: str) -> None:
+        """Progress text of the node, as a binary frame."""
+        self.engine.hub.send_progress_text(text, self.node_id, self.client_id)
+
+    def work(self, seconds: float, *, honour_interrupt: bool = True) -> None:
+        """Pretends to work. Raises :class:`Interrupted` where that is honoured."""
+        self.engine.wait(seconds, self._epoch, honour_interrupt=honour_interrupt)
+        if honour_interrupt:
+            self.check_interrupt()
+
+    def breathe(self) -> None:
+        """Between slices of real work: lets other threads run, and ends the run when the server goes."""
+        time.sleep(0)  # noqa: TID251 (gives the interpreter away once; waits for nothing)
+        self.engine.check(self._epoch)
+
+    def check_interrupt(self) -> None:
+        self.engine.check(self._epoch)
+        if self.engine.interrupted:
+            raise Interrupted
+
+    def _throttled(self, value: float, maximum: float) -> bool:
+        """Newer releases send at most one progress in 100 ms and half a percent; the first and the last always."""
+        now = time.monotonic()
+        at, node_id, before = self._last_progress
+        edge = node_id != self.node_id or value >= maximum
+        few = now - at < THROTTLE_S or (value - before) < THROTTLE_FRACTION * maximum
+        if self.version.throttled and not edge and few:
+            return True
+        self._last_progress = (now, self.node_id, value)
+        return False
+
+    def _preview_metadata(self) -> dict[str, Any]:
+        node = {"node_id": self.node_id, "prompt_id": self.prompt_id, "display_node_id": self.node_id}
+        return {**node, "parent_node_id": None, "real_node_id": self.node_id}
+
+    # Telling
+
+    def _state(self, node_id: str, value: float, maximum: float, state: str) -> None:
+        self._states[node_id] = {
+            "value": value,
+            "max": maximum,
+            "state": state,
+            "node_id": node_id,
+            "prompt_id": self.prompt_id,
+            "display_node_id": node_id,
+            "parent_node_id": None,
+            "real_node_id": node_id,
+        }
+        if self.version.progress_state:
+            self._send("progress_state", {"prompt_id": self.prompt_id, "nodes": dict(self._states)})
+
+    def _tell(self, event: str, data: dict[str, Any], *, to_all: bool = False) -> None:
+        """Notes an event for the history and sends it to the owner (to all, if there is none and ``to_all``)."""
+        data = {**data, "timestamp": time.time_ns() // 1_000_000}
+        self._messages.append([event, data])
+        if self.client_id is not None or to_all:
+            self._send(event, data)
+
+    def _send(self, event: str, data: dict[str, Any]) -> None:
+        if self.engine.faults.take("vanish", event):
+            self._vanish()
+        self.engine.hub.send(event, data, self.client_id)
+
+    def _where(self) -> dict[str, Any]:
+        class_type = self.prompt[self.node_id]["class_type"]
+        node = {"prompt_id": self.prompt_id, "node_id": self.node_id, "node_type": class_type}
+        return {**node, "executed": list(self._executed)}
+
+    def _error(self, failure: Failure) -> dict[str, Any]:
+        files = ("execution.py", "execution.py", "execution.py", "nodes.py")
+        return {
+            **self._where(),
+            "exception_message": failure.message,
+            "exception_type": failure.kind,
+            "traceback": [f'  File "/srv/comfyui/{name}", line 1, in run\n    ...\n' for name in files],
+            "current_inputs": {name: [str(value)] for name, value in self._inputs(self.node_id).items()},
+            "current_outputs": list(self.prompt),
+        }

@@ -1,0 +1,169 @@
+"""Faults that a mock backend commits on request, so that a client's answers to them can be tested.
+
+A :class:`Fault` names what goes wrong, on which request, message or node, and how often. The table :data:`FAULT_KINDS`
+is the documentation of every kind; ``docs/`` is generated from it. A :class:`FaultBook` belongs to one mock server and
+is safe to use from any thread.
+"""
+
+import difflib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+HTTP_REFUSE = "http-refuse"
+HTTP_SPOIL = "http-spoil"
+SOCKET = "socket"
+ENGINE = "engine"
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """What one kind of fault does, where it strikes and what ``Fault.on`` and ``Fault.value`` mean for it."""
+
+    point: str
+    text: str
+
+
+FAULT_KINDS: dict[str, FaultKind] = {
+    # Any backend. `on` is a path ("/prompt"), a path with a method ("POST /prompt") or a glob ("/api/*"); a path also
+    # matches what lies below it. The request is read whole and logged, but not carried out.
+    "status": FaultKind(
+        HTTP_REFUSE, "answers with the status in `value` (`status:503`); `retry_after` adds the header"
+    ),
+    "reset": FaultKind(HTTP_REFUSE, "resets the TCP connection (RST) instead of answering"),
+    "close_before_answer": FaultKind(HTTP_REFUSE, "closes the connection in good order without an answer"),
+    "stall": FaultKind(HTTP_REFUSE, "takes the request and says nothing until the client or the server gives up"),
+    "html_login_page": FaultKind(HTTP_REFUSE, "answers 200 with the HTML of a login page, as a proxy does"),
+    "redirect": FaultKind(HTTP_REFUSE, "answers 302 to the URL in `value` (default: another origin)"),
+    "huge_body": FaultKind(HTTP_REFUSE, "answers 200 JSON that never ends, up to `value` bytes (default 1 GiB)"),
+    # Any backend. The request is carried out; the answer is spoilt.
+    "lost_answer": FaultKind(HTTP_SPOIL, "carries the request out, then resets the connection before the answer"),
+    "cut_body": FaultKind(HTTP_SPOIL, "sends the headers and half of the body, then closes"),
+    "slow_body": FaultKind(HTTP_SPOIL, "sends the body in ten pieces, `value` seconds apart (default 0.1)"),
+    "bad_json": FaultKind(HTTP_SPOIL, "answers with JSON cut in the middle under a matching Content-Length"),
+    "wrong_length": FaultKind(HTTP_SPOIL, "declares a Content-Length `value` bytes too long (default 10), then closes"),
+    # ComfyUI websocket. `on` is a message type ("progress", "executed", "preview" ...); none: any message.
+    "ws_drop": FaultKind(SOCKET, "closes the websocket with a close frame (code `value`, default 1001)"),
+    "ws_cut": FaultKind(SOCKET, "cuts the TCP connection of the websocket without a close frame"),
+    "ws_deaf": FaultKind(SOCKET, "keeps the websocket open, answers pings, never sends a message again"),
+    "ws_refuse": FaultKind(SOCKET, "refuses the websocket handshake with the status in `value` (`ws_refuse:403`)"),
+    "foreign_messages": FaultKind(SOCKET, "sends noise first: other prompts, unknown types and frames, odd data"),
+    # ComfyUI files.
+    "view_404": FaultKind(HTTP_REFUSE, "GET /view answers 404 with an empty body"),
+    "view_truncated": FaultKind(HTTP_SPOIL, "GET /view sends half of the file and closes"),
+    # ComfyUI execution. `on` is a node class, a node id or a glob of either.
+    "oom": FaultKind(ENGINE, "execution_error with torch.OutOfMemoryError at the node (default: a sampler)"),
+    "node_error": FaultKind(ENGINE, "execution_error with a ValueError at the node (text in `value`)"),
+    "vanish": FaultKind(
+        ENGINE,
+        "at that node or message type the server 'restarts': queue, history, cache and temporary"
+        " files gone, sockets cut, HTTP refused for `value` seconds (default 0)",
+    ),
+    "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
+    "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
+    "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
+}
+
+SAMPLERS = ("KSampler", "ProbeSlow")
+"""Node classes that stand for 'the sampler' where a fault names no node."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault to commit.
+
+    ``kind`` is a key of :data:`FAULT_KINDS`; ``"status:503"`` is short for ``kind="status", value=503``. ``on`` says
+    where (see the table; None: anywhere), ``after`` skips the first N places that match, ``times`` is how often the
+    fault is committed (None: always). ``retry_after`` is the Retry-After header of ``status``, in seconds.
+
+    Raises ``ValueError`` for an unknown kind, with the nearest one, and for impossible counts.
+    """
+
+    kind: str
+    on: str | None = None
+    after: int = 0
+    times: int | None = 1
+    value: str | int | float | None = None
+    retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        kind, colon, value = self.kind.partition(":")
+        if kind not in FAULT_KINDS:
+            near = difflib.get_close_matches(kind, FAULT_KINDS, n=1, cutoff=0.0)
+            raise ValueError(f"unknown fault kind {self.kind!r}: did you mean {near[0]!r}?")
+        if self.after < 0 or (self.times is not None and self.times < 1):
+            raise ValueError("a fault needs after >= 0 and times >= 1 (or None for always)")
+        object.__setattr__(self, "kind", kind)
+        if colon:
+            object.__setattr__(self, "value", int(value) if value.isdecimal() else value)
+
+    def seconds(self, default: float) -> float:
+        """``value`` as a number of seconds, or ``default`` where none was given."""
+        return default if self.value is None else float(self.value)
+
+
+class FaultBook:
+    """The faults one server still has to commit. Safe from any thread."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._lock = threading.Lock()
+        self._open: list[_Open] = [_Open(fault) for fault in faults]
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._open.append(_Open(fault))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._open.clear()
+
+    def take_request(self, point: str, method: str, path: str) -> Fault | None:
+        """The fault to commit on this request at ``point``, counted as used; None: behave."""
+        return self._take(lambda fault: FAULT_KINDS[fault.kind].point == point and _fits_request(fault, method, path))
+
+    def take(self, kind: str, *subjects: str, default: tuple[str, ...] = ()) -> Fault | None:
+        """The fault of ``kind`` to commit where one of ``subjects`` is what it is ``on``.
+
+        ``default`` are the globs that count where the fault names nothing; empty: everything counts.
+        """
+
+        def fits(fault: Fault) -> bool:
+            if fault.kind != kind:
+                return False
+            globs = (fault.on,) if fault.on is not None else default
+            return not globs or any(fnmatchcase(subject, glob) for subject in subjects for glob in globs)
+
+        return self._take(fits)
+
+    def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
+        with self._lock:
+            for entry in self._open:
+                if not fits(entry.fault):
+                    continue
+                entry.seen += 1
+                if entry.seen <= entry.fault.after:
+                    continue
+                if entry.fault.times is not None and entry.seen >= entry.fault.after + entry.fault.times:
+                    self._open.remove(entry)
+                return entry.fault
+        return None
+
+
+class _Open:
+    __slots__ = ("fault", "seen")
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.seen = 0
+
+
+def _fits_request(fault: Fault, method: str, path: str) -> bool:
+    if fault.kind in ("view_404", "view_truncated"):
+        return path == "/view"
+    if fault.on is None:
+        return True
+    wanted_method, space, wanted = fault.on.rpartition(" ")
+    if space and wanted_method != method:
+        return False
+    return path == wanted or path.startswith(wanted.rstrip("/") + "/") or fnmatchcase(path, wanted)

@@ -1,0 +1,89 @@
+"""What a route of a mock server is given and what it answers."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .websocket import WebSocketConnection
+
+MAX_BODY = 100 * 1024 * 1024
+"""Bytes a request body may have (ComfyUI's own default)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. ``path`` is the route: without the server's prefix; ``raw_path`` is percent-encoded as it came."""
+
+    method: str
+    path: str
+    raw_path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """The body as JSON; ``ValueError`` (answered with 500, as the real servers do) where it is none."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Response:
+    """One answer. ``body`` is sent in slices; ``chunked`` and ``close`` are for answers that real servers give so."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    chunked: bool = False
+    close: bool = False
+
+    @classmethod
+    def json(cls, data: Any, status: int = 200) -> "Response":
+        return cls(status, json.dumps(data).encode(), {"Content-Type": "application/json; charset=utf-8"})
+
+    @classmethod
+    def text(cls, text: str, status: int = 200, *, close: bool = False) -> "Response":
+        return cls(status, text.encode(), {"Content-Type": "text/plain; charset=utf-8"}, close=close)
+
+    @classmethod
+    def html(cls, text: str, status: int = 200) -> "Response":
+        return cls(status, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
+
+
+@dataclass
+class Upgrade(Response):
+    """Turns the connection into a websocket; ``talk`` owns it until it ends."""
+
+    status: int = 101
+    talk: "Callable[[WebSocketConnection], None]" = field(default=lambda _: None)
+
+
+def server_error() -> Response:
+    """aiohttp's answer to an exception in a handler."""
+    return Response.text("500 Internal Server Error\n\nServer got itself in trouble", 500, close=True)
+
+
+def too_large(limit: int) -> Response:
+    """aiohttp's answer to a body over its limit."""
+    return Response.text(f"Maximum request body size {limit} exceeded.", 413, close=True)
+
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+
+
+def ranged(body: bytes, headers: dict[str, str], wanted: str | None) -> Response:
+    """``body``, or the part of it that the Range header ``wanted`` names: 200, 206 or 416."""
+    headers = {**headers, "Accept-Ranges": "bytes"}
+    match = _RANGE.match(wanted or "")
+    if match is None or match.groups() == ("", ""):
+        return Response(200, body, headers)
+    first, last = match.groups()
+    size = len(body)
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last), size - 1) if first and last else size - 1
+    if start >= size or end < start:
+        return Response(416, b"", {**headers, "Content-Range": f"bytes */{size}"}, chunked=True)
+    return Response(206, body[start : end + 1], {**headers, "Content-Range": f"bytes {start}-{end}/{size}"})

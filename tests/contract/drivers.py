@@ -1,0 +1,86 @@
+"""What the contract tests need to know of each backend: a quick request, a slow one, one that is wrong on its face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from movie_director.clients import BACKENDS
+from movie_director.clients.audioldm import SoundRequest
+from movie_director.clients.comfyui import WorkflowRequest
+from movie_director.clients.litellm import ChatRequest
+from movie_director.clients.requests import Request
+from movie_director.clients.rvc import ConvertRequest
+from movie_director.clients.wan2gp import VideoRequest
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One backend as the contract tests drive it; ``finished`` is False until its own issue."""
+
+    name: str
+    quick: Callable[[], Request]
+    slow: Callable[[], Request]
+    wrong: Request
+    finished: bool = False
+
+    @property
+    def info(self):
+        return BACKENDS[self.name]
+
+    def __str__(self):
+        return self.name
+
+
+def workflow(steps: int) -> WorkflowRequest:
+    return WorkflowRequest(
+        workflow={
+            "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "demo_film_look.safetensors"}},
+            "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["1", 1]}},
+            "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+            "4": {
+                "class_type": "KSampler",
+                "inputs": {
+                    "model": ["1", 0],
+                    "positive": ["2", 0],
+                    "negative": ["2", 0],
+                    "latent_image": ["3", 0],
+                    "seed": 1,
+                    "steps": steps,
+                    "cfg": 7.0,
+                    "sampler_name": "euler",
+                    "scheduler": "normal",
+                    "denoise": 1.0,
+                },
+                "_meta": {"title": "Sampler"},
+            },
+            "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
+            "6": {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "contract"}},
+        }
+    )
+
+
+DRIVERS = (
+    Driver("comfyui", lambda: workflow(2), lambda: workflow(2000), WorkflowRequest(workflow=5), finished=True),
+    Driver(
+        "wan2gp",
+        lambda: VideoRequest(prompt="a cat", model="t2v"),
+        lambda: VideoRequest(prompt="a cat", model="t2v"),
+        VideoRequest(prompt="", model="t2v"),
+    ),
+    Driver("litellm", lambda: ChatRequest(prompt="hi"), lambda: ChatRequest(prompt="hi"), ChatRequest()),
+    Driver(
+        "rvc",
+        lambda: ConvertRequest(audio=Path("a.wav"), voice="v"),
+        lambda: ConvertRequest(audio=Path("a.wav"), voice="v"),
+        ConvertRequest(audio=Path("a.wav"), voice=""),
+    ),
+    Driver(
+        "audioldm",
+        lambda: SoundRequest(prompt="rain", duration_s=2.0),
+        lambda: SoundRequest(prompt="rain", duration_s=2.0),
+        SoundRequest(prompt="rain", duration_s=-1.0),
+    ),
+)
+FINISHED = tuple(driver for driver in DRIVERS if driver.finished)

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Write the tables of docs/ that come from the code: ``python tools/write_docs.py``; ``tests/unit/test_docs.py`` compares.
+
+A table stands between ``<!-- NAME: ... -->`` and the next blank line but one, or the file's end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def options_table() -> str:
+    """Return the default options of each backend."""
+    from movie_director.clients import BACKENDS, ClientOptions
+
+    lines = [
+        f"| option | {' | '.join(info.label for info in BACKENDS.values())} |",
+        f"| --- |{' --- |' * len(BACKENDS)}",
+    ]
+    for each in dataclasses.fields(ClientOptions):
+        if each.name != "output_dir":
+            values = (getattr(info.client.default_options, each.name) for info in BACKENDS.values())
+            lines.append(f"| `{each.name}` | {' | '.join(str(value) for value in values)} |")
+    return "\n".join(lines)
+
+
+def faults_table() -> str:
+    """Return the kinds of faults of the mock servers."""
+    from movie_director.clients.mock import FAULT_KINDS
+
+    lines = ["| kind | strikes | what the server does |", "| --- | --- | --- |"]
+    lines += [f"| `{name}` | {kind.point} | {kind.text} |" for name, kind in FAULT_KINDS.items()]
+    return "\n".join(lines)
+
+
+TABLES = {"docs/clients.md": ("options", options_table), "docs/mocks.md": ("faults", faults_table)}
+
+
+def written(name: str) -> str:
+    """Return what a page should be."""
+    marker, table = TABLES[name]
+    text = (ROOT / name).read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {marker}:[^\n]*-->\n\n?)((?:\|[^\n]*\n)*)")
+    return pattern.sub(lambda match: f"{match[1].rstrip()}\n\n{table()}\n", text)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "build" / "src"))
+    for page in TABLES:
+        (ROOT / page).write_text(written(page), encoding="utf-8")
+        print(f"wrote {page}")

@@ -100,16 +100,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _read_exactly(self, size: int, before: int) -> bytes:
-        if before + size > self.mock.max_body:
-            self.close_connection = True
-            raise _TooLarge
+        too_large = before + size > self.mock.max_body
         parts = []
         while size:
             part = self.rfile.read(min(size, SLICE))
             if not part:
                 raise ConnectionError("the client left in the middle of its request")
-            parts.append(part)
+            if not too_large:
+                parts.append(part)
             size -= len(part)
+        if too_large:
+            raise _TooLarge
         return b"".join(parts)
 
     # The answer

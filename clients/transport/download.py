@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import ConnectionLost, NetworkTimeout, ProtocolError, StorageError
+from ..errors import ConnectionLost, NetworkTimeout, ProtocolError
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
+from ..storage import prepare_folder, storage_error, storage_errors_in
 from .http import CHUNK_BYTES, Response
 from .session import FreeScope, HTTPSession, Scope
 
@@ -61,7 +62,7 @@ def download(
     part = _open_part(folder, safe_name(name))
     try:
         _fetch(session, path, part, scope or FreeScope(), on_bytes)
-        with storage_errors_named(part.path):
+        with storage_errors_in(part.path.parent):
             part.file.close()
         return _publish(part, folder, safe_name(name), source or name)
     finally:
@@ -69,30 +70,10 @@ def download(
         part.path.unlink(missing_ok=True)
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make the folder; ``StorageError`` if that can't be done."""
-    with storage_errors_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-class storage_errors_named:  # noqa: N801 - used like a function: `with storage_errors_named(path):`
-    """A context manager that turns ``OSError`` into ``StorageError``."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError):
-            raise _storage_error(self._path, error) from error
-
-
 def _open_part(folder: Path, name: str) -> _Part:
     prepare_folder(folder)
     path = folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}.part"
-    with storage_errors_named(path):
+    with storage_errors_in(folder):
         return _Part(path, path.open("xb"), hashlib.sha256())
 
 
@@ -125,7 +106,7 @@ def _fetch_rest(
             _check_room(part)
         for chunk in response.chunks(CHUNK_BYTES):
             scope.check()
-            with storage_errors_named(part.path):
+            with storage_errors_in(part.path.parent):
                 part.file.write(chunk)
             part.digest.update(chunk)
             part.size += len(chunk)
@@ -136,7 +117,7 @@ def _fetch_rest(
 
 def _check_room(part: _Part) -> None:
     if part.total is not None and part.total > shutil.disk_usage(part.path.parent).free:
-        raise _storage_error(part.path, OSError(errno.ENOSPC, "No space left on device"))
+        raise storage_error(part.path.parent, OSError(errno.ENOSPC, "No space left on device"))
 
 
 def _check_whole(part: _Part, response: Response) -> None:
@@ -156,7 +137,7 @@ def _publish(part: _Part, folder: Path, name: str, source: str) -> Artifact:
             hint="Generate it again; if it happens again, look at the server's log.",
             context={"source": source},
         )
-    with storage_errors_named(folder / name):
+    with storage_errors_in(folder):
         path = _give_name(part.path, folder, name)
     return Artifact(path, kind, media_type, part.size, part.digest.hexdigest(), source)
 
@@ -181,21 +162,3 @@ def _take_name(part: Path, path: Path) -> None:
     except OSError:  # a file system without hard links: reserve the name, then move over the reservation
         path.open("xb").close()
         part.replace(path)
-
-
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        code, hint = (
-            "disk_full",
-            "Free some space or choose another output folder; the server may still have the result.",
-        )
-    elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        code, hint = "no_permission", "Choose an output folder in the preferences that can be written to."
-    else:
-        code, hint = "storage", "Check the output folder in the preferences."
-    return StorageError(
-        f"{path.parent} can't be written to: {error.strerror or error}.",
-        code=code,
-        hint=hint,
-        context={"path": str(path)},
-    )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import checkout
 import envs
 from build_extension import zip_path
-from steps import Runner, Step
+from steps import Runner, Step, locked
 
 ROOT = checkout.ROOT
 REPORTS = ROOT / "build" / "reports"
@@ -193,8 +194,13 @@ def main() -> int:
     if not steps:
         print(f"There is nothing to run for {arguments.group} in this tree.")
         return 0
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    # steps are sessions of their own: whoever ends this has to end them
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return 0 if Runner(steps, ROOT, REPORTS).run() else 1
+        # a whole run has a measured leg and the gate that reads it: not two of them at once
+        with locked(REPORTS / f"group-{arguments.group}.lock"):
+            return 0 if Runner(steps, ROOT, REPORTS).run() else 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

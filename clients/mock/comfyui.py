@@ -5,7 +5,7 @@ Facts: recordings of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyu
 
 import json
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from .comfyui_engine import Engine
@@ -72,6 +72,7 @@ class MockComfyUI(MockServer):
 
     def vanish(self, seconds: float = 0.0) -> None:
         """The process 'restarts': all that was in memory is gone; HTTP is refused for ``seconds``."""
+        # In this order: whoever sees its connection end finds the new state.
         self.engine.vanish()
         self.go_down(seconds)
 
@@ -190,11 +191,14 @@ class MockComfyUI(MockServer):
         if refused is not None:
             return Response(int(refused.seconds(403)))
         client_id = request.query.get("clientId", "")
-        return Upgrade(talk=lambda socket: self._talk(socket, client_id, request))
+        return Upgrade(open=lambda socket: self._open(socket, client_id, request))
 
-    def _talk(self, socket: "WebSocketConnection", client_id: str, request: Request) -> None:
+    def _open(self, socket: "WebSocketConnection", client_id: str, request: Request) -> Callable[[], None]:
         node = self.engine.running_node if client_id and client_id == self.engine.running_client else None
         sid = self.hub.join(socket, client_id, self.engine.remaining(), node)
+        return lambda: self._talk(socket, sid, request)
+
+    def _talk(self, socket: "WebSocketConnection", sid: str, request: Request) -> None:
         first = True
         try:
             for message in socket.messages():

@@ -90,7 +90,7 @@ def run_node(run: "Run", class_type: str, inputs: dict[str, Any]) -> Result:
     """Runs a node. Raises :class:`Failure`, or what the run itself raises."""
     try:
         return NODES[class_type](run, inputs)
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise Failure(type(error).__name__, str(error)) from error
 
 

@@ -19,7 +19,7 @@ INK = (240, 234, 220)
 AMBER = (246, 184, 86)
 PREVIEW_WIDTH = 256
 MIN_LETTERED = 96
-"""Pictures lower than this have no room for letters."""
+"""Pictures narrower or lower than this have no room for letters."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Picture:
             rows = _hazed(_graded(base, scene, self.denoise), scene, self.denoise, breathe)
         rows = _lit(rows, scene, breathe)
         rows = _grained(rows, self.seed, self.width, breathe)
-        if self.height >= MIN_LETTERED:
+        if min(self.width, self.height) >= MIN_LETTERED:
             rows = _lettered(rows, self, breathe)
         return Pixels.from_rows(self.width, rows)
 
@@ -144,7 +144,7 @@ def _grained(rows: list[bytes], seed: int, width: int, breathe: Breathe) -> list
 
 def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[bytes]:
     """Bars above and below, as of a cinema frame, with the seed, the word DEMO and the prompt in them."""
-    scale = max(1, round(picture.height / 240))
+    scale = max(1, round(min(picture.width, picture.height) / 240))
     margin = 8 * scale
     room = (picture.width - 2 * margin) // scale
     lines = wrapped(plain(picture.text) or "(empty prompt)", room, 3)
@@ -155,9 +155,10 @@ def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[byt
     for y in [*range(top), *range(picture.height - bottom, picture.height)]:
         out[y] = out[y].translate(shade)
     breathe()
-    _write(out, "DEMO", margin, 5 * scale, scale, AMBER)
     seed = f"seed {picture.seed}"
-    _write(out, seed, picture.width - margin - text_width(seed) * scale, 5 * scale, scale, INK)
+    if text_width(f"DEMO {seed}") < room:
+        _write(out, "DEMO", margin, 5 * scale, scale, AMBER)
+    _write(out, seed, max(0, picture.width - margin - text_width(seed) * scale), 5 * scale, scale, INK)
     for index, line in enumerate(lines):
         left = (picture.width - text_width(line) * scale) // 2
         _write(out, line, left, picture.height - bottom + 6 * scale + index * line_height, scale, INK)
@@ -177,8 +178,8 @@ def _write(rows: list[bytearray], text: str, left: int, top: int, scale: int, co
         ink = bytes(colour) * size
         for line, cells in enumerate(grid):
             for column, inked in enumerate(cells):
-                if inked:
-                    start = 3 * (left + column * size)
+                start = 3 * (left + column * size)
+                if inked and start + 3 * size <= len(rows[0]):
                     for y in range(top + line * size, top + (line + 1) * size):
                         rows[y][start : start + 3 * size] = ink
         left += (width + 1) * scale

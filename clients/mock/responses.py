@@ -55,10 +55,14 @@ class Response:
 
 @dataclass
 class Upgrade(Response):
-    """Turns the connection into a websocket; ``talk`` owns it until it ends."""
+    """Turns the connection into a websocket.
+
+    ``open`` is called before the handshake is answered, so that whoever has seen the answer is known to the server;
+    what it returns is called then, and owns the connection until it ends.
+    """
 
     status: int = 101
-    talk: "Callable[[WebSocketConnection], None]" = field(default=lambda _: None)
+    open: "Callable[[WebSocketConnection], Callable[[], None]]" = field(default=lambda _: lambda: None)
 
 
 def server_error() -> Response:

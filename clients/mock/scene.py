@@ -316,11 +316,11 @@ class Scene:
         tall = self.height * 0.13
 
         def outline(out: float) -> float:
-            if out < 0.058:
-                return 0.93 + math.sqrt(0.058**2 - out**2)
-            if out < 0.105:
-                return 0.81 - 0.9 * (out - 0.058)
-            return (0.17 - out) * 8.5
+            if out < 0.052:
+                return 0.94 + math.sqrt(0.052**2 - out**2)
+            if out < 0.118:
+                return 0.75 - 1.4 * (out - 0.052)
+            return (0.17 - out) * 9
 
         _raise(heights, middle, tall, 0.2, outline)
 
@@ -367,12 +367,13 @@ class Scene:
 
     def _water(self, rows: list[bytearray], breathe: Breathe) -> None:
         """The sky upside down, darker and rippled, with the light's path on it."""
-        shore = int(self.horizon)
+        shore = max(1, int(self.horizon))
         still = [bytes(row) for row in rows[:shore]]
         dim = bytes(int(value * 0.74) for value in range(256))
         for y in range(shore, self.height):
             depth = (y - shore) / (self.height - shore)
-            source = still[max(0, shore - 1 - int((y - shore) * 1.1 + 2 * math.sin(y * 0.9)))]
+            mirrored = shore - 1 - int((y - shore) * 1.1 + 2 * math.sin(y * 0.9))
+            source = still[min(shore - 1, max(0, mirrored))]
             shift = 3 * int(3 * math.sin(y * 0.55) * (0.3 + depth) + 2 * math.sin(y * 0.21))
             row = bytearray((source[shift:] + source[:shift]).translate(dim))
             self._glitter(row, depth)

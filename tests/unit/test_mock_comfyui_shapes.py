@@ -26,6 +26,7 @@ import json
 import re
 import struct
 import threading
+import time
 import zlib
 from pathlib import Path
 from socket import SHUT_RDWR
@@ -117,6 +118,7 @@ class Socket:
 
     def __init__(self, url: str, guard_s: float, origin: str | None) -> None:
         self._guard_s = guard_s
+        self.left = False
         self.messages: list[Any] = []
         self.changed = threading.Condition()
         self._socket = websocket.WebSocket()
@@ -144,12 +146,14 @@ class Socket:
             self._socket.send(text)
 
     def close(self) -> None:
+        self.left = True
         self._socket.send_close(websocket.STATUS_NORMAL)
         self._thread.join(GUARD_S)
         self._socket.shutdown()
 
     def drop(self) -> None:
         """Cuts the connection; closing alone would not wake the reading thread."""
+        self.left = True
         if self._socket.sock is not None:
             with contextlib.suppress(OSError):
                 self._socket.sock.shutdown(SHUT_RDWR)
@@ -213,6 +217,8 @@ class Replay:
 
     def _await_what_came_before(self, until: int) -> None:
         for name, socket in self.sockets.items():
+            if socket.left:
+                continue
             expected = self.recorded(name, until)
             count = sum(kind_of(message) in ANCHORS for message in expected)
             socket.wait(lambda got, n=count: sum(kind_of(each) in ANCHORS for each in got) >= n)
@@ -225,6 +231,8 @@ class Replay:
 
     def _request(self, line: dict[str, Any]) -> None:
         path = self._known(line["path"])
+        if path.startswith("/history") and self.recorded_answer(line["id"]).get("json"):
+            self._await_history(path.partition("/history/")[2])
         params = {key: self._file(self._known(value)) for key, value in line.get("params", {}).items()}
         url = self.mock.url + path + (f"?{urlencode(params)}" if params else "")
         port = self.mock.url.rpartition(":")[2]
@@ -245,6 +253,16 @@ class Replay:
         recorded = self.recorded_answer(line["id"]).get("json")
         if line["path"] == "/prompt" and line["method"] == "POST" and answer.status == 200:
             self.ids[recorded["prompt_id"]] = answer.json()["prompt_id"]
+
+    def _await_history(self, prompt_id: str) -> None:
+        """The recorded server had come to the end of what is asked for."""
+        pause = threading.Event()
+        deadline = time.monotonic() + self.guard_s
+        engine = self.mock.engine
+        while engine.entry(prompt_id) is None if prompt_id else engine.remaining():
+            if time.monotonic() > deadline:
+                raise Missing(f"no history of {prompt_id or 'the queue'}")
+            pause.wait(0.005)
 
     def _form(self, line: dict[str, Any]) -> tuple[bytes, str]:
         fields: dict[str, Any] = dict(line.get("form", {}))

@@ -8,6 +8,7 @@ takes long to see that nobody is there. The name is looked up on a thread of its
 from __future__ import annotations
 
 import ipaddress
+import os
 import selectors
 import socket
 import threading
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 STAGGER_S = 0.25
 """How long one address has before the next one is tried beside it."""
@@ -69,8 +70,9 @@ class _Race:
                 next_at = now + STAGGER_S
                 self._begin(self._addresses.pop(0))
             for key, _ in self._selector.select(min(_LOOK_S, deadline - now)) if self._running else ():
-                if (winner := self._connected(key.fileobj)) is not None:
-                    return winner
+                sock = cast("socket.socket", key.fileobj)
+                if self._has_won(sock):
+                    return sock
         raise min(self._errors, key=lambda error: not isinstance(error, ConnectionRefusedError))
 
     def end(self) -> None:
@@ -81,30 +83,30 @@ class _Race:
 
     def _begin(self, address: _Address) -> None:
         family, kind, protocol, _, where = address
-        sock = None
         try:
             sock = socket.socket(family, kind, protocol)
-            sock.setblocking(False)
+        except OSError as error:
+            self._errors.append(error)
+            return
+        sock.setblocking(False)
+        try:
             with suppress(BlockingIOError):
                 sock.connect(where)
         except OSError as error:
             self._errors.append(error)
-            if sock is not None:
-                sock.close()
+            sock.close()
             return
         self._running.append(sock)
         self._selector.register(sock, selectors.EVENT_WRITE)
 
-    def _connected(self, sock: Any) -> socket.socket | None:
+    def _has_won(self, sock: socket.socket) -> bool:
         self._selector.unregister(sock)
         self._running.remove(sock)
         problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not problem:
-            winner: socket.socket = sock
-            return winner
-        self._errors.append(OSError(problem, socket.errorTab.get(problem, "") if hasattr(socket, "errorTab") else ""))
-        sock.close()
-        return None
+        if problem:
+            self._errors.append(OSError(problem, os.strerror(problem)))
+            sock.close()
+        return not problem
 
 
 def _addresses(host: str, port: int, deadline: float, unwanted: Callable[[], bool]) -> list[_Address]:

@@ -16,8 +16,8 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     would break out of its line. The value, which may be a key, is not told.
     """
     checked = {}
-    for name, value in headers.items():
-        value = value.strip(" \t")
+    for name, given in headers.items():
+        value = given.strip(" \t")
         if not _NAME.fullmatch(name):
             raise _invalid(f"{name[:80]!r} can't be the name of a header.")
         if not _VALUE.fullmatch(value):

@@ -122,7 +122,8 @@ def _split(typed: str) -> tuple[SplitResult | None, int | None]:
         return None, None
 
 
-def _host(host: str, typed: str) -> str:
+def _host(written: str, typed: str) -> str:
+    host = written.replace("%25", "%") if ":" in written else written
     if ":" in host and _address(host) is None:
         raise _invalid(typed, "the IPv6 address is not valid")
     if host in _EVERYWHERE or ":" in host:

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import AddonPreferences, PropertyGroup
 
-from .blender import keys, session, settings, words
+from .blender import keys, properties, session, settings, words
 from .clients.errors import BackendError
 from .clients.registry import BACKENDS, BackendInfo
 
@@ -53,7 +53,9 @@ def _row_type(info: BackendInfo) -> type[PropertyGroup]:
 
 
 def _seconds(name: str, description: str) -> Any:
-    return FloatProperty(name=name, min=0.0, subtype="TIME_ABSOLUTE", description=f"{description}; 0: as usual for it")
+    return FloatProperty(
+        name=name, min=0.0, subtype="TIME_ABSOLUTE", description=f"{description}; 0: as this server usually needs it"
+    )
 
 
 _ROWS = {info.name: _row_type(info) for info in BACKENDS.values()}
@@ -65,11 +67,6 @@ MOVIE_DIRECTOR_PG_backends = type(
         "__doc__": "One row a backend, by its name.",
     },
 )
-
-
-def _path_options() -> set[str]:
-    """Return what lets a path property keep a leading "//": newer Blenders make such paths absolute without it."""
-    return {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
 class MovieDirectorPreferences(AddonPreferences):
@@ -92,7 +89,7 @@ class MovieDirectorPreferences(AddonPreferences):
         name="Results",
         subtype="DIR_PATH",
         default=settings.BESIDE_FILE,
-        options=_path_options(),
+        options=properties.PATH_OPTIONS,
         description="Where results are written; // is the folder of the .blend file",
     )
     unsaved_folder: StringProperty(
@@ -119,8 +116,8 @@ class MovieDirectorPreferences(AddonPreferences):
             _draw_backend(layout.box(), BACKENDS[name], getattr(self.backends, name))
         _draw_results(layout.box(), self)
         others = [info for name, info in BACKENDS.items() if name not in settings.IN_USE]
-        header, body = layout.panel("movie_director_other_backends", default_closed=True)
-        header.label(text=f"Not used by this version yet: {', '.join(info.label for info in others)}")
+        names = ", ".join(info.label for info in others)
+        _, body = _folded(layout, "movie_director_other_backends", f"Not used by this version yet: {names}")
         if body:
             for info in others:
                 _draw_backend(body.box(), info, getattr(self.backends, info.name))
@@ -128,10 +125,11 @@ class MovieDirectorPreferences(AddonPreferences):
 
 def _draw_demo(layout: "UILayout", preferences: MovieDirectorPreferences) -> None:
     row = layout.row()
+    row.use_property_split = False
     row.scale_y = 1.3
     row.prop(preferences, "demo_mode", toggle=True, icon="GHOST_ENABLED")
     if preferences.demo_mode:
-        layout.label(text="No server is asked: test pictures are painted inside Blender.", icon="INFO")
+        layout.label(text="No server is asked: test pictures are painted inside Blender", icon="INFO")
 
 
 def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
@@ -140,20 +138,33 @@ def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
     test = header.row()
     test.alignment = "RIGHT"
     test.operator("movie_director.test_connection", text="Test Connection", icon="LINKED").backend = info.name
-    _draw_answer(box, info.name)
+    _draw_answer(box, info)
     if not body:
         return
     _draw_overridable(body, info, row, "url", "URL", placeholder=info.default_url)
     _draw_overridable(body, info, row, "api_key", "KEY")
     body.prop(row, "headers")
+    _, details = _folded(body, f"movie_director_{info.name}_details", "Limits and Security")
+    if details:
+        _draw_details(details, row)
+
+
+def _draw_details(body: "UILayout", row: Any) -> None:
+    body.label(text="0: as this server usually needs it", icon="INFO")
     times = body.column(align=True)
     times.prop(row, "connect_timeout_s", text="Wait for Connection")
-    times.prop(row, "read_timeout_s")
-    times.prop(row, "job_timeout_s")
+    times.prop(row, "read_timeout_s", text="Longest Silence")
+    times.prop(row, "job_timeout_s", text="Whole Job")
+    body.prop(row, "concurrency")
     body.prop(row, "verify_tls")
     if row.verify_tls:
         body.prop(row, "ca_file")
-    body.prop(row, "concurrency")
+
+
+def _folded(layout: "UILayout", identifier: str, text: str) -> tuple["UILayout", "UILayout | None"]:
+    header, body = layout.panel(identifier, default_closed=True)
+    header.label(text=text)
+    return header, body
 
 
 def _draw_overridable(
@@ -171,15 +182,15 @@ def _draw_overridable(
         layout.label(text=f"Set by {settings.environment_name(info.name, what)} in the environment", icon="INFO")
 
 
-def _draw_answer(layout: "UILayout", backend: str) -> None:
+def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
     """Draw the newest connection test's answer."""
-    answer = session.board.probes.get(backend)
+    answer = session.board.probes.get(info.name)
     if answer is None:
         return
     if answer.pending:
         layout.label(text="Asking the server...", icon="SORTTIME")
     elif answer.info is not None:
-        layout.label(text=words.server_words(answer.info), icon="CHECKMARK")
+        layout.label(text=words.server_words(info.label, answer.info), icon="CHECKMARK")
     elif answer.error is not None:
         _draw_error(layout, answer.error)
 
@@ -202,7 +213,7 @@ def _draw_results(box: "UILayout", preferences: MovieDirectorPreferences) -> Non
     box.prop(preferences, "strip_seconds")
     box.prop(preferences, "remember_keys")
     if not bpy.app.online_access:
-        box.label(text="Online access is off in Blender: only servers on this computer are used.", icon="INFO")
+        box.label(text="Online access is off in Blender: only servers on this computer are used", icon="INFO")
 
 
 CLASSES = (*_ROWS.values(), MOVIE_DIRECTOR_PG_backends, MovieDirectorPreferences)

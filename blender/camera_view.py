@@ -56,7 +56,7 @@ def render(scene: bpy.types.Scene, folder: Path, size: tuple[int, int]) -> Path:
             "Blender is rendering.", code="rendering", hint="Generate from the camera again when the render is done."
         )
     path = _new_path(folder, scene)
-    with _restored(scene), _own_render_slot():
+    with _announced(scene), _restored(scene), _own_render_slot():
         _set_up(scene, path, size)
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
@@ -115,6 +115,20 @@ def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int]) -> None:
     image.color_mode = "RGB"
     image.color_depth = "8"
     image.color_management = "FOLLOW_SCENE"
+
+
+@contextlib.contextmanager
+def _announced(scene: bpy.types.Scene) -> Iterator[None]:
+    """Say in the terminal, and by the mouse cursor, that Blender is at work."""
+    print(f"Movie Director: rendering what the camera of '{scene.name}' sees", flush=True)  # noqa: T201
+    window = None if bpy.app.background else bpy.context.window
+    if window is not None:
+        window.cursor_modal_set("WAIT")
+    try:
+        yield
+    finally:
+        if window is not None:
+            window.cursor_modal_restore()
 
 
 _RENDER_SETTINGS = (

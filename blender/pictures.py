@@ -2,13 +2,14 @@
 
 Blender reads them from files on a thread of its own when they are first drawn. A preview is written over the one
 before, with a file time that always grows: Blender keeps thumbnails by path and whole second, and would show the old
-one otherwise.
+one otherwise. One that is no longer shown is kept for some seconds, for that thread may still be at it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 
 _collection: Any = None
 _preview_names: dict[str, str] = {}
+_dropped: deque[tuple[float, str]] = deque()
 _clock = 0
+
+KEEP_DROPPED_S = 10.0
 
 
 def store_preview(job_id: str, data: bytes, media_type: str) -> None:
@@ -44,11 +48,12 @@ def preview_icon(job_id: str) -> int:
 
 
 def drop_preview(job_id: str) -> None:
-    """Forget a job's preview."""
+    """Show a job's preview no longer."""
     name = _preview_names.pop(job_id, None)
-    if name and _collection is not None:
-        with contextlib.suppress(KeyError):
-            del _collection[name]
+    if name:
+        _dropped.append((time.monotonic(), name))
+    while _dropped and time.monotonic() - _dropped[0][0] > KEEP_DROPPED_S:
+        del _collection[_dropped.popleft()[1]]
 
 
 def store_thumbnail(path: Path) -> None:
@@ -69,6 +74,7 @@ def close() -> None:
     """Let go of all pictures."""
     global _collection
     _preview_names.clear()
+    _dropped.clear()
     if _collection is not None:
         bpy.utils.previews.remove(_collection)
         _collection = None

@@ -87,7 +87,7 @@ def _place(placement: Placement, scene: bpy.types.Scene, frame: int) -> int:
     for artifact in pictures:
         image = load_image(artifact, placement)
         if placement.wish.as_strip:
-            _add_strip(scene, artifact, image.name, frame, placement)
+            _add_strip(scene, artifact, placement.wish.title or image.name, frame, placement)
     return len(pictures)
 
 

@@ -8,6 +8,9 @@ from bpy.types import PropertyGroup
 
 DEFAULT_SIZE_LIMIT = 1920
 
+PATH_OPTIONS: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""What lets a path property keep a leading "//"; newer Blenders make such paths absolute, or warn, without it."""
+
 
 class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
     """The wishes for the next picture; saved with the scene."""
@@ -32,7 +35,9 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         ),
         default="NONE",
     )
-    input_image: StringProperty(name="Image", subtype="FILE_PATH", description="The image to start from")
+    input_image: StringProperty(
+        name="Image", subtype="FILE_PATH", options=PATH_OPTIONS, description="The image to start from"
+    )
     strength: bpy.props.FloatProperty(
         name="Change",
         default=0.6,
@@ -44,6 +49,7 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
     workflow: StringProperty(
         name="Workflow",
         subtype="FILE_PATH",
+        options=PATH_OPTIONS,
         description="A ComfyUI workflow exported with 'Export (API)'; empty: a simple one is used",
     )
     size_limit: IntProperty(

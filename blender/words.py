@@ -110,6 +110,6 @@ def wrap(text: str, width: int) -> list[str]:
     return [line for part in text.splitlines() for line in textwrap.wrap(part, max(12, width))]
 
 
-def server_words(info: ServerInfo) -> str:
-    """Return a server's answer to a connection test on one line."""
-    return f"{info.dialect} {info.version}, answered in {info.latency_s * 1000:.0f} ms".strip()
+def server_words(label: str, info: ServerInfo) -> str:
+    """Return a server's answer to a connection test on one line; ``label`` is the backend's name for people."""
+    return f"{label} {info.version or 'of unknown version'}, answered in {info.latency_s * 1000:.0f} ms"

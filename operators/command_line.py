@@ -146,7 +146,7 @@ def test_connection(options: argparse.Namespace) -> int:
     if answer.error is not None:
         raise answer.error
     if answer.info is not None:
-        say(words.server_words(answer.info))
+        say(words.server_words(BACKENDS[options.backend].label, answer.info))
     return OK
 
 

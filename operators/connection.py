@@ -48,7 +48,8 @@ class MOVIE_DIRECTOR_OT_test_connection(Operator):
         wait_for_probe(answer, self.backend)
         if answer.error is not None:
             return report_error(self, answer.error)
-        self.report({"INFO"}, words.server_words(answer.info) if answer.info else "")
+        if answer.info is not None:
+            self.report({"INFO"}, words.server_words(BACKENDS[self.backend].label, answer.info))
         return {"FINISHED"}
 
     def start(self) -> "ProbeAnswer":

@@ -10,6 +10,7 @@ from bpy.types import Operator
 
 from ..blender import generation, session
 from ..blender.interrupts import Interrupted
+from ..blender.properties import PATH_OPTIONS
 from ..clients.errors import BackendError
 from . import following
 from .blocking import wait_for_job
@@ -42,9 +43,13 @@ class MOVIE_DIRECTOR_OT_generate_image(FollowJobs, Operator):
             ("FILE", "Image", "From an image file"),
         ),
     )
-    input_image: StringProperty(name="Image", subtype="FILE_PATH", description="The image to start from")
+    input_image: StringProperty(
+        name="Image", subtype="FILE_PATH", options=PATH_OPTIONS, description="The image to start from"
+    )
     strength: FloatProperty(name="Change", min=0.0, max=1.0, default=0.6)
-    workflow: StringProperty(name="Workflow", subtype="FILE_PATH", description="Empty: a simple one is used")
+    workflow: StringProperty(
+        name="Workflow", subtype="FILE_PATH", options=PATH_OPTIONS, description="Empty: a simple one is used"
+    )
     as_strip: BoolProperty(name="Add Strip", default=True)
 
     @classmethod

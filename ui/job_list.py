@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..runtime import JobView
 
 SHOWN = 6
-PICTURE_SCALE = 7.0
+PICTURE_SCALE = 6.0
 
 ICONS: dict[str, Any] = {
     "queued": "SORTTIME",
@@ -41,6 +41,11 @@ def draw(layout: UILayout, context: Context) -> None:
     if len(views) > SHOWN:
         state = context.window_manager.movie_director
         layout.prop(state, "show_all_jobs", text=f"Show all {len(views)}", toggle=True, icon="PRESET")
+
+
+def server_answers() -> bool:
+    """Whether the newest job that got anywhere has heard of the server."""
+    return any(view.status.progress is not None for view in session.jobs())
 
 
 def newest_connection_error() -> BackendError | None:

@@ -20,7 +20,7 @@ FALLBACK_WIDTH = 260
 def letters_across(context: Context) -> int:
     """Return how many letters fit on a line of the region that is drawn."""
     width = context.region.width if context.region else FALLBACK_WIDTH
-    scale = context.preferences.system.ui_scale
+    scale = context.preferences.system.ui_scale or 1.0  # 0 before there is a window
     return max(16, int((width - MARGIN * scale) / (LETTER_WIDTH * scale)))
 
 

@@ -60,8 +60,12 @@ def _draw_start(layout: UILayout, context: Context, wishes: Any) -> None:
     column.row(align=True).prop(wishes, "input_source", expand=True)
     if wishes.input_source == "FILE":
         column.prop(wishes, "input_image", text="")
-    if wishes.input_source == "CAMERA" and context.scene.camera is None:
-        paragraph(column, context, "This scene has no camera. Add one, or start from the prompt.", "ERROR", alert=True)
+    if wishes.input_source == "CAMERA":
+        if context.scene.camera is None:
+            text = "This scene has no camera. Add one, or start from the prompt."
+            paragraph(column, context, text, "ERROR", alert=True)
+        else:
+            paragraph(column, context, "The view is rendered first; Blender waits for a moment.", "INFO")
     if wishes.input_source != "NONE":
         column.prop(wishes, "strength", slider=True)
 
@@ -83,6 +87,8 @@ def _draw_button(layout: UILayout, context: Context) -> None:
         row.operator_context = "INVOKE_DEFAULT"
         row.operator("wm.save_as_mainfile", text="Save Film", icon="FILE_TICK")
         row.operator("movie_director.choose_unsaved_folder", text="Folder...", icon="FILE_FOLDER")
+    elif not context.scene.movie_director.prompt.strip():
+        column.label(text="Write what to see first", icon="INFO")
     row = column.row()
     row.scale_y = 1.6
     row.operator_context = "INVOKE_DEFAULT"
@@ -99,33 +105,33 @@ def draw_server(layout: UILayout, context: Context) -> None:
         return
     answer = session.board.probes.get("comfyui")
     row = layout.row(align=True)
-    row.label(text=_server_line(answer), icon=_server_icon(answer))
+    error = answer.error if answer else job_list.newest_connection_error()
+    row.label(text=_server_line(answer, error), icon=_server_icon(answer, error))
     row.operator_context = "INVOKE_DEFAULT"
     row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = "comfyui"
-    error = answer.error if answer else job_list.newest_connection_error()
     if error is not None:
         box = layout.box()
         paragraph(box, context, error.message, "ERROR", alert=True)
         paragraph(box, context, error.hint, "BLANK1")
-        box.operator("movie_director.demo_mode", text="Turn On Demo Mode", icon="GHOST_ENABLED").enable = True
-    elif answer is None:
-        layout.operator("movie_director.demo_mode", text="No Server? Try Demo Mode", icon="GHOST_ENABLED").enable = True
+        box.operator("movie_director.demo_mode", text="Turn on demo mode", icon="GHOST_ENABLED").enable = True
+    elif answer is None and not job_list.server_answers():
+        layout.operator("movie_director.demo_mode", text="No server? Try demo mode", icon="GHOST_ENABLED").enable = True
 
 
-def _server_line(answer: Any) -> str:
+def _server_line(answer: Any, error: Any) -> str:
+    if error is not None:
+        return "ComfyUI: no connection"
     if answer is None:
-        return "ComfyUI"
-    if answer.pending:
-        return "ComfyUI: asking..."
-    return f"ComfyUI {answer.info.version}" if answer.info else "ComfyUI: no connection"
+        return "ComfyUI: connected" if job_list.server_answers() else "ComfyUI: not tested yet"
+    return "ComfyUI: asking..." if answer.pending else f"ComfyUI {answer.info.version}"
 
 
-def _server_icon(answer: Any) -> Any:
+def _server_icon(answer: Any, error: Any) -> Any:
+    if error is not None:
+        return "UNLINKED"
     if answer is None:
-        return "URL"
-    if answer.pending:
-        return "SORTTIME"
-    return "CHECKMARK" if answer.info else "UNLINKED"
+        return "CHECKMARK" if job_list.server_answers() else "URL"
+    return "SORTTIME" if answer.pending else "CHECKMARK"
 
 
 class _Options(_Sidebar):

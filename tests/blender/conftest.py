@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -78,6 +79,8 @@ def film(tmp_path: Path) -> Iterator[Path]:
     yield path
     enable()
     own("blender.session").close()
+    # what was left running is no business of the next test
+    shutil.rmtree(own("blender.settings").own_folder("state"), ignore_errors=True)
     chosen = preferences()
     for owner, values in ((chosen, before), (chosen.backends.comfyui, row_before)):
         for name, value in values.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 import socket
 import ssl
@@ -47,13 +48,23 @@ class Watch:
 
     def __init__(self) -> None:
         self.violations: list[str] = []
+        self._acquiring = 0.0
 
     def profile(self, _frame: FrameType, event: str, function: Any) -> None:
-        """Note calls of sockets; ``sys.setprofile`` calls this for the main thread alone."""
-        if event != "c_call" or getattr(function, "__name__", "") not in _SOCKET_CALLS:
+        """Note calls of sockets, and long waits for bare locks; ``sys.setprofile`` is for the main thread alone."""
+        if event not in ("c_call", "c_return"):
             return
+        name = getattr(function, "__name__", "")
+        if name == "acquire" and event == "c_call":
+            self._acquiring = time.perf_counter()
+        elif name == "acquire" and event == "c_return":
+            self.waited(time.perf_counter() - self._acquiring)
+        elif name in _SOCKET_CALLS and event == "c_call":
+            self._called_socket(function)
+
+    def _called_socket(self, function: Any) -> None:
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, _SOCKETS) or getattr(owner, "__name__", "") in ("socket", "_socket"):
+        if isinstance(owner, _SOCKETS) or owner is _socket:
             self.violations.append(f"socket: {function.__name__}")
 
     def opened(self, path: object, mode: object) -> None:

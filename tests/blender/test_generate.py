@@ -58,7 +58,7 @@ def test_an_image_lands_at_the_playhead(film: Path, comfyui: Any) -> None:
 
 def test_the_request_has_prompt_size_steps_and_seed(film: Path, comfyui: Any) -> None:
     scene = bpy.context.scene
-    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 1000, 500, 50
+    scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 1008, 500, 50
     assert generate(prompt="a lighthouse", negative_prompt="people", seed=str(2**64 - 1), steps=7) == {"FINISHED"}
     prompt = posted(comfyui)
     sampler = prompt["3"]["inputs"]

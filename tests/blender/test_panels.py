@@ -48,7 +48,7 @@ def test_who_has_no_server_is_shown_demo_mode(film: Any) -> None:
     with pytest.raises(RuntimeError):
         bpy.ops.movie_director.generate_image(prompt="hello")
     drawn = panel("generate")
-    assert "Turn On Demo Mode" in drawn.texts()
+    assert "Turn on demo mode" in drawn.texts()
     assert "127.0.0.1:9" in drawn.text()
 
 

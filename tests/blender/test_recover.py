@@ -34,19 +34,15 @@ KILLED = """
 @pytest.fixture
 def killed_in_mid_job(film: Path, comfyui: Any) -> None:
     """Have another Blender start a job for this film, and kill it when the server works on it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(KILLED), PACKAGE, str(film), comfyui.url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == "RUNNING":
-            break
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(HANG_GUARD_S) == -signal.SIGKILL
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), PACKAGE, str(film), comfyui.url]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=dict(os.environ)) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip() == "RUNNING":
+                break
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(HANG_GUARD_S) == -signal.SIGKILL
 
 
 def test_the_result_is_fetched_and_placed(film: Path, comfyui: Any, killed_in_mid_job: None) -> None:

@@ -39,13 +39,18 @@ def scenario() -> steps.Steps:
         steps.check("the status bar is given back", following.shown == "", following.shown)
         yield steps.ask(do="picture", name="cancelled")
 
-        wishes.steps = 5
+        wishes.steps, wishes.input_source = 5, "CAMERA"
+        bpy.context.scene.render.resolution_percentage = 50
         steps.press(bpy.ops.movie_director.generate_image)
         second = steps.newest_job()
         yield second.done
         yield steps.strips
         steps.check("the lane is free for the next job", second.status.state.value == "succeeded", second.status)
         steps.check("its picture is a strip", len(steps.strips()) == 1, steps.strips())
+        uploads = mocks.comfyui.requests.matching("POST /upload/image")
+        steps.check("the camera's view was its input", len(uploads) == 1, uploads)
+        engine = bpy.context.scene.render.engine
+        steps.check("the render settings are the user's", engine != "BLENDER_WORKBENCH", engine)
         yield lambda: not steps.own("blender.pump").running()
         steps.check("the pump's timer has ended", True)
         steps.check("no handler is left", not _own_handlers(), _own_handlers())

@@ -80,6 +80,7 @@ def press(operator: Any, **arguments: Any) -> set[str]:
 
 def show_tab(kind: str = "VIEW_3D") -> Steps:
     """Open the sidebar on the Director tab; it can be chosen only after it was drawn once."""
+    yield 1.0  # a window of a file just loaded has to be drawn before it is touched
     area = area_of(kind)
     area.spaces.active.show_region_ui = True
     area.tag_redraw()

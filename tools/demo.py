@@ -91,6 +91,8 @@ def build_scene(bpy: Any, film: Path) -> None:
     bpy.ops.object.light_add(type="SUN", location=(4, -4, 8), rotation=(math.radians(40), 0, math.radians(40)))
     bpy.ops.object.camera_add(location=(0.6, -8.4, 2.9), rotation=(math.radians(77), 0, math.radians(4)))
     scene.camera = bpy.context.object
+    scene.world = bpy.data.worlds.new("Sky")
+    scene.world.color = (0.55, 0.42, 0.45)
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     scene.display.shading.show_cavity = True
@@ -146,7 +148,7 @@ def render_sequencer_frame(bpy: Any, path: Path) -> None:
     bpy.ops.render.render(write_still=True)
     check(path.is_file(), "the Sequencer rendered nothing")
     difference = _difference(bpy, path, path.with_name("generated.png"))
-    check(difference < 0.05, f"the rendered frame is not the generated picture (they differ by {difference:.2f})")
+    check(difference < 0.01, f"the rendered frame is not the generated picture (they differ by {difference:.2f})")
 
 
 def _difference(bpy: Any, first: Path, second: Path) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -46,6 +47,19 @@ class Generator:
 
     def run(self, job: JobContext) -> Result:
         """Submit the job's request and see it through."""
+        with _redacted(self._http.redact):
+            return self._run(job)
+
+    def rejoin(self, job: JobContext) -> Result:
+        """See a job through that may have been sent before; ``JobLost`` if the server does not know it."""
+        with _redacted(self._http.redact):
+            return self._rejoin(job)
+
+    def cancel(self, job: CancelContext) -> BackendCancel:
+        """Tell the server and wait until the job is gone from it."""
+        return Canceller(self.api, self._truth, self._pace, job).run()
+
+    def _run(self, job: JobContext) -> Result:
         request = cast(WorkflowRequest, job.request)
         plan = make_plan(request)
         check_output_folder(job.output_dir)
@@ -63,8 +77,7 @@ class Generator:
             result = self._see_through(job, follower, accepted.prompt_id, plan.prompt, plan.seed)
         return _with_problems(result, accepted, plan.prompt)
 
-    def rejoin(self, job: JobContext) -> Result:
-        """See a job through that may have been sent before; ``JobLost`` if the server does not know it."""
+    def _rejoin(self, job: JobContext) -> Result:
         check_output_folder(job.output_dir)
         self._learn_version(job)
         found = self._find_again(job)
@@ -80,10 +93,6 @@ class Generator:
         with self.connection.subscribed(found.prompt_id, job.post):
             follower.wait_for_socket()
             return self._see_through(job, follower, found.prompt_id, prompt, seed)
-
-    def cancel(self, job: CancelContext) -> BackendCancel:
-        """Tell the server and wait until the job is gone from it."""
-        return Canceller(self.api, self._truth, self._pace, job).run()
 
     # Before it is sent
 
@@ -193,6 +202,20 @@ class Generator:
             "prompt": prompt,
             "request_metadata": fields["metadata"],
         }
+
+
+@contextmanager
+def _redacted(redact: Callable[[str], str]) -> Iterator[None]:
+    """Take the client's keys out of errors that quote the server."""
+    try:
+        yield
+    except BackendError as error:
+        error.message = redact(error.message)
+        error.args = (error.message,)
+        error.context = {key: redact(each) if isinstance(each, str) else each for key, each in error.context.items()}
+        if isinstance(error, ValidationError):
+            error.problems = tuple(redact(each) for each in error.problems)
+        raise
 
 
 def _with_problems(result: Result, accepted: Accepted, prompt: Prompt) -> Result:

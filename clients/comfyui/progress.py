@@ -82,7 +82,7 @@ class ProgressTracker:
         """Return how far the run is now."""
         total = sum(node.weight for node in self._nodes.values())
         done = sum(node.weight * node.done for node in self._nodes.values())
-        self._best = max(self._best, min(done / total, 1.0) if total else 0.0)
+        self._best = max(self._best, min(done / total, 1.0) if total else float(bool(self._prompt)))
         node = self._nodes.get(self._current or "")
         return Snapshot(
             self._best,

@@ -42,7 +42,7 @@ class Peer:
     def __init__(self, sock: socket.socket, server: FaultServer) -> None:
         self.sock = sock
         self.server = server
-        self._buffer = b""
+        self._buffer = bytearray()
         sock.settimeout(HANG_GUARD_S)
 
     def request(self, *, body: bool = True) -> Asked:
@@ -67,7 +67,8 @@ class Peer:
         """Read so many bytes."""
         while len(self._buffer) < size:
             self._more()
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return data
 
     def read_until(self, mark: bytes) -> bytes:
@@ -124,6 +125,7 @@ class FaultServer:
     def __enter__(self) -> FaultServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._listener = socket.create_server((self._host, 0), family=family, backlog=128)
+        self.port: int = self._listener.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, name="fault-server", daemon=True)
         self._accepting.start()
         return self
@@ -143,12 +145,6 @@ class FaultServer:
             assert not thread.is_alive(), "a script of the fault server hangs"
         if kind is None and self._failures:
             raise self._failures[0]
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     @property
     def url(self) -> str:

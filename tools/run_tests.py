@@ -6,7 +6,7 @@ Logs and JUnit XML are left in build/reports. The exit status is 0 only if every
 is the sum over all test runs.
 
 ``REQUIRE_BLENDER=4.2,4.5,5.2`` makes it a failure if one of these can't be had here; without it, what could not be
-tested is said in capitals.
+tested is said in capitals. ``SERIAL=1`` keeps the suites in Blender from running beside the others (a slower machine).
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ def coverage_steps(arguments: list[str]) -> list[Step]:
 def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]:
     """Return the build and the headless suite for each version."""
     setups = tuple(f"setup bpy-{version}" for version in versions)
+    lane = "tests" if os.environ.get("SERIAL") else "blender"
     # after all set-ups, so that every Blender's validator judges the zip
     steps = [Step("build", script("build_extension.py"), "check", after=setups)]
     for version in versions:
@@ -143,7 +144,7 @@ def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]
         junit = tuple(REPORTS / f"blender-{version}-{session}.xml" for session in ("install", "restart"))
         needs = (f"setup bpy-{version}", "build")
         # more than blender_suite.py's own limits, which say what hung
-        step = Step(f"blender {version}", [*command, "--", *arguments], "tests", needs, junit=junit, timeout_s=2000.0)
+        step = Step(f"blender {version}", [*command, "--", *arguments], lane, needs, junit=junit, timeout_s=2000.0)
         steps.append(step)
     return steps
 

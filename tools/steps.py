@@ -15,8 +15,9 @@ from enum import Enum
 from pathlib import Path
 from xml.etree import ElementTree
 
-# How many steps of a kind at once: the suites measure times, so there is one of them at a time.
-LANES = {"setup": 2, "check": 1, "tests": 1}
+# How many steps of a kind at once. The suites measure times, and those in Blender mostly wait: one of each is what two
+# cores bear.
+LANES = {"setup": 2, "check": 1, "tests": 1, "blender": 1}
 TAIL_LINES = 120
 HEARTBEAT_S = 60.0
 STOP_GRACE_S = 5.0

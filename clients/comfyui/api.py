@@ -22,10 +22,10 @@ ASK_TIMEOUT_S = 30.0
 class ComfyAPI:
     """The routes of one server over one session; thread-safe as the session is."""
 
-    def __init__(self, http: HTTPSession) -> None:
+    def __init__(self, http: HTTPSession, timeout_s: float = ASK_TIMEOUT_S) -> None:
         self.http = http
         times = http.timeouts
-        self._ask = Timeouts(times.connect_s, min(times.first_byte_s, ASK_TIMEOUT_S), min(times.read_s, ASK_TIMEOUT_S))
+        self._ask = Timeouts(times.connect_s, min(times.first_byte_s, timeout_s), min(times.read_s, timeout_s))
 
     # Who it is
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from ..base import BaseAPIClient, ServerInfo
-from ..context import CancelContext, JobContext
+from ..context import CancelContext, JobContext, Recorder
+from ..interrupt import Interrupter
 from ..jobs import BackendCancel, Result
 from ..options import ClientOptions
 from ..requests import Request
@@ -14,10 +16,15 @@ from .pace import Pace
 from .request import WorkflowRequest
 
 if TYPE_CHECKING:
+    from ..transport.http import Transport
     from .generation import Generator
 
 FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
+
+
+PROBE_TIMEOUT_S = 5.0
+"""Silence allowed in each request of a probe: somebody waits for it."""
 
 
 class ComfyUIClient(BaseAPIClient):
@@ -35,10 +42,22 @@ class ComfyUIClient(BaseAPIClient):
     rejoins: ClassVar[bool] = True
     pace: Pace = Pace()
 
-    def __init__(self, base_url: str, **settings: Any) -> None:
-        super().__init__(base_url, **settings)
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: ClientOptions | None = None,
+        transport: Transport | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        super().__init__(
+            base_url, api_key=api_key, headers=headers, options=options, transport=transport, recorder=recorder
+        )
         self._generator_lock = threading.Lock()
         self._made: Generator | None = None
+        self._closing = Interrupter()
 
     def run(self, job: JobContext) -> Result:
         """Submit the workflow and see it through."""
@@ -54,14 +73,16 @@ class ComfyUIClient(BaseAPIClient):
 
     def probe(self) -> ServerInfo:
         """Ask the server for its version and abilities; ``models`` are its checkpoints."""
+        from .api import ComfyAPI
         from .server_info import ask_who
 
-        return ask_who(self._generator().api)
+        return ask_who(ComfyAPI(self.http, timeout_s=PROBE_TIMEOUT_S))
 
     def disconnect(self, timeout_s: float) -> None:
         """Close the websocket and join its thread."""
         with self._generator_lock:
             generator = self._made
+        self._closing.fire()
         if generator is not None:
             generator.connection.close(timeout_s)
 
@@ -78,6 +99,7 @@ class ComfyUIClient(BaseAPIClient):
                 headers=self.auth_headers(),
                 connect_timeout_s=self.options.connect_timeout_s,
                 idle_timeout_s=self.options.stream_idle_timeout_s,
+                interrupter=self._closing,
             )
 
         http = self.http

@@ -50,11 +50,12 @@ class Fetcher:
         try:
             for file in outputs.files:
                 gone += self._fetch(file)
+            if gone and not self._artifacts:
+                raise gone[0]
         except BackendError as error:
-            error.partial = error.partial or self._result(Outputs(texts=outputs.texts), [], metadata)
+            if self._artifacts or outputs.texts:
+                error.partial = self._result(outputs, [], metadata)
             raise
-        if gone and not self._artifacts:
-            raise gone[0]
         if not outputs.files and not outputs.texts:
             self._job.log("The workflow has run, but its nodes have left no file and no text.")
         return self._result(outputs, gone, metadata)

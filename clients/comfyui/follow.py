@@ -63,6 +63,8 @@ class Follower:
         self._soon_s = pace.ask_soon_s
         self._absent = False
         self._idle_since: float | None = None
+        self._began: float | None = None
+        self._told_stuck = False
         self._away_since: float | None = None
         self._kept_outputs: dict[str, Any] = {}
 
@@ -144,7 +146,7 @@ class Follower:
 
     def _take_step(self, kind: str, data: Mapping[str, Any]) -> None:
         self._heard = True
-        self._quiet_since = None
+        self._quiet_since = time.monotonic()
         self._start()
         if kind == "executed":
             self._kept_outputs[str(data.get("node"))] = data.get("output")
@@ -179,6 +181,7 @@ class Follower:
             self._away_since = None
             self._job.message("")
         if found.place.ended:
+            self._start()
             return found
         if found.place is Place.ABSENT:
             return self._missing()
@@ -193,6 +196,7 @@ class Follower:
         if found.place is Place.RUNNING:
             self._start()
             self._watch_socket()
+            self._watch_run()
             return
         if found.position is not None:
             self._job.queued(found.position)
@@ -218,6 +222,14 @@ class Follower:
     def _renew(self) -> None:
         self._renewing = True
         self._connection.renew()
+
+    def _watch_run(self) -> None:
+        """Say it if a job that has begun gets to no node: the server's worker thread may have died of it."""
+        now = time.monotonic()
+        self._began = self._began or now
+        if self._heard and not self._stage() and not self._told_stuck and now - self._began >= self._pace.stuck_s:
+            self._told_stuck = True
+            self._job.log("The job has begun but no node runs. If that stays so, restart ComfyUI.")
 
     def _watch_worker(self, idle: bool) -> None:
         """A server takes the next job at once; one that runs nothing while jobs wait has lost its worker thread."""

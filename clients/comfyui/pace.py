@@ -30,6 +30,8 @@ class Pace:
     """How long a job may run by the server's word, with the websocket up, before its first message."""
     idle_s: float = 10.0
     """How long a server may run nothing while a job waits, before its worker counts as dead."""
+    stuck_s: float = 120.0
+    """How long a job may run without any of its nodes being begun, before that is said."""
     drain_every_s: float = 0.1
     """Between two looks whether a cancelled job is gone: the first pause; doubled up to ``ask_blind_s``."""
     in_flight_s: float = 3.0

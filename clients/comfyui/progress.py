@@ -57,11 +57,6 @@ class ProgressTracker:
         self._has_states = False
         self._best = 0.0
 
-    @property
-    def current(self) -> str | None:
-        """The id of the node that runs."""
-        return self._current
-
     def take(self, kind: str, data: Mapping[str, Any]) -> bool:
         """Take a message; whether it changed anything."""
         if kind == "execution_cached":
@@ -117,11 +112,11 @@ class ProgressTracker:
         for key, state in states.items() if isinstance(states, Mapping) else ():
             if not isinstance(state, Mapping):
                 continue
-            node_id = self._visible(key, state.get("display_node_id"))
+            node_id = self._visible(key, state.get("display_node_id")) or str(key)
             fraction = 1.0 if state.get("state") == "finished" else _ratio(state.get("value"), state.get("max"))
             if node_id == str(key):
                 self._own_state(node_id, state, fraction)
-            elif node_id is not None:
+            else:
                 children.setdefault(node_id, []).append(fraction)
         for node_id, fractions in children.items():
             node = self._node(node_id)

@@ -3,7 +3,6 @@
 import contextlib
 import heapq
 import threading
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +45,7 @@ class Engine:
         self._interrupted = False
         self._dead = False
         self._drop_cache = False
-        self._worker: threading.Thread | None = None
+        self._worker: threading.Thread
 
     # Life
 
@@ -58,9 +57,7 @@ class Engine:
         """Wakes the worker, which sees that the server is stopping, and joins it."""
         with self._changed:
             self._changed.notify_all()
-        if self._worker is not None:
-            self._worker.join(0.8)
-            self._worker = None
+        self._worker.join(0.4)
 
     def vanish(self) -> None:
         """What a restart of the process leaves: output and input files, and nothing else."""
@@ -247,7 +244,3 @@ def shown_item(item: Item, *, secrets: bool) -> list[Any]:
     """An item as /queue and /history show it."""
     number, prompt_id, prompt, extra_data, outputs, hidden = item
     return [number, prompt_id, prompt, {**hidden, **extra_data} if secrets else extra_data, outputs]
-
-
-def mint_id() -> str:
-    return str(uuid.uuid4())

@@ -166,10 +166,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _send_slowly(self, body: bytes, pause: float) -> None:
         step = max(1, -(-len(body) // 10))
         for start in range(0, len(body), step):
+            if start and self.mock.stopping.wait(pause):
+                return
             self.wfile.write(body[start : start + step])
             self.wfile.flush()
-            if self.mock.stopping.wait(pause):
-                return
 
     # Faults instead of an answer
 

@@ -13,125 +13,6 @@ Colour = tuple[float, float, float]
 MAX_COARSE = 224
 
 
-@dataclass(frozen=True)
-class Mood:
-    """The light of a scene: sky from top to horizon, the sun's own colour and place, land near, haze far."""
-
-    sky: tuple[Colour, Colour, Colour]
-    sun: Colour
-    sun_height: float
-    sun_size: float
-    glow: float
-    near: Colour
-    cloud: Colour
-    clouds: float
-    stars: int = 0
-
-
-MOODS = {
-    "sunset": Mood(
-        ((38, 44, 92), (196, 96, 92), (252, 182, 96)),
-        (255, 226, 160),
-        0.80,
-        0.055,
-        1.0,
-        (22, 18, 34),
-        (250, 148, 116),
-        0.75,
-    ),
-    "dawn": Mood(
-        ((66, 96, 150), (186, 160, 176), (250, 214, 178)),
-        (255, 240, 212),
-        0.86,
-        0.04,
-        0.8,
-        (28, 36, 54),
-        (246, 206, 196),
-        0.6,
-    ),
-    "night": Mood(
-        ((6, 10, 26), (16, 28, 58), (44, 66, 102)),
-        (226, 234, 250),
-        0.30,
-        0.045,
-        0.35,
-        (3, 6, 14),
-        (52, 70, 104),
-        0.35,
-        260,
-    ),
-    "day": Mood(
-        ((52, 112, 182), (128, 176, 214), (214, 228, 232)),
-        (255, 252, 238),
-        0.22,
-        0.035,
-        0.55,
-        (26, 42, 40),
-        (250, 250, 252),
-        0.8,
-    ),
-    "storm": Mood(
-        ((26, 36, 46), (74, 90, 100), (156, 166, 162)),
-        (212, 216, 204),
-        0.62,
-        0.0,
-        0.55,
-        (9, 14, 18),
-        (44, 54, 62),
-        1.0,
-    ),
-    "winter": Mood(
-        ((92, 124, 164), (160, 182, 206), (226, 226, 226)),
-        (255, 244, 226),
-        0.66,
-        0.03,
-        0.34,
-        (40, 56, 78),
-        (226, 232, 242),
-        0.7,
-    ),
-    "neon": Mood(
-        ((14, 8, 36), (74, 20, 92), (224, 72, 130)),
-        (255, 130, 170),
-        0.86,
-        0.0,
-        0.9,
-        (8, 5, 20),
-        (120, 44, 120),
-        0.5,
-        60,
-    ),
-}
-
-MOOD_WORDS = {
-    "neon": "neon cyberpunk synthwave blade hologram",
-    "storm": "storm rain rainy thunder fog foggy mist misty noir overcast gloomy war ruin ruins battle",
-    "winter": "winter snow snowy ice icy frozen frost glacier arctic",
-    "night": "night midnight moon moonlit moonlight stars starry dark space galaxy",
-    "sunset": "sunset dusk golden evening twilight warm desert dune dunes western autumn fire",
-    "dawn": "dawn sunrise morning spring soft pastel",
-    "day": "day noon sunny bright summer blue meadow field",
-}
-LAND_WORDS = {
-    "city": "city street skyline tower towers neon cyberpunk building buildings rooftop town urban metropolis",
-    "water": "sea ocean beach lake river boat ship harbour harbor coast island shore water lighthouse pier",
-    "desert": "desert dune dunes sand mars western canyon",
-    "forest": "forest wood woods tree trees jungle pine pines wolf deer cabin",
-    "hills": "hill hills mountain mountains alps valley meadow field castle road village",
-}
-FIGURE_WORDS = frozenset(
-    {"man", "woman", "girl", "boy", "child", "person", "figure", "someone", "he", "she", "knight", "hero", "heroine"}
-    | {"detective", "astronaut", "traveller", "traveler", "soldier", "hunter", "wanderer", "stranger", "king", "queen"}
-    | {"actor", "dancer", "cowboy", "samurai", "wizard"}
-)
-
-LANDMARKS = {
-    "lighthouse": {"lighthouse"},
-    "castle": {"castle", "fortress", "palace"},
-    "house": {"house", "cabin", "cottage", "farm", "barn", "hut", "church"},
-}
-
-
 class Scene:
     """A landscape of ``width`` x ``height`` pixels for a text and a seed; the same for the same."""
 
@@ -279,7 +160,7 @@ class Scene:
             self._stand(heights, self.sun_x + away * self.width * 0.11)
         if self.landmark is not None:
             middle = self.sun_x + away * self.width * (0.30 if self.figure else 0.19)
-            _SHAPES[self.landmark](heights, middle, self.height * 0.2)
+            SHAPES[self.landmark](heights, middle, self.height * 0.2)
 
     def _build(self, heights: list[float], near: float) -> None:
         x = 0
@@ -322,7 +203,7 @@ class Scene:
                 return 0.75 - 1.4 * (out - 0.052)
             return (0.17 - out) * 9
 
-        _raise(heights, middle, tall, 0.2, outline)
+        lift(heights, middle, tall, 0.2, outline)
 
     def _fill(
         self, rows: list[bytearray], heights: list[float], colour: Colour, mist: Colour, breathe: Breathe
@@ -345,9 +226,7 @@ class Scene:
 
     def _edge(self, rows: list[bytearray], y: int, columns: Iterable[int], heights: list[float], tone: Colour) -> None:
         """The half-covered pixels just above the edge."""
-        if y < 0:
-            return
-        row = rows[y]
+        row = rows[max(0, y)]
         for x in columns:
             pixel = slice(3 * x, 3 * x + 3)
             row[pixel] = _mixed(row[pixel], tone, min(1.0, max(0.0, y + 1 - heights[x])))
@@ -389,48 +268,6 @@ class Scene:
                 for column in range(x, x + long):
                     pixel = slice(3 * column, 3 * column + 3)
                     row[pixel] = _mixed(row[pixel], self.mood.sun, 0.5 * (1 - 0.6 * depth))
-
-
-def _raise(heights: list[float], middle: float, tall: float, half: float, outline: Callable[[float], float]) -> None:
-    """Lifts the ground to ``outline``: height over distance from the middle, both in units of ``tall``."""
-    columns = range(max(0, int(middle - tall * half)), min(len(heights), int(middle + tall * half) + 1))
-    ground = max(heights[columns.start : columns.stop], default=0.0)
-    for x in columns:
-        top = outline(abs(x - middle) / tall)
-        if top > 0:
-            heights[x] = min(heights[x], ground - tall * top)
-
-
-def _lighthouse(heights: list[float], middle: float, tall: float) -> None:
-    def outline(out: float) -> float:
-        if out < 0.035:
-            return 1.0 - out * 1.6
-        return 0.82 if out < 0.07 else 0.74 - (out - 0.07) * 16
-
-    _raise(heights, middle, tall, 0.12, outline)
-
-
-def _castle(heights: list[float], middle: float, tall: float) -> None:
-    for offset, size, half in ((0.0, 1.0, 0.10), (-0.34, 0.72, 0.08), (0.34, 0.78, 0.08), (0.0, 0.5, 0.42)):
-        teeth = 0.05 / size
-
-        def outline(out: float, half: float = half / size, teeth: float = teeth) -> float:
-            if out > half:
-                return 0.0
-            return 1.0 - (teeth if int(out / half * 5) % 2 else 0.0)
-
-        _raise(heights, middle + offset * tall, tall * size, half / size, outline)
-
-
-def _house(heights: list[float], middle: float, tall: float) -> None:
-    def outline(out: float) -> float:
-        return 0.58 - out * 0.62 if out < 0.42 else 0.0
-
-    _raise(heights, middle, tall, 0.42, outline)
-    _raise(heights, middle + tall * 0.2, tall, 0.03, lambda _: 0.62)
-
-
-_SHAPES = {"lighthouse": _lighthouse, "castle": _castle, "house": _house}
 
 
 class _Line:

@@ -26,7 +26,7 @@ Route = Callable[[Request], Response]
 
 
 class Pace:
-    """How fast the mock's pretended work goes; ``wait`` ends early when the server stops."""
+    """How fast the mock's pretended work goes, and whether it goes on."""
 
     def __init__(self, speed: float, stopping: threading.Event) -> None:
         if not speed > 0:
@@ -36,10 +36,6 @@ class Pace:
 
     def seconds(self, seconds: float) -> float:
         return seconds / self.speed
-
-    def wait(self, seconds: float) -> bool:
-        """Waits; True if the server is stopping."""
-        return self.stopping.wait(self.seconds(seconds))
 
 
 class MockServer:
@@ -261,7 +257,7 @@ class Listener(http.server.ThreadingHTTPServer):
             open_now = list(self._connections.items())
             for connection, _ in open_now:
                 _shut(connection)
-        deadline = time.monotonic() + 0.8
+        deadline = time.monotonic() + 0.5
         for _, thread in open_now:
             thread.join(max(0.0, deadline - time.monotonic()))
 

@@ -27,7 +27,7 @@ from .failures import TRANSPORT_ERRORS, broken_off, translated
 from .proxies import Proxy, proxy_for
 from .tls import tls_context
 from .url import ServerURL
-from .wire import Call, Connection, Pool, SecurePool, TLSSocket
+from .wire import Call, Connection, Pool, SecurePool
 
 CHUNK_BYTES = 256 * 1024
 
@@ -250,16 +250,7 @@ class Transport:
                 )
         except TRANSPORT_ERRORS as error:
             raise translated(error, target, phase="first_byte", interrupted=interrupter.fired) from error
-        response = Response(raw, target, call, timeouts.read_s)
-        problem = _framing_problem(raw._fp)
-        if problem:
-            raw.close()
-            raise ProtocolError(
-                f"{url} does not answer in HTTP: {problem}.",
-                code="not_http",
-                hint="Does a proxy before the server spoil its answers?",
-            )
-        return response
+        return Response(raw, target, call, timeouts.read_s)
 
     def open_socket(self, url: ServerURL, *, timeout_s: float, interrupter: Interrupter) -> socket.socket:
         """Return a socket connected to the server, through the proxy and with TLS where the address asks for it, for
@@ -292,7 +283,6 @@ class Transport:
         with self._lock:
             if self._tls is None:
                 self._tls = tls_context(self.verify_tls)
-                self._tls.sslsocket_class = TLSSocket
             return self._tls
 
     def close(self) -> None:
@@ -322,14 +312,3 @@ def _new_manager(proxy: Proxy | None, tls: ssl.SSLContext | None, pool_size: int
     )
     manager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
     return manager
-
-
-def _framing_problem(answer: http.client.HTTPResponse) -> str:
-    """Return what leaves open where the body ends. The standard library reads on, and waits for what never comes."""
-    coding = answer.headers.get("Transfer-Encoding", "").strip().lower()
-    if coding not in ("", "chunked", "identity"):
-        return f"a Transfer-Encoding of {coding[:40]!r}"
-    lengths = {length.strip() for length in answer.headers.get_all("Content-Length", ())}
-    if coding != "chunked" and (len(lengths) > 1 or not all(each.isascii() and each.isdigit() for each in lengths)):
-        return f"a Content-Length of {', '.join(sorted(lengths))[:40]!r}"
-    return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import certifi
 
 from ..errors import ValidationError
+from .wire import TLSContext
 
 
 def tls_context(verify: bool | Path) -> ssl.SSLContext:
@@ -15,14 +16,14 @@ def tls_context(verify: bool | Path) -> ssl.SSLContext:
 
     ``ValidationError`` (code ``invalid_certificate_file``) for a file that is none.
     """
-    context = ssl.create_default_context()
+    context = TLSContext(ssl.PROTOCOL_TLS_CLIENT)
     if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
-    if verify is not True:
-        # Python 3.13 checks more strictly than home-made authorities are made
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.load_default_certs()
+    # who names a file trusts what is in it, be it an authority or the server's own certificate
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     bundle = certifi.where() if verify is True else str(verify)
     try:
         context.load_verify_locations(bundle)

@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 from urllib3 import exceptions as u3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -34,6 +34,7 @@ class Call:
     def __init__(self, interrupter: Interrupter, send_timeout_s: float) -> None:
         self.interrupter = interrupter
         self.send_timeout_s = send_timeout_s
+        self.tls_host = ""
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
 
@@ -102,8 +103,57 @@ class TLSSocket(ssl.SSLSocket):
             raise u3.ConnectTimeoutError("the TLS handshake timed out") from error
 
 
-class _FinalAnswer(http.client.HTTPResponse):
-    """Passes over interim answers (100, 102, 103); the standard library knows only 100."""
+class TLSContext(ssl.SSLContext):
+    """TLS settings whose sockets are ``TLSSocket``.
+
+    urllib3 1.26 tells no name where the host is an IP address, which checking the certificate takes all the same.
+    """
+
+    sslsocket_class = TLSSocket
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, server_hostname: Any = None, **kwargs: Any) -> ssl.SSLSocket:
+        """Return the socket with TLS, the handshake done."""
+        name = server_hostname or _current().tls_host
+        return super().wrap_socket(sock, *args, **{**kwargs, "server_hostname": name})
+
+
+class _Lines:
+    """Reads a head's lines, and remembers the last one."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.last: bytes | None = None
+
+    def readline(self, limit: int) -> bytes:
+        self.last = line = self.file.readline(limit)
+        return cast("bytes", line)
+
+    def close(self) -> None:
+        """Close the file, for who has had enough of the head."""
+        self.file.close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """The standard library's answer, without what it is too kind about.
+
+    It knows no interim answers but 100, takes a head that was cut for a whole one, and where the announced length makes
+    no sense it reads on and waits for what never comes.
+    """
+
+    def begin(self) -> None:
+        """Read the head."""
+        file = self.fp
+        lines: Any = _Lines(file)
+        self.fp = lines
+        try:
+            super().begin()
+        finally:
+            self.fp = file if self.fp is lines else self.fp
+        if not lines.last:
+            raise http.client.RemoteDisconnected("Remote end closed connection within the head")
+        problem = _framing_problem(self.headers)
+        if problem:
+            raise http.client.HTTPException(problem)
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS):
@@ -114,10 +164,21 @@ class _FinalAnswer(http.client.HTTPResponse):
         raise http.client.HTTPException("interim answers without end")
 
 
+def _framing_problem(headers: http.client.HTTPMessage) -> str:
+    """Return what leaves open where the body ends."""
+    coding = headers.get("Transfer-Encoding", "").strip().lower()
+    if coding not in ("", "chunked", "identity"):
+        return f"Transfer-Encoding {coding[:40]!r}"
+    lengths = {length.strip() for length in headers.get_all("Content-Length", ())}
+    if coding != "chunked" and (len(lengths) > 1 or not all(each.isascii() and each.isdigit() for each in lengths)):
+        return f"Content-Length {', '.join(sorted(lengths))[:40]!r}"
+    return ""
+
+
 class Connection(HTTPConnection):
     """A plain connection of a ``Call``."""
 
-    response_class = _FinalAnswer
+    response_class = _Answer
 
     def _new_conn(self) -> socket.socket:
         call = _current()
@@ -128,7 +189,11 @@ class Connection(HTTPConnection):
             raise u3.ConnectTimeoutError("connecting timed out") from error
         except OSError as error:
             raise u3.NewConnectionError(self, "connecting failed") from error
-        call.use(sock)
+        try:
+            call.use(sock)
+        except BrokenOff:
+            sock.close()
+            raise
         return sock
 
     def connect(self) -> None:
@@ -153,8 +218,17 @@ class SecureConnection(Connection, HTTPSConnection):
 
     def connect(self) -> None:
         """Connect and shake hands."""
+        _current().tls_host = self._tunnel_host or self.host
         super().connect()
         self.is_verified = True  # or the user has said that it need not be; urllib3 would warn with each request
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        call = _current()
+        call.tls_host, target = hostname, call.tls_host
+        try:
+            return super()._connect_tls_proxy(hostname, sock)
+        finally:
+            call.tls_host = target
 
 
 class Pool(HTTPConnectionPool):

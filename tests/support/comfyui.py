@@ -13,6 +13,7 @@ from typing import Any
 
 from movie_director.clients import ClientOptions, ComfyUIClient, Job
 from movie_director.clients.comfyui.pace import Pace
+from movie_director.clients.events import Event, Progressed
 from movie_director.clients.mock import MockBackends
 from movie_director.clients.mock.comfyui import MockComfyUI
 
@@ -29,6 +30,7 @@ QUICK = Pace(
     outage_s=10.0,
     deaf_s=0.2,
     idle_s=0.3,
+    stuck_s=0.3,
     drain_every_s=0.02,
     in_flight_s=0.3,
     interrupt_again_s=0.2,
@@ -88,7 +90,8 @@ def node(class_type: str, title: str | None = None, **inputs: Any) -> dict[str, 
 def picture_workflow(**changes: Any) -> dict[str, Any]:
     """Return a workflow that makes a picture at once, another each time."""
     return {
-        "1": node("EmptyImage", "Source", width=16, height=8, batch_size=1, color=next(_numbers)) | changes.pop("one", {}),
+        "1": node("EmptyImage", "Source", width=16, height=8, batch_size=1, color=next(_numbers))
+        | changes.pop("one", {}),
         "2": node("SaveImage", "Result", images=["1", 0], filename_prefix="test"),
     } | changes
 
@@ -110,6 +113,18 @@ def wait_for(job: Job, kind: type) -> Any:
         if isinstance(event, kind):
             return event
     raise AssertionError(f"the job ended as {job.status.state} without {kind.__name__}: {job.status.error!r}")
+
+
+def stages_of(job: Job) -> list[str]:
+    """Return a list that fills with the stages that the job's progress names: the log itself keeps only the newest."""
+    stages: list[str] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, Progressed):
+            stages.append(event.progress.stage)
+
+    job.add_listener(note)
+    return stages
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = HANG_GUARD_S) -> None:

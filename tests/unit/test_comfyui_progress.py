@@ -187,6 +187,8 @@ def test_a_node_that_was_not_foreseen_makes_the_whole_longer_but_never_goes_back
         ("progress_state", {"nodes": None}),
         ("progress_state", {"nodes": {"2": None}}),
         ("progress_state", {"nodes": {"2": {}}}),
+        ("progress_state", {"nodes": {"": {"state": "running", "display_node_id": ""}}}),
+        ("progress_state", {"nodes": {5: {"state": "running", "display_node_id": 7.5}}}),
         ("progress_state", {"nodes": {"2": {"state": "pending", "value": 9, "max": 9}}}),
         ("progress_state", {"nodes": {"2.1": {"state": "running", "display_node_id": 5}}}),
     ],

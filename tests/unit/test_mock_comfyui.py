@@ -6,6 +6,7 @@ That its messages and answers have the shapes of the real server's is the busine
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -499,9 +500,10 @@ def test_a_job_of_other_hands_has_no_workflow(client: Client) -> None:
 
 
 def messages_of(client: Client, prompt: dict[str, Node], **more: Any) -> list[Any]:
-    """All messages of one run, seen by its owner."""
-    own = websocket.create_connection(f"{client.mock.url.replace('http', 'ws')}/ws?clientId=me", timeout=GUARD_S)
-    client.queue(prompt, client_id="me", **more)
+    """All messages of one run, seen by its owner: a new one each time, for a shared id is forgotten with the first."""
+    owner = uuid.uuid4().hex
+    own = websocket.create_connection(f"{client.mock.url.replace('http', 'ws')}/ws?clientId={owner}", timeout=GUARD_S)
+    client.queue(prompt, client_id=owner, **more)
     seen: list[Any] = []
     while not (seen and isinstance(seen[-1], dict) and seen[-1]["data"].get("node", "") is None):
         data = own.recv()

@@ -262,6 +262,7 @@ def test_slow_body_ends_with_the_server(server: MockLiteLLM) -> None:
     server.stop()
     with pytest.raises(http.client.IncompleteRead):
         answer.read()
+    answer.close()
     connection.close()
 
 

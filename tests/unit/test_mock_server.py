@@ -121,9 +121,11 @@ def test_one_connection_serves_many_requests(small: Small) -> None:
 
 
 def test_chunked_both_ways(small: Small, http_pool: urllib3.PoolManager) -> None:
+    connection = http.client.HTTPConnection(*address(small), timeout=GUARD_S)
     body = iter([b"one ", b"two ", b"three"])
-    answer = http_pool.request("POST", f"{small.url}/echo/x", body=body, headers={"Transfer-Encoding": "chunked"})
-    assert answer.data == b"one two three"
+    connection.request("POST", "/echo/x", body, {"Transfer-Encoding": "chunked"}, encode_chunked=True)
+    assert connection.getresponse().read() == b"one two three"
+    connection.close()
     with_trailer = b"4;ext=1\r\nabcd\r\n0\r\nX-Sum: 1\r\n\r\n"
     head = b"POST /echo/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     assert raw(small, head + with_trailer).endswith(b"\r\n\r\nabcd")

@@ -114,11 +114,25 @@ def test_a_certificate_file_that_is_none(tmp_path, content):
     assert failing("https://127.0.0.1:1", tmp_path / "a\0b").code == "invalid_certificate_file"
 
 
-def test_home_made_authorities_are_not_held_to_the_strictest_rules(authority):
-    assert not tls_context(authority.file).verify_flags & ssl.VERIFY_X509_STRICT
-    assert tls_context(authority.file).verify_mode == ssl.CERT_REQUIRED
-    assert tls_context(authority.file).check_hostname
+def test_the_settings(authority):
+    for verify in (True, authority.file):
+        context = tls_context(verify)
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+        # home-made authorities are seldom made as strictly as Python 3.13 would have them
+        assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert tls_context(True).cert_store_stats()["x509_ca"] > 50
+
+
+def test_a_servers_own_certificate_can_be_trusted(authority, tmp_path):
+    for settings in ({}, {"self_signed": True}):
+        tls = authority.server(HERE, **settings)
+        with FaultServer(answers(answer(b"known")), tls=tls) as server:
+            own = tmp_path / "own.pem"
+            own.write_text(ssl.get_server_certificate(("127.0.0.1", server.port)))
+        with FaultServer(answers(answer(b"known")), tls=tls) as server:
+            assert ask(server.url, own) == b"known"
 
 
 @pytest.mark.parametrize(

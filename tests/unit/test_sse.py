@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,15 +23,20 @@ CASES = {
     "comments": (b": hello\n:\n\ndata: a\n: in between\n\n", [("a", "message", "")]),
     "type, once": (b"event: add\ndata: 1\n\ndata: 2\n\n", [("1", "add", ""), ("2", "message", "")]),
     "type without data": (b"event: add\n\ndata: 2\n\n", [("2", "message", "")]),
-    "id stays": (b"id: 7\ndata: 1\n\ndata: 2\n\nid\ndata: 3\n\n", [("1", "message", "7"), ("2", "message", "7"), ("3", "message", "")]),
+    "id stays": (b"id: 7\ndata: 1\n\ndata: 2\n\n", [("1", "message", "7"), ("2", "message", "7")]),
+    "id is emptied": (b"id: 7\ndata: 1\n\nid\ndata: 3\n\n", [("1", "message", "7"), ("3", "message", "")]),
     "id with NUL": (b"id: 7\0\ndata: 1\n\n", [("1", "message", "")]),
-    "empty data": (b"data\n\ndata:\n\ndata\ndata\n\n", [("", "message", ""), ("", "message", ""), ("\n", "message", "")]),
+    "empty data": (b"data\n\ndata\ndata\n\n", [("", "message", ""), ("\n", "message", "")]),
+    "empty value": (b"data:\n\n", [("", "message", "")]),
     "unknown field": (b"foo: bar\ndatax: 1\ndata: a\n\n", [("a", "message", "")]),
     "characters": ("data: 雨が降る 🎬 é\n\n".encode(), [("雨が降る 🎬 é", "message", "")]),
     "not UTF-8": (b"data: a\xff\xe3\x81\n\n", [("a\ufffd\ufffd", "message", "")]),
-    "other line ends of Unicode are none": ("data: a\u2028b\x0b\x0c\x85\n\n".encode(), [("a\u2028b\x0b\x0c\x85", "message", "")]),
+    "Unicode's line ends are none": (
+        "data: a\u2028b\x0b\x0c\x85\n\n".encode(),
+        [("a\u2028b\x0b\x0c\x85", "message", "")],
+    ),
     "unfinished": (b"data: a\n\ndata: b\n", [("a", "message", "")]),
-}  # fmt: skip
+}
 
 
 def parse(pieces):
@@ -52,7 +59,7 @@ def test_any_text_comes_back_however_it_is_cut(texts, data):
     stream = "".join("".join(f"data: {line}{end}" for line in text.split("\n")) + end for text in texts).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     bounds = [0, *cuts, len(stream)]
-    pieces = [stream[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    pieces = [stream[low:high] for low, high in itertools.pairwise(bounds)]
     assert [each[0] for each in parse(pieces)] == texts
 
 
@@ -80,8 +87,7 @@ def test_unfinished_says_whether_an_event_was_cut():
 def test_an_event_is_bounded(pieces):
     parser = EventStreamParser(max_event_bytes=100)
     with pytest.raises(ProtocolError) as caught:
-        for piece in pieces:
-            parser.feed(piece)
+        list(batches(pieces, parser))
     assert caught.value.code == "too_large"
 
 

@@ -50,7 +50,7 @@ class Answer:
 
     def take(self, chunk: Any) -> str:
         """Take one chunk and return the answer's new text; ``StreamFailure`` if the chunk reports an error."""
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             raise ProtocolError(
                 f"The server streams {type(chunk).__name__} values where chunks of an answer are due.",
                 code="invalid_chunk",
@@ -62,16 +62,16 @@ class Answer:
             self.id = _text(chunk.get("id"))
             self.model = _text(chunk.get("model"))
         usage = chunk.get("usage")
-        if isinstance(usage, Mapping):
+        if isinstance(usage, dict):
             self.usage = dict(usage)
         choices = chunk.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return ""
         choice = choices[0]
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
         delta = choice.get("delta") or choice.get("message")
-        return self._take_delta(delta) if isinstance(delta, Mapping) else ""
+        return self._take_delta(delta) if isinstance(delta, dict) else ""
 
     def finish(self) -> str:
         """Return the last of the answer's text, which was held back while it might have begun a thought."""
@@ -84,7 +84,7 @@ class Answer:
         tool_calls = delta.get("tool_calls")
         if isinstance(tool_calls, list):
             for at, each in enumerate(tool_calls):
-                if isinstance(each, Mapping):
+                if isinstance(each, dict):
                     self._take_tool_call(each, at)
         content = delta.get("content")
         return self._add(self._filter.feed(content)) if isinstance(content, str) and content else ""
@@ -95,7 +95,7 @@ class Answer:
         call = self._tools.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
         call["id"] = call["id"] or _text(piece.get("id"))
         function = piece.get("function")
-        if isinstance(function, Mapping):
+        if isinstance(function, dict):
             call["function"]["name"] = call["function"]["name"] or _text(function.get("name"))
             call["function"]["arguments"] += _text(function.get("arguments"))
 

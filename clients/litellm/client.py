@@ -37,9 +37,7 @@ class LiteLLMClient(BaseAPIClient):
     )
 
     def __init__(self, base_url: str, **given: Any) -> None:
-        if isinstance(base_url, str):
-            base_url = re.sub(r"/v1/*$", "", base_url.strip())
-        super().__init__(base_url, **given)
+        super().__init__(re.sub(r"/v1/*\s*$", "", base_url), **given)
         self.knowledge = Knowledge(has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers()))
 
     def probe(self) -> ServerInfo:

@@ -115,11 +115,9 @@ class _Reading:
         except StreamFailure as failure:
             raise self._with_partial(failure_in_stream(failure.error, self._where)) from None
         except ConnectionLost as error:
-            self._job.check()
-            raise self._with_partial(self._cut("was cut off: the connection ended")) from error
+            raise self._with_partial(self._ended() or self._cut("was cut off: the connection ended")) from error
         except BackendError as error:
-            self._job.check()
-            raise self._with_partial(error) from error.__cause__
+            raise self._with_partial(self._ended() or error) from error.__cause__
         return answer
 
     def _read_stream(self, response: Response) -> bool:
@@ -166,6 +164,14 @@ class _Reading:
             code="empty_answer",
             hint="The prompt may be too long for it; shorten it, or allow more tokens.",
         )
+
+    def _ended(self) -> BackendError | None:
+        """Return why the job was ended from outside, if it was: not what that did to the stream is the error."""
+        try:
+            self._job.check()
+        except BackendError as error:
+            return error
+        return None
 
     def _cut(self, how: str) -> StreamInterrupted:
         return StreamInterrupted(

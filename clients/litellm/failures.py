@@ -34,7 +34,7 @@ from ..requests import nearest_names
 from ..transport.retry import retry_after_s
 
 _TAIL = re.compile(r"\s*(?:LiteLLM: model group|Set 'context_window_fallback'|Deployment Info:|\nmodel=).*", re.DOTALL)
-_HEAD = re.compile(r"^(?:Invalid request format: )?(?:litellm\.\w+: )*(?:\w*(?:Error|Exception|Timeout)\w*:? (?:- )?)*")
+_HEAD = re.compile(r"^(?:Invalid request format: )?(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))*")
 _CONTEXT = re.compile(
     r"ContextWindowExceeded|context_length_exceeded|exceed_context_size|maximum context length|context length exceeded"
     r"|exceeds? the (?:available |model's )?context|context size has been exceeded|prompt is too long",
@@ -43,9 +43,11 @@ _CONTEXT = re.compile(
 _LIMIT = re.compile(
     r"(?:maximum context length is|context (?:size|window|length)(?: is| of)?|n_ctx\W*) ?\(?(\d{3,})", re.I
 )
+_NEEDED = re.compile(r"(?:resulted in|requested) (\d+) tokens", re.IGNORECASE)
 _NO_MODEL = re.compile(
-    r"no healthy deployments|model .{0,200}(?:not found|does not exist|not available)|model_not_found|no model named",
-    re.I,
+    r"no healthy deployments|invalid model name|model .{0,200}(?:not found|does not exist|not available)"
+    r"|model_not_found|no model named",
+    re.IGNORECASE,
 )
 _POLICY = re.compile(r"ContentPolicyViolation|content_filter|content management policy", re.IGNORECASE)
 _MEMORY = re.compile(r"out of memory|OutOfMemory|failed to allocate", re.IGNORECASE)
@@ -231,11 +233,13 @@ def _content_failure(refusal: Refusal, where: Circumstances, context: dict[str, 
 def _too_long(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError:
     found = _LIMIT.search(refusal.message)
     limit = refusal.limit or (int(found[1]) if found else None)
+    counted = _NEEDED.search(refusal.message)
+    needed = refusal.needed or (int(counted[1]) if counted else None)
     allowed = f" ({limit} tokens allowed)" if limit else ""
     return ContextWindowExceeded(
         f"The prompt is too long for {where.model}{allowed}: {refusal.words}",
         hint="Shorten it, split the scene, or choose a model with a larger window.",
-        context={**context, "limit": limit, "needed": refusal.needed},
+        context={**context, "limit": limit, "needed": needed},
     )
 
 

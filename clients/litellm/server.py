@@ -135,11 +135,9 @@ class Inquiry:
         latency_s = time.monotonic() - started
         if alive.status == 200 and alive.value == "I'm alive!":
             listing = self._listing(litellm=True)
-            version = listing.headers.get("x-litellm-version") or self._version("/health/readiness", "litellm_version")
+            version = self._version("/health/readiness", "litellm_version")
             return Profile(LITELLM, version, tuple(self._with_groups(models_of(listing.value))), latency_s)
         listing = self._listing(litellm=False)
-        if listing.headers.get("x-litellm-version"):
-            return Profile(LITELLM, listing.headers["x-litellm-version"], tuple(models_of(listing.value)), latency_s)
         dialect, version, models = self._kind(listing.value)
         return Profile(dialect, version, tuple(models), latency_s)
 

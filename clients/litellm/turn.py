@@ -136,11 +136,15 @@ class Turn:
             self._knowledge.meter.learn(model, messages, count_on_server(inquiry, self._profile, model, messages))
 
     def _learn_window(self, error: ContextWindowExceeded, fitted: Fit) -> None:
-        known = self._knowledge.window(self._choice.name)
-        limit = error.context.get("limit")
-        if not isinstance(limit, int) or (known is not None and limit >= known):
+        """Learn from a refusal: how large the window is, and if that was known, how far off the count was."""
+        model = self._choice.name
+        known = self._knowledge.window(model)
+        limit, needed = error.context.get("limit"), error.context.get("needed")
+        if isinstance(needed, int) and needed > fitted.tokens:
+            self._knowledge.meter.learn(model, fitted.messages, needed, weight=1.0)
+        if not isinstance(limit, int):
             limit = round(min(fitted.tokens, known or FALLBACK_WINDOW) * _SHRINK)
-        self._knowledge.learn_window(self._choice.name, limit)
+        self._knowledge.learn_window(model, limit)
 
     def _with_summary(self, fitted: Fit) -> Messages:
         if self._request.overflow == "summarise" and len(fitted.dropped) != self._summarised:

@@ -155,7 +155,8 @@ class Writer:
 
     def _usage(self) -> dict[str, Any]:
         written, asked = self._written, self._plan.prompt_tokens
-        details = {"reasoning_tokens": 0, "text_tokens": written}
+        thinks = self._plan.kind == "thinks"
+        details = {"reasoning_tokens": 5} if thinks else {"reasoning_tokens": 0, "text_tokens": written}
         counts = {"completion_tokens": written, "prompt_tokens": asked, "total_tokens": written + asked}
         return {**counts, "completion_tokens_details": details}
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -131,8 +132,6 @@ class _Filler:
         self._root = root
 
     def value(self, schema: Any, name: str, row: int, depth: int) -> Any:
-        if not isinstance(schema, Mapping):
-            return name
         if "$ref" in schema:
             return self.value(self._target(schema["$ref"]), name, row, depth)
         if "const" in schema:
@@ -187,7 +186,5 @@ class _Filler:
         return None
 
 
-def _within(schema: Mapping[str, Any], value: float) -> float:
-    least: float = schema.get("minimum", value)
-    most: float = schema.get("maximum", value)
-    return max(least, min(value, most))
+def _within(schema: Mapping[str, Any], value: float) -> Any:
+    return max(schema.get("minimum", -math.inf), min(value, schema.get("maximum", math.inf)))

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .aio import AsyncFacade
 from .context import CancelContext, JobContext, Recorder
 from .jobs import BackendCancel, Job, JobStatus, Result
 from .options import ClientOptions
@@ -17,6 +16,7 @@ from .runner import JobRunner
 from .transport.url import ServerURL, parse_server_url
 
 if TYPE_CHECKING:
+    from .aio import AsyncFacade
     from .transport.http import Transport
     from .transport.session import HTTPSession
 
@@ -114,6 +114,8 @@ class BaseAPIClient(abc.ABC):
     @property
     def aio(self) -> AsyncFacade:
         """The same members as coroutines."""
+        from .aio import AsyncFacade  # here, because asyncio brings ssl along
+
         return AsyncFacade(self)
 
     def close(self, *, detach: bool = False, timeout_s: float = 2.0) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .errors import BackendError, NetworkTimeout
+from .errors import BackendError, JobCancelled, NetworkTimeout
 from .events import Event, Logged, Previewed, Progressed, Queued, Reconnected, Started, Submitted, TextDelta
 from .interrupt import Interrupter
 from .jobs import Job, Progress
@@ -199,7 +199,9 @@ class JobContext:
 class CancelContext:
     """What the hook that tells a backend to cancel gets: the job's ids and a bounded time.
 
-    ``wait`` returns False once the time is over or the client is being closed, and the hook should then return at once.
+    ``wait`` returns False once the time is over or the client is being closed, and the hook should then return at
+    once. With ``check`` and ``sleep`` it is the scope of HTTP requests; those are still made while the client is
+    being closed.
     """
 
     def __init__(self, job: Job, drain_timeout_s: float, closing: threading.Event) -> None:
@@ -219,3 +221,13 @@ class CancelContext:
         """Wait; False if the drain is over."""
         self._closing.wait(min(seconds, self.remaining_s()))
         return not self._closing.is_set() and self.remaining_s() > 0
+
+    def check(self) -> None:
+        """Raise ``JobCancelled`` once the time is over."""
+        if self.remaining_s() <= 0 or self.interrupter.fired:
+            raise JobCancelled("The time to tell the backend is over.")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait between two tries of a request; raises as ``check`` does."""
+        self.wait(seconds)
+        self.check()

@@ -96,22 +96,23 @@ def _picklable(cause: BaseException | None) -> BaseException | None:
 
 
 class NetworkError(BackendError):
-    """The way to the server or back failed."""
+    """The way to the server or back failed. Codes of its own: ``network_error``, ``proxy``."""
 
     default_code = "network_error"
     default_retryable = True
 
 
 class ConnectionFailed(NetworkError):
-    """No connection could be made, so nothing was sent. Codes: ``refused``, ``dns_failed``, ``unreachable``,
-    ``proxy``.
-    """
+    """No connection could be made, so nothing was sent. Codes: ``refused``, ``dns_failed``, ``unreachable``."""
 
     default_code = "refused"
 
 
 class ConnectionLost(NetworkError):
-    """The connection ended in the middle of an exchange: the server may or may not have acted on what was sent."""
+    """The connection ended in the middle of an exchange: the server may or may not have acted on what was sent.
+
+    Codes: ``connection_lost``, ``interrupted`` (it was broken off here).
+    """
 
     default_code = "connection_lost"
 

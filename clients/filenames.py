@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_FORBIDDEN = frozenset('<>:"/\\|?*')
+_RESERVED = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\xb9\xb2\xb3])\s*(\.|$)", re.IGNORECASE)
 MAX_NAME_BYTES = 120
 
 _TYPES: dict[str, tuple[str, str]] = {
@@ -47,6 +47,7 @@ _SIGNATURES: dict[str, tuple[tuple[int, bytes], ...]] = {
     "image/jpeg": ((0, b"\xff\xd8\xff"),),
     "image/webp": ((0, b"RIFF"), (8, b"WEBP")),
     "image/gif": ((0, b"GIF8"),),
+    "image/x-exr": ((0, b"\x76\x2f\x31\x01"),),
     "video/mp4": ((4, b"ftyp"),),
     "video/webm": ((0, b"\x1a\x45\xdf\xa3"),),
     "video/x-matroska": ((0, b"\x1a\x45\xdf\xa3"),),
@@ -59,15 +60,17 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 
 def safe_name(name: str, fallback: str = "result") -> str:
-    """Return a name that stays a plain file in its folder on every system, from whatever a server sent."""
-    base = re.split(r"[/\\]", name)[-1]
-    base = _UNSAFE.sub("_", base).strip(". ")
+    """Return a name that stays a plain file in its folder on every system, from whatever a server sent.
+
+    At most ``MAX_NAME_BYTES`` bytes of UTF-8; the extension is kept; ``fallback`` where nothing usable is left.
+    """
+    base = re.split(r"[/\\]", name.encode("utf-8", "ignore").decode())[-1]
+    base = "".join(each if each.isprintable() and each not in _FORBIDDEN else "_" for each in base).strip(". ")
     if _RESERVED.match(base):
         base = f"_{base}"
-    stem, suffix = Path(base).stem, Path(base).suffix[:16]
+    stem, suffix = Path(base).stem, Path(base).suffix[:16].rstrip(". ")
     room = MAX_NAME_BYTES - len(suffix.encode())
-    stem = stem.encode("utf-8", "ignore")[:room].decode("utf-8", "ignore")
-    return f"{stem}{suffix}" if stem else f"{fallback}{suffix}"
+    return f"{stem.encode()[:room].decode('utf-8', 'ignore').rstrip()}{suffix}" or fallback
 
 
 def kind_and_type(name: str) -> tuple[str, str]:

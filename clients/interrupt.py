@@ -17,28 +17,40 @@ class Interrupter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._closers: dict[object, Callable[[], None]] = {}
-        self.fired = False
+        self._fired = threading.Event()
+
+    @property
+    def fired(self) -> bool:
+        """Whether calls are broken off from now on."""
+        return self._fired.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Pause, until ``fire`` at most; whether it has fired."""
+        return self._fired.wait(seconds)
 
     @contextmanager
     def guard(self, close: Callable[[], None]) -> Iterator[None]:
-        """Have ``close`` called if ``fire`` is, or has been, while the block runs."""
+        """Have ``close`` called if ``fire`` is, or has been, while the block runs. It may be called twice."""
         key = object()
         with self._lock:
             self._closers[key] = close
-            fired = self.fired
-        if fired:
-            close()
         try:
+            if self.fired:
+                _call(close)
             yield
         finally:
             with self._lock:
-                self._closers.pop(key, None)
+                del self._closers[key]
 
     def fire(self) -> None:
         """Break off what blocks now, and whatever is begun under this interrupter from now on."""
+        self._fired.set()
         with self._lock:
-            self.fired = True
             closers = list(self._closers.values())
         for close in closers:
-            with suppress(OSError):
-                close()
+            _call(close)
+
+
+def _call(close: Callable[[], None]) -> None:
+    with suppress(Exception):  # one that fails must not keep the others open
+        close()

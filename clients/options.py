@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from .errors import ValidationError
 
 MIB = 1024 * 1024
 
@@ -23,6 +27,8 @@ class ClientOptions:
     client looks after it. ``job_timeout_s`` bounds a whole job (None: no limit), ``drain_timeout_s`` how long a
     cancelled job may keep its lane. ``max_workers`` is how many jobs run at once, ``keep_finished`` how many ended
     ones stay in memory. ``verify_tls`` is True, False, or a file of trusted certificates.
+
+    Raises ``ValidationError`` (code ``invalid_options``) for a value that can't be one; paths may be given as text.
     """
 
     connect_timeout_s: float = 5.0
@@ -40,3 +46,45 @@ class ClientOptions:
     output_dir: Path = field(default_factory=default_output_dir)
     max_response_bytes: int = 64 * MIB
     verify_tls: bool | Path = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output_dir", Path(self.output_dir))
+        if not isinstance(self.verify_tls, bool):
+            object.__setattr__(self, "verify_tls", Path(self.verify_tls))
+        problems = [*self._time_problems(), *self._count_problems()]
+        if problems:
+            raise ValidationError(
+                f"These options can't be used: {' '.join(problems)}",
+                code="invalid_options",
+                problems=problems,
+                hint="Correct the numbers.",
+            )
+
+    def _time_problems(self) -> list[str]:
+        problems = [
+            f"{name}: a number of seconds above 0 is needed."
+            for name in _TIMES
+            if not _is_time(getattr(self, name)) and (name, getattr(self, name)) != ("job_timeout_s", None)
+        ]
+        for name in _PAUSES:
+            value = getattr(self, name)
+            if value != 0 and not _is_time(value):
+                problems.append(f"{name}: a number of seconds is needed.")
+        return problems
+
+    def _count_problems(self) -> list[str]:
+        least = {"max_retries": 0, "keep_finished": 0, "pool_size": 1, "max_workers": 1, "max_response_bytes": 1}
+        counts = {name: getattr(self, name) for name in least}
+        return [
+            f"{name}: a whole number of at least {least[name]} is needed."
+            for name, value in counts.items()
+            if not isinstance(value, int) or isinstance(value, bool) or value < least[name]
+        ]
+
+
+_TIMES = ("connect_timeout_s", "first_byte_timeout_s", "read_timeout_s", "stream_idle_timeout_s", "job_timeout_s")
+_PAUSES = ("drain_timeout_s", "backoff_base_s", "backoff_max_s")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= threading.TIMEOUT_MAX

@@ -46,7 +46,7 @@ class BackendInfo:
     @property
     def mock(self) -> type[MockServer]:
         """The class of its embedded mock server."""
-        mock: type[MockServer] = getattr(import_module(".mock", __package__), self._mock_name)
+        mock: type[MockServer] = getattr(import_module(f".mock.{self.name}", __package__), self._mock_name)
         return mock
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,8 @@ def text_problems(name: str, value: Any) -> list[str]:
 
 def path_problems(name: str, value: Any) -> list[str]:
     """Return what is wrong with a field that must name a file; whether the file is there is found out later."""
-    return [] if isinstance(value, (str, Path)) and str(value) else [f"{name}: a file is needed."]
+    good = isinstance(value, (str, Path)) and str(value) and "\0" not in str(value)
+    return [] if good else [f"{name}: a file is needed."]
 
 
 def mapping_problems(name: str, value: Any) -> list[str]:
@@ -86,7 +87,7 @@ def integer_problems(name: str, value: Any, *, least: int, most: int | None = No
 
 def number_problems(name: str, value: Any, *, above: float) -> list[str]:
     """Return what is wrong with a field that must be a finite number above a limit."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > above
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and above < value <= sys.float_info.max
     return [] if good else [f"{name}: a number above {above:g} is needed."]
 
 
@@ -95,8 +96,8 @@ def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str,
     return tuple(difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5))
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    near = nearest_names(name, known)
+def _unknown(name: object, known: Iterable[str]) -> str:
+    near = nearest_names(str(name), known)
     return f"{name}: unknown field; did you mean {' or '.join(near)}?" if near else f"{name}: unknown field."
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..clients.transport.download import prepare_folder, storage_errors_named
+from ..clients.storage import prepare_folder, storage_errors_in
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -109,7 +109,7 @@ class JobJournal:
         return entries
 
     def _append(self, line: str) -> None:
-        with storage_errors_named(self._path):
+        with storage_errors_in(self._folder):
             file = self._open()
             file.write(line + "\n")
             file.flush()

@@ -183,11 +183,12 @@ class Runtime:
     def _info(self, backend: str) -> BackendInfo:
         info = BACKENDS.get(backend)
         if info is None or backend not in self._settings.backends:
-            near = nearest_names(backend, self._settings.backends)
+            known = self._settings.backends
+            near = nearest_names(backend, known)
             raise ValidationError(
                 f"There is no backend {backend!r}.",
                 code="unknown_backend",
-                hint=f"Did you mean {' or '.join(near)}?" if near else f"Choose one of {', '.join(self._settings.backends)}.",
+                hint=f"Did you mean {' or '.join(near)}?" if near else f"Choose one of {', '.join(known)}.",
             )
         return info
 

@@ -2,7 +2,7 @@
 """Find an interpreter of a given Python version that really runs and can make virtual environments.
 
 ``python tools/find_python.py 3.13`` prints its path, or says in capitals that there is none and exits with 1.
-With ``--install`` the system's package manager is asked as the last resort (Debian, as root).
+With ``--install`` the system's package manager (Debian, as root) and then uv, if it is there, are asked to get one.
 """
 
 from __future__ import annotations
@@ -59,14 +59,15 @@ def find(version: str, *, install: bool = False) -> str | None:
         found = works(path, version)
         if found:
             return found
-    if install and _apt_install(version):
-        return works(f"/usr/bin/python{version}", version)
+    if install and (_apt_install(version) or _uv_install(version)):
+        return find(version)
     return None
 
 
 def _apt_install(version: str) -> bool:
     if os.name != "posix" or not shutil.which("apt-get") or os.geteuid() != 0:
         return False
+    _run(["apt-get", "update", "-qq"])
     policy = _run(["apt-cache", "policy", f"python{version}"]) or ""
     if "Candidate:" not in policy or "Candidate: (none)" in policy:
         return False
@@ -82,6 +83,14 @@ def _apt_install(version: str) -> bool:
     ]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode == 0
+
+
+def _uv_install(version: str) -> bool:
+    uv = shutil.which("uv")
+    if not uv:
+        return False
+    print(f"uv python install {version}", file=sys.stderr, flush=True)
+    return subprocess.run([uv, "python", "install", version], stdout=sys.stderr, check=False).returncode == 0
 
 
 def _run(command: list[str]) -> str | None:
@@ -100,7 +109,7 @@ def main() -> int:
     """Print the path of the interpreter that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("version", help="for example 3.13")
-    parser.add_argument("--install", action="store_true", help="ask the system's package manager as the last resort")
+    parser.add_argument("--install", action="store_true", help="have apt-get or uv get one as the last resort")
     arguments = parser.parse_args()
     found = find(arguments.version, install=arguments.install)
     if not found:

@@ -45,7 +45,7 @@ def run_scenario(script: Path, workplace: Workplace) -> dict[str, Any]:
     """Run one scenario; return its verdict."""
     name = script.stem.removeprefix("scenario_")
     scripts = workplace.inside / "scripts"
-    shutil.copytree(SCENARIOS, workplace.outside / "scripts", dirs_exist_ok=True)
+    shutil.copytree(script.parent, workplace.outside / "scripts", dirs_exist_ok=True)
     arguments = ["--python-exit-code", "1", "--python-expr", PREPARE.format(str(scripts))]
     arguments += ["--python", str(scripts / script.name)]
     with x_server() as display, Session(workplace, display, arguments, RESULTS / f"{name}.log") as session:
@@ -103,14 +103,15 @@ def main() -> int:
     """Run all scenarios, or those named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="scenarios to run, without scenario_ and .py")
+    parser.add_argument("--scenarios", type=Path, default=SCENARIOS, help="their folder")
     arguments = parser.parse_args()
     scripts = [
         path
-        for path in sorted(SCENARIOS.glob("scenario_*.py"))
+        for path in sorted(arguments.scenarios.glob("scenario_*.py"))
         if not arguments.names or path.stem.removeprefix("scenario_") in arguments.names
     ]
     if not scripts:
-        print(f"no scenario in {SCENARIOS}", file=sys.stderr)
+        print(f"no scenario in {arguments.scenarios}", file=sys.stderr)
         return 1
     try:
         root = chroot(os.environ.get("GUI_SUITE", "sid"))

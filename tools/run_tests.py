@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -21,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import checkout
 import envs
 from build_extension import zip_path
-from steps import Runner, Step
+from steps import Runner, Step, locked
 
 ROOT = checkout.ROOT
 REPORTS = ROOT / "build" / "reports"
@@ -86,25 +89,23 @@ def lint_steps() -> list[Step]:
 
 
 def type_steps() -> list[Step]:
-    """Return the strict check of the bpy-free half and one check of the rest for each Blender's stubs."""
-    mypy = [python("dev-3.11"), "-m", "mypy"]
-    cache = ROOT / "build" / "mypy"
+    """Return the strict checks of the bpy-free half and of the tools, and one of the rest for each Blender's stubs."""
+    # no cache: it keeps "there is no such module" after the module has come
+    mypy = [python("dev-3.11"), "-m", "mypy", f"--cache-dir={os.devnull}"]
+    dev = "setup dev-3.11"
+    tools = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tools").glob("*.py"))
+    loose_files = ["--config-file=", "--strict", "--explicit-package-bases", "--ignore-missing-imports"]
+    in_tools = {**clean_environment(), "MYPYPATH": "tools"}
     steps = [
-        Step(
-            "types clients runtime",
-            [*mypy, f"--cache-dir={cache / 'strict'}"],
-            "check",
-            ("setup dev-3.11",),
-            environment=clean_environment(),
-        )
+        Step("types clients runtime", mypy, "check", (dev,), environment=clean_environment()),
+        Step("types tools", [*mypy, *loose_files, *tools], "check", (dev,), environment=in_tools),
     ]
     packages = [part for name in BPY_CODE for part in ("-p", f"movie_director.{name}")]
     for version in BLENDERS:
         stubs = f"--python-executable={python(f'stubs-{version}')}"
-        command = [*mypy, "--config-file=tools/mypy-bpy.ini", stubs, f"--cache-dir={cache / version}", *packages]
-        needs = ("setup dev-3.11", f"setup stubs-{version}")
-        environment = clean_environment()
-        steps.append(Step(f"types bpy {version}", command, "check", needs, environment=environment))
+        command = [*mypy, "--config-file=tools/mypy-bpy.ini", stubs, *packages]
+        needs = (dev, f"setup stubs-{version}")
+        steps.append(Step(f"types bpy {version}", command, "check", needs, environment=clean_environment()))
     return steps
 
 
@@ -141,7 +142,9 @@ def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]
         command = script("blender_suite.py", "--blender", version, "--zip", str(zip_path()), "--junit", str(REPORTS))
         junit = tuple(REPORTS / f"blender-{version}-{session}.xml" for session in ("install", "restart"))
         needs = (f"setup bpy-{version}", "build")
-        steps.append(Step(f"blender {version}", [*command, "--", *arguments], "tests", needs, junit=junit))
+        # more than blender_suite.py's own limits, which say what hung
+        step = Step(f"blender {version}", [*command, "--", *arguments], "tests", needs, junit=junit, timeout_s=2000.0)
+        steps.append(step)
     return steps
 
 
@@ -165,15 +168,16 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         ]
         checks = [*lint_steps(), *type_steps()]
         return [*setups, *checks, *coverage_steps(arguments), *blender_steps(BLENDERS, arguments), *legs]
-    steps = {
+    makers: dict[str, Callable[[], list[Step]]] = {
         "lint": lint_steps,
         "types": type_steps,
         "unit": lambda: [leg("unit", "dev-3.11", UNIT, arguments)],
         "integration": lambda: [leg("integration", "dev-3.11", INTEGRATION, arguments)],
         "blender": lambda: blender_steps(BLENDERS, arguments),
         "bench": bench_steps,
-        **{f"blender-{version}": lambda version=version: blender_steps((version,), arguments) for version in BLENDERS},
-    }[group]()
+        **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},
+    }
+    steps = makers[group]()
     wanted = {name for step in steps for name in step.needs}
     return [*(step for step in setups if step.name in wanted), *steps]
 
@@ -193,8 +197,13 @@ def main() -> int:
     if not steps:
         print(f"There is nothing to run for {arguments.group} in this tree.")
         return 0
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    # steps are sessions of their own: whoever ends this has to end them
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return 0 if Runner(steps, ROOT, REPORTS).run() else 1
+        # a whole run has a measured leg and the gate that reads it: not two of them at once
+        with locked(REPORTS / f"group-{arguments.group}.lock"):
+            return 0 if Runner(steps, ROOT, REPORTS).run() else 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,6 +20,7 @@ LANES = {"setup": 2, "check": 1, "tests": 1}
 TAIL_LINES = 120
 HEARTBEAT_S = 60.0
 STOP_GRACE_S = 5.0
+SUMMARY = "summary.txt"
 
 
 class State(Enum):
@@ -85,6 +87,7 @@ class Runner:
         """Run all; return whether nothing failed."""
         started = time.monotonic()
         self._logs.mkdir(parents=True, exist_ok=True)
+        (self._logs / SUMMARY).unlink(missing_ok=True)
         threads = []
         try:
             with self._changed:
@@ -140,6 +143,11 @@ class Runner:
         return name not in self._steps or self._steps[name].state not in (State.WAITING, State.RUNNING)
 
     def _run_one(self, step: Step) -> None:
+        # the same step of another run in this checkout would write to the same files
+        with locked(self._logs / f"{step.name}.lock"):
+            self._run_locked(step)
+
+    def _run_locked(self, step: Step) -> None:
         started = time.monotonic()
         for path in step.junit:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,20 +212,27 @@ class Runner:
         return f"  {step.state.value:8} {step.seconds:7.1f} s  {step.name:24} {step.counts or step.note}".rstrip()
 
     def _print_table(self, seconds: float) -> None:
-        print(f"\n{'=' * 32} {seconds:.0f} s in all {'=' * 32}")
-        for step in self._steps.values():
-            print(self._line(step))
-        print("=" * 79)
+        lines = [f"\n{'=' * 32} {seconds:.0f} s in all {'=' * 32}", *map(self._line, self._steps.values()), "=" * 79]
         for step in self._steps.values():
             if step.state is State.MISSING:
                 lost = [other.name for other in self._steps.values() if step.name in other.needs]
-                print(f"COULD NOT BE SET UP: {step.name}. NOT TESTED: {', '.join(lost) or 'nothing'}".upper())
+                lines.append(f"COULD NOT BE SET UP: {step.name}. NOT TESTED: {', '.join(lost) or 'nothing'}".upper())
         failed = [step.name for step in self._steps.values() if self._is_failure(step)]
-        print(f"FAILED: {', '.join(failed)}" if failed else "all steps ok")
+        lines.append(f"FAILED: {', '.join(failed)}" if failed else "all steps ok")
         totals = [step.counts for step in self._steps.values() if step.counts]
         # the last line, alone: what reads the run's result looks for it here
         if any(step.junit for step in self._steps.values()):
-            print(sum(totals, Counts()), flush=True)
+            lines.append(str(sum(totals, Counts())))
+        (self._logs / SUMMARY).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print(*lines, sep="\n", flush=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; waits for another process that holds it."""
+    with path.open("w", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def read_junit(path: Path) -> Counts:

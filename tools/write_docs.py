@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Write the tables of docs/ that come from the code: ``python tools/write_docs.py``.
 
-``tests/unit/test_docs.py`` compares.
-
-A table stands between ``<!-- NAME: ... -->`` and the next blank line but one, or the file's end.
+A table follows its ``<!-- NAME: ... -->`` line; ``tests/unit/test_docs.py`` compares.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ..transport.session import ERROR_BODY_BYTES
 from ..transport.sse import EventStreamParser, ServerSentEvent, batches
 from .answer import Answer, StreamFailure
 from .failures import Circumstances, failure_in_stream, failure_of, refusal_of
-from .server import ERRORS, LITELLM, Knowledge, Profile, redacted
+from .server import ERRORS, LITELLM, Knowledge, Profile, redacted, without_secrets
 
 if TYPE_CHECKING:
     from ..transport.session import HTTPSession
@@ -68,7 +68,8 @@ class Exchange:
             "POST", PATH, scope=self.job, body=data, headers=_HEADERS, expect=ERRORS, timeouts=self._timeouts()
         ) as response:
             if response.status >= 400:
-                refusal = refusal_of(response.status, response.read(ERROR_BODY_BYTES), response.content_type)
+                body = without_secrets(response.start(ERROR_BODY_BYTES), self.http)
+                refusal = refusal_of(response.status, body, response.content_type)
                 raise redacted(failure_of(refusal, where, response.headers), self.http)
             self._accepted(response)
             return _Reading(self, where, emit).read(response)
@@ -113,7 +114,8 @@ class _Reading:
             self._take([answer.finish()])
             self._check_end(done)
         except StreamFailure as failure:
-            raise self._with_partial(failure_in_stream(failure.error, self._where)) from None
+            reported = json.loads(without_secrets(json.dumps(failure.error).encode(), self._exchange.http))
+            raise self._with_partial(failure_in_stream(reported, self._where)) from None
         except ConnectionLost as error:
             raise self._with_partial(self._ended() or self._cut("was cut off: the connection ended")) from error
         except BackendError as error:

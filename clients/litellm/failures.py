@@ -32,6 +32,7 @@ from ..errors import (
 )
 from ..requests import nearest_names
 from ..transport.retry import retry_after_s
+from ..transport.words import words_of
 
 _TAIL = re.compile(r"\s*(?:LiteLLM: model group|Set 'context_window_fallback'|Deployment Info:|\nmodel=).*", re.DOTALL)
 _HEAD = re.compile(r"^(?:Invalid request format: )?(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))*")
@@ -85,14 +86,7 @@ class Refusal:
     @property
     def words(self) -> str:
         """The message without LiteLLM's wrapping, in one line."""
-        return in_one_line(_HEAD.sub("", _TAIL.sub("", self.message)).encode(), "text/plain")
-
-
-def in_one_line(body: bytes, content_type: str) -> str:
-    """Return what a text, or a page, says to people."""
-    from ..transport.session import words_of  # here, because urllib3 costs 90 ms
-
-    return words_of(body, content_type)
+        return words_of(_HEAD.sub("", _TAIL.sub("", self.message)).encode(), "text/plain", str)
 
 
 def refusal_of(status: int, body: bytes, content_type: str) -> Refusal:
@@ -100,7 +94,7 @@ def refusal_of(status: int, body: bytes, content_type: str) -> Refusal:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return Refusal(status, in_one_line(body, content_type), plain=True)
+        return Refusal(status, words_of(body, content_type, str), plain=True)
     if isinstance(value, Mapping):
         value = value.get("error") or value.get("detail") or value
     return refusal_in(status, value)

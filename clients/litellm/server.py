@@ -176,7 +176,9 @@ class Inquiry:
 
     def _failure(self, reply: Reply, litellm: bool) -> BackendError:
         where = Circumstances(str(self._http.url), has_key=self._has_key, litellm=litellm)
-        error = failure_of(refusal_of(reply.status, reply.body, reply.content_type), where, reply.headers)
+        error = failure_of(
+            refusal_of(reply.status, without_secrets(reply.body, self._http), reply.content_type), where, reply.headers
+        )
         return redacted(error, self._http)
 
     def _with_groups(self, models: list[ModelInfo]) -> list[ModelInfo]:
@@ -205,6 +207,11 @@ class Inquiry:
         value = self.get(path).value
         found = value.get(member) if isinstance(value, Mapping) else None
         return found if isinstance(found, str) and found else UNKNOWN_VERSION
+
+
+def without_secrets(body: bytes, http: HTTPSession) -> bytes:
+    """Take the key out of what a server sent, before any of it is cut to length."""
+    return http.redact(body.decode("utf-8", "replace")).encode()
 
 
 def redacted(error: BackendError, http: HTTPSession) -> BackendError:

@@ -16,9 +16,18 @@ class MockAudioLDM(MockServer):
         self.route("GET", "/health-check", self._health)
 
     def _index(self, request: Request) -> Response:
-        urls = {f"{name}_url": f"/{path}" for name, path in (("docs", "docs"), ("openapi", "openapi.json"))}
-        urls |= {"predictions_url": "/predictions", "health_check_url": "/health-check", "shutdown_url": "/shutdown"}
-        return Response.json({"cog_version": self.cog_version, **urls})
+        return Response.json(
+            {
+                "cog_version": self.cog_version,
+                "docs_url": "/docs",
+                "healthcheck_url": "/health-check",
+                "openapi_url": "/openapi.json",
+                "predictions_cancel_url": "/predictions/{prediction_id}/cancel",
+                "predictions_idempotent_url": "/predictions/{prediction_id}",
+                "predictions_url": "/predictions",
+                "shutdown_url": "/shutdown",
+            }
+        )
 
     def _health(self, request: Request) -> Response:
         setup = {"started_at": "2026-11-22T00:00:00+00:00", "completed_at": "2026-11-22T00:00:01+00:00"}

@@ -5,7 +5,7 @@ Facts: recordings of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyu
 
 import json
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from .comfyui_engine import Engine
@@ -23,12 +23,21 @@ from .server import MockServer
 if TYPE_CHECKING:
     from .websocket import WebSocketConnection
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+ASSETS_OFF = {
+    "error": {
+        "code": "SERVICE_DISABLED",
+        "message": "Assets system is disabled. Start the server with --enable-assets to use this feature.",
+        "details": {},
+    }
+}
 
 
 class MockComfyUI(MockServer):
     """A ComfyUI server of ``version`` "0.33.0", "0.3.64" or "0.3.40" (else ``ValueError``).
 
+    ``outputs_reversed`` runs the outputs of a prompt last one first: the real server runs them in any order.
     ``engine`` and ``files`` are its inside, for tests that want to look; :meth:`vanish` is a restart of its process.
     """
 
@@ -44,11 +53,13 @@ class MockComfyUI(MockServer):
         prefix: str = "",
         auth: str | None = None,
         host: str = "127.0.0.1",
+        outputs_reversed: bool = False,
     ) -> None:
         if version not in VERSIONS:
             raise ValueError(f"no mock of ComfyUI {version}: there are {', '.join(VERSIONS)}")
         self.version = VERSIONS[version]
         self.files = FileStore()
+        self._outputs_reversed = outputs_reversed
         super().__init__(faults=faults, speed=speed, prefix=prefix, auth=auth, host=host)
 
     # Life
@@ -61,6 +72,7 @@ class MockComfyUI(MockServer):
 
     def vanish(self, seconds: float = 0.0) -> None:
         """The process 'restarts': all that was in memory is gone; HTTP is refused for ``seconds``."""
+        # In this order: whoever sees its connection end finds the new state.
         self.engine.vanish()
         self.go_down(seconds)
 
@@ -76,7 +88,7 @@ class MockComfyUI(MockServer):
         self.route("GET", "/ws", self._websocket)
 
     def _add_prompt_routes(self) -> None:
-        prompts = PromptApi(self.engine, self.version)
+        prompts = PromptApi(self.engine, self.version, outputs_reversed=self._outputs_reversed)
         self.route("GET", "/prompt", prompts.remaining)
         self.route("POST", "/prompt", prompts.post)
         self.route("GET", "/queue", prompts.queue)
@@ -99,6 +111,8 @@ class MockComfyUI(MockServer):
         self.route("POST", "/upload/image", library.upload_image)
         self.route("POST", "/upload/mask", library.upload_mask)
         self.route("GET", "/userdata", library.list_userdata)
+        self.route("GET", "/v2/userdata", library.list_folder)
+        self.route("POST", "/userdata/{file}/move/{target}", library.move_userdata)
         self.route("GET", "/userdata/{file}", library.get_userdata)
         self.route("POST", "/userdata/{file}", library.post_userdata)
         self.route("DELETE", "/userdata/{file}", library.delete_userdata)
@@ -115,11 +129,18 @@ class MockComfyUI(MockServer):
         self.route("GET", "/models/{folder}", self._models)
         self.route("GET", "/embeddings", lambda _: Response.json([]))
         self.route("GET", "/users", lambda _: Response.json({"storage": "server", "migrated": False}))
-        self.route("GET", "/settings", lambda _: Response.json({}))
+        self.route("GET", "/extensions", lambda _: Response.json(["/extensions/core/widgetInputs.js"]))
+        self.route("GET", "/internal/logs", lambda _: Response.json("[INFO] demo server\n"))
+        for path in ("/settings", "/i18n", "/workflow_templates"):
+            self.route("GET", path, lambda _: Response.json({}))
+        if self.version.hardened:
+            self.route("GET", "/global_subgraphs", lambda _: Response.json({}))
+            self.route("GET", "/node_replacements", lambda _: Response.json({}))
+            self.route("GET", "/api/assets", lambda _: Response.json(ASSETS_OFF, 503))
 
     def route_of(self, path: str) -> str:
-        """Every route exists under /api too; the jobs API only there."""
-        if path.startswith("/api/") and not path.startswith("/api/jobs"):
+        """Every route exists under /api too; jobs and assets only there."""
+        if path.startswith("/api/") and not path.startswith(("/api/jobs", "/api/assets")):
             return path[len("/api") :]
         return path
 
@@ -136,8 +157,10 @@ class MockComfyUI(MockServer):
 
     def forbidden(self, request: Request) -> Response | None:
         """The check of Host against Origin on loopback, and of cross-site requests."""
-        host, origin = request.headers.get("Host"), request.headers.get("Origin")
-        if host and origin and host.rpartition(":")[0] in LOOPBACK and urllib.parse.urlsplit(origin).netloc != host:
+        host = urllib.parse.urlsplit(f"//{request.headers.get('Host', '')}")
+        origin = urllib.parse.urlsplit(request.headers.get("Origin", ""))
+        foreign = origin.hostname != host.hostname or origin.port not in (None, host.port)
+        if host.hostname in LOOPBACK and origin.netloc and foreign:
             return Response(403)
         if self.version.hardened and request.headers.get("Sec-Fetch-Site") == "cross-site":
             return Response(403)
@@ -168,11 +191,14 @@ class MockComfyUI(MockServer):
         if refused is not None:
             return Response(int(refused.seconds(403)))
         client_id = request.query.get("clientId", "")
-        return Upgrade(talk=lambda socket: self._talk(socket, client_id, request))
+        return Upgrade(open=lambda socket: self._open(socket, client_id, request))
 
-    def _talk(self, socket: "WebSocketConnection", client_id: str, request: Request) -> None:
+    def _open(self, socket: "WebSocketConnection", client_id: str, request: Request) -> Callable[[], None]:
         node = self.engine.running_node if client_id and client_id == self.engine.running_client else None
         sid = self.hub.join(socket, client_id, self.engine.remaining(), node)
+        return lambda: self._talk(socket, sid, request)
+
+    def _talk(self, socket: "WebSocketConnection", sid: str, request: Request) -> None:
         first = True
         try:
             for message in socket.messages():

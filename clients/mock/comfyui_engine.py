@@ -75,7 +75,7 @@ class Engine:
             self.running_node = self.running_client = None
             self._changed.notify_all()
         self.files.clear_temp()
-        self.hub.cut_all()
+        self.hub.forget_all()
 
     # The queue
 

@@ -125,7 +125,9 @@ def _finished(entry: dict[str, Any]) -> dict[str, Any]:
         node_id, key, item = items[0]
         shown = item if isinstance(item, dict) else {"content": item}
         job["preview_output"] = {**shown, "nodeId": node_id, "mediaType": key}
-    workflow = extra_data.get("extra_pnginfo", {}).get("workflow", {}).get("id")
+    workflow: Any = extra_data
+    for key in ("extra_pnginfo", "workflow", "id"):
+        workflow = workflow.get(key) if isinstance(workflow, dict) else None
     if workflow is not None:
         job["workflow_id"] = workflow
     return job

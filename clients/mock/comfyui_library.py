@@ -2,7 +2,6 @@
 
 import email.utils
 import json
-import time
 from typing import Any
 
 from .comfyui_files import ACTIVE, ANNOTATION, TYPES, FileStore, StoredFile
@@ -43,18 +42,25 @@ class LibraryApi:
             return _re_encoded(file, query.get("preview"))
         return self._file(file, request)
 
-    def _file(self, file: StoredFile, request: Request) -> Response:
+    def _file(self, file: StoredFile, request: Request, *, attached: bool = False) -> Response:
         headers = {
             "Content-Disposition": f'filename="{file.name}"',
             "Content-Type": file.media_type,
             "Etag": file.etag,
             "Last-Modified": email.utils.formatdate(file.modified_ns // 1_000_000_000, usegmt=True),
         }
+        if attached:
+            headers["Content-Disposition"] = "attachment"
+        active = file.extension in ACTIVE and not attached
+        if active:
+            headers["Content-Type"] = "application/octet-stream"
         if self._version.hardened:
             headers["X-Content-Type-Options"] = "nosniff"
-            if file.extension in ACTIVE:
-                headers["Content-Type"] = "application/octet-stream"
+            if active:
                 headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
+                headers |= {"Vary": "Sec-Fetch-Dest", "Cache-Control": "no-store"}
+        elif attached:
+            del headers["Content-Disposition"]
         if request.headers.get("If-None-Match") == file.etag:
             return Response(304, b"", headers)
         return ranged(file.data, headers, request.headers.get("Range"))
@@ -101,15 +107,44 @@ class LibraryApi:
         for path, file in found.items():
             inner = path[len(folder) + 1 :]
             if "/" not in inner or request.query.get("recurse") == "true":
-                rows.append(_facts(inner, file) if request.query.get("full_info") == "true" else inner)
+                rows.append(self._shown(inner, file, request))
         return Response.json(rows)
+
+    def list_folder(self, request: Request) -> Response:
+        """GET /v2/userdata?path=…: folders and files."""
+        folder = request.query.get("path", "")
+        found = {path: file for path, file in sorted(self._userdata.items()) if path.startswith(f"{folder}/")}
+        if not found:
+            return Response.text("Requested path not found", 404)
+        parents = {path.rpartition("/")[0] for path in found} - {folder}
+        rows: list[dict[str, Any]] = [
+            {"name": path.rpartition("/")[2], "path": path, "type": "directory"} for path in sorted(parents)
+        ]
+        for path, file in found.items():
+            size = {"size": len(file.data), "modified": file.modified_ns / 1e9}
+            rows.append({"name": file.name, "path": path, "type": "file", **size})
+        return Response.json(rows)
+
+    def _shown(self, path: str, file: StoredFile, request: Request) -> Any:
+        """A file as lists and answers show it: its path, its parts, or all that is known."""
+        if request.query.get("full_info") == "true":
+            return _facts(path, file, self._version)
+        return [path, *path.split("/")] if request.query.get("split") == "true" else path
+
+    def move_userdata(self, request: Request) -> Response:
+        """POST /userdata/{file}/move/{target}."""
+        file = self._userdata.pop(request.parts["file"], None)
+        if file is None:
+            return Response(404)
+        self._userdata[request.parts["target"]] = file
+        return Response.json(self._shown(request.parts["target"], file, request))
 
     def get_userdata(self, request: Request) -> Response:
         """GET /userdata/{file}."""
         if ".." in request.parts["file"]:
             return Response(403)
         file = self._userdata.get(request.parts["file"])
-        return Response(404) if file is None else Response(200, file.data, {"Content-Type": file.media_type})
+        return Response(404) if file is None else self._file(file, request, attached=True)
 
     def post_userdata(self, request: Request) -> Response:
         """POST /userdata/{file}."""
@@ -119,7 +154,7 @@ class LibraryApi:
         if path in self._userdata and request.query.get("overwrite") == "false":
             return Response.text("File already exists", 409)
         file = self._userdata[path] = StoredFile(path.rpartition("/")[2], request.body)
-        return Response.json(_facts(path, file) if request.query.get("full_info") == "true" else path)
+        return Response.json(self._shown(path, file, request))
 
     def delete_userdata(self, request: Request) -> Response:
         """DELETE /userdata/{file}."""
@@ -150,6 +185,10 @@ def _field(form: dict[str, Part], name: str, default: str) -> str:
     return form[name].data.decode() if name in form else default
 
 
-def _facts(path: str, file: StoredFile) -> dict[str, Any]:
-    modified = file.modified_ns // 1_000_000
-    return {"path": path, "size": len(file.data), "modified": modified, "created": min(modified, time.time_ns())}
+def _facts(path: str, file: StoredFile, version: Version) -> dict[str, Any]:
+    """Times are milliseconds in newer releases, seconds with a fraction before; the oldest does not know the making."""
+    facts: dict[str, Any] = {"path": path, "size": len(file.data)}
+    facts["modified"] = file.modified_ns // 1_000_000 if version.hardened else file.modified_ns / 1e9
+    if version.features is not None:
+        facts["created"] = facts["modified"]
+    return facts

@@ -82,11 +82,9 @@ class Hub:
         name = node_id.encode()
         self._spread("progress_text", struct.pack(">II", TEXT, len(name)) + name + text.encode(), sid)
 
-    def cut_all(self) -> None:
-        """Forgets every socket (the server that had them is gone)."""
+    def forget_all(self) -> None:
+        """Forgets every socket: the server that had them is gone."""
         with self._lock:
-            for socket in self._sockets.values():
-                socket.cut()
             self._sockets.clear()
             self._flags.clear()
 

@@ -20,6 +20,11 @@ STEP_S = 0.12
 """Pretended seconds of one sampling step."""
 LOADING_S = 0.5
 MEDIA = "image/png"
+OUT_OF_MEMORY = "torch.OutOfMemoryError"
+MEMORY_TIPS = (
+    "This error means you ran out of memory on your GPU.\n\n"
+    "TIPS: If the workflow worked before you might have accidentally set the batch_size to a large number."
+)
 _uncached = itertools.count()
 
 
@@ -33,11 +38,13 @@ class Failure(Exception):
 
     @classmethod
     def out_of_memory(cls) -> "Failure":
-        return cls(
-            "torch.OutOfMemoryError",
-            "Allocation on device 0 would exceed allowed memory.\nThis error means you ran out of memory on your GPU."
-            "\n\nTIPS: If the workflow worked before you might have accidentally set the batch_size to a large number.",
-        )
+        return cls(OUT_OF_MEMORY, "Allocation on device 0 would exceed allowed memory.")
+
+    def told(self, *, with_tips: bool) -> str:
+        """The message as the server tells it; newer releases end it with a line break, or with tips."""
+        if not with_tips:
+            return self.message
+        return f"{self.message}\n{MEMORY_TIPS if self.kind == OUT_OF_MEMORY else ''}"
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,8 @@ def run_node(run: "Run", class_type: str, inputs: dict[str, Any]) -> Result:
     """Runs a node. Raises :class:`Failure`, or what the run itself raises."""
     try:
         return NODES[class_type](run, inputs)
-    except (ValueError, TypeError, LookupError) as error:
-        raise Failure(type(error).__name__, f"{error}\n") from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise Failure(type(error).__name__, str(error)) from error
 
 
 # Pictures
@@ -116,11 +123,11 @@ def _scale(run: "Run", inputs: dict[str, Any]) -> Result:
 def _load_image(run: "Run", inputs: dict[str, Any]) -> Result:
     file = run.files.find(inputs["image"])
     if file is None:
-        raise Failure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['image']}'\n")
+        raise Failure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['image']}'")
     try:
         image = decode(file.data, breathe=run.breathe)
     except NotAPicture as error:
-        raise Failure("PIL.UnidentifiedImageError", f"cannot identify image file '{file.name}' ({error})\n") from error
+        raise Failure("PIL.UnidentifiedImageError", f"cannot identify image file '{file.name}' ({error})") from error
     return Result(((image,), None))
 
 
@@ -139,7 +146,7 @@ def _preview_image(run: "Run", inputs: dict[str, Any]) -> Result:
 
 def _save(run: "Run", images: Images, kind: str, prefix: str) -> Result:
     if ".." in prefix or prefix.startswith("/"):
-        raise Failure("Exception", f"**** ERROR: Saving image outside the output folder is not allowed.\n {prefix}\n")
+        raise Failure("Exception", f"**** ERROR: Saving image outside the output folder is not allowed.\n {prefix}")
     items = []
     for image in images:
         data = encode(image, text=_png_text(run), breathe=run.breathe)

@@ -264,7 +264,7 @@ def info_of(name: str, version: Version, files: Callable[[], list[str]]) -> dict
         "output_node": node.is_output,
     }
     if version.jobs:
-        info |= {"has_intermediate_output": False, "search_aliases": []}
+        info |= {"has_intermediate_output": False, "search_aliases": [node.title.lower()] if node.essential else []}
         if node.essential is not None:
             info["essentials_category"] = node.essential
     return info

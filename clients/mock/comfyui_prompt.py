@@ -15,8 +15,9 @@ from .responses import Request, Response
 class PromptApi:
     """The routes that take prompts and tell about them."""
 
-    def __init__(self, engine: Engine, version: Version) -> None:
+    def __init__(self, engine: Engine, version: Version, *, outputs_reversed: bool) -> None:
         self._engine = engine
+        self._reversed = outputs_reversed
         self._version = version
 
     def remaining(self, request: Request) -> Response:
@@ -45,6 +46,8 @@ class PromptApi:
         verdict = validate(prompt, self._version, self._has_file, data.get("partial_execution_targets"))
         if verdict.error is not None:
             return _refused(verdict.error, verdict.node_errors)
+        if self._reversed:
+            verdict.outputs.reverse()
         extra_data, secrets = self._extra_data(data)
         self._engine.put((number, prompt_id, prompt, extra_data, verdict.outputs, secrets))
         answer = {"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors}

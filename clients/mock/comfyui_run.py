@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 THROTTLE_S = 0.1
 THROTTLE_FRACTION = 0.005
+STARTED = (0.0, 1.0)
 
 
 class ServerGone(Exception):
@@ -162,7 +163,7 @@ class Run:
         class_type = self.prompt[node_id]["class_type"]
         if self.engine.faults.take("vanish", class_type, node_id):
             self._vanish()
-        self._state(node_id, 0.0, 1.0, "running")
+        self._state(node_id, *STARTED, "running")
         if self.client_id is not None:
             self.engine.running_node = node_id
             self._send("executing", {"node": node_id, "display_node": node_id, "prompt_id": self.prompt_id})
@@ -195,7 +196,7 @@ class Run:
             raise Failure.out_of_memory()
         broken = self.engine.faults.take("node_error", class_type, node_id)
         if broken is not None:
-            raise Failure("ValueError", f"{broken.value or 'injected fault'}\n")
+            raise Failure("ValueError", str(broken.value or "injected fault"))
 
     def _vanish(self) -> None:
         self.engine.on_vanish()
@@ -289,9 +290,14 @@ class Run:
         files = ("execution.py", "execution.py", "execution.py", "nodes.py")
         return {
             **self._where(),
-            "exception_message": failure.message,
+            "exception_message": failure.told(with_tips=self.version.progress_state),
             "exception_type": failure.kind,
             "traceback": [f'  File "/srv/comfyui/{name}", line 1, in run\n    ...\n' for name in files],
-            "current_inputs": {name: [str(value)] for name, value in self._inputs(self.node_id).items()},
+            "current_inputs": {name: [_shown(value)] for name, value in self._inputs(self.node_id).items()},
             "current_outputs": list(self.prompt),
         }
+
+
+def _shown(value: Any) -> Any:
+    """An input as errors show it: plain values as they are, all else as text."""
+    return value if value is None or isinstance(value, (int, float, str)) else str(value)

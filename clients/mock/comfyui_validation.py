@@ -31,7 +31,10 @@ def problem(kind: str, message: str, details: str = "", extra: dict[str, Any] | 
 
 
 def validate(prompt: Prompt, version: Version, has_file: Callable[[str], bool], targets: list[str] | None) -> Verdict:
-    """Judges a prompt. Raises what the real server's handler would trip over (answered with 500)."""
+    """Judges a prompt. Raises what the real server's handler would trip over (answered with 500).
+
+    The outputs come in the order of the prompt; those of the real server in any order.
+    """
     for node_id in prompt:
         missing = _missing_class(prompt, node_id, version)
         if missing is not None:

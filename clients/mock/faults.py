@@ -37,7 +37,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "stall": FaultKind(HTTP_REFUSE, "takes the request and says nothing until the client or the server gives up"),
     "html_login_page": FaultKind(HTTP_REFUSE, "answers 200 with the HTML of a login page, as a proxy does"),
     "redirect": FaultKind(HTTP_REFUSE, "answers 302 to the URL in `value` (default: another origin)"),
-    "huge_body": FaultKind(HTTP_REFUSE, "answers 200 JSON that never ends, up to `value` bytes (default 1 GiB)"),
+    "huge_body": FaultKind(HTTP_REFUSE, "200 with `value` bytes (default 1 GiB) of JSON that is never closed"),
     # Any backend. The request is carried out; the answer is spoilt.
     "lost_answer": FaultKind(HTTP_SPOIL, "carries the request out, then resets the connection before the answer"),
     "cut_body": FaultKind(HTTP_SPOIL, "sends the headers and half of the body, then closes"),

@@ -47,8 +47,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Nothing: a mock must not write to the user's console."""
 
     def finish(self) -> None:
-        with contextlib.suppress(OSError):
-            super().finish()
+        # Each for itself: the base class leaves the second open when closing the first fails.
+        for file in (self.wfile, self.rfile):
+            with contextlib.suppress(OSError):
+                file.close()
 
     def serve(self) -> None:
         """Reads one request and answers it."""
@@ -102,16 +104,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _read_exactly(self, size: int, before: int) -> bytes:
-        if before + size > self.mock.max_body:
-            self.close_connection = True
-            raise _TooLarge
+        too_large = before + size > self.mock.max_body
         parts = []
         while size:
             part = self.rfile.read(min(size, SLICE))
             if not part:
                 raise ConnectionError("the client left in the middle of its request")
-            parts.append(part)
+            if not too_large:
+                parts.append(part)
             size -= len(part)
+        if too_large:
+            raise _TooLarge
         return b"".join(parts)
 
     # The answer
@@ -224,10 +227,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _flood(self, size: int) -> None:
         head = Response(200, b"", {"Content-Type": "application/json; charset=utf-8"})
         self._send_head(head, size, close=True)
-        self.wfile.write(b'{"huge": "')
+        opening = b'{"huge": "'
+        self.wfile.write(opening)
         chunk = b"x" * SLICE
-        for _ in range(0, size - 10, SLICE):
-            self.wfile.write(chunk[: min(SLICE, size)])
+        for left in range(size - len(opening), 0, -SLICE):
+            self.wfile.write(chunk[:left])
         self.wfile.flush()
 
     # Websocket
@@ -239,12 +243,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key is None or "websocket" not in request.headers.get("Upgrade", "").lower():
             self._send(Response.text("No WebSocket UPGRADE hdr", 400), None)
             return
+        self.close_connection = True
+        connection = WebSocketConnection(self.connection, self.rfile, self.path)
+        talk = response.open(connection)
         self.send_response(101, "Switching Protocols")
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
         self.send_header("Sec-WebSocket-Accept", accept_key(key))
-        self.end_headers()
-        self.wfile.flush()
-        self.close_connection = True
-        with WebSocketConnection(self.connection, self.rfile, self.path) as opened:
-            response.talk(opened)
+        with contextlib.suppress(OSError):  # a client that has left is found out when it is read from
+            self.end_headers()
+            self.wfile.flush()
+        with connection:
+            talk()

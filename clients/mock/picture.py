@@ -19,7 +19,7 @@ INK = (240, 234, 220)
 AMBER = (246, 184, 86)
 PREVIEW_WIDTH = 256
 MIN_LETTERED = 96
-"""Pictures lower than this have no room for letters."""
+"""Pictures narrower or lower than this have no room for letters."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ class Picture:
         if self.base is None:
             rows = scene.rows(breathe)
         else:
-            rows = _graded(self.base.scaled(self.width, self.height, crop=True, breathe=breathe), scene, self.denoise)
+            base = self.base.scaled(self.width, self.height, crop=True, breathe=breathe)
+            rows = _hazed(_graded(base, scene, self.denoise), scene, self.denoise, breathe)
         rows = _lit(rows, scene, breathe)
         rows = _grained(rows, self.seed, self.width, breathe)
-        if self.height >= MIN_LETTERED:
+        if min(self.width, self.height) >= MIN_LETTERED:
             rows = _lettered(rows, self, breathe)
         return Pixels.from_rows(self.width, rows)
 
@@ -61,6 +62,15 @@ def _graded(base: Pixels, scene: Scene, denoise: float) -> list[bytes]:
             row[channel::3] = row[channel::3].translate(tables[channel])
         rows.append(bytes(row))
     return rows
+
+
+def _hazed(rows: list[bytes], scene: Scene, denoise: float, breathe: Breathe) -> list[bytes]:
+    """The scene's sky as light in the air of the picture."""
+    share = 0.10 + 0.22 * max(0.0, min(1.0, denoise))
+    dim = bytes(int(value * (1 - share)) for value in range(256))
+    thin = bytes(int(value * share) for value in range(256))
+    air = scene.air(breathe)
+    return [add(row.translate(dim), light.translate(thin)) for row, light in zip(rows, air, strict=True)]
 
 
 def _grade_table(scene: Scene, channel: int, strength: float) -> bytes:
@@ -92,12 +102,15 @@ def _lit(rows: list[bytes], scene: Scene, breathe: Breathe) -> list[bytes]:
     step = max(4, scene.width // 64)
     centre_x, centre_y = scene.width / 2, scene.height / 2
     falloff = []
-    for x in range(0, scene.width, step):
-        u = (x + step / 2 - centre_x) / centre_x
-        near = 1 - abs(x + step / 2 - scene.sun_x) / scene.width
+    for x in range(0, scene.width + step, step):
+        u = (x - centre_x) / centre_x
+        near = 1 - abs(x - scene.sun_x) / scene.width
         falloff.append((u * u, near * 0.10))
     lit = []
+    chance = random.Random(scene.width)
     for y, row in enumerate(rows):
+        # Blocks begin elsewhere on each row, or their edges would show as lines.
+        first = chance.randrange(step)
         v = ((y - centre_y) / centre_y) ** 2
         levels = [
             int((LEVELS - 1) * max(0.0, min(1.0, 0.93 + glow - 0.34 * (u + 0.85 * v) ** 1.35))) for u, glow in falloff
@@ -106,7 +119,7 @@ def _lit(rows: list[bytes], scene: Scene, breathe: Breathe) -> list[bytes]:
         for channel in range(3):
             plane = row[channel::3]
             parts = [
-                plane[index * step : (index + 1) * step].translate(tables[channel][level])
+                plane[max(0, index * step - first) : (index + 1) * step - first].translate(tables[channel][level])
                 for index, level in enumerate(levels)
             ]
             out[channel::3] = b"".join(parts)
@@ -131,7 +144,7 @@ def _grained(rows: list[bytes], seed: int, width: int, breathe: Breathe) -> list
 
 def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[bytes]:
     """Bars above and below, as of a cinema frame, with the seed, the word DEMO and the prompt in them."""
-    scale = max(1, round(picture.height / 240))
+    scale = max(1, round(min(picture.width, picture.height) / 240))
     margin = 8 * scale
     room = (picture.width - 2 * margin) // scale
     lines = wrapped(plain(picture.text) or "(empty prompt)", room, 3)
@@ -142,9 +155,10 @@ def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[byt
     for y in [*range(top), *range(picture.height - bottom, picture.height)]:
         out[y] = out[y].translate(shade)
     breathe()
-    _write(out, "DEMO", margin, 5 * scale, scale, AMBER)
     seed = f"seed {picture.seed}"
-    _write(out, seed, picture.width - margin - text_width(seed) * scale, 5 * scale, scale, INK)
+    if text_width(f"DEMO {seed}") < room:
+        _write(out, "DEMO", margin, 5 * scale, scale, AMBER)
+    _write(out, seed, max(0, picture.width - margin - text_width(seed) * scale), 5 * scale, scale, INK)
     for index, line in enumerate(lines):
         left = (picture.width - text_width(line) * scale) // 2
         _write(out, line, left, picture.height - bottom + 6 * scale + index * line_height, scale, INK)
@@ -154,16 +168,38 @@ def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[byt
 
 def _write(rows: list[bytearray], text: str, left: int, top: int, scale: int, colour: tuple[int, int, int]) -> None:
     """Draws one line of text."""
-    ink = bytes(colour) * scale
     for character in text:
         shape, width = glyph(character)
-        for line, bits in enumerate(shape):
-            for column in range(width):
-                if bits >> (width - 1 - column) & 1:
-                    start = 3 * (left + column * scale)
-                    for y in range(top + line * scale, top + (line + 1) * scale):
-                        rows[y][start : start + 3 * scale] = ink
+        size = scale
+        grid = [[bool(bits >> (width - 1 - column) & 1) for column in range(width)] for bits in shape]
+        while size % 2 == 0:
+            grid = _smoother(grid)
+            size //= 2
+        ink = bytes(colour) * size
+        for line, cells in enumerate(grid):
+            for column, inked in enumerate(cells):
+                start = 3 * (left + column * size)
+                if inked and start + 3 * size <= len(rows[0]):
+                    for y in range(top + line * size, top + (line + 1) * size):
+                        rows[y][start : start + 3 * size] = ink
         left += (width + 1) * scale
+
+
+def _smoother(grid: list[list[bool]]) -> list[list[bool]]:
+    """A glyph twice as large, the inner corners of its steps filled."""
+    height, width = len(grid), len(grid[0])
+    empty = [False] * (width + 2)
+    padded = [empty, *([False, *row, False] for row in grid), empty]
+    out = [[False] * (2 * width) for _ in range(2 * height)]
+    for y in range(height):
+        for x in range(width):
+            centre = padded[y + 1][x + 1]
+            up, down, left, right = padded[y][x + 1], padded[y + 2][x + 1], padded[y + 1][x], padded[y + 1][x + 2]
+            for dy, vertical, other in ((0, up, down), (1, down, up)):
+                for dx, beside, far in ((0, left, right), (1, right, left)):
+                    filled = beside and vertical and not other and not far
+                    out[2 * y + dy][2 * x + dx] = centre or filled
+    return out
 
 
 # Previews

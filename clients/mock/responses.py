@@ -55,10 +55,14 @@ class Response:
 
 @dataclass
 class Upgrade(Response):
-    """Turns the connection into a websocket; ``talk`` owns it until it ends."""
+    """Turns the connection into a websocket.
+
+    ``open`` is called before the handshake is answered, so that whoever has seen the answer is known to the server;
+    what it returns is called then, and owns the connection until it ends.
+    """
 
     status: int = 101
-    talk: "Callable[[WebSocketConnection], None]" = field(default=lambda _: None)
+    open: "Callable[[WebSocketConnection], Callable[[], None]]" = field(default=lambda _: lambda: None)
 
 
 @dataclass
@@ -91,14 +95,15 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 def ranged(body: bytes, headers: dict[str, str], wanted: str | None) -> Response:
     """``body``, or the part of it that the Range header ``wanted`` names: 200, 206 or 416."""
-    headers = {**headers, "Accept-Ranges": "bytes"}
     match = _RANGE.match(wanted or "")
     if match is None or match.groups() == ("", ""):
-        return Response(200, body, headers)
+        return Response(200, body, {**headers, "Accept-Ranges": "bytes"})
     first, last = match.groups()
     size = len(body)
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1
     if start >= size or end < start:
-        return Response(416, b"", {**headers, "Content-Range": f"bytes */{size}"}, chunked=True)
-    return Response(206, body[start : end + 1], {**headers, "Content-Range": f"bytes {start}-{end}/{size}"})
+        kept = {name: value for name, value in headers.items() if name not in ("Etag", "Last-Modified")}
+        return Response(416, b"", {**kept, "Content-Range": f"bytes */{size}"}, chunked=True)
+    headers = {**headers, "Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{end}/{size}"}
+    return Response(206, body[start : end + 1], headers)

@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .pixels import Breathe, average, doubled, masked
@@ -71,23 +71,23 @@ MOODS = {
         0.8,
     ),
     "storm": Mood(
-        ((34, 40, 48), (84, 92, 100), (158, 160, 156)),
-        (206, 208, 202),
+        ((26, 36, 46), (74, 90, 100), (156, 166, 162)),
+        (212, 216, 204),
         0.62,
         0.0,
         0.55,
-        (12, 15, 18),
-        (50, 56, 64),
+        (9, 14, 18),
+        (44, 54, 62),
         1.0,
     ),
     "winter": Mood(
-        ((108, 136, 168), (178, 194, 210), (232, 232, 232)),
-        (255, 250, 240),
-        0.60,
+        ((92, 124, 164), (160, 182, 206), (226, 226, 226)),
+        (255, 244, 226),
+        0.66,
         0.03,
-        0.5,
-        (52, 66, 84),
-        (236, 240, 246),
+        0.34,
+        (40, 56, 78),
+        (226, 232, 242),
         0.7,
     ),
     "neon": Mood(
@@ -119,38 +119,17 @@ LAND_WORDS = {
     "forest": "forest wood woods tree trees jungle pine pines wolf deer cabin",
     "hills": "hill hills mountain mountains alps valley meadow field castle road village",
 }
-FIGURE_WORDS = set(
-    [
-        "man",
-        "woman",
-        "girl",
-        "boy",
-        "child",
-        "person",
-        "figure",
-        "someone",
-        "knight",
-        "hero",
-        "heroine",
-        "detective",
-        "astronaut",
-        "traveller",
-        "traveler",
-        "soldier",
-        "hunter",
-        "wanderer",
-        "stranger",
-        "king",
-        "queen",
-        "actor",
-        "dancer",
-        "cowboy",
-        "samurai",
-        "wizard",
-        "he",
-        "she",
-    ]
+FIGURE_WORDS = frozenset(
+    {"man", "woman", "girl", "boy", "child", "person", "figure", "someone", "he", "she", "knight", "hero", "heroine"}
+    | {"detective", "astronaut", "traveller", "traveler", "soldier", "hunter", "wanderer", "stranger", "king", "queen"}
+    | {"actor", "dancer", "cowboy", "samurai", "wizard"}
 )
+
+LANDMARKS = {
+    "lighthouse": {"lighthouse"},
+    "castle": {"castle", "fortress", "palace"},
+    "house": {"house", "cabin", "cottage", "farm", "barn", "hut", "church"},
+}
 
 
 class Scene:
@@ -164,6 +143,7 @@ class Scene:
         self.mood = MOODS[self._named(MOOD_WORDS, words, ("sunset", "dawn", "day", "night", "storm"))]
         self.land = self._named(LAND_WORDS, words, ("hills", "water", "forest", "hills"))
         self.figure = bool(words & FIGURE_WORDS)
+        self.landmark = next((name for name in LANDMARKS if words & LANDMARKS[name]), None)
         self.horizon = height * self._chance.uniform(0.56, 0.64)
         self.sun_x = width * self._chance.choice((0.27, 0.34, 0.66, 0.73))
         self.sun_y = self.horizon * self.mood.sun_height
@@ -183,10 +163,15 @@ class Scene:
         if self.land == "water":
             self._ridges(rows, 2, 0.0, breathe)
             self._water(rows, breathe)
-            self._ridges(rows, 1, 0.28, breathe)
+            self._ridges(rows, 1, 0.22, breathe)
         else:
             self._ridges(rows, 4, 0.0, breathe)
         return [bytes(row) for row in rows]
+
+    def air(self, breathe: Breathe) -> list[bytes]:
+        """The sky alone, over the whole height."""
+        self.horizon = float(self.height)
+        return [bytes(row) for row in self._sky(breathe)]
 
     # Sky
 
@@ -256,10 +241,13 @@ class Scene:
     def _ridges(self, rows: list[bytearray], count: int, low: float, breathe: Breathe) -> None:
         """Ranges of land, the far ones in the haze, the near ones dark, mist at the foot of each."""
         haze = _gradient(self.mood.sky, 0.96)
+        nearest = low > 0 or self.land != "water"
         for index in range(count):
             near = 0.22 + 0.78 * (index + 1) / count if not low else 1.0
-            top = self.horizon + self.height * (low + 0.055 * index * (index + 1) / 2 - 0.02)
+            top = self.horizon + self.height * (low + 0.036 * index * (index + 1) / 2 - 0.02)
             heights = self._ridge(index, count, top, near)
+            if nearest and index == count - 1:
+                self._furnish(heights)
             colour = _mixed_colour(haze, self.mood.near, min(1.0, 0.18 + 0.82 * near**1.25))
             mist = _mixed_colour(colour, haze, 0.5 * (1 - near) + 0.16)
             self._fill(rows, heights, colour, mist, breathe)
@@ -282,9 +270,16 @@ class Scene:
             self._build(heights, near)
         elif self.land == "forest" or (self.land == "hills" and last):
             self._plant(heights, near)
-        if last and self.figure:
-            self._stand(heights)
         return heights
+
+    def _furnish(self, heights: list[float]) -> None:
+        """What stands on the nearest ridge, against the light: a figure, and a landmark on the other side."""
+        away = -1 if self.sun_x > self.width / 2 else 1
+        if self.figure:
+            self._stand(heights, self.sun_x + away * self.width * 0.11)
+        if self.landmark is not None:
+            middle = self.sun_x + away * self.width * (0.30 if self.figure else 0.19)
+            _SHAPES[self.landmark](heights, middle, self.height * 0.2)
 
     def _build(self, heights: list[float], near: float) -> None:
         x = 0
@@ -316,21 +311,18 @@ class Scene:
                 jag = 0.10 * math.sin(out * 21) * out
                 heights[x] = min(heights[x], ground[x] - tall * max(0.0, 1 - out**0.82 + jag))
 
-    def _stand(self, heights: list[float]) -> None:
-        """One figure on the nearest ridge, against the light."""
-        tall = self.height * 0.135
-        away = -1 if self.sun_x > self.width / 2 else 1
-        middle = self.sun_x + away * self.width * 0.11
-        ground = max(heights[int(middle - tall * 0.2) : int(middle + tall * 0.2) + 1])
-        for x in range(int(middle - tall * 0.2), int(middle + tall * 0.2) + 1):
-            out = abs(x - middle) / tall
-            if out < 0.062:
-                top = 0.93 + math.sqrt(max(0.0, 0.062**2 - out**2))
-            elif out < 0.135:
-                top = 0.80 - 1.1 * (out - 0.062)
-            else:
-                top = 0.0
-            heights[x] = min(heights[x], ground - tall * top)
+    def _stand(self, heights: list[float], middle: float) -> None:
+        """A standing figure in a long coat."""
+        tall = self.height * 0.13
+
+        def outline(out: float) -> float:
+            if out < 0.052:
+                return 0.94 + math.sqrt(0.052**2 - out**2)
+            if out < 0.118:
+                return 0.75 - 1.4 * (out - 0.052)
+            return (0.17 - out) * 9
+
+        _raise(heights, middle, tall, 0.2, outline)
 
     def _fill(
         self, rows: list[bytearray], heights: list[float], colour: Colour, mist: Colour, breathe: Breathe
@@ -375,12 +367,13 @@ class Scene:
 
     def _water(self, rows: list[bytearray], breathe: Breathe) -> None:
         """The sky upside down, darker and rippled, with the light's path on it."""
-        shore = int(self.horizon)
+        shore = max(1, int(self.horizon))
         still = [bytes(row) for row in rows[:shore]]
         dim = bytes(int(value * 0.74) for value in range(256))
         for y in range(shore, self.height):
             depth = (y - shore) / (self.height - shore)
-            source = still[max(0, shore - 1 - int((y - shore) * 1.1 + 2 * math.sin(y * 0.9)))]
+            mirrored = shore - 1 - int((y - shore) * 1.1 + 2 * math.sin(y * 0.9))
+            source = still[min(shore - 1, max(0, mirrored))]
             shift = 3 * int(3 * math.sin(y * 0.55) * (0.3 + depth) + 2 * math.sin(y * 0.21))
             row = bytearray((source[shift:] + source[:shift]).translate(dim))
             self._glitter(row, depth)
@@ -396,6 +389,48 @@ class Scene:
                 for column in range(x, x + long):
                     pixel = slice(3 * column, 3 * column + 3)
                     row[pixel] = _mixed(row[pixel], self.mood.sun, 0.5 * (1 - 0.6 * depth))
+
+
+def _raise(heights: list[float], middle: float, tall: float, half: float, outline: Callable[[float], float]) -> None:
+    """Lifts the ground to ``outline``: height over distance from the middle, both in units of ``tall``."""
+    columns = range(max(0, int(middle - tall * half)), min(len(heights), int(middle + tall * half) + 1))
+    ground = max(heights[columns.start : columns.stop], default=0.0)
+    for x in columns:
+        top = outline(abs(x - middle) / tall)
+        if top > 0:
+            heights[x] = min(heights[x], ground - tall * top)
+
+
+def _lighthouse(heights: list[float], middle: float, tall: float) -> None:
+    def outline(out: float) -> float:
+        if out < 0.035:
+            return 1.0 - out * 1.6
+        return 0.82 if out < 0.07 else 0.74 - (out - 0.07) * 16
+
+    _raise(heights, middle, tall, 0.12, outline)
+
+
+def _castle(heights: list[float], middle: float, tall: float) -> None:
+    for offset, size, half in ((0.0, 1.0, 0.10), (-0.34, 0.72, 0.08), (0.34, 0.78, 0.08), (0.0, 0.5, 0.42)):
+        teeth = 0.05 / size
+
+        def outline(out: float, half: float = half / size, teeth: float = teeth) -> float:
+            if out > half:
+                return 0.0
+            return 1.0 - (teeth if int(out / half * 5) % 2 else 0.0)
+
+        _raise(heights, middle + offset * tall, tall * size, half / size, outline)
+
+
+def _house(heights: list[float], middle: float, tall: float) -> None:
+    def outline(out: float) -> float:
+        return 0.58 - out * 0.62 if out < 0.42 else 0.0
+
+    _raise(heights, middle, tall, 0.42, outline)
+    _raise(heights, middle + tall * 0.2, tall, 0.03, lambda _: 0.62)
+
+
+_SHAPES = {"lighthouse": _lighthouse, "castle": _castle, "house": _house}
 
 
 class _Line:

@@ -234,17 +234,16 @@ class Listener(http.server.ThreadingHTTPServer):
             name = f"mock-{self.mock.name}-{number}"
             thread = threading.Thread(target=self._serve, args=(connection,), name=name, daemon=True)
             with self._lock:
+                for each, old in list(self._connections.items()):
+                    if not old.is_alive():
+                        del self._connections[each]
                 self._connections[connection] = thread
-            thread.start()
+                thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        try:
-            with contextlib.suppress(OSError, ValueError):
-                Handler(connection, connection.getpeername(), self)
-        finally:
-            with self._lock:
-                self._connections.pop(connection)
-            connection.close()
+        # The thread stays listed until it is dead, so that the stop of the server joins it in its last moment too.
+        with contextlib.suppress(OSError, ValueError), connection:
+            Handler(connection, connection.getpeername(), self)
 
     def reset_all(self) -> None:
         with self._lock:

@@ -6,40 +6,67 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
-from ..errors import ConnectionLost, NetworkTimeout, ProtocolError, StorageError
+from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError, StorageError
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
 from .http import CHUNK_BYTES, Response
-from .session import FreeScope, HTTPSession, Scope
+from .session import HTTPSession, Scope
 
 MAX_RESUMES = 5
-_HTTP_PARTIAL = 206
-_HTTP_RANGE_NOT_SATISFIABLE = 416
+"""In a row: a resume that gets further counts anew."""
+
+PART_SUFFIX = ".part"
+_FURTHER_BYTES = 64 * 1024
+_PARTIAL = 206
+_RANGE_NOT_SATISFIABLE = 416
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_WORTH_WAITING = (ConnectionLost, ConnectionFailed, NetworkTimeout)
+
+OnBytes = Callable[[int, int | None], None]
 
 
 @dataclass
 class _Part:
-    """What has been written so far."""
+    """What has been written so far. ``validator`` names the version of the file on the server, empty if it can't."""
 
+    name: str
+    source: str
     path: Path
     file: BinaryIO
     digest: hashlib._Hash
     size: int = 0
     total: int | None = None
-    etag: str = ""
+    validator: str = ""
 
-    def restart(self) -> None:
-        self.file.seek(0)
-        self.file.truncate()
+    @property
+    def resumable(self) -> bool:
+        return bool(self.size and self.validator)
+
+    def begin(self, response: Response) -> None:
+        with storage_errors_named(self.path):
+            self.file.seek(0)
+            self.file.truncate()
+            _check_room(self.path, response.content_length)
         self.digest = hashlib.sha256()
         self.size = 0
+        self.total = response.content_length
+        tag = response.headers.get("ETag", "")
+        self.validator = "" if tag.startswith("W/") else tag or response.headers.get("Last-Modified", "")
+
+    def write(self, chunk: bytes) -> None:
+        with storage_errors_named(self.path):
+            self.file.write(chunk)
+        self.digest.update(chunk)
+        self.size += len(chunk)
 
 
 def download(
@@ -50,23 +77,24 @@ def download(
     *,
     scope: Scope | None = None,
     source: str = "",
-    on_bytes: Callable[[int, int | None], None] | None = None,
+    on_bytes: OnBytes | None = None,
 ) -> Artifact:
     """Fetch ``path`` into ``folder`` under a safe form of ``name`` that no file has yet, and return the artifact.
 
-    ``on_bytes(received, total)`` is told how far it is. A cut is resumed by Range up to five times, if the server
-    says that the file is still the same. Raises ``StorageError`` for the disk, ``ProtocolError`` (code ``bad_file``)
-    for a file that is empty or not what its name says, and the session's errors. No partial file stays behind.
+    ``on_bytes(received, total)`` is told how far it is. A cut is resumed by Range up to five times in a row if the
+    server says that the file is still the same, else the file is fetched anew. Raises ``StorageError`` for the disk,
+    ``ProtocolError`` (code ``bad_file``) for a file that is empty or not what its name says, and the session's errors.
+    No partial file stays behind.
     """
-    part = _open_part(folder, safe_name(name))
+    part = _open_part(folder, safe_name(name), source or name)
     try:
-        _fetch(session, path, part, scope or FreeScope(), on_bytes)
-        with storage_errors_named(part.path):
-            part.file.close()
-        return _publish(part, folder, safe_name(name), source or name)
+        _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
+        return _publish(part, folder)
     finally:
-        part.file.close()
-        part.path.unlink(missing_ok=True)
+        with suppress(OSError):  # of what could not be written before: that error is on its way already
+            part.file.close()
+        with suppress(OSError):
+            part.path.unlink()
 
 
 def prepare_folder(folder: Path) -> None:
@@ -84,81 +112,123 @@ class storage_errors_named:  # noqa: N801 - used like a function: `with storage_
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
         if isinstance(error, OSError):
             raise _storage_error(self._path, error) from error
 
 
-def _open_part(folder: Path, name: str) -> _Part:
-    prepare_folder(folder)
-    path = folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}.part"
-    with storage_errors_named(path):
-        return _Part(path, path.open("xb"), hashlib.sha256())
+class _Fetch:
+    """Getting one file's bytes, in as many requests as it takes."""
 
+    def __init__(self, session: HTTPSession, path: str, part: _Part, scope: Scope, on_bytes: OnBytes | None) -> None:
+        self._session = session
+        self._path = path
+        self._part = part
+        self._scope = scope
+        self._on_bytes = on_bytes
 
-def _fetch(
-    session: HTTPSession, path: str, part: _Part, scope: Scope, on_bytes: Callable[[int, int | None], None] | None
-) -> None:
-    for resumes in range(MAX_RESUMES + 1):
-        try:
-            _fetch_rest(session, path, part, scope, on_bytes)
+    def run(self) -> None:
+        resumes = 0
+        while True:
+            before = self._part.size
+            try:
+                self._ask()
+                return
+            except _WORTH_WAITING as error:
+                self._scope.check()
+                further = self._part.size - before
+                resumes = 0 if further >= _FURTHER_BYTES else resumes
+                if resumes == MAX_RESUMES or not self._is_passing(error, got_further=further > 0):
+                    raise
+            self._scope.sleep(min(0.2 * 2**resumes, 5.0))
+            resumes += 1
+
+    def _is_passing(self, error: NetworkError, *, got_further: bool) -> bool:
+        """Whether to try again: after a cut, after a stall that was not there from the start, and then also while the
+        server is not back yet.
+        """
+        if error.code == "read":
+            return got_further
+        return error.code == "connection_lost" or (self._part.resumable and isinstance(error, ConnectionFailed))
+
+    def _ask(self) -> None:
+        if self._part.resumable and self._resumed():
             return
-        except (ConnectionLost, NetworkTimeout):
-            scope.check()
-            if resumes == MAX_RESUMES or not part.size:
-                raise
-            scope.sleep(min(0.2 * 2**resumes, 5.0))
+        with self._request({}) as response:
+            if response.status == _PARTIAL:
+                raise _bad_file(self._part.name, "the server sent only a part of it", self._part.source)
+            self._part.begin(response)
+            self._take(response)
 
+    def _resumed(self) -> bool:
+        """Get the rest; or all of it, if it has changed and the server says so by sending it. Else False."""
+        part = self._part
+        headers = {"Range": f"bytes={part.size}-", "If-Range": part.validator}
+        with self._request(headers, expect=(_RANGE_NOT_SATISFIABLE,)) as response:
+            if response.status in (_PARTIAL, _RANGE_NOT_SATISFIABLE):
+                if not _goes_on(response, part):
+                    return False
+            else:
+                part.begin(response)
+            self._take(response)
+        return True
 
-def _fetch_rest(
-    session: HTTPSession, path: str, part: _Part, scope: Scope, on_bytes: Callable[[int, int | None], None] | None
-) -> None:
-    headers = {}
-    if part.size:
-        headers = {"Range": f"bytes={part.size}-"} | ({"If-Range": part.etag} if part.etag else {})
-    with session.request(
-        "GET", path, scope=scope, headers=headers, expect=(_HTTP_RANGE_NOT_SATISFIABLE,) if part.size else ()
-    ) as response:
-        if response.status != _HTTP_PARTIAL or not part.etag:
-            part.restart()
-            part.total, part.etag = response.content_length, response.headers.get("ETag", "")
-            _check_room(part)
+    def _request(self, headers: dict[str, str], expect: tuple[int, ...] = ()) -> Response:
+        return self._session.request("GET", self._path, scope=self._scope, headers=headers, expect=expect)
+
+    def _take(self, response: Response) -> None:
+        part = self._part
+        if response.content_type == "text/html" and not part.name.lower().endswith((".html", ".htm")):
+            raise _bad_file(part.name, "it is a web page", part.source)
         for chunk in response.chunks(CHUNK_BYTES):
-            scope.check()
-            with storage_errors_named(part.path):
-                part.file.write(chunk)
-            part.digest.update(chunk)
-            part.size += len(chunk)
-            if on_bytes is not None:
-                on_bytes(part.size, part.total)
-        _check_whole(part, response)
+            self._scope.check()
+            part.write(chunk)
+            if self._on_bytes is not None:
+                self._on_bytes(part.size, part.total)
+        if part.total is not None and part.size != part.total:
+            raise ConnectionLost(f"The server sent {part.size} of {part.total} bytes.", hint="Try again.")
 
 
-def _check_room(part: _Part) -> None:
-    if part.total is not None and part.total > shutil.disk_usage(part.path.parent).free:
-        raise _storage_error(part.path, OSError(errno.ENOSPC, "No space left on device"))
+def _goes_on(response: Response, part: _Part) -> bool:
+    """Whether the answer is what was asked for: the rest, from where the part ends, of a file of the same size."""
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if response.status != _PARTIAL or match is None or int(match[1]) != part.size:
+        return False
+    return part.total is None or int(match[2]) == part.total
 
 
-def _check_whole(part: _Part, response: Response) -> None:
-    if part.total is not None and part.size != part.total:
-        raise ConnectionLost(
-            f"{response.url.partition('?')[0]} sent {part.size} of {part.total} bytes.", hint="Try again."
-        )
+def _open_part(folder: Path, name: str, source: str) -> _Part:
+    prepare_folder(folder)
+    path = folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}{PART_SUFFIX}"
+    with storage_errors_named(path):
+        return _Part(name, source, path, path.open("xb"), hashlib.sha256())
 
 
-def _publish(part: _Part, folder: Path, name: str, source: str) -> Artifact:
-    kind, media_type = kind_and_type(name)
-    problem = signature_problem(part.path, media_type)
-    if problem:
-        raise ProtocolError(
-            f"The file {name} that the server sent is not usable: {problem}.",
-            code="bad_file",
-            hint="Generate it again; if it happens again, look at the server's log.",
-            context={"source": source},
-        )
-    with storage_errors_named(folder / name):
-        path = _give_name(part.path, folder, name)
-    return Artifact(path, kind, media_type, part.size, part.digest.hexdigest(), source)
+def _check_room(path: Path, wanted: int | None) -> None:
+    disk = shutil.disk_usage(path.parent)
+    # network folders can say that they have no room at all
+    if wanted is not None and disk.total and wanted > disk.free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _publish(part: _Part, folder: Path) -> Artifact:
+    kind, media_type = kind_and_type(part.name)
+    with storage_errors_named(part.path):
+        part.file.close()
+        problem = signature_problem(part.path, media_type)
+        if problem:
+            raise _bad_file(part.name, problem, part.source)
+        path = _give_name(part.path, folder, part.name)
+    return Artifact(path, kind, media_type, part.size, part.digest.hexdigest(), part.source)
+
+
+def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
+    return ProtocolError(
+        f"The file {name} that the server sent is not usable: {problem}.",
+        code="bad_file",
+        hint="Generate it again; if it happens again, look at the server's log.",
+        context={"source": source},
+    )
 
 
 def _give_name(part: Path, folder: Path, name: str) -> Path:
@@ -180,7 +250,11 @@ def _take_name(part: Path, path: Path) -> None:
         raise
     except OSError:  # a file system without hard links: reserve the name, then move over the reservation
         path.open("xb").close()
-        part.replace(path)
+        try:
+            part.replace(path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:
@@ -193,8 +267,9 @@ def _storage_error(path: Path, error: OSError) -> StorageError:
         code, hint = "no_permission", "Choose an output folder in the preferences that can be written to."
     else:
         code, hint = "storage", "Check the output folder in the preferences."
+    place = path.parent if path.suffix == PART_SUFFIX else path
     return StorageError(
-        f"{path.parent} can't be written to: {error.strerror or error}.",
+        f"{place} can't be written: {error.strerror or error}.",
         code=code,
         hint=hint,
         context={"path": str(path)},

@@ -6,7 +6,7 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions as u3
@@ -19,31 +19,45 @@ from ..errors import (
     NetworkTimeout,
     ProtocolError,
     TLSError,
-    ValidationError,
 )
+
+TRANSPORT_ERRORS = (u3.HTTPError, http.client.HTTPException, OSError, ValueError)
+"""What urllib3 and what is below it raise. Anything else is a defect of ours and is not hidden as the network's."""
 
 _PHASE_WORDS = {
     "connect": "did not take the connection",
-    "first_byte": "took the request but did not begin to answer",
+    "first_byte": "did not begin to answer",
     "read": "stopped sending in the middle of its answer",
     "stream_idle": "has been silent for too long",
 }
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|RECORD_LAYER_FAILURE", re.IGNORECASE)
 
 
-def translated(error: BaseException, url: str, *, phase: str) -> BackendError:
-    """Return the typed error for what was raised while talking to ``url``, in time-out phase ``phase``."""
-    if isinstance(error, BackendError):
-        return error
+def translated(error: BaseException, url: str, *, phase: str, interrupted: bool) -> BackendError:
+    """Return the typed error for what was raised while talking to ``url``, in time-out phase ``phase``.
+
+    Once the call was ``interrupted``, whatever goes wrong comes of that.
+    """
+    if interrupted:
+        return broken_off(url)
     place = urlsplit(url).netloc.rpartition("@")[2]
     causes = list(_causes(error))
     for kind, make in _TABLE:
         found = next((each for each in causes if isinstance(each, kind)), None)
         if found is not None:
-            made: BackendError = make(found, place, phase)
-            return made
-    words = f"{type(error).__name__}: {error}"
-    return NetworkError(f"Talking to {place} failed: {words}", context={"server": place})
+            return make(found, place, phase)
+    return NetworkError(f"Talking to {place} failed: {_words(error)}.", context={"server": place})
+
+
+def broken_off(url: str) -> ConnectionLost:
+    """Return the error of a call that this side has broken off."""
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    return ConnectionLost(
+        f"The call to {place} was broken off here.",
+        code="interrupted",
+        hint="Send it again if it is still wanted.",
+        context={"server": place},
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -59,10 +73,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
 
 
+def _words(error: BaseException) -> str:
+    """Say what is wrong without the wrappings: of the deepest cause in the system's words, if it has some."""
+    deepest = [each for each in _causes(error) if isinstance(each, OSError)]
+    told = deepest[-1] if deepest else error
+    return getattr(told, "strerror", None) or str(told) or type(told).__name__
+
+
 def _certificate(error: BaseException, place: str, _phase: str) -> BackendError:
-    reason = getattr(error, "verify_message", "") or str(error)
     return TLSError(
-        f"The certificate of {place} was refused: {reason}.",
+        f"The certificate of {place} was refused: {getattr(error, 'verify_message', '') or error}.",
         code="certificate",
         hint="If it is a certificate of your own, name its file in the preferences.",
         context={"server": place},
@@ -112,7 +132,7 @@ def _refused(_error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _unreachable(error: BaseException, place: str, _phase: str) -> BackendError:
     return ConnectionFailed(
-        f"{place} can't be reached: {error}.",
+        f"{place} can't be reached: {_words(error)}.",
         code="unreachable",
         hint="Check the network and the address.",
         context={"server": place},
@@ -121,7 +141,7 @@ def _unreachable(error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _proxy(error: BaseException, place: str, _phase: str) -> BackendError:
     return NetworkError(
-        f"The proxy on the way to {place} failed: {error}.",
+        f"The proxy on the way to {place} failed: {_words(error)}.",
         code="proxy",
         hint="Check the proxy settings of this machine (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).",
         context={"server": place},
@@ -130,7 +150,7 @@ def _proxy(error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _malformed(error: BaseException, place: str, _phase: str) -> BackendError:
     return ProtocolError(
-        f"{place} does not answer in HTTP: {error!r}.",
+        f"{place} does not answer in HTTP: {type(error).__name__} {str(error)[:100]!r}.",
         code="not_http",
         hint="Is this the address of the right server? An https server needs https://.",
         context={"server": place},
@@ -139,23 +159,17 @@ def _malformed(error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _lost(error: BaseException, place: str, _phase: str) -> BackendError:
     return ConnectionLost(
-        f"The connection to {place} ended in the middle: {error}.",
-        hint="Has the server stopped? Try again.",
+        f"The connection to {place} ended in the middle: {_words(error)}.",
+        hint="Has the server stopped? Try again; an https server needs https://.",
         context={"server": place},
     )
 
 
-def _invalid(error: BaseException, _place: str, _phase: str) -> BackendError:
-    return ValidationError(
-        f"The request can't be sent: {error}.",
-        code="invalid_header",
-        hint="Check the headers and the key in the preferences.",
-    )
-
-
 # The first row that any of the causes is an instance of decides, so the narrow ones stand first.
-_TABLE = (
+_TABLE: tuple[tuple[type[BaseException], Callable[[BaseException, str, str], BackendError]], ...] = (
     (ssl.SSLCertVerificationError, _certificate),
+    (ssl.SSLEOFError, _lost),
+    (ssl.SSLZeroReturnError, _lost),
     (ssl.SSLError, _tls),
     (u3.ProxyError, _proxy),
     (socket.gaierror, _dns),
@@ -168,8 +182,5 @@ _TABLE = (
     (http.client.RemoteDisconnected, _lost),
     (http.client.IncompleteRead, _lost),
     (http.client.HTTPException, _malformed),
-    (u3.DecodeError, _malformed),
-    (u3.ProtocolError, _lost),
     (OSError, _lost),
-    (ValueError, _invalid),
 )

@@ -1,36 +1,35 @@
 """Pooled HTTP over urllib3, with time-outs by phase, typed errors, and calls that another thread can break off.
 
 urllib3 is used without requests on top: it is what Blender ships anyway, costs about half per small request, and lets
-the socket of a call be reached. Both of its generations (1.26.8, which Blender 4.2 ships, and 2.x) are served.
+the socket of a call be reached. Both of its generations (1.26.8, which Blender 4.2 ships, and 2.x) are served; bodies
+are read from the standard library's answer below, for the two differ there, and the older one unpacks gzip unbounded.
 """
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import threading
-import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import certifi
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import exceptions as u3
 
-from ..errors import ProtocolError, ValidationError
+from ..errors import BackendError, ProtocolError
 from ..interrupt import Interrupter
 from ..options import ClientOptions
-from .failures import translated
+from .encoding import Decoder
+from .failures import TRANSPORT_ERRORS, broken_off, translated
+from .proxies import Proxy, proxy_for
+from .tls import tls_context
 from .url import ServerURL
+from .wire import Call, Connection, Pool, SecurePool, TLSSocket
 
 CHUNK_BYTES = 256 * 1024
-
-_thread = threading.local()
 
 
 @dataclass(frozen=True)
@@ -47,69 +46,27 @@ class Timeouts:
         return cls(options.connect_timeout_s, options.first_byte_timeout_s, options.read_timeout_s)
 
 
-class _Breakable:
-    """The wire of the call that this thread makes: which connection it uses, and whether it was broken off."""
-
-    def __init__(self, interrupter: Interrupter) -> None:
-        self.interrupter = interrupter
-        self.connection: HTTPConnection | None = None
-
-    def shut_down(self) -> None:
-        """Make the blocked call fail now; on another thread than the call's."""
-        sock = getattr(self.connection, "sock", None)
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-
-def _note_connection(connection: HTTPConnection) -> None:
-    call: _Breakable | None = getattr(_thread, "call", None)
-    if call is not None:
-        call.connection = connection
-        if call.interrupter.fired:
-            connection.close()
-            raise ConnectionAbortedError("broken off")
-
-
-class _Connection(HTTPConnection):
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        _note_connection(self)
-        super().putrequest(*args, **kwargs)
-
-    def connect(self) -> None:
-        super().connect()
-        _note_connection(self)
-
-
-class _SecureConnection(HTTPSConnection):
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        _note_connection(self)
-        super().putrequest(*args, **kwargs)
-
-    def connect(self) -> None:
-        super().connect()
-        _note_connection(self)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+def _as_it_is(error: BackendError) -> BackendError:
+    return error
 
 
 class Response:
-    """An answer whose head has arrived. Read it or ``close`` it; a context manager."""
+    """An answer whose head has arrived. Read it or ``close`` it; a context manager, for one thread.
 
-    def __init__(self, raw: Any, url: str, call: _Breakable, timeouts: Timeouts) -> None:
+    ``finish`` is applied to the errors that reading raises; it changes them in place.
+    """
+
+    def __init__(self, raw: Any, url: str, call: Call, read_timeout_s: float) -> None:
         self.status: int = raw.status
-        self.reason: str = raw.reason or ""
         self.url = url
         self.headers: Mapping[str, str] = raw.headers
+        self.finish: Callable[[BackendError], BackendError] = _as_it_is
         self._raw = raw
+        self._body: http.client.HTTPResponse = raw._fp
+        self._left = self._announced = self._body.length  # None: chunked, or up to the connection's end
         self._call = call
-        self._timeouts = timeouts
+        self._read_timeout_s = read_timeout_s
+        self._decoder: Decoder | None = None
 
     def __enter__(self) -> Response:
         return self
@@ -124,70 +81,118 @@ class Response:
 
     @property
     def content_length(self) -> int | None:
-        """The announced length in bytes, None if there is none to go by."""
-        text = self.headers.get("Content-Length", "")
-        return int(text) if text.isdigit() else None
+        """The length in bytes that the body will have when read, None if that is not announced."""
+        return None if self._encoding else self._announced
+
+    @property
+    def _encoding(self) -> str:
+        encoding = self.headers.get("Content-Encoding", "").strip().lower()
+        return "" if encoding == "identity" else encoding
 
     def chunks(self, size: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Yield the body as it comes, at most about ``size`` bytes at a time; typed errors if it is cut or stalls."""
-        with self._breakable():
-            try:
-                while data := self._raw.read(size, decode_content=True):
-                    yield data
-            except Exception as error:
-                self._raw.close()
-                raise translated(error, self.url, phase="read") from error
+        """Yield the body as it comes, at most ``size`` bytes at a time; typed errors if it is cut or stalls."""
+        return self._pieces(size, "read")
 
     def available(self, size: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """Yield the body's bytes as soon as any have come, for streams that pause between events."""
-        with self._breakable():
-            try:
-                while data := self._read_some(size):
-                    yield data
-            except Exception as error:
-                self._raw.close()
-                raise translated(error, self.url, phase="stream_idle") from error
-
-    def _read_some(self, size: int) -> bytes:
-        read1 = getattr(self._raw, "read1", None)
-        if read1 is not None:
-            data: bytes = read1(size)
-            return data
-        return bytes(self._raw._fp.read1(size))  # urllib3 1.26 has no read1 of its own
+        """The same for a stream that pauses between events: too long a silence has its code ``stream_idle``."""
+        return self._pieces(size, "stream_idle")
 
     def read(self, limit: int) -> bytes:
         """Return the whole body; ``ProtocolError`` (code ``too_large``) if it has more than ``limit`` bytes."""
         parts: list[bytes] = []
+        room = limit - (self.content_length or 0)
+        if room >= 0:
+            room = limit
+            for chunk in self.chunks():
+                parts.append(chunk)
+                room -= len(chunk)
+                if room < 0:
+                    break
+        if room >= 0:
+            return b"".join(parts)
+        self._drop()
+        raise self.finish(
+            ProtocolError(
+                f"The answer of {self.url.partition('?')[0]} is larger than {limit} bytes.",
+                code="too_large",
+                hint="If the server can be trusted, raise max_response_bytes.",
+            )
+        )
+
+    def start(self, limit: int) -> bytes:
+        """Return the body's first bytes, up to ``limit``, as far as they can be read; for what an error says."""
+        parts: list[bytes] = []
         length = 0
-        for chunk in self.chunks():
-            length += len(chunk)
-            if length > limit:
-                self._raw.close()
-                raise ProtocolError(
-                    f"The answer of {_place(self.url)} is larger than {limit} bytes.",
-                    code="too_large",
-                    hint="If the server can be trusted, raise max_response_bytes.",
-                )
-            parts.append(chunk)
-        return b"".join(parts)
+        try:
+            for chunk in self.chunks(limit):
+                parts.append(chunk)
+                length += len(chunk)
+                if length >= limit:
+                    break
+        except BackendError:
+            pass
+        return b"".join(parts)[:limit]
 
     def close(self) -> None:
         """Give the connection back if the body was read, else close it."""
-        if self._raw.closed or getattr(self._raw, "_fp", None) is None:
-            return
-        fp = self._raw._fp
-        if fp.isclosed():
-            self._raw.release_conn()
+        if self._left == 0 or self._body.isclosed():
+            self._release()
         else:
-            self._raw.close()
+            self._drop()
 
-    def _breakable(self) -> ExitStack:
-        stack = ExitStack()
-        stack.enter_context(self._call.interrupter.guard(self._call.shut_down))
-        sock = getattr(self._call.connection, "sock", None)
-        if sock is not None:
-            sock.settimeout(self._timeouts.read_s)
-        return stack
+    def _pieces(self, size: int, phase: str) -> Iterator[bytes]:
+        try:
+            with self._call.guarded():
+                self._call.settimeout(self._read_timeout_s)
+                while data := self._piece(size):
+                    yield data
+                self._check_end()
+            self._release()
+        except BackendError as error:
+            self._drop()
+            self.finish(error)
+            raise
+        except TRANSPORT_ERRORS as error:
+            self._drop()
+            failure = translated(error, self.url, phase=phase, interrupted=self._call.interrupter.fired)
+            failure.__cause__ = error
+            self.finish(failure)
+            raise failure from failure.__cause__
+
+    def _piece(self, size: int) -> bytes:
+        if not self._encoding:
+            return self._raw_piece(size)
+        decoder = self._decoder = self._decoder or Decoder(self._encoding)
+        while not (data := decoder.decode(size)):
+            more = self._raw_piece(size)
+            if not more:
+                break
+            decoder.waiting += more
+        return data
+
+    def _raw_piece(self, size: int) -> bytes:
+        if self._left is None:
+            return self._body.read1(size)
+        data = self._body.read1(min(size, self._left)) if self._left else b""
+        if self._left and not data:
+            raise http.client.IncompleteRead(b"", self._left)
+        self._left -= len(data)
+        return data
+
+    def _check_end(self) -> None:
+        if self._call.interrupter.fired:  # what looks like the end is our own breaking off
+            raise broken_off(self.url)
+        if self._decoder is not None and not self._decoder.finished:
+            raise http.client.IncompleteRead(b"")
+
+    def _release(self) -> None:
+        self._call.let_go()
+        self._body.close()
+        self._raw.release_conn()
+
+    def _drop(self) -> None:
+        self._call.let_go()
+        self._raw.close()
 
 
 class Transport:
@@ -197,7 +202,7 @@ class Transport:
         self.verify_tls = verify_tls
         self._pool_size = pool_size
         self._lock = threading.Lock()
-        self._managers: dict[str, urllib3.PoolManager] = {}
+        self._managers: dict[tuple[Proxy | None, str], urllib3.PoolManager] = {}
         self._tls: ssl.SSLContext | None = None
 
     @classmethod
@@ -225,12 +230,14 @@ class Transport:
         """Send one request to ``target`` (an absolute URL) and return the answer once its head is here.
 
         Nothing is repeated and no redirect followed. ``url`` is the server's address, which decides about proxies.
+        Raises the typed error of what went wrong; ``ConnectionLost`` with code ``interrupted`` if ``interrupter`` fires
+        or has fired. What ``body`` raises is passed on.
         """
-        call = _Breakable(interrupter)
-        _thread.call = call
+        call = Call(interrupter, timeouts.first_byte_s)
         try:
-            with interrupter.guard(call.shut_down):
-                raw = self._manager(url).urlopen(
+            manager = self._manager(url)
+            with call.under_way():
+                raw: Any = manager.urlopen(
                     method,
                     target,
                     body=body,
@@ -239,18 +246,53 @@ class Transport:
                     retries=False,
                     redirect=False,
                     preload_content=False,
+                    decode_content=False,
                 )
-        except Exception as error:
-            raise translated(error, target, phase="first_byte") from error
-        finally:
-            _thread.call = None
-        return Response(raw, target, call, timeouts)
+        except TRANSPORT_ERRORS as error:
+            raise translated(error, target, phase="first_byte", interrupted=interrupter.fired) from error
+        response = Response(raw, target, call, timeouts.read_s)
+        problem = _framing_problem(raw._fp)
+        if problem:
+            raw.close()
+            raise ProtocolError(
+                f"{url} does not answer in HTTP: {problem}.",
+                code="not_http",
+                hint="Does a proxy before the server spoil its answers?",
+            )
+        return response
+
+    def open_socket(self, url: ServerURL, *, timeout_s: float, interrupter: Interrupter) -> socket.socket:
+        """Return a socket connected to the server, through the proxy and with TLS where the address asks for it, for
+        protocols other than HTTP. Raises as ``exchange`` does; the socket's time-out is ``timeout_s``.
+        """
+        call = Call(interrupter, timeout_s)
+        try:
+            with call.under_way():
+                return self._connected(url, proxy_for(url), timeout_s)
+        except TRANSPORT_ERRORS as error:
+            raise translated(error, url.origin, phase="connect", interrupted=interrupter.fired) from error
+
+    def _connected(self, url: ServerURL, proxy: Proxy | None, timeout_s: float) -> socket.socket:
+        to = proxy or url
+        connection = Connection(to.host, to.port, timeout=timeout_s)
+        try:
+            if proxy is not None:
+                connection.set_tunnel(url.host, url.port, proxy.headers)
+            connection.connect()
+        except OSError as error:
+            connection.close()
+            raise error if proxy is None else u3.ProxyError("no tunnel", error) from error
+        sock: socket.socket = connection.sock
+        if url.scheme != "https":
+            return sock
+        return self.tls_context().wrap_socket(sock, server_hostname=url.host.rstrip("."))
 
     def tls_context(self) -> ssl.SSLContext:
-        """Return the TLS settings, made once: the system's certificates and certifi's, or the user's file, or none."""
+        """Return the TLS settings, made once; see ``tls.tls_context``."""
         with self._lock:
             if self._tls is None:
-                self._tls = _tls_context(self.verify_tls)
+                self._tls = tls_context(self.verify_tls)
+                self._tls.sslsocket_class = TLSSocket
             return self._tls
 
     def close(self) -> None:
@@ -262,57 +304,32 @@ class Transport:
 
     def _manager(self, url: ServerURL) -> urllib3.PoolManager:
         proxy = proxy_for(url)
-        tls = self.tls_context() if url.scheme == "https" or proxy.startswith("https") else None
-        key = f"{proxy} {url.scheme}"
+        needs_tls = url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
+        tls = self.tls_context() if needs_tls else None
+        key = (proxy, url.scheme)
         with self._lock:
             if key not in self._managers:
                 self._managers[key] = _new_manager(proxy, tls, self._pool_size)
             return self._managers[key]
 
 
-def _new_manager(proxy: str, tls: ssl.SSLContext | None, pool_size: int) -> urllib3.PoolManager:
-    settings: dict[str, Any] = {"num_pools": 16, "maxsize": pool_size, "block": False}
-    if tls is not None:
-        settings["ssl_context"] = tls
-    if proxy:
-        parts = urlsplit(proxy)
-        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if parts.username else None
-        manager: urllib3.PoolManager = urllib3.ProxyManager(
-            proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=login), **settings
-        )
-    else:
-        manager = urllib3.PoolManager(**settings)
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+def _new_manager(proxy: Proxy | None, tls: ssl.SSLContext | None, pool_size: int) -> urllib3.PoolManager:
+    settings: dict[str, Any] = {"num_pools": 16, "maxsize": pool_size, "block": False, "ssl_context": tls}
+    manager = (
+        urllib3.ProxyManager(str(proxy), proxy_headers=proxy.headers, proxy_ssl_context=tls, **settings)
+        if proxy
+        else urllib3.PoolManager(**settings)
+    )
+    manager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
     return manager
 
 
-def proxy_for(url: ServerURL) -> str:
-    """Return the proxy that the environment names for this server, empty for none; never one for this or a private
-    network.
-    """
-    if url.is_private or urllib.request.proxy_bypass(url.host):
-        return ""
-    proxy = urllib.request.getproxies().get(url.scheme, "")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-def _tls_context(verify: bool | Path) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    bundle = certifi.where() if verify is True else str(verify)
-    try:
-        context.load_verify_locations(bundle)
-    except (OSError, ssl.SSLError) as error:
-        raise ValidationError(
-            f"The certificate file {bundle} can't be read: {error}.",
-            code="invalid_certificate_file",
-            hint="Choose a file of certificates in PEM format.",
-        ) from error
-    return context
-
-
-def _place(url: str) -> str:
-    return url.partition("?")[0]
+def _framing_problem(answer: http.client.HTTPResponse) -> str:
+    """Return what leaves open where the body ends. The standard library reads on, and waits for what never comes."""
+    coding = answer.headers.get("Transfer-Encoding", "").strip().lower()
+    if coding not in ("", "chunked", "identity"):
+        return f"a Transfer-Encoding of {coding[:40]!r}"
+    lengths = {length.strip() for length in answer.headers.get_all("Content-Length", ())}
+    if coding != "chunked" and (len(lengths) > 1 or not all(each.isascii() and each.isdigit() for each in lengths)):
+        return f"a Content-Length of {', '.join(sorted(lengths))[:40]!r}"
+    return ""

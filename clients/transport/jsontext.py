@@ -21,24 +21,31 @@ def decode_json(data: bytes | str) -> Any:
     A long text is decoded member by member, two levels deep: the C decoder holds the lock for one member only.
     """
     try:
-        text = data if isinstance(data, str) else data.decode("utf-8-sig")
-        if len(text) <= WHOLE_BELOW_CHARS:
-            return json.loads(text)
-        value, end = _value(text, _skip(text, 0), levels=2)
-        if _skip(text, end) != len(text):
-            raise ValueError("text after the value")
+        return _decoded(data)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(
-            f"The server's answer is not valid JSON: {error}.",
-            code="invalid_json",
-            hint="Is this the address of the right server?",
-        ) from error
+        problem = f"{type(error).__name__}: {error}"[:200]
+    del data  # neither as a local nor in the cause may the text live as long as the error, which jobs keep
+    raise ProtocolError(
+        f"The server's answer is not valid JSON ({problem}).",
+        code="invalid_json",
+        hint="Is this the address of the right server?",
+    )
+
+
+def _decoded(data: bytes | str) -> Any:
+    text = data if isinstance(data, str) else data.decode("utf-8-sig")
+    if len(text) <= WHOLE_BELOW_CHARS:
+        return json.loads(text)
+    value, end = _value(text, _skip(text, 0), levels=2)
+    if _skip(text, end) != len(text):
+        raise ValueError(f"text after the value, at {end}")
     return value
 
 
 def _skip(text: str, at: int) -> int:
-    match = _space.match(text, at)
-    return match.end() if match else at
+    space = _space.match(text, at)
+    assert space is not None
+    return space.end()
 
 
 def _value(text: str, at: int, levels: int) -> tuple[Any, int]:
@@ -82,6 +89,8 @@ def _items(text: str, at: int, levels: int) -> tuple[list[Any], int]:
 def _separator(text: str, at: int, closing: str) -> tuple[int, bool]:
     at = _skip(text, at)
     mark = text[at : at + 1]
-    if mark not in (",", closing) or not mark:
+    if mark == ",":
+        return _skip(text, at + 1), False
+    if mark != closing:
         raise ValueError(f"',' or '{closing}' was expected at {at}")
-    return _skip(text, at + 1) if mark == "," else at + 1, mark == closing
+    return at + 1, True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ MAX_RETRY_AFTER_S = 60.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Bounded retries with growing, jittered pauses; ``random_fraction`` is for tests."""
+    """Bounded retries with growing, jittered pauses, in seconds."""
 
     max_retries: int
     backoff_base_s: float
@@ -44,14 +45,13 @@ class RetryPolicy:
             isinstance(error, APIError) and error.status in PASSING_STATUSES
         )
         if repeatable and passing:
-            wanted_s: float | None = error.context.get("retry_after_s")
-            return self._after(attempt, wanted_s)
+            return self._after(attempt, error.context.get("retry_after_s"))
         return None
 
     def _after(self, attempt: int, wanted_s: float | None) -> float | None:
         if wanted_s is not None:
             return wanted_s if wanted_s <= MAX_RETRY_AFTER_S else None
-        longest = min(self.backoff_max_s, self.backoff_base_s * 2.0**attempt)
+        longest = min(self.backoff_max_s, self.backoff_base_s * 2.0 ** min(attempt, 32))
         return longest * random.uniform(0.5, 1.0)
 
 
@@ -60,10 +60,14 @@ def retry_after_s(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
+        seconds = _seconds_until(value)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float:
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, OSError):
+        return math.nan

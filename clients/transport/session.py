@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from ..errors import (
     APIError,
@@ -20,20 +18,24 @@ from ..errors import (
     ProtocolError,
     RateLimited,
     ServerError,
+    ValidationError,
 )
 from ..interrupt import Interrupter
 from ..options import ClientOptions
+from .headers import checked_headers
 from .http import Response, Timeouts, Transport
 from .jsontext import decode_json
 from .redaction import Redactor
 from .retry import IDEMPOTENT, RetryPolicy, retry_after_s
-from .url import ServerURL
+from .url import ServerURL, parse_server_url
+from .words import words_of
 
 MAX_REDIRECTS = 5
 ERROR_BODY_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TAGS = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_SPACE = re.compile(r"\s+")
+_SAFE_IN_URL = "%/:?#[]@!$&'()*+,;=~"
+_FOR_ANY_ORIGIN = frozenset({"accept", "range", "if-range"})
+_OWN_HEADERS = {"User-Agent": "MovieDirector", "Accept-Encoding": "identity"}
 
 
 class Scope(Protocol):
@@ -51,22 +53,28 @@ class Scope(Protocol):
 
 
 class FreeScope:
-    """The scope of a request that belongs to no job."""
+    """The scope of a request that belongs to no job; it lasts until ``interrupter`` fires."""
 
     def __init__(self, interrupter: Interrupter | None = None) -> None:
         self.interrupter = interrupter or Interrupter()
-        self._never = threading.Event()
 
     def check(self) -> None:
-        """Go on."""
+        """Raise ``BackendError`` (code ``client_closed``) if the interrupter has fired."""
+        if self.interrupter.fired:
+            raise BackendError("This client is closed.", code="client_closed", hint="Make a new client.")
 
     def sleep(self, seconds: float) -> None:
-        """Pause."""
-        self._never.wait(seconds)
+        """Pause, and raise as ``check`` does."""
+        self.interrupter.wait(seconds)
+        self.check()
 
 
 class HTTPSession:
-    """Requests to one server. Thread-safe. Errors are typed, name the backend, and hold no secret."""
+    """Requests to one server. Thread-safe. Errors are typed, name the backend, and hold no secret.
+
+    ``headers`` go with every request to the server's own origin; ``ValidationError`` (code ``invalid_header``) for one
+    that can't be sent.
+    """
 
     def __init__(
         self,
@@ -80,8 +88,8 @@ class HTTPSession:
         self.url = url
         self.backend = backend
         self.timeouts = Timeouts.of(options)
-        self.redact = Redactor(headers.values())
-        self._headers = dict(headers)
+        self.redact = Redactor([*headers.values(), *(part.partition("=")[2] for part in url.query.split("&"))])
+        self._headers = checked_headers(headers)
         self._retry = RetryPolicy.of(options)
         self._closing = Interrupter()
         self._max_bytes = options.max_response_bytes
@@ -102,26 +110,30 @@ class HTTPSession:
 
         An error status raises its typed error unless it stands in ``expect``. What is lost on the way or refused for
         the moment is sent again within the retry bounds if that is ``repeatable`` (default: if the method is
-        idempotent and the body is not an iterator).
+        idempotent); an iterator as the body can be sent only once.
         """
-        scope = scope or FreeScope(self._closing)
+        scope = scope or self.free_scope()
         if repeatable is None:
-            repeatable = method in IDEMPOTENT and (body is None or isinstance(body, bytes))
+            repeatable = method in IDEMPOTENT
+        once = isinstance(body, Iterator)
+        extra = checked_headers(headers or {})
         attempt = 0
         while True:
             scope.check()
             try:
-                return self._send(
-                    method, path, scope, body, headers or {}, frozenset(expect), timeouts or self.timeouts
-                )
+                return self._send(method, path, scope, body, extra, frozenset(expect), timeouts or self.timeouts)
             except BackendError as error:
                 scope.check()
                 self._finish(error)
-                pause = self._retry.pause_s(attempt, error, repeatable=repeatable)
-                if pause is None:
+                pause = None if once else self._retry.pause_s(attempt, error, repeatable=repeatable)
+                if pause is None or scope.interrupter.fired:
                     raise
             attempt += 1
             scope.sleep(pause)
+
+    def free_scope(self) -> FreeScope:
+        """Return a scope for requests that belong to no job; ``close`` ends it."""
+        return FreeScope(self._closing)
 
     def close(self) -> None:
         """Break off the requests that belong to no job, and refuse new ones; the transport stays open."""
@@ -161,12 +173,14 @@ class HTTPSession:
         try:
             return decode_json(body)
         except ProtocolError as error:
-            raise self._finish(error) from error.__cause__
+            self._finish(error)
+            raise
+        finally:
+            del body  # it would live as long as the error
 
     def error_of(self, response: Response) -> BackendError:
         """Read an answer with an error status and return its typed error, with the server's own words."""
-        body = response.read(ERROR_BODY_BYTES) if (response.content_length or 0) <= ERROR_BODY_BYTES else b""
-        words = self.redact(words_of(body, response.content_type))
+        words = words_of(response.start(ERROR_BODY_BYTES), response.content_type, self.redact)
         return self._finish(error_for_status(response, words, str(self.url)))
 
     def _send(
@@ -179,46 +193,65 @@ class HTTPSession:
         expect: frozenset[int],
         timeouts: Timeouts,
     ) -> Response:
-        url, target = self.url, self.url.join(path)
-        sent = {"User-Agent": "MovieDirector", "Accept-Encoding": "identity", **headers}
+        place, target = self.url, self.url.join(path)
         for _ in range(MAX_REDIRECTS + 1):
-            own = self._headers if urlsplit(target)[:2] == urlsplit(url.origin)[:2] else {}
             response = self.transport.exchange(
                 method,
-                url,
+                place,
                 target,
-                headers={**sent, **own},
+                headers=self._headers_for(place, headers),
                 body=body,
                 timeouts=timeouts,
                 interrupter=scope.interrupter,
             )
+            response.finish = self._finish
             if response.status < 300 or response.status in expect:
                 return response
             with response:
                 if response.status not in _REDIRECTS:
                     raise self.error_of(response)
-                target = self._redirect_target(method, response)
-        raise ProtocolError(f"{url} redirects in a circle.", code="redirects", hint="Check the address.")
+                place, target = self._redirected(method, place, target, response.headers.get("Location", ""))
+        raise ProtocolError(f"{self.url} redirects in a circle.", code="redirects", hint="Check the address.")
 
-    def _redirect_target(self, method: str, response: Response) -> str:
-        location = response.headers.get("Location", "")
-        target = urljoin(response.url, location)
-        parts = urlsplit(target)
-        if method not in ("GET", "HEAD") or not location or parts.scheme not in ("http", "https"):
+    def _headers_for(self, place: ServerURL, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return what may be sent there: to another origin nothing of the user's."""
+        if place.origin == self.url.origin:
+            return {**_OWN_HEADERS, **headers, **self._headers}
+        return {**_OWN_HEADERS, **{name: headers[name] for name in headers if name.lower() in _FOR_ANY_ORIGIN}}
+
+    def _redirected(self, method: str, place: ServerURL, target: str, location: str) -> tuple[ServerURL, str]:
+        """Return where a redirect leads, if it may be followed.
+
+        From this machine it is not followed to others: that would get round Blender's switch for online access.
+        """
+        other, there = None, ""
+        with suppress(ValueError, ValidationError):
+            there = urljoin(target, quote(location.encode("latin-1"), safe=_SAFE_IN_URL))
+            other = parse_server_url(there)
+        follow = method in ("GET", "HEAD") and bool(location)
+        if other is None or not follow or (place.is_loopback and not other.is_loopback):
             raise ProtocolError(
-                f"{self.url} sends this request on to {parts.scheme}://{parts.netloc}.",
+                f"{self.url} sends this request on to {other.origin if other else 'an address that can not be used'}.",
                 code="redirected",
                 hint="If that is the server, set it as the address; a login page may also stand before the server.",
             )
-        return target
+        return other, there
 
     def _finish(self, error: BackendError) -> BackendError:
+        """Name the backend in the error and take the secrets out of it."""
         error.backend = self.backend
         error.message = self.redact(error.message)
         error.args = (error.message,)
         error.context = {
             key: self.redact(each) if isinstance(each, str) else each for key, each in error.context.items()
         }
+        cause: BaseException | None = error
+        while cause is not None:
+            if self.redact(repr(cause)) != repr(cause):
+                # the server has put a secret into its malformed answer
+                error.__cause__ = error.__context__ = None
+                break
+            cause = cause.__cause__ or cause.__context__
         return error
 
 
@@ -269,24 +302,3 @@ def error_for_status(response: Response, words: str, server: str) -> BackendErro
         context=context,
         hint="The data may be too large for the server." if status == 413 else "Look at the server's log.",
     )
-
-
-def words_of(body: bytes, content_type: str) -> str:
-    """Return what an error body says to people, in one line of bounded length."""
-    text = body.decode("utf-8", "replace")
-    if content_type.endswith("json"):
-        try:
-            text = _message_in(json.loads(text)) or text
-        except (ValueError, RecursionError):
-            pass
-    if "<" in text:
-        text = html.unescape(_TAGS.sub(" ", text))
-    return _SPACE.sub(" ", text).strip()[:500]
-
-
-def _message_in(value: Any) -> str:
-    """Find the message in the forms that servers use: error.message, error, detail, message."""
-    for key in ("error", "detail", "message"):
-        if isinstance(value, dict) and value.get(key):
-            return _message_in(value[key])
-    return value if isinstance(value, str) else ""

@@ -1,64 +1,52 @@
-"""One websocket connection: typed errors, keepalive, bounded messages; receiving on one thread, closing from any.
-
-On websocket-client, with its pure-Python UTF-8 check off (bytes are decoded in C, which checks as well): three to
-four times its default rate.
-"""
+"""One websocket connection: typed errors, keepalive, bounded messages; receiving on one thread, closing from any."""
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import cast
 
-import websocket
-from websocket._abnf import ABNF, frame_buffer
+from urllib3.util.wait import wait_for_read, wait_for_write
 
-from ..errors import (
-    AuthenticationError,
-    BackendError,
-    ConnectionLost,
-    NetworkTimeout,
-    NotFound,
-    PermissionDenied,
-    ProtocolError,
-)
-from .failures import translated
-from .http import Transport, proxy_for
+from ..errors import BackendError, ConnectionLost, NetworkTimeout, ProtocolError
+from ..interrupt import Interrupter
+from .failures import TRANSPORT_ERRORS, broken_off, translated
+from .frames import BINARY, CLOSE, NORMAL, PING, PONG, TEXT, TOO_LARGE, FrameError, FrameReader, frame
+from .handshake import END_OF_HEAD, MAX_HEAD_BYTES, Handshake
+from .headers import checked_headers
+from .http import Transport
 from .url import ServerURL
+from .wire import shut_down
 
-MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 PING_EVERY_S = 20.0
-_HANDSHAKE_ERRORS: dict[int, type[BackendError]] = {401: AuthenticationError, 403: PermissionDenied, 404: NotFound}
-
-
-class _BoundedFrames(frame_buffer):
-    """Refuses a frame that announces more than the bound, before memory is taken for it."""
-
-    limit = MAX_MESSAGE_BYTES
-
-    def recv_length(self) -> None:
-        super().recv_length()
-        if self.length is not None and self.length > self.limit:
-            raise ProtocolError(
-                f"The server announced a websocket message of {self.length} bytes.",
-                code="too_large",
-                hint="Is this the address of the right server?",
-            )
+_RECEIVE_BYTES = 64 * 1024
+_RECEIVE_MOST_BYTES = 1024 * 1024
 
 
 class WebSocketConnection:
-    """An open websocket. ``receive`` and ``send_text`` may be used by different threads; ``close`` by any."""
+    """An open websocket. ``receive`` is for one thread; ``send_text`` and ``close`` are for any."""
 
-    def __init__(self, sock: websocket.WebSocket, place: str, idle_timeout_s: float) -> None:
+    def __init__(self, sock: socket.socket, place: str, idle_timeout_s: float, reader: FrameReader) -> None:
         self._sock = sock
         self._place = place
-        self._ping_every_s = min(PING_EVERY_S, idle_timeout_s / 2)
-        self._idle_timeout_s = idle_timeout_s
-        self._heard = self._pinged = time.monotonic()
+        self._reader = reader
+        self._silences_allowed = max(2, math.ceil(idle_timeout_s / PING_EVERY_S))
+        self._ping_every_s = idle_timeout_s / self._silences_allowed
+        self._silences = 0
+        self._sending = threading.Lock()
+        # OpenSSL does not bear one thread that reads and another that writes
+        self._reading = self._sending if isinstance(sock, ssl.SSLSocket) else threading.Lock()
+        self._state = threading.Lock()
+        self._receiving = False
         self._closed = False
+        self._ended_in_order = False
+        sock.settimeout(self._ping_every_s)
 
     @classmethod
     def open(
@@ -71,141 +59,184 @@ class WebSocketConnection:
         connect_timeout_s: float,
         idle_timeout_s: float,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        interrupter: Interrupter | None = None,
     ) -> WebSocketConnection:
         """Connect and shake hands within ``connect_timeout_s``; raises the typed error of what went wrong.
 
-        No Origin header is sent: servers compare it with Host, and tunnels rewrite one of the two.
+        ``interrupter`` breaks the opening off (``ConnectionLost``, code ``interrupted``); after that, ``close`` does.
         """
-        target = url.websocket(path)
-        sock = websocket.WebSocket(
-            skip_utf8_validation=True,
-            enable_multithread=True,
-            sslopt={"context": transport.tls_context()} if url.scheme == "https" else {},
-        )
-        sock.frame_buffer = _BoundedFrames(sock._recv, True)
-        sock.frame_buffer.limit = max_message_bytes
-        sock.settimeout(connect_timeout_s)
+        interrupter = interrupter or Interrupter()
+        deadline = time.monotonic() + connect_timeout_s
+        handshake = Handshake(url, path, checked_headers(headers))
+        sock = transport.open_socket(url, timeout_s=connect_timeout_s, interrupter=interrupter)
+        reader = FrameReader(max_message_bytes)
         try:
-            raw = _direct_socket(url, connect_timeout_s) if not proxy_for(url) else None
-            sock.connect(  # type: ignore[no-untyped-call]  # websocket-client types only a part of itself
-                target,
-                header=[f"{name}: {value}" for name, value in headers.items()],
-                suppress_origin=True,
-                socket=_secured(raw, transport, url),
-            )
-        except websocket.WebSocketBadStatusException as error:
-            raise _handshake_error(error, url) from error
-        except websocket.WebSocketTimeoutException as error:
-            raise translated(TimeoutError(str(error)), target, phase="connect") from error
-        except websocket.WebSocketException as error:
-            raise ProtocolError(
-                f"{url} does not speak websocket here: {error}.",
-                code="no_websocket",
-                hint="Does a proxy before the server let websockets through?",
-            ) from error
-        except Exception as error:
-            raise translated(error, target, phase="connect") from error
-        sock.settimeout(min(PING_EVERY_S, idle_timeout_s / 2))
-        return cls(sock, url.origin, idle_timeout_s)
+            with interrupter.guard(lambda: shut_down(sock)):
+                reader.feed(_shake_hands(sock, handshake, deadline))
+            if interrupter.fired:
+                raise broken_off(url.origin)
+        except TRANSPORT_ERRORS as error:
+            sock.close()
+            raise translated(error, url.origin, phase="connect", interrupted=interrupter.fired) from error
+        except BackendError:
+            sock.close()
+            raise
+        return cls(sock, url.origin, idle_timeout_s, reader)
 
     def receive(self) -> str | bytes | None:
         """Return the next message, text as ``str``; None when the server has closed the connection in order.
 
-        Raises ``ConnectionLost`` if it ended without a word, ``NetworkTimeout`` (code ``stream_idle``) if not even
-        pings were answered, ``ProtocolError`` for malformed frames.
+        Raises ``ConnectionLost`` if it ended without a word or was closed here, ``NetworkTimeout`` (code
+        ``stream_idle``) if not even pings were answered, ``ProtocolError`` for malformed frames and for a message
+        that is too large. After each of these the connection is closed.
         """
-        while True:
-            try:
-                opcode, data = self._sock.recv_data(control_frame=True)
-            except websocket.WebSocketTimeoutException:
-                self._keep_alive()
-                continue
-            except (websocket.WebSocketConnectionClosedException, ssl.SSLError, OSError) as error:
-                raise ConnectionLost(
-                    f"The websocket of {self._place} was cut.", hint="Has the server stopped?"
-                ) from error
-            except (websocket.WebSocketException, ValueError) as error:
-                raise ProtocolError(
-                    f"{self._place} sent a malformed websocket frame: {error}.",
-                    code="bad_frame",
-                    hint="Is a proxy between here and the server broken?",
-                ) from error
-            self._heard = time.monotonic()
-            if opcode == ABNF.OPCODE_TEXT:
-                return _text(data, self._place)
-            if opcode == ABNF.OPCODE_BINARY:
-                return bytes(data)
-            if opcode == ABNF.OPCODE_CLOSE:
+        with self._state:
+            if self._closed:
+                self._after_the_end()
                 return None
+            self._receiving = True
+        try:
+            return self._next_message()
+        except BackendError:
+            self.close()
+            raise
+        finally:
+            self._stop_receiving()
 
     def send_text(self, text: str) -> None:
         """Send a text message; ``ConnectionLost`` if the connection is gone."""
-        self._send(text, ABNF.OPCODE_TEXT)
+        self._send(TEXT, text.encode())
 
     def close(self) -> None:
         """End the connection at once; a ``receive`` under way on another thread ends too."""
-        self._closed = True
-        raw = self._sock.sock
-        if raw is None:
-            return
-        with suppress(OSError):
-            raw.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
-            raw.close()
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+            self._say_goodbye(NORMAL)
+            shut_down(self._sock)
+            if not self._receiving:
+                self._close_socket()
 
-    def _keep_alive(self) -> None:
-        if self._closed:
-            raise ConnectionLost(f"The websocket of {self._place} was closed here.")
-        if self._pinged > self._heard + self._idle_timeout_s:
+    def _next_message(self) -> str | bytes | None:
+        while True:
+            try:
+                message = self._reader.next()
+            except FrameError as error:
+                self._say_goodbye(error.code)
+                raise self._malformed(error) from error
+            if message is None:
+                self._listen()
+            elif message.opcode in (TEXT, BINARY):
+                return message.data
+            elif message.opcode == PING:
+                self._send(PONG, cast("bytes", message.data))
+            elif message.opcode == CLOSE:
+                self._ended_in_order = True
+                self.close()
+                return None
+
+    def _stop_receiving(self) -> None:
+        with self._state:
+            self._receiving = False
+            if self._closed:
+                self._close_socket()
+
+    def _listen(self) -> None:
+        """Wait for more bytes; while there are none, see to it that the server is still there."""
+        try:
+            data = self._received(min(max(_RECEIVE_BYTES, self._reader.missing), _RECEIVE_MOST_BYTES))
+        except TimeoutError:
+            self._mind_the_silence()
+            return
+        except (OSError, ValueError) as error:
+            raise self._lost() from error
+        if not data:
+            raise self._lost()
+        self._silences = 0
+        self._reader.feed(data)
+
+    def _received(self, size: int) -> bytes:
+        if self._reading is not self._sending:
+            return self._sock.recv(size)
+        tls: ssl.SSLSocket = self._sock  # type: ignore[assignment]  # what else shares its lock
+        if not tls.pending() and not wait_for_read(tls, self._ping_every_s):
+            raise TimeoutError("nothing came")
+        with self._reading:
+            return tls.recv(size)
+
+    def _mind_the_silence(self) -> None:
+        # Counts waits instead of looking at the clock: after a laptop's sleep there must be time for an answer.
+        self._silences += 1
+        if self._silences >= self._silences_allowed:
             raise NetworkTimeout(
                 f"{self._place} does not answer on its websocket any more.",
                 code="stream_idle",
                 hint="Is the network still there?",
+                context={"server": self._place},
             )
-        self._send("", ABNF.OPCODE_PING)
-        self._pinged = time.monotonic()
+        self._send(PING, b"")
 
-    def _send(self, payload: str, opcode: int) -> None:
+    def _send(self, opcode: int, payload: bytes) -> None:
+        data = frame(opcode, payload)
         try:
-            self._sock.send(payload, opcode)
-        except (websocket.WebSocketException, OSError) as error:
-            raise ConnectionLost(f"The websocket of {self._place} was cut.", hint="Has the server stopped?") from error
+            with self._sending:
+                self._sock.sendall(data)
+        except (OSError, ValueError) as error:
+            failure = self._lost()
+            self.close()
+            raise failure from error
 
+    def _say_goodbye(self, code: int) -> None:
+        """Send a close frame if that can be done without waiting."""
+        if self._sending.acquire(blocking=False):
+            try:
+                with suppress(OSError, ValueError):
+                    if wait_for_write(self._sock, 0):
+                        self._sock.sendall(frame(CLOSE, code.to_bytes(2, "big")))
+            finally:
+                self._sending.release()
 
-def _direct_socket(url: ServerURL, timeout_s: float) -> socket.socket:
-    """Connect without websocket-client's own proxy look-up, which sends even loopback through HTTP_PROXY."""
-    sock = socket.create_connection((url.host, url.port), timeout_s)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    def _close_socket(self) -> None:
+        with self._sending:
+            self._sock.close()
 
+    def _after_the_end(self) -> None:
+        if not self._ended_in_order:
+            raise self._lost()
 
-def _secured(sock: socket.socket | None, transport: Transport, url: ServerURL) -> socket.socket | None:
-    if sock is None or url.scheme != "https":
-        return sock
-    return transport.tls_context().wrap_socket(sock, server_hostname=url.host)
-
-
-def _handshake_error(error: Any, url: ServerURL) -> BackendError:
-    status = int(error.status_code)
-    kind = _HANDSHAKE_ERRORS.get(status)
-    if kind is None:
-        return ProtocolError(
-            f"{url} refused the websocket with status {status}.",
-            code="no_websocket",
-            context={"status": status},
-            hint="Does a proxy before the server let websockets through?",
+    def _lost(self) -> ConnectionLost:
+        here = self._closed and not self._ended_in_order
+        return ConnectionLost(
+            f"The websocket of {self._place} was {'closed here' if here else 'cut'}.",
+            hint="Open a new one." if here else "Has the server stopped?",
+            context={"server": self._place},
         )
-    return kind(
-        f"{url} refused the websocket with status {status}.",
-        status=status,  # type: ignore[call-arg]  # all three in the table are APIErrors
-        hint="Check the address, and the key and headers in the preferences.",
-    )
+
+    def _malformed(self, error: FrameError) -> ProtocolError:
+        return ProtocolError(
+            f"{self._place} sent {error} on its websocket.",
+            code="too_large" if error.code == TOO_LARGE else "bad_frame",
+            hint="Is this the right server? A proxy before it may be broken.",
+            context={"server": self._place},
+        )
 
 
-def _text(data: bytes, place: str) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ProtocolError(
-            f"{place} sent text that is not UTF-8.", code="bad_frame", hint="Is this the address of the right server?"
-        ) from error
+def _shake_hands(sock: socket.socket, handshake: Handshake, deadline: float) -> bytes:
+    """Do it, and return what has come after the answer's head already."""
+    sock.sendall(handshake.request)
+    answer = b""
+    while END_OF_HEAD not in answer:
+        if len(answer) > MAX_HEAD_BYTES:
+            raise handshake.too_long()
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the handshake timed out")
+        sock.settimeout(left_s)
+        received = sock.recv(_RECEIVE_BYTES)
+        if not received:
+            raise ConnectionResetError("the server closed the connection in the handshake")
+        answer += received
+    head, _, rest = answer.partition(END_OF_HEAD)
+    handshake.check(head + END_OF_HEAD)
+    return rest

@@ -1,0 +1,18 @@
+"""The edge between Blender and the runtime: settings, the pump, and what becomes of results. Main thread only."""
+
+from __future__ import annotations
+
+
+def register() -> None:
+    """Add the properties that scenes and the window manager carry."""
+    from . import properties
+
+    properties.register()
+
+
+def unregister() -> None:
+    """Let go of the runtime, the timer, the handlers, the pictures and the properties."""
+    from . import properties, session
+
+    session.close()
+    properties.unregister()

@@ -1,0 +1,202 @@
+"""From a scene's wishes to a typed request, on the main thread: seed resolved, paths absolute, camera rendered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..clients.errors import ValidationError
+from . import camera_view, sequencer, session, settings
+
+if TYPE_CHECKING:
+    from ..clients.comfyui import WorkflowRequest
+    from ..clients.jobs import Job
+    from ..runtime import JobView
+    from .wish import Wish
+    from .workflow_slots import Slots
+
+BACKEND = "comfyui"
+MAX_SEED = 2**64 - 1
+RANDOM_SEED_BITS = 53
+"""Servers take 64 bits, but their JavaScript parts round beyond 53."""
+TITLE_LENGTH = 60
+
+WISHES = (
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "steps",
+    "input_source",
+    "input_image",
+    "strength",
+    "workflow",
+    "as_strip",
+)
+"""What a caller may overrule of the scene's settings."""
+
+
+def obstacle(context: bpy.types.Context) -> str:
+    """Return why nothing can be generated now and what to do about it, "" if nothing is in the way."""
+    if context.scene is None:
+        return "There is no scene."
+    if settings.output_folder_or_none() is None:
+        return "Save the .blend file first, or choose a folder for the results of unsaved films."
+    if bpy.app.is_job_running("RENDER"):
+        return "Wait until Blender has rendered."
+    return ""
+
+
+def ready(context: bpy.types.Context) -> bool:
+    """Whether the scene's own wishes are enough to generate, for the panel's button."""
+    wishes = context.scene.movie_director
+    if obstacle(context) or not wishes.prompt.strip():
+        return False
+    return wishes.input_source != "CAMERA" or context.scene.camera is not None
+
+
+def size(context: bpy.types.Context) -> tuple[int, int]:
+    """Return width and height of the next picture in pixels."""
+    scene: Any = context.scene
+    return camera_view.picture_size(scene, scene.movie_director.size_limit)
+
+
+def random_seed() -> int:
+    """Return a new seed."""
+    return int.from_bytes(os.urandom(8), "little") >> (64 - RANDOM_SEED_BITS)
+
+
+def parse_seed(text: str) -> int:
+    """Read a seed; ``ValidationError`` with code ``invalid_seed`` if it is no number from 0 to 2^64-1."""
+    try:
+        seed = int(text.strip())
+    except ValueError:
+        seed = -1
+    if not 0 <= seed <= MAX_SEED:
+        raise ValidationError(
+            f"'{text}' is no seed.", code="invalid_seed", hint=f"A seed is a whole number from 0 to {MAX_SEED}."
+        )
+    return seed
+
+
+def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit an image of the scene's wishes, those in ``overrides`` overruled; raises a ``BackendError`` in words.
+
+    Nothing is sent on this thread. The camera, if it is the input, is rendered here.
+    """
+    from .workflow_slots import Slots, find_slots, read_graph
+
+    scene: Any = context.scene
+    folder = settings.output_folder()
+    wishes = {name: overrides.get(name, getattr(scene.movie_director, name)) for name in WISHES}
+    if not wishes["prompt"].strip():
+        raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the picture should show.")
+    seed = _resolve_seed(scene, overrides)
+    path = _workflow_path(wishes)
+    graph = read_graph(path)
+    slots = find_slots(graph) if graph is not None else Slots(prompt=["Prompt"], image=["Image"])
+    _check_slots(slots, wishes, path)
+    request = _request(path, slots, wishes, seed, context, folder)
+    job = session.submit(BACKEND, request, _wish(context, wishes))
+    if "seed" not in overrides:
+        scene.movie_director.seed = str(seed)
+    if wishes["as_strip"]:
+        sequencer.show_scene(context, scene)
+    return job
+
+
+def resubmit(view: JobView) -> Job:
+    """Submit what a job was once more, to be placed where that was to be placed."""
+    from .wish import Wish
+
+    return session.submit(view.backend, session.runtime().job(view.id).request, Wish.from_tag(view.tag))
+
+
+def _resolve_seed(scene: bpy.types.Scene, overrides: Mapping[str, Any]) -> int:
+    if "seed" in overrides:
+        return parse_seed(overrides["seed"]) if overrides["seed"].strip() else random_seed()
+    return parse_seed(scene.movie_director.seed) if scene.movie_director.lock_seed else random_seed()
+
+
+def _workflow_path(wishes: Mapping[str, Any]) -> Path:
+    if wishes["workflow"].strip():
+        return Path(bpy.path.abspath(wishes["workflow"].strip()))
+    from ..clients.comfyui import bundled_workflow
+
+    return bundled_workflow("text_to_image" if wishes["input_source"] == "NONE" else "image_to_image")
+
+
+def _check_slots(slots: Slots, wishes: Mapping[str, Any], path: Path) -> None:
+    if not slots.prompt:
+        raise ValidationError(
+            f"The workflow {path.name} has no place for the prompt.",
+            code="no_prompt_slot",
+            hint="Name its text node 'Prompt' in ComfyUI and export it again.",
+        )
+    if wishes["input_source"] != "NONE" and not slots.image:
+        raise ValidationError(
+            f"The workflow {path.name} has no place for an input image.",
+            code="no_image_slot",
+            hint="Give it a Load Image node, or start from the prompt alone.",
+        )
+
+
+def _request(
+    path: Path, slots: Slots, wishes: Mapping[str, Any], seed: int, context: bpy.types.Context, folder: Path
+) -> WorkflowRequest:
+    from ..clients.comfyui import WorkflowRequest
+
+    scene: Any = context.scene
+    width, height = size(context)
+    values: list[tuple[list[str], Any]] = [
+        (slots.prompt, wishes["prompt"]),
+        (slots.negative_prompt, wishes["negative_prompt"]),
+        (slots.steps, wishes["steps"]),
+        (slots.width, width),
+        (slots.height, height),
+    ]
+    files: dict[str, Path] = {}
+    if wishes["input_source"] != "NONE":
+        values.append((slots.strength, wishes["strength"]))
+        files = dict.fromkeys(slots.image, _input_image(scene, wishes, folder, (width, height)))
+    return WorkflowRequest(
+        workflow=path,
+        inputs={key: value for keys, value in values for key in keys},
+        files=files,
+        seed=seed,
+        metadata={"prompt": wishes["prompt"], "film": bpy.data.filepath, "scene": scene.name},
+    )
+
+
+def _input_image(scene: bpy.types.Scene, wishes: Mapping[str, Any], folder: Path, wanted: tuple[int, int]) -> Path:
+    if wishes["input_source"] == "CAMERA":
+        return camera_view.render(scene, folder / "inputs", wanted)
+    if not wishes["input_image"].strip():
+        raise ValidationError(
+            "No image to start from is chosen.",
+            code="no_input_image",
+            hint="Choose one, or start from the prompt alone.",
+        )
+    return Path(bpy.path.abspath(wishes["input_image"].strip()))
+
+
+def _wish(context: bpy.types.Context, wishes: Mapping[str, Any]) -> Wish:
+    from .wish import Wish
+
+    scene = sequencer.scene_of(context)
+    own = context.scene.movie_director
+    title = " ".join(wishes["prompt"].split())
+    return Wish(
+        title=title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 3]}...",
+        prompt=wishes["prompt"],
+        scene=scene.name,
+        scene_uid=scene.session_uid,
+        blend_file=bpy.data.filepath,
+        frame=scene.frame_current,
+        length=own.strip_frames or sequencer.strip_frames(scene, settings.preferences().strip_seconds),
+        fit=own.fit,
+        as_strip=wishes["as_strip"],
+    )

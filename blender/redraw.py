@@ -1,0 +1,36 @@
+"""Redraw what shows our state, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import bpy
+
+if TYPE_CHECKING:
+    from bpy.types import Area, Region
+
+TAB = "Director"
+PANEL_AREAS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR"})
+
+
+def tag_panels() -> None:
+    """Have the sidebars that show our tab, and open preferences, drawn again."""
+    for area in _areas():
+        if area.type == "PREFERENCES":
+            area.tag_redraw()
+        elif area.type in PANEL_AREAS and area.spaces.active.show_region_ui:
+            for region in area.regions:
+                if _shows_tab(region):
+                    region.tag_redraw()
+
+
+def _areas() -> Iterator[Area]:
+    for manager in bpy.data.window_managers:
+        for window in manager.windows:
+            yield from window.screen.areas
+
+
+def _shows_tab(region: Region) -> bool:
+    """Whether a region is a sidebar on our tab; one that was never drawn can't say and counts as shown."""
+    return region.type == "UI" and getattr(region, "active_panel_category", TAB) in (TAB, "UNSUPPORTED")

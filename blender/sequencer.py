@@ -1,0 +1,117 @@
+"""The one place that knows how the Sequencer's Python differs from Blender 4.2 to 5.2.
+
+* the collection: ``sequences`` up to 4.3, both names in 4.4 and 4.5, ``strips`` alone from 5.0 on;
+* the times: ``frame_final_*`` up to 4.x, ``left_handle``, ``right_handle`` and ``duration`` in 5.2, where the old names
+  warn;
+* the scene: the window's up to 4.x, the workspace's ``sequencer_scene`` from 5.0 on, which is None in background and in
+  new files.
+
+Only the data interface is used: the operators want an area, and crash in 5.2's background mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..clients.errors import StorageError
+
+MAX_CHANNEL = 128
+
+
+def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
+    """Return the scene whose strips the user sees, else the window's scene."""
+    scenes: list[Any] = [getattr(context.workspace, "sequencer_scene", None), context.scene]
+    chosen: bpy.types.Scene = scenes[0] or scenes[1]
+    return chosen
+
+
+def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
+    """Have the workspace's Sequencer show a scene, if it shows none yet (5.0 and newer)."""
+    workspace = context.workspace
+    if workspace is not None and hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
+        workspace.sequencer_scene = scene
+
+
+def editor_of(scene: bpy.types.Scene) -> Any:
+    """Return the scene's sequence editor, made if it has none."""
+    return scene.sequence_editor or scene.sequence_editor_create()
+
+
+def strips_of(scene: bpy.types.Scene) -> Any:
+    """Return the scene's top-level strips, an empty tuple if it has no sequence editor."""
+    editor = scene.sequence_editor
+    return () if editor is None else _collection(editor)
+
+
+def _collection(editor: Any) -> Any:
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def bounds(strip: Any) -> tuple[int, int]:
+    """Return the first frame of a strip and the one after its last."""
+    if hasattr(strip, "left_handle"):
+        return int(strip.left_handle), int(strip.right_handle)
+    return int(strip.frame_final_start), int(strip.frame_final_end)
+
+
+def set_length(strip: Any, frames: int) -> None:
+    """Have a strip end ``frames`` after its start."""
+    if hasattr(strip, "right_handle"):
+        strip.right_handle = int(strip.left_handle) + frames
+    else:
+        strip.frame_final_duration = frames
+
+
+def free_channel(scene: bpy.types.Scene, start: int, end: int) -> int:
+    """Return a channel with nothing in [start, end): the lowest above all that is there, so that the new strip is seen.
+
+    Where no room is left on top, the highest free one below. Locked channels are left alone. ``StorageError`` with code
+    ``channels_full`` if all 128 are taken.
+    """
+    taken = _taken_channels(strips_of(scene), start, end)
+    locked = _locked_channels(scene)
+    top = max(taken, default=0)
+    for channel in (*range(top + 1, MAX_CHANNEL + 1), *range(top, 0, -1)):
+        if channel not in taken and channel not in locked:
+            return channel
+    raise StorageError(
+        f"All {MAX_CHANNEL} channels of '{scene.name}' are taken or locked at frames {start} to {end - 1}.",
+        code="channels_full",
+        hint="Move the playhead or free a channel, then place the result from the list of jobs.",
+    )
+
+
+def _taken_channels(strips: Iterable[Any], start: int, end: int) -> set[int]:
+    taken = set()
+    for strip in strips:
+        left, right = bounds(strip)
+        if left < end and start < right:
+            taken.add(int(strip.channel))
+    return taken
+
+
+def _locked_channels(scene: bpy.types.Scene) -> set[int]:
+    editor = scene.sequence_editor
+    if editor is None:
+        return set()
+    return {number for number, channel in enumerate(editor.channels) if channel.lock}
+
+
+def add_image(scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int, fit: str) -> Any:
+    """Put a still into the scene's Sequencer from frame ``start`` on, on a free channel, and return its strip."""
+    channel = free_channel(scene, start, start + frames)
+    strip = _collection(editor_of(scene)).new_image(
+        name=name, filepath=str(path), channel=channel, frame_start=start, fit_method=fit
+    )
+    set_length(strip, frames)
+    return strip
+
+
+def strip_frames(scene: bpy.types.Scene, seconds: float) -> int:
+    """Return how many frames of the scene's rate a time span has, 1 at least."""
+    rate = scene.render.fps / scene.render.fps_base
+    return max(1, round(seconds * rate))

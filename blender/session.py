@@ -1,0 +1,101 @@
+"""The one runtime of this Blender, made with the first use, and the board of what the panels show.
+
+Main thread only: workers reach Blender through the runtime's channel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..clients.errors import BackendError
+from . import board as boards
+from .settings import runtime_settings
+
+if TYPE_CHECKING:
+    from ..clients.jobs import Job
+    from ..clients.requests import Request
+    from ..runtime import JobView, Runtime, RuntimeSettings
+    from .wish import Wish
+
+CLOSE_TIMEOUT_S = 2.0
+
+board = boards.Board()
+_runtime: Runtime | None = None
+_settings: RuntimeSettings | None = None
+
+
+def runtime() -> Runtime:
+    """Return the runtime with the settings of now; the first call makes it (no thread, socket or file by that)."""
+    global _runtime, _settings
+    from ..runtime import Runtime
+
+    settings = runtime_settings()
+    if _runtime is None:
+        _runtime = Runtime(settings)
+    elif settings != _settings:
+        _runtime.configure(settings)
+    _settings = settings
+    return _runtime
+
+
+def runtime_or_none() -> Runtime | None:
+    """Return the runtime if there is one yet: for drawing, which must not make one."""
+    return _runtime
+
+
+def jobs() -> list[JobView]:
+    """Return the jobs, newest first."""
+    return _runtime.jobs() if _runtime else []
+
+
+def active() -> bool:
+    """Whether anything is under way that the pump must see to."""
+    return bool(board.queue) or (_runtime is not None and _runtime.active())
+
+
+def submit(backend: str, request: Request, wish: Wish) -> Job:
+    """Hand a request to the runtime and keep the pump going; raises ``ValidationError`` or ``OfflineRefused``."""
+    from . import pump
+
+    job = runtime().submit(backend, request, tag=wish.to_tag())
+    board.touch()
+    pump.start()
+    return job
+
+
+def probe(backend: str) -> boards.ProbeAnswer:
+    """Start a connection test and return its answer to be, which the pump fills in; a refusal is an answer too."""
+    from . import pump
+
+    try:
+        answer = boards.ProbeAnswer(runtime().probe(backend))
+    except BackendError as error:
+        answer = boards.ProbeAnswer("", error=error)
+    board.probes[backend] = answer
+    board.touch()
+    pump.start()
+    return answer
+
+
+def recover() -> None:
+    """Re-join the jobs that an earlier Blender left unfinished; ``board.recovered`` says which, once they are known."""
+    from . import pump
+
+    board.recovered = None
+    runtime().recover()
+    board.touch()
+    pump.start()
+
+
+def close() -> None:
+    """End the pump and let go of the runtime, within 2 s: what can be resumed goes on on the server."""
+    global _runtime, _settings, board
+    ending, _runtime, _settings = _runtime, None, None
+    board = boards.Board()
+    if ending is None:
+        return
+    from . import pictures, pump
+
+    pump.stop()
+    pictures.close()
+    ending.close(detach=True, timeout_s=CLOSE_TIMEOUT_S)

@@ -1,0 +1,60 @@
+"""What a result is wanted for, in plain strings that can wait in a journal until there is a result.
+
+No Blender data is held: the scene that asked is remembered by name, by its id of this session, and by its file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+PROCESS_TOKEN = os.urandom(8).hex()
+"""Tells this run of Blender from others: a session id means nothing in another one."""
+
+Tag = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Where a result goes: ``frame`` is the playhead when it was asked for, ``length`` the strip's in frames."""
+
+    title: str
+    prompt: str = ""
+    scene: str = ""
+    scene_uid: int = 0
+    blend_file: str = ""
+    process: str = PROCESS_TOKEN
+    frame: int = 1
+    length: int = 1
+    fit: str = "FIT"
+    as_strip: bool = True
+
+    def to_tag(self) -> dict[str, str]:
+        """Return the wish as the plain strings a job is tagged with."""
+        return {name: str(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_tag(cls, tag: Tag) -> Wish:
+        """Read a tag back; what it lacks or has in another form gets the default."""
+        values: dict[str, str | int | bool] = {"title": ""}
+        for field in fields(cls):
+            if field.name in tag:
+                values[field.name] = _value(field.default, tag[field.name])
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def of_this_process(self) -> bool:
+        """Whether it was asked for in this run of Blender."""
+        return self.process == PROCESS_TOKEN
+
+
+def _value(default: object, text: str) -> str | int | bool:
+    if isinstance(default, bool):
+        return text == "True"
+    if isinstance(default, int):
+        try:
+            return int(text)
+        except ValueError:
+            return default
+    return text

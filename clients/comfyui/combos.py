@@ -1,0 +1,27 @@
+"""Combo inputs: the choices that a server offers for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def combo_choices(spec: Any) -> list[str]:
+    """Return the choices of an input's definition; empty if it is no combo.
+
+    Both forms are read: ``[[choices], {...}]`` and, of newer nodes, ``["COMBO", {"options": [choices]}]``.
+    """
+    if not isinstance(spec, list) or not spec:
+        return []
+    choices = spec[0]
+    if choices == "COMBO" and len(spec) > 1 and isinstance(spec[1], Mapping):
+        choices = spec[1].get("options")
+    return [str(each) for each in choices] if isinstance(choices, list) else []
+
+
+def choices_of(object_info: Any, class_type: str, input_name: str) -> list[str]:
+    """Return the choices of a required input of a node class, from an answer of ``/object_info``."""
+    spec = object_info
+    for key in (class_type, "input", "required", input_name):
+        spec = spec.get(key) if isinstance(spec, Mapping) else None
+    return combo_choices(spec)

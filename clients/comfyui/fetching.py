@@ -1,0 +1,106 @@
+"""From the end of a run to the job's result: files fetched, texts joined, errors typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from ..context import JobContext
+from ..errors import BackendError, GenerationError, NotFound
+from ..jobs import Artifact, Result
+from ..storage import prepare_folder, storage_errors_in
+from ..transport.download import download
+from ..transport.session import HTTPSession
+from .outputs import OutputFile, Outputs, collect
+from .refusals import BACKEND
+from .run_errors import interrupted_error, run_error, unexplained_error
+from .truth import Finding, Place
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise ``StorageError`` if no file can be made in the folder, before the server works for nothing."""
+    prepare_folder(folder)
+    with storage_errors_in(folder), TemporaryFile(dir=folder):
+        pass
+
+
+class Fetcher:
+    """Fetches what one job has made; used by one worker thread."""
+
+    def __init__(self, http: HTTPSession, job: JobContext) -> None:
+        self._http = http
+        self._job = job
+        self._artifacts: list[Artifact] = []
+
+    def conclude(self, found: Finding, prompt: Mapping[str, Any], metadata: dict[str, Any]) -> Result:
+        """Return the result of a run that has succeeded, else raise its error, with what it had made as ``partial``."""
+        outputs = collect(found.outputs, prompt)
+        if found.place is Place.SUCCEEDED:
+            return self._fetched(outputs, metadata)
+        error = _error_of(found, prompt)
+        if outputs.files or outputs.texts:
+            error.partial = self._rescued(outputs, metadata)
+        raise error
+
+    def _fetched(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
+        self._job.progress(1.0, stage="Fetching the result")
+        gone: list[BackendError] = []
+        try:
+            for file in outputs.files:
+                gone += self._fetch(file)
+        except BackendError as error:
+            error.partial = error.partial or self._result(Outputs(texts=outputs.texts), [], metadata)
+            raise
+        if gone and not self._artifacts:
+            raise gone[0]
+        if not outputs.files and not outputs.texts:
+            self._job.log("The workflow has run, but its nodes have left no file and no text.")
+        return self._result(outputs, gone, metadata)
+
+    def _fetch(self, file: OutputFile) -> list[BackendError]:
+        """Fetch a file; a list with its error if the server has it no more."""
+        self._job.message(f"Downloading {file.filename}")
+        try:
+            artifact = download(
+                self._http, file.view_path, self._job.output_dir, file.filename, scope=self._job, source=file.source
+            )
+        except NotFound as error:
+            return [_gone(file, error)]
+        self._artifacts.append(artifact)
+        return []
+
+    def _rescued(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
+        """Fetch what a failed run has made, as far as that works: its own error is what counts."""
+        problems: list[BackendError] = []
+        for file in outputs.files:
+            try:
+                problems += self._fetch(file)
+            except BackendError as error:
+                self._job.check()
+                problems.append(error)
+        return self._result(outputs, problems, metadata)
+
+    def _result(self, outputs: Outputs, problems: list[BackendError], metadata: dict[str, Any]) -> Result:
+        text = "\n".join(outputs.texts) if outputs.texts else None
+        return Result(tuple(self._artifacts), text, problems=tuple(problems), metadata=metadata)
+
+
+def _error_of(found: Finding, prompt: Mapping[str, Any]) -> GenerationError:
+    if found.place is Place.INTERRUPTED:
+        return interrupted_error(found.end or {}, prompt)
+    return run_error(found.end, prompt) if found.end is not None else unexplained_error()
+
+
+def _gone(file: OutputFile, cause: NotFound) -> GenerationError:
+    error = GenerationError(
+        f"ComfyUI names the file {file.filename} as the result, but does not have it any more.",
+        code="output_gone",
+        backend=BACKEND,
+        hint="It had made the same before and took it from its memory. Change the seed or the file prefix, "
+        "or free the server's memory, and send it again.",
+        context={"source": file.source},
+    )
+    error.__cause__ = cause
+    return error

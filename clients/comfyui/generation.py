@@ -1,0 +1,238 @@
+"""One job from its request to its result: the parts put together. What the client's hooks do, on its worker threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+from ..context import CancelContext, JobContext
+from ..errors import BackendError, JobLost, MissingResource, ValidationError
+from ..jobs import BackendCancel, Result
+from ..requests import nearest_names
+from ..transport.session import HTTPSession
+from .addressing import Target, set_input
+from .api import ComfyAPI
+from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
+from .cancel import Canceller
+from .combos import choices_of
+from .connection import Connection, Socket
+from .fetching import Fetcher, check_output_folder
+from .follow import Follower, job_lost
+from .loading import Prompt
+from .pace import Pace
+from .planning import Plan, make_plan, models_in
+from .refusals import BACKEND, MISSING_MODEL, MISSING_NODE, missing_node, node_problems, rejected
+from .request import WorkflowRequest
+from .server_info import version_text
+from .submission import Accepted, Submission
+from .truth import Finding, Place, Truth
+from .uploads import Uploads
+
+
+class Generator:
+    """Runs the jobs of one client; thread-safe."""
+
+    def __init__(self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace) -> None:
+        self.api = ComfyAPI(http)
+        self.connection = Connection(open_socket, pace)
+        self._http = http
+        self._pace = pace
+        self._truth = Truth(self.api)
+        self._uploads = Uploads(self.api)
+        self._lock = threading.Lock()
+        self._version: str | None = None
+
+    def run(self, job: JobContext) -> Result:
+        """Submit the job's request and see it through."""
+        with _redacted(self._http.redact):
+            return self._run(job)
+
+    def rejoin(self, job: JobContext) -> Result:
+        """See a job through that may have been sent before; ``JobLost`` if the server does not know it."""
+        with _redacted(self._http.redact):
+            return self._rejoin(job)
+
+    def cancel(self, job: CancelContext) -> BackendCancel:
+        """Tell the server and wait until the job is gone from it."""
+        return Canceller(self.api, self._truth, self._pace, job).run()
+
+    def _run(self, job: JobContext) -> Result:
+        request = cast(WorkflowRequest, job.request)
+        plan = make_plan(request)
+        check_output_folder(job.output_dir)
+        self._learn_version(job)
+        if is_bundled(request.workflow):
+            self._fit_checkpoint(plan, job)
+        for warning in plan.warnings:
+            job.log(warning)
+        self.connection.start()
+        follower = Follower(job, self._truth, self.connection, self._pace, plan.prompt)
+        with self.connection.subscribed(job.job_id, job.post):
+            self._upload_files(plan, job)
+            follower.wait_for_socket()
+            accepted = self._submit(plan, job)
+            result = self._see_through(job, follower, accepted.prompt_id, plan.prompt, plan.seed)
+        return _with_problems(result, accepted, plan.prompt)
+
+    def _rejoin(self, job: JobContext) -> Result:
+        check_output_folder(job.output_dir)
+        self._learn_version(job)
+        found = self._find_again(job)
+        job.submitted(found.prompt_id, prompt_id=found.prompt_id)
+        prompt = cast(Prompt, found.prompt or {})
+        seed = cast("int | None", job.state.get("seed"))
+        if found.place.ended:
+            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
+        listens = self.connection.start(str(job.state.get("client_id", "")))
+        follower = Follower(job, self._truth, self.connection, self._pace, prompt, targets=found.targets)
+        if not listens:
+            return self._see_through(job, follower, found.prompt_id, prompt, seed)
+        with self.connection.subscribed(found.prompt_id, job.post):
+            follower.wait_for_socket()
+            return self._see_through(job, follower, found.prompt_id, prompt, seed)
+
+    # Before it is sent
+
+    def _learn_version(self, job: JobContext) -> str:
+        """Ask once who the server is; one that is no ComfyUI is found out before anything is sent to it."""
+        with self._lock:
+            version = self._version
+        if version is None:
+            version = version_text(self.api.system_stats(job))
+            with self._lock:
+                self._version = version
+        return version
+
+    def _fit_checkpoint(self, plan: Plan, job: JobContext) -> None:
+        """Give a workflow of the extension's own a checkpoint that the server has."""
+        for node_id, node in plan.prompt.items():
+            named = node["inputs"].get(CHECKPOINT_INPUT)
+            target = Target(node_id, CHECKPOINT_INPUT)
+            if node["class_type"] != CHECKPOINT_LOADER or target in plan.given:
+                continue
+            known = choices_of(self.api.object_info(CHECKPOINT_LOADER, job), CHECKPOINT_LOADER, CHECKPOINT_INPUT)
+            if not known:
+                raise _no_checkpoint(str(named))
+            if named not in known:
+                set_input(plan.prompt, target, known[0])
+                job.log(f"The server does not have the checkpoint {named}; {known[0]} is used.")
+
+    def _upload_files(self, plan: Plan, job: JobContext) -> None:
+        for target, path in plan.files.items():
+            set_input(plan.prompt, target, self._uploads.upload(job, path))
+
+    # Sending
+
+    def _submit(self, plan: Plan, job: JobContext) -> Accepted:
+        client_id = self.connection.client_id
+        job.message("Sending the workflow")
+        job.sending(prompt_id=job.job_id, client_id=client_id, seed=plan.seed)
+        with self.connection.posting():
+            try:
+                accepted = Submission(self.api, self._truth, self._pace, job).send(plan.prompt, client_id)
+            except (ValidationError, MissingResource) as error:
+                self._uploads.forget(_uploaded_values(plan))
+                raise self._explained(error, plan.prompt, job) from error.__cause__
+            if accepted.prompt_id != job.job_id:
+                self.connection.subscribe(accepted.prompt_id, job.post)
+        job.message("")
+        job.submitted(accepted.prompt_id, prompt_id=accepted.prompt_id)
+        for problem in node_problems(accepted.node_errors, plan.prompt):
+            job.log(f"Left out by the server: {problem.text}")
+        return accepted
+
+    def _explained(self, error: BackendError, prompt: Prompt, job: JobContext) -> BackendError:
+        """Add to a missing node what else is missing and what is like it: the server names only the first."""
+        if not isinstance(error, MissingResource) or error.kind != MISSING_NODE:
+            return error
+        try:
+            known = list(self.api.object_info(scope=job))
+        except BackendError:
+            job.check()
+            return error
+        classes = dict.fromkeys(str(node["class_type"]) for node in prompt.values())
+        others = tuple(name for name in classes if name not in known and name != error.name)
+        return missing_node(error.name, nearest_names(error.name, known), others)
+
+    # Until its end
+
+    def _see_through(
+        self, job: JobContext, follower: Follower, prompt_id: str, prompt: Prompt, seed: int | None
+    ) -> Result:
+        found = follower.follow(prompt_id)
+        try:
+            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
+        finally:
+            follower.finish()
+
+    def _find_again(self, job: JobContext) -> Finding:
+        accepted = job.backend_id
+        prompt_id = accepted or str(job.state.get("prompt_id", job.job_id))
+        found = Finding(Place.ABSENT)
+        for look in range(2):
+            if look:
+                job.sleep(self._pace.absent_again_s)
+            found = self._truth.locate(prompt_id, job, job_id="" if accepted else job.job_id)
+            if found.place is not Place.ABSENT:
+                return found
+        if accepted:
+            raise job_lost("The ComfyUI server no longer knows the job: it was restarted, or its history was cleared.")
+        raise JobLost(
+            "The ComfyUI server does not know the job; it can't be told whether it had ever got it.",
+            code="outcome_unknown",
+            backend=BACKEND,
+            hint="Look into the server's output folder before you send it again.",
+        )
+
+    def _metadata(self, job: JobContext, prompt_id: str, prompt: Prompt, seed: int | None) -> dict[str, Any]:
+        """What is needed to make the result again."""
+        request = cast(WorkflowRequest, job.request)
+        fields = request.to_dict()
+        return {
+            "backend": BACKEND,
+            "prompt_id": prompt_id,
+            "server_version": self._learn_version(job),
+            "seed": seed,
+            "inputs": fields["inputs"],
+            "files": fields["files"],
+            "models": models_in(prompt),
+            "prompt": prompt,
+            "request_metadata": fields["metadata"],
+        }
+
+
+@contextmanager
+def _redacted(redact: Callable[[str], str]) -> Iterator[None]:
+    """Take the client's keys out of errors that quote the server."""
+    try:
+        yield
+    except BackendError as error:
+        error.message = redact(error.message)
+        error.args = (error.message,)
+        error.context = {key: redact(each) if isinstance(each, str) else each for key, each in error.context.items()}
+        if isinstance(error, ValidationError):
+            error.problems = tuple(redact(each) for each in error.problems)
+        raise
+
+
+def _with_problems(result: Result, accepted: Accepted, prompt: Prompt) -> Result:
+    left_out = [problem.text for problem in node_problems(accepted.node_errors, prompt)]
+    return replace(result, problems=(*result.problems, rejected(left_out))) if left_out else result
+
+
+def _uploaded_values(plan: Plan) -> list[str]:
+    return [str(plan.prompt[target.node_id]["inputs"][target.input_name]) for target in plan.files]
+
+
+def _no_checkpoint(name: str) -> MissingResource:
+    return MissingResource(
+        "The ComfyUI server has no checkpoint at all.",
+        kind=MISSING_MODEL,
+        name=name,
+        code="missing_model",
+        backend=BACKEND,
+        hint="Put a checkpoint into its models/checkpoints folder.",
+    )

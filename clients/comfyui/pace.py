@@ -1,0 +1,47 @@
+"""How often the client asks, and how long it waits."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Times in seconds. Tests shorten them; nothing else should."""
+
+    ask_live_s: float = 10.0
+    """Between two questions about a job while its websocket is up."""
+    ask_blind_s: float = 1.0
+    """The same without a websocket."""
+    ask_soon_s: float = 0.05
+    """After an end message, before the history is written: the first pause; doubled up to ``ask_blind_s``."""
+    position_every_s: float = 1.0
+    """Between two looks at the queue when the server says that it changed."""
+    socket_wait_s: float = 3.0
+    """How long a job waits for the websocket before it is sent without one."""
+    absent_again_s: float = 1.0
+    """Between the two looks that find a job nowhere, before it counts as lost or as never accepted."""
+    settle_s: float = 10.0
+    """How long a prompt is looked for whose answer did not come in time: its validation may still be under way."""
+    outage_s: float = 300.0
+    """How long a server may be away before a job that it runs ends with the network's error."""
+    deaf_s: float = 2.0
+    """How long a job may run by the server's word, with the websocket up, before its first message."""
+    idle_s: float = 10.0
+    """How long a server may run nothing while a job waits, before its worker counts as dead."""
+    drain_every_s: float = 0.1
+    """Between two looks whether a cancelled job is gone: the first pause; doubled up to ``ask_blind_s``."""
+    in_flight_s: float = 3.0
+    """How long a prompt is looked for that was cancelled while it was being sent."""
+    interrupt_again_s: float = 2.0
+    """A job that still runs so long after an interrupt is interrupted again."""
+    reconnect_base_s: float = 0.3
+    reconnect_max_s: float = 10.0
+
+    def reconnect_pause_s(self, failures: int) -> float:
+        """The pause before the websocket is opened again after so many failures in a row; jittered, never under the
+        base: the server must have noticed that the old one is gone.
+        """
+        longest = min(self.reconnect_max_s, self.reconnect_base_s * 2.0 ** min(failures, 16))
+        return max(self.reconnect_base_s, longest * random.uniform(0.7, 1.0))

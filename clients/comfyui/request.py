@@ -1,0 +1,53 @@
+"""What can be asked of ComfyUI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..requests import Request, integer_problems, mapping_problems, path_problems
+
+MAX_SEED = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class WorkflowRequest(Request):
+    """A workflow to run, with values put into its inputs.
+
+    ``workflow`` is an API-format dict, or the path of a ``.json`` file or of a ``.png`` that ComfyUI saved. ``inputs``
+    and ``files`` map an address to a value or to a local file, which is uploaded first. An address is a node's title,
+    its class where only one node has it, or its id: alone where the node has one obvious input, else followed by a
+    dot and the input's name (``"Positive prompt"``, ``"Sampler.steps"``, ``"3.cfg"``). ``seed`` (0 to 2^64-1) goes
+    into every seed of the workflow that ``inputs`` does not name; None: a random one, said in the result's metadata.
+    """
+
+    workflow: Any
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str | Path] = field(default_factory=dict)
+    seed: int | None = None
+
+    def problems(self) -> list[str]:
+        """Return what is wrong on the face of it."""
+        found = super().problems()
+        if not isinstance(self.workflow, (Mapping, str, Path)) or not self.workflow:
+            found.append("workflow: an API-format dict or the path of a .json or .png file is needed.")
+        found += self._input_problems()
+        found += integer_problems("seed", self.seed, least=0, most=MAX_SEED)
+        return found
+
+    def _input_problems(self) -> list[str]:
+        found = mapping_problems("inputs", self.inputs) + mapping_problems("files", self.files)
+        if found:
+            return found
+        for address, value in self.inputs.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                found.append(f"inputs: the value for {address!r} can't be sent: {error}.")
+        for address, path in self.files.items():
+            found += path_problems(f"files: {address!r}", path)
+        both = sorted(set(self.inputs) & set(self.files))
+        return found + [f"inputs, files: {address!r} stands in both." for address in both]

@@ -1,0 +1,68 @@
+"""Input files on their way to the server: each content once, under a name made of its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..context import JobContext
+from ..filenames import kind_and_type
+from ..transport.multipart import MultipartUpload, unreadable
+from .api import ComfyAPI
+
+SUBFOLDER = "movie_director"
+_CHUNK_BYTES = 1024 * 1024
+_NAME_CHARS = 40
+_MAX_SUFFIX = 16
+
+
+class Uploads:
+    """Uploads for one client, which remembers what the server has. Thread-safe."""
+
+    def __init__(self, api: ComfyAPI) -> None:
+        self._api = api
+        self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+
+    def upload(self, job: JobContext, path: Path) -> str:
+        """Have the file on the server and return the value for an input that takes it; ``StorageError`` if it can't
+        be read.
+        """
+        name = content_name(job, path)
+        with self._lock:
+            value = self._known.get(name)
+        if value is None:
+            value = self._send(job, path, name)
+            with self._lock:
+                self._known[name] = value
+        return value
+
+    def forget(self, values: Iterable[str]) -> None:
+        """Upload these again when they are next wanted: the server has refused the prompt, and may have lost them."""
+        gone = set(values)
+        with self._lock:
+            self._known = {name: value for name, value in self._known.items() if value not in gone}
+
+    def _send(self, job: JobContext, path: Path, name: str) -> str:
+        job.message(f"Uploading {path.name}")
+        fields = {"type": "input", "subfolder": SUBFOLDER}
+        body = MultipartUpload(fields, "image", path, name, kind_and_type(name)[1], lambda _sent, _total: job.check())
+        given, subfolder = self._api.upload(body, job)
+        return f"{subfolder}/{given}" if subfolder else given
+
+
+def content_name(job: JobContext, path: Path) -> str:
+    """Return the name under which the file goes to the server: the same for the same content."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                job.check()
+                digest.update(chunk)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    suffix = path.suffix.lower()
+    ending = suffix if suffix.isascii() and len(suffix) <= _MAX_SUFFIX else ""
+    return f"{digest.hexdigest()[:_NAME_CHARS]}{ending}"

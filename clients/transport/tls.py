@@ -1,0 +1,35 @@
+"""The TLS settings of a transport."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import certifi
+
+from ..errors import ValidationError
+
+
+def tls_context(verify: bool | Path) -> ssl.SSLContext:
+    """Return settings that trust the system's and certifi's certificates, and those of the user's file; or anyone.
+
+    ``ValidationError`` (code ``invalid_certificate_file``) for a file that is none.
+    """
+    context = ssl.create_default_context()
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if verify is not True:
+        # Python 3.13 checks more strictly than home-made authorities are made
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    bundle = certifi.where() if verify is True else str(verify)
+    try:
+        context.load_verify_locations(bundle)
+    except (OSError, ValueError) as error:
+        raise ValidationError(
+            f"The certificate file {bundle} can't be read: {error}.",
+            code="invalid_certificate_file",
+            hint="Choose a file of certificates in PEM format.",
+        ) from error
+    return context

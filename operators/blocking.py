@@ -1,0 +1,83 @@
+"""Waiting for a job or an answer with the main thread blocked: for scripts and ``blender -b``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..blender import session, words
+from ..blender.board import ProbeAnswer
+from ..blender.interrupts import Interrupted
+from .reporting import say
+
+if TYPE_CHECKING:
+    from ..clients.jobs import Job
+
+PROBE_TIMEOUT_S = 60.0
+TELL_TIMEOUT_S = 5.0
+
+
+def wait_for_job(job: Job) -> None:
+    """Wait until a job has ended and its result is settled; raises its error, or ``Interrupted`` once cancelled."""
+    from ..blender import pump
+
+    progress = ProgressLines(job)
+    try:
+        pump.pump_until(lambda: _settled(job), report=progress.report)
+    except Interrupted:
+        job.cancel()
+        pump.pump_until(lambda: not _telling(job), TELL_TIMEOUT_S)
+        raise
+    error = job.exception(timeout=0)
+    if error is not None:
+        raise error
+
+
+def _telling(job: Job) -> bool:
+    """Whether the backend is being told of a cancel."""
+    outcome = job.status.backend_cancel
+    return outcome is not None and outcome.value == "pending"
+
+
+def _settled(job: Job) -> bool:
+    if not job.done():
+        return False
+    if job.status.state.value != "succeeded":
+        return True
+    placement = session.board.placements.get(job.id)
+    return placement is not None and placement.settled
+
+
+def wait_for_probe(answer: ProbeAnswer, backend: str) -> None:
+    """Wait for the answer of a connection test; a server that stays mute for a minute makes it an error."""
+    from ..blender import pump
+    from ..clients.errors import NetworkTimeout
+
+    if not pump.pump_until(lambda: not answer.pending, PROBE_TIMEOUT_S):
+        answer.error = NetworkTimeout(
+            f"No answer within {PROBE_TIMEOUT_S:.0f} s.", hint="Is the server still starting?", backend=backend
+        )
+
+
+def wait_for_recovery() -> tuple[str, ...]:
+    """Wait until the journal has been read and return the ids of the jobs in it that are re-joined now."""
+    from ..blender import pump
+
+    pump.pump_until(lambda: session.board.recovered is not None, PROBE_TIMEOUT_S)
+    return session.board.recovered or ()
+
+
+class ProgressLines:
+    """Prints a job's progress to the terminal, a line for each new stage and each further 10 %."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._last: tuple[str, int] | None = None
+
+    def report(self) -> None:
+        """Print a line if there is something new to say."""
+        status = self._job.status
+        stage = status.progress.stage if status.progress else status.message
+        now = (stage or status.state.value, int(words.fraction(status) * 10))
+        if now != self._last:
+            self._last = now
+            say(f"Movie Director: {words.status_words(status)} ({words.fraction(status):.0%})")

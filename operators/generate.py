@@ -1,0 +1,125 @@
+"""Generate an image: the one operator that a film maker presses most."""
+
+# No postponed annotations here: Blender reads the properties from them.
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.types import Operator
+
+from ..blender import generation, session
+from ..blender.interrupts import Interrupted
+from ..blender.properties import PATH_OPTIONS
+from ..clients.errors import BackendError
+from . import following
+from .blocking import wait_for_job
+from .following import FollowJobs
+from .reporting import report_error
+
+if TYPE_CHECKING:
+    from bpy.types import Context, Event
+
+    from ..clients.jobs import Job
+
+
+class MOVIE_DIRECTOR_OT_generate_image(FollowJobs, Operator):
+    """Generate an image with ComfyUI and put it into the film at the playhead"""
+
+    bl_idname = "movie_director.generate_image"
+    bl_label = "Generate Image"
+    # not REGISTER: "Repeat Last" would run execute(), which blocks; the result pushes its own undo step
+    bl_options = set()
+
+    prompt: StringProperty(name="Prompt", description="What to see in the picture")
+    negative_prompt: StringProperty(name="Avoid", description="What not to see in the picture")
+    seed: StringProperty(name="Seed", description="0 to 18446744073709551615; empty: a new one")
+    steps: IntProperty(name="Steps", min=1, max=1000, default=20)
+    input_source: EnumProperty(
+        name="Start From",
+        items=(
+            ("NONE", "Prompt", "From the prompt alone"),
+            ("CAMERA", "Camera", "From what the scene's camera sees now"),
+            ("FILE", "Image", "From an image file"),
+        ),
+    )
+    input_image: StringProperty(
+        name="Image", subtype="FILE_PATH", options=PATH_OPTIONS, description="The image to start from"
+    )
+    strength: FloatProperty(name="Change", min=0.0, max=1.0, default=0.6)
+    workflow: StringProperty(
+        name="Workflow", subtype="FILE_PATH", options=PATH_OPTIONS, description="Empty: a simple one is used"
+    )
+    as_strip: BoolProperty(name="Add Strip", default=True)
+
+    @classmethod
+    def poll(cls, context: "Context") -> bool:
+        """Whether a picture can be generated now; the message says what to do if not."""
+        obstacle = generation.obstacle(context)
+        if obstacle:
+            cls.poll_message_set(obstacle)
+        return not obstacle
+
+    def invoke(self, context: "Context", _event: "Event") -> set[str]:
+        """Start the job and follow it while the user works on."""
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            job = self.start(context)
+        except BackendError as error:
+            return report_error(self, error)
+        return self.follow(context, job.id)
+
+    def execute(self, context: "Context") -> set[str]:
+        """Start the job and wait for its end and its place in the film, as scripts and ``blender -b`` need it."""
+        try:
+            job = self.start(context)
+            wait_for_job(job)
+        except BackendError as error:
+            return report_error(self, error)
+        except Interrupted:
+            self.report({"WARNING"}, "Cancelled by Ctrl-C.")
+            return {"CANCELLED"}
+        return self.report_placement(job)
+
+    def start(self, context: "Context") -> "Job":
+        """Read the wishes of the scene, overruled by what the operator was called with, and submit them."""
+        overrides = {name: getattr(self, name) for name in generation.WISHES if self.properties.is_property_set(name)}
+        return generation.submit_image(context, overrides)
+
+    def report_placement(self, job: "Job") -> set[str]:
+        """Say where the result is; a result that found no place is a failure, though its files are kept."""
+        placement = session.board.placements[job.id]
+        files = ", ".join(str(artifact.path) for artifact in placement.result.artifacts)
+        if placement.unplaced:
+            self.report({"ERROR"}, f"{placement.message} The files are kept: {files}")
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{placement.message}: {files}")
+        return {"FINISHED"}
+
+
+class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
+    """Show the progress of running jobs in the status bar; Esc cancels the newest"""
+
+    bl_idname = "movie_director.follow_jobs"
+    bl_label = "Follow Jobs"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context: "Context", _event: "Event") -> set[str]:
+        """Follow the jobs that are followed already."""
+        return self.follow(context)
+
+
+CLASSES: tuple[Any, ...] = (MOVIE_DIRECTOR_OT_generate_image, MOVIE_DIRECTOR_OT_follow_jobs)
+_register, _unregister = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    """Add the operators."""
+    _register()
+
+
+def unregister() -> None:
+    """Take them out, a running one too."""
+    following.close()
+    _unregister()

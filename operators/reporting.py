@@ -1,0 +1,24 @@
+"""Errors in words, never as tracebacks; and lines for the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ..blender import words
+
+if TYPE_CHECKING:
+    import bpy
+
+    from ..clients.errors import BackendError
+
+
+def report_error(operator: bpy.types.Operator, error: BackendError) -> set[str]:
+    """Show an error and its way out to the user; returns what the operator returns then."""
+    operator.report({"ERROR"}, words.error_words(error))
+    return {"CANCELLED"}
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Write a line to the terminal, at once: what Blender holds back is lost if it crashes."""
+    print(text, file=sys.stderr if error else sys.stdout, flush=True)

@@ -1,0 +1,231 @@
+"""The preferences: one row a backend, made from the registry; keys are kept only if the user wants them kept."""
+
+# No postponed annotations here: Blender reads the properties from them.
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.types import AddonPreferences, PropertyGroup
+
+from .blender import keys, properties, session, settings, words
+from .clients.errors import BackendError
+from .clients.registry import BACKENDS, BackendInfo
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+
+def _secret_property(field: str, **arguments: Any) -> Any:
+    """Make a text property held in memory, and in the preferences file only if that is wanted."""
+    return StringProperty(get=keys.getter(field), set=keys.setter(field), options={"SKIP_SAVE"}, **arguments)
+
+
+def _row_type(info: BackendInfo) -> type[PropertyGroup]:
+    """Make the type of one backend's preferences; each has its own for the sake of its own default address."""
+    annotations = {
+        "url": StringProperty(name="URL", description=f"Where {info.label} listens; empty: {info.default_url}"),
+        "api_key": _secret_property(
+            "api_key", name="API Key", subtype="PASSWORD", description="Sent as a bearer token; few servers need it"
+        ),
+        "saved_api_key": StringProperty(subtype="PASSWORD", options={"HIDDEN"}),
+        "headers": _secret_property(
+            "headers",
+            name="Extra Headers",
+            description="Sent with every request: 'Name: value'; several are parted by |",
+        ),
+        "saved_headers": StringProperty(options={"HIDDEN"}),
+        "connect_timeout_s": _seconds("Connect", "Longest wait for a connection"),
+        "read_timeout_s": _seconds("Silence", "Longest silence within an answer, however long the whole of it takes"),
+        "job_timeout_s": _seconds("Whole Job", "Longest time for a whole job"),
+        "verify_tls": BoolProperty(
+            name="Check Certificate", default=True, description="Refuse https servers whose certificate is not trusted"
+        ),
+        "ca_file": StringProperty(
+            name="CA File", subtype="FILE_PATH", description="Trusted certificates (PEM), for a server with its own"
+        ),
+        "concurrency": IntProperty(
+            name="Jobs at Once", min=0, max=16, description="0: one at a time where the server uses the graphics card"
+        ),
+    }
+    members = {"__annotations__": annotations, "backend_name": info.name, "__doc__": f"How to reach {info.label}."}
+    return type(f"MOVIE_DIRECTOR_PG_{info.name}", (PropertyGroup,), members)
+
+
+def _seconds(name: str, description: str) -> Any:
+    return FloatProperty(
+        name=name, min=0.0, subtype="TIME_ABSOLUTE", description=f"{description}; 0: as this server usually needs it"
+    )
+
+
+_ROWS = {info.name: _row_type(info) for info in BACKENDS.values()}
+MOVIE_DIRECTOR_PG_backends = type(
+    "MOVIE_DIRECTOR_PG_backends",
+    (PropertyGroup,),
+    {
+        "__annotations__": {name: PointerProperty(type=row) for name, row in _ROWS.items()},
+        "__doc__": "One row a backend, by its name.",
+    },
+)
+
+
+class MovieDirectorPreferences(AddonPreferences):
+    """What holds for all films of this user."""
+
+    bl_idname = __package__
+
+    backends: PointerProperty(type=MOVIE_DIRECTOR_PG_backends)
+    demo_mode: BoolProperty(
+        name="Demo Mode",
+        description="Use stand-ins inside Blender instead of AI servers: everything works, with painted test pictures",
+    )
+    remember_keys: BoolProperty(
+        name="Remember Keys",
+        default=True,
+        update=keys.remember_changed,
+        description="Save keys and extra headers in Blender's preferences file; otherwise they go when Blender ends",
+    )
+    output_folder: StringProperty(
+        name="Results",
+        subtype="DIR_PATH",
+        default=settings.BESIDE_FILE,
+        options=properties.PATH_OPTIONS,
+        description="Where results are written; // is the folder of the .blend file",
+    )
+    unsaved_folder: StringProperty(
+        name="Unsaved Films",
+        subtype="DIR_PATH",
+        description="Where results go while the film has no file yet; empty: save the film first",
+    )
+    strip_seconds: FloatProperty(
+        name="Strip Length",
+        min=0.04,
+        soft_max=60.0,
+        default=4.0,
+        subtype="TIME_ABSOLUTE",
+        description="How long a still stands in the Sequencer, unless the scene says otherwise",
+    )
+
+    def draw(self, context: "Context") -> None:
+        """Draw the backends in use first, the others folded away."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _draw_demo(layout, self)
+        for name in settings.IN_USE:
+            _draw_backend(layout.box(), BACKENDS[name], getattr(self.backends, name))
+        _draw_results(layout.box(), self)
+        others = [info for name, info in BACKENDS.items() if name not in settings.IN_USE]
+        names = ", ".join(info.label for info in others)
+        _, body = _folded(layout, "movie_director_other_backends", f"Not used by this version yet: {names}")
+        if body:
+            for info in others:
+                _draw_backend(body.box(), info, getattr(self.backends, info.name))
+
+
+def _draw_demo(layout: "UILayout", preferences: MovieDirectorPreferences) -> None:
+    row = layout.row()
+    row.use_property_split = False
+    row.scale_y = 1.3
+    row.prop(preferences, "demo_mode", toggle=True, icon="GHOST_ENABLED")
+    if preferences.demo_mode:
+        layout.label(text="No server is asked: test pictures are painted inside Blender", icon="INFO")
+
+
+def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
+    header, body = box.panel(f"movie_director_{info.name}", default_closed=info.name not in settings.IN_USE)
+    header.label(text=f"{info.label}: {info.purpose}", icon="URL")
+    test = header.row()
+    test.alignment = "RIGHT"
+    test.operator("movie_director.test_connection", text="Test Connection", icon="LINKED").backend = info.name
+    _draw_answer(box, info)
+    if not body:
+        return
+    _draw_overridable(body, info, row, "url", "URL", placeholder=info.default_url)
+    _draw_overridable(body, info, row, "api_key", "KEY")
+    body.prop(row, "headers")
+    _, details = _folded(body, f"movie_director_{info.name}_details", "Limits and Security")
+    if details:
+        _draw_details(details, row)
+
+
+def _draw_details(body: "UILayout", row: Any) -> None:
+    body.label(text="0: as this server usually needs it", icon="INFO")
+    times = body.column(align=True)
+    times.prop(row, "connect_timeout_s", text="Wait for Connection")
+    times.prop(row, "read_timeout_s", text="Longest Silence")
+    times.prop(row, "job_timeout_s", text="Whole Job")
+    body.prop(row, "concurrency")
+    body.prop(row, "verify_tls")
+    if row.verify_tls:
+        body.prop(row, "ca_file")
+
+
+def _folded(layout: "UILayout", identifier: str, text: str) -> tuple["UILayout", "UILayout | None"]:
+    header, body = layout.panel(identifier, default_closed=True)
+    header.label(text=text)
+    return header, body
+
+
+def _draw_overridable(
+    layout: "UILayout", info: BackendInfo, row: Any, field: str, what: str, placeholder: str = ""
+) -> None:
+    """Draw a field, greyed with the reason where the environment overrules it."""
+    overruled = bool(settings.environment_value(info.name, what))
+    line = layout.row()
+    line.enabled = not overruled
+    if placeholder and bpy.app.version >= (4, 5, 0):
+        line.prop(row, field, placeholder=placeholder)
+    else:
+        line.prop(row, field)
+    if overruled:
+        layout.label(text=f"Set by {settings.environment_name(info.name, what)} in the environment", icon="INFO")
+
+
+def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
+    """Draw the newest connection test's answer."""
+    answer = session.board.probes.get(info.name)
+    if answer is None:
+        return
+    if answer.pending:
+        layout.label(text="Asking the server...", icon="SORTTIME")
+    elif answer.info is not None:
+        layout.label(text=words.server_words(info.label, answer.info), icon="CHECKMARK")
+    elif answer.error is not None:
+        _draw_error(layout, answer.error)
+
+
+def _draw_error(layout: "UILayout", error: BackendError) -> None:
+    column = layout.column(align=True)
+    column.alert = True
+    for number, line in enumerate(words.wrap(error.message, 90)):
+        column.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
+    hints = layout.column(align=True)
+    for line in words.wrap(error.hint, 90):
+        hints.label(text=line, icon="BLANK1")
+
+
+def _draw_results(box: "UILayout", preferences: MovieDirectorPreferences) -> None:
+    box.label(text="Results", icon="FILE_FOLDER")
+    box.prop(preferences, "output_folder", text="Folder")
+    if preferences.output_folder.startswith("//"):
+        box.prop(preferences, "unsaved_folder")
+    box.prop(preferences, "strip_seconds")
+    box.prop(preferences, "remember_keys")
+    if not bpy.app.online_access:
+        box.label(text="Online access is off in Blender: only servers on this computer are used", icon="INFO")
+
+
+CLASSES = (*_ROWS.values(), MOVIE_DIRECTOR_PG_backends, MovieDirectorPreferences)
+_register, _unregister = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    """Add the preferences."""
+    _register()
+
+
+def unregister() -> None:
+    """Take the preferences out and forget the keys typed in this session."""
+    _unregister()
+    keys.forget()

@@ -1,0 +1,143 @@
+"""Tests inside a real headless Blender, where the extension is installed under its true name.
+
+tools/blender_suite.py starts the session, installs or enables the extension and then runs pytest in the same process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+PACKAGE = "bl_ext.user_default.movie_director"
+HANG_GUARD_S = 60.0
+SCENE_FIELDS = ("prompt", "seed", "input_source", "workflow")
+
+
+def own(name: str) -> ModuleType:
+    """Import a module of the installed extension: ``own("blender.session")``."""
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+def enable() -> None:
+    """Enable the extension if it is not."""
+    if PACKAGE not in bpy.context.preferences.addons:
+        assert bpy.ops.preferences.addon_enable(module=PACKAGE) == {"FINISHED"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what makes sense only in the other session."""
+    session = os.environ.get("MD_SESSION", "install")
+    for item in items:
+        for name in ("install", "restart"):
+            if item.get_closest_marker(f"{name}_only") and session != name:
+                item.add_marker(pytest.mark.skip(reason=f"only in the {name} session"))
+
+
+def extension_threads() -> list[threading.Thread]:
+    """Return the threads that run beside the main one and pytest's own."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and not thread.name.startswith("pytest")
+    ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _disabled_at_the_end() -> Iterator[None]:
+    """Some Blenders crash or hang at exit with our classes still in them."""
+    enable()
+    yield
+    if PACKAGE in bpy.context.preferences.addons:
+        bpy.ops.preferences.addon_disable(module=PACKAGE)
+
+
+@pytest.fixture(autouse=True)
+def film(tmp_path: Path) -> Iterator[Path]:
+    """A new film on disk, the preferences as after the installation; nothing is left running afterwards."""
+    enable()
+    path = new_film(tmp_path / "film.blend")
+    chosen = preferences()
+    before = {
+        name: getattr(chosen, name)
+        for name in ("demo_mode", "remember_keys", "output_folder", "unsaved_folder", "strip_seconds")
+    }
+    row = chosen.backends.comfyui
+    row_before = {name: getattr(row, name) for name in ("url", "api_key", "headers", "verify_tls", "ca_file")}
+    yield path
+    enable()
+    own("blender.session").close()
+    # what was left running is no business of the next test
+    shutil.rmtree(own("blender.settings").own_folder("state"), ignore_errors=True)
+    chosen = preferences()
+    for owner, values in ((chosen, before), (chosen.backends.comfyui, row_before)):
+        for name, value in values.items():
+            setattr(owner, name, value)
+    assert_no_threads()
+
+
+def assert_no_threads() -> None:
+    """Fail if a thread of the extension outlives its runtime."""
+    deadline = time.monotonic() + HANG_GUARD_S
+    for thread in extension_threads():
+        thread.join(max(0.0, deadline - time.monotonic()))
+    assert extension_threads() == []
+
+
+def new_film(path: Path) -> Path:
+    """Start from Blender's factory scene and save it under a name."""
+    bpy.ops.wm.read_homefile(use_factory_startup_app_template_only=False, use_empty=False)
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    return path
+
+
+@pytest.fixture
+def comfyui() -> Iterator[Any]:
+    """A mock ComfyUI on loopback, five times as fast as life; the preferences point to it."""
+    with own("clients.mock").MockBackends(speed=5.0, only=["comfyui"]) as mocks:
+        preferences().backends.comfyui.url = mocks.comfyui.url
+        yield mocks.comfyui
+
+
+def preferences() -> Any:
+    """Return the extension's preferences."""
+    return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def pump_until(done: Callable[[], Any]) -> None:
+    """Do what the timer does in a Blender with a window, until ``done()``."""
+    assert own("blender.pump").pump_until(lambda: bool(done()), HANG_GUARD_S), "it did not happen in time"
+
+
+def start_job(**overrides: Any) -> Any:
+    """Submit an image without waiting for it."""
+    overrides.setdefault("prompt", "a red fox")
+    return own("blender.generation").submit_image(bpy.context, overrides)
+
+
+def placement_of(job: Any) -> Any:
+    """Return what became of a job's result so far, None if there is none."""
+    return own("blender.session").board.placements.get(job.id)
+
+
+def settled(job: Any) -> bool:
+    """Whether a job's result has been placed or offered."""
+    placement = placement_of(job)
+    return placement is not None and placement.settled
+
+
+def strips(scene: Any = None) -> list[Any]:
+    """Return the strips of a scene."""
+    return list(own("blender.sequencer").strips_of(scene or bpy.context.scene))

@@ -1,0 +1,194 @@
+"""What the panels show, drawn into a layout that knows what this Blender's layouts take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import fakes
+import pytest
+from conftest import own, preferences, pump_until, settled, start_job
+
+
+def panel(name: str) -> fakes.Layout:
+    """Draw the panel of that name in both editors; they show the same."""
+    view = fakes.draw(getattr(bpy.types, f"MOVIE_DIRECTOR_PT_{name}_view"))
+    sequencer = fakes.draw(getattr(bpy.types, f"MOVIE_DIRECTOR_PT_{name}_sequencer"))
+    assert view.texts() == sequencer.texts()
+    return view
+
+
+def preferences_drawn() -> fakes.Layout:
+    layout = fakes.Layout()
+    cls = own("preferences").MovieDirectorPreferences
+    chosen = preferences()
+
+    class Drawn:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(chosen, name)
+
+    drawn = Drawn()
+    drawn.layout = layout  # type: ignore[attr-defined]
+    cls.draw(drawn, fakes.Context())
+    return layout
+
+
+def test_the_tab_is_in_both_editors() -> None:
+    classes = own("ui.panels").CLASSES
+    assert {(cls.bl_space_type, cls.bl_category) for cls in classes} == {
+        ("VIEW_3D", "Director"),
+        ("SEQUENCE_EDITOR", "Director"),
+    }
+
+
+def test_who_has_no_server_is_shown_demo_mode(film: Any) -> None:
+    drawn = panel("generate")
+    assert "movie_director.demo_mode" in drawn.operators()
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    with pytest.raises(RuntimeError):
+        bpy.ops.movie_director.generate_image(prompt="hello")
+    drawn = panel("generate")
+    assert "Turn on demo mode" in drawn.texts()
+    assert "127.0.0.1:9" in drawn.text()
+
+
+def test_demo_mode_is_said_and_can_be_left(film: Any) -> None:
+    preferences().demo_mode = True
+    drawn = panel("generate")
+    assert "Demo mode" in drawn.text()
+    assert "movie_director.demo_mode" in drawn.operators()
+
+
+def test_an_answer_is_shown(comfyui: Any) -> None:
+    bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui")
+    version = own("blender.session").board.probes["comfyui"].info.version
+    assert f"ComfyUI {version}" in panel("generate").texts()
+    assert version in preferences_drawn().text()
+
+
+def test_an_unanswered_test_is_shown(comfyui: Any) -> None:
+    session = own("blender.session")
+    answer = session.probe("comfyui")
+    assert "asking" in panel("generate").text()
+    assert "Asking" in preferences_drawn().text()
+    pump_until(lambda: not answer.pending)
+
+
+def test_an_unsaved_film_gets_the_two_ways_out() -> None:
+    bpy.ops.wm.read_homefile(use_empty=False)
+    drawn = panel("generate")
+    assert "wm.save_as_mainfile" in drawn.operators()
+    assert "movie_director.choose_unsaved_folder" in drawn.operators()
+
+
+def test_a_missing_camera_is_said_before_the_press(film: Any) -> None:
+    scene = bpy.context.scene
+    scene.movie_director.input_source = "CAMERA"
+    assert "no camera" not in panel("generate").text()
+    scene.camera = None
+    assert "no camera" in panel("generate").text()
+    assert not own("blender.generation").ready(fakes.Context())
+
+
+def test_fields_follow_the_choice(film: Any) -> None:
+    wishes = bpy.context.scene.movie_director
+    assert "input_image" not in panel("generate").properties()
+    wishes.input_source = "FILE"
+    assert {"input_image", "strength"} <= set(panel("generate").properties())
+    assert "workflow" in panel("options").properties()
+
+
+def test_the_list_is_empty_at_first(film: Any) -> None:
+    assert panel("jobs").texts() == ["Nothing generated yet"]
+
+
+def test_a_running_job_has_progress_and_a_way_to_cancel(comfyui: Any) -> None:
+    job = start_job(steps=1000)
+    waiting = start_job(prompt="the second")
+    pump_until(lambda: job.status.progress is not None and job.status.progress.step)
+    drawn = panel("jobs")
+    [bar] = [given for name, given in drawn.log if name == "progress"]
+    assert 0.0 < bar["factor"] < 1.0
+    assert "/1000" in bar["text"]
+    assert drawn.operators().count("movie_director.cancel_job") == 2
+    assert "Next in the queue" in drawn.text()
+    assert waiting.cancel()
+
+
+def test_a_result_says_where_it_is(comfyui: Any) -> None:
+    job = start_job(steps=1)
+    pump_until(lambda: settled(job))
+    drawn = panel("jobs")
+    assert "Placed in 'Scene'" in drawn.text()
+    assert "movie_director.place_result" in drawn.operators()
+
+
+def test_an_error_has_its_words_and_a_way_to_copy_them(film: Any) -> None:
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    with pytest.raises(RuntimeError):
+        bpy.ops.movie_director.generate_image(prompt="hello")
+    drawn = panel("jobs")
+    [view] = own("blender.session").jobs()
+    for words in (view.status.error.message, view.status.error.hint):
+        assert words.split()[0] in drawn.text()
+    assert "movie_director.copy_error" in drawn.operators()
+    assert "movie_director.retry_job" in drawn.operators()
+
+
+def test_a_cancelled_job_says_whether_the_server_knows(comfyui: Any) -> None:
+    job = start_job(steps=1000)
+    pump_until(job.running)
+    job.cancel()
+    assert "Cancelled" in panel("jobs").text()
+    pump_until(lambda: job.status.backend_cancel.value == "confirmed")
+    assert "the server has stopped" in panel("jobs").text()
+
+
+def test_old_jobs_are_folded_away_and_can_be_cleared(comfyui: Any) -> None:
+    job_list = own("ui.job_list")
+    for number in range(job_list.SHOWN + 2):
+        last = start_job(prompt=f"picture {number}", steps=1)
+    pump_until(lambda: settled(last) and not own("blender.session").board.queue)
+    assert f"Show all {job_list.SHOWN + 2}" in panel("jobs").texts()
+    assert len([text for text in panel("jobs").texts() if text.startswith("picture")]) == job_list.SHOWN
+    assert bpy.ops.movie_director.clear_finished() == {"FINISHED"}
+    assert panel("jobs").texts() == ["Nothing generated yet"]
+
+
+def test_a_job_can_be_removed_once_it_has_ended(comfyui: Any) -> None:
+    job = start_job(steps=1000)
+    assert bpy.ops.movie_director.remove_job(job_id=job.id) == {"CANCELLED"}
+    job.cancel()
+    assert bpy.ops.movie_director.remove_job(job_id=job.id) == {"FINISHED"}
+    assert own("blender.session").jobs() == []
+
+
+def test_the_preferences_show_what_is_in_use_first() -> None:
+    drawn = preferences_drawn()
+    assert drawn.operators().count("movie_director.test_connection") == 1
+    assert drawn.properties()[:2] == ["demo_mode", "url"]
+    assert "api_key" in drawn.properties()
+
+
+def test_the_preferences_name_what_overrules_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVIE_DIRECTOR_COMFYUI_KEY", "x")
+    assert "MOVIE_DIRECTOR_COMFYUI_KEY" in preferences_drawn().text()
+
+
+def test_long_words_are_wrapped_to_the_width_of_the_panel() -> None:
+    labels = own("ui.labels")
+    layout = fakes.Layout()
+    labels.paragraph(layout, fakes.Context(), "word " * 60, "ERROR", alert=True)
+    assert len(layout.texts()) > 5
+    assert max(len(text) for text in layout.texts()) <= labels.letters_across(fakes.Context())
+
+
+def test_error_details_are_complete(film: Any) -> None:
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    with pytest.raises(RuntimeError):
+        bpy.ops.movie_director.generate_image(prompt="hello")
+    [view] = own("blender.session").jobs()
+    details = own("blender.words").error_details(view)
+    for part in (view.id, "[refused]", view.status.error.message, view.status.error.hint):
+        assert part in details
+    assert bpy.ops.movie_director.copy_error(job_id=view.id) == {"FINISHED"}

@@ -1,0 +1,119 @@
+"""The list of jobs: progress and previews while they run, thumbnails and errors afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blender import pictures, session, words
+from ..blender.board import PlacementState
+from ..clients.errors import ConnectionFailed
+from .labels import paragraph
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+    from ..blender.board import Placement
+    from ..clients.errors import BackendError
+    from ..runtime import JobView
+
+SHOWN = 6
+PICTURE_SCALE = 6.0
+
+ICONS: dict[str, Any] = {
+    "queued": "SORTTIME",
+    "running": "PLAY",
+    "succeeded": "CHECKMARK",
+    "failed": "ERROR",
+    "cancelled": "CANCEL",
+}
+
+
+def draw(layout: UILayout, context: Context) -> None:
+    """Draw the newest jobs, all that are under way among them, and the others on request."""
+    views = session.jobs()
+    if not views:
+        layout.label(text="Nothing generated yet", icon="INFO")
+        return
+    show_all = context.window_manager.movie_director.show_all_jobs
+    shown = [view for number, view in enumerate(views) if show_all or number < SHOWN or not view.status.state.ended]
+    for number, view in enumerate(shown):
+        _draw_job(layout.box(), context, view, newest=number == 0)
+    if len(views) > SHOWN:
+        state = context.window_manager.movie_director
+        layout.prop(state, "show_all_jobs", text=f"Show all {len(views)}", toggle=True, icon="PRESET")
+
+
+def server_answers() -> bool:
+    """Whether the newest job that got anywhere has heard of the server."""
+    return any(view.status.progress is not None for view in session.jobs())
+
+
+def newest_connection_error() -> BackendError | None:
+    """Return the error of the newest ended job if no server could be reached by it."""
+    for view in session.jobs():
+        if view.status.state.ended:
+            return view.status.error if isinstance(view.status.error, ConnectionFailed) else None
+    return None
+
+
+def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -> None:
+    placement = session.board.placements.get(view.id)
+    head = box.row(align=True)
+    head.label(text=view.title or view.backend, icon=ICONS[view.status.state.value])
+    if not view.status.state.ended:
+        head.operator("movie_director.cancel_job", text="", icon="X").job_id = view.id
+        _draw_progress(box, view)
+        return
+    _draw_buttons(head, view, placement)
+    if view.status.error is not None:
+        _draw_error(box, context, view)
+    elif view.status.state.value == "cancelled":
+        paragraph(box, context, words.status_words(view.status), "BLANK1")
+    elif placement is not None:
+        _draw_result(box, context, placement, large=newest)
+
+
+def _draw_progress(box: UILayout, view: JobView) -> None:
+    status = view.status
+    if status.state.value == "queued" or status.progress is None:
+        box.label(text=words.status_words(status), icon="BLANK1")
+    else:
+        box.progress(factor=words.fraction(status), text=words.status_words(status))
+    icon = pictures.preview_icon(view.id)
+    if icon:
+        box.template_icon(icon_value=icon, scale=PICTURE_SCALE)
+
+
+def _draw_buttons(row: UILayout, view: JobView, placement: Placement | None) -> None:
+    if view.status.error is not None:
+        row.operator("movie_director.copy_error", text="", icon="COPYDOWN").job_id = view.id
+    if placement is not None and placement.settled:
+        row.operator("movie_director.place_result", text="", icon="PASTEDOWN").job_id = view.id
+    row.operator_context = "INVOKE_DEFAULT"
+    row.operator("movie_director.retry_job", text="", icon="FILE_REFRESH").job_id = view.id
+    row.operator("movie_director.remove_job", text="", icon="X").job_id = view.id
+
+
+def _draw_error(box: UILayout, context: Context, view: JobView) -> None:
+    error = view.status.error
+    if error is None:
+        return
+    paragraph(box, context, error.message, "BLANK1", alert=True)
+    if error.hint:
+        paragraph(box, context, error.hint, "BLANK1")
+
+
+def _draw_result(box: UILayout, context: Context, placement: Placement, *, large: bool) -> None:
+    if placement.state in (PlacementState.OFFERED, PlacementState.FAILED):
+        paragraph(box, context, placement.message, "INFO", alert=placement.state is PlacementState.FAILED)
+        box.operator("movie_director.place_result", icon="PASTEDOWN").job_id = placement.job_id
+    elif placement.message:
+        paragraph(box, context, placement.message, "BLANK1")
+    for problem in placement.result.problems:
+        paragraph(box, context, words.error_words(problem), "ERROR", alert=True)
+    images = [artifact for artifact in placement.result.artifacts if artifact.kind == "image"]
+    icons = [pictures.thumbnail_icon(artifact.path) for artifact in images]
+    if large and any(icons):
+        grid = box.grid_flow(columns=0, even_columns=True, align=True)
+        for icon in icons:
+            grid.template_icon(icon_value=icon, scale=PICTURE_SCALE)

@@ -1,0 +1,40 @@
+"""Text that Blender's labels can't wrap by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..blender import words
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+LETTER_WIDTH = 6.6
+"""Pixels a letter takes on average, at interface scale 1."""
+MARGIN = 60
+FALLBACK_WIDTH = 260
+
+
+def letters_across(context: Context) -> int:
+    """Return how many letters fit on a line of the region that is drawn."""
+    width = context.region.width if context.region else FALLBACK_WIDTH
+    scale = context.preferences.system.ui_scale or 1.0  # 0 before there is a window
+    return max(16, int((width - MARGIN * scale) / (LETTER_WIDTH * scale)))
+
+
+def paragraph(
+    layout: UILayout, context: Context, text: str, icon: Any = "NONE", *, alert: bool = False, indent: bool = True
+) -> None:
+    """Draw a text over as many lines as it needs; the icon stands before the first."""
+    column = layout.column(align=True)
+    column.alert = alert
+    column.scale_y = 0.8
+    for number, line in enumerate(words.wrap(text, letters_across(context))):
+        column.label(text=line, icon=icon if number == 0 else ("BLANK1" if indent and icon != "NONE" else "NONE"))
+
+
+def supports_placeholder() -> bool:
+    """Whether text fields can show a grey hint (Blender 4.5 and newer)."""
+    return bpy.app.version >= (4, 5, 0)

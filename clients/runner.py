@@ -203,15 +203,16 @@ class JobRunner:
         job = self.job(job_id)
         with self._lane:
             entry = self._entries.get(job_id)
-            untouched = entry is None or self._drop_if_untouched(entry)
+            if entry is None:
+                return False
+            untouched = self._drop_if_untouched(entry)
         outcome = BackendCancel.CONFIRMED if untouched else BackendCancel.PENDING
         if not job._end(Cancelled(job_id=job_id, at=time.time()), outcome):
             return False
-        if entry is not None:
-            entry.context.stop(JobCancelled("The job was cancelled.", backend=self.backend))
-            self._interrupts.put(entry.context.interrupter)
-            if untouched:
-                self._retire(entry)
+        entry.context.stop(JobCancelled("The job was cancelled.", backend=self.backend))
+        self._interrupts.put(entry.context.interrupter)
+        if untouched:
+            self._retire(entry)
         return True
 
     def _drop_if_untouched(self, entry: _Entry) -> bool:

@@ -82,7 +82,7 @@ class JobJournal:
     def close(self) -> None:
         """Let the file go; without unfinished jobs in it, it is removed."""
         with self._lock:
-            if self._file is None:
+            if self._file is None or self._owned is None:
                 return
             self._file.close()
             self._file = None
@@ -114,7 +114,7 @@ class JobJournal:
             file.write(line + "\n")
             file.flush()
             if file.tell() > COMPACT_ABOVE_BYTES:
-                self._compact()
+                self._compact(file)
 
     def _open(self) -> TextIO:
         if self._file is None:
@@ -123,13 +123,12 @@ class JobJournal:
             self._file = self._path.open("a", encoding="utf-8")
         return self._file
 
-    def _compact(self) -> None:
+    def _compact(self, old: TextIO) -> None:
         """Rewrite the file with the unfinished jobs alone; a crash meanwhile leaves the old file whole."""
         fresh = self._path.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
             file.writelines(_line_of(entry) + "\n" for entry in self._unfinished.values())
-        if self._file is not None:
-            self._file.close()
+        old.close()
         fresh.replace(self._path)
         self._file = self._path.open("a", encoding="utf-8")
 
@@ -173,7 +172,6 @@ def _acquire(path: Path) -> BaseFileLock | None:
     return lock
 
 
-def _release(lock: BaseFileLock | None) -> None:
-    if lock is not None:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+def _release(lock: BaseFileLock) -> None:
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)

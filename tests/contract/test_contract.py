@@ -397,6 +397,16 @@ def test_aio_has_the_same_members(driver, client):
 
 
 @finished
+def test_aio_waits_for_a_job_that_is_under_way(driver, client):
+    async def main():
+        job_id = await client.aio.submit(driver.quick())
+        result = await client.aio.get_result(job_id, timeout=HANG_GUARD_S)
+        assert result.artifacts or result.text
+
+    asyncio.run(main())
+
+
+@finished
 def test_aio_waits_hold_no_thread_and_a_cancelled_await_leaves_the_job(driver, client):
     async def main():
         job_id = await client.aio.submit(driver.slow())

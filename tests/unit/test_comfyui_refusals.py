@@ -78,9 +78,7 @@ def test_a_missing_node_names_the_class_not_the_title():
 
 def test_a_missing_node_with_what_is_like_it_and_what_else_is_missing():
     error = missing_node("KSamplr", ("KSampler",), ("Other",))
-    assert error.message == (
-        "The ComfyUI server does not have the node 'KSamplr' (nor 'Other'). It has 'KSampler'."
-    )
+    assert error.message == ("The ComfyUI server does not have the node 'KSamplr' (nor 'Other'). It has 'KSampler'.")
     assert error.context["missing"] == ["KSamplr", "Other"]
 
 
@@ -95,7 +93,9 @@ def one_error(kind, **extra):
 def test_a_model_that_is_missing_names_what_is_near_it():
     config = ["COMBO", {"options": ["sd_xl_base.safetensors", "other.ckpt"]}]
     error = refusal_of(
-        one_error("value_not_in_list", input_name="ckpt_name", received_value="sd_xl_bas.safetensors", input_config=config),
+        one_error(
+            "value_not_in_list", input_name="ckpt_name", received_value="sd_xl_bas.safetensors", input_config=config
+        ),
         {},
     )
     assert isinstance(error, MissingResource)

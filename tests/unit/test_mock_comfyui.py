@@ -59,6 +59,19 @@ def text_to_image(width: int = 96, height: int = 96, seed: int = 7, **more: Any)
     }
 
 
+class Answer:
+    """An answer of urllib3, old or new: the old one has no ``json``."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def json(self) -> Any:
+        return json.loads(self._response.data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+
 class Client:
     """Plain HTTP against one mock."""
 
@@ -69,11 +82,12 @@ class Client:
     def close(self) -> None:
         self._pool.clear()
 
-    def get(self, path: str, **more: Any) -> urllib3.BaseHTTPResponse:
-        return self._pool.request("GET", self.mock.url + path, **more)
+    def get(self, path: str, **more: Any) -> Answer:
+        return Answer(self._pool.request("GET", self.mock.url + path, **more))
 
-    def post(self, path: str, data: Any = None) -> urllib3.BaseHTTPResponse:
-        return self._pool.request("POST", self.mock.url + path, body=None if data is None else json.dumps(data))
+    def post(self, path: str, data: Any = None) -> Answer:
+        body = None if data is None else json.dumps(data)
+        return Answer(self._pool.request("POST", self.mock.url + path, body=body))
 
     def queue(self, prompt: dict[str, Node], **more: Any) -> str:
         answer = self.post("/prompt", {"prompt": prompt, **more})
@@ -96,9 +110,9 @@ class Client:
         items = [item for ui in entry["outputs"].values() for item in ui["images"]]
         return [self.get("/view", fields=item).data for item in items]
 
-    def upload(self, name: str, data: bytes, **fields: str) -> urllib3.BaseHTTPResponse:
+    def upload(self, name: str, data: bytes, **fields: str) -> Answer:
         form = {"image": (name, data, "application/octet-stream"), **fields}
-        return self._pool.request("POST", f"{self.mock.url}/upload/image", fields=form)
+        return Answer(self._pool.request("POST", f"{self.mock.url}/upload/image", fields=form))
 
 
 def wait_for(look: Callable[[], Any]) -> Any:
@@ -313,6 +327,15 @@ def test_a_list_value_is_unwrapped(client: Client) -> None:
     prompt = {"1": node("ProbeText", text={"__value__": ["plain", "list", "!"]})}
     assert client.run(prompt)["status"]["status_str"] == "error"
     assert client.run({"1": node("ProbeText", text="fine")})["outputs"]["1"]["text"] == ["fine"]
+
+
+def test_a_plain_value_where_a_link_belongs_fails_in_the_run(client: Client) -> None:
+    entry = client.run({"1": node("ImageInvert", image="no picture"), "2": save()})
+    assert error_of(entry)["exception_type"] == "AttributeError"
+
+
+def test_a_value_that_its_class_checks_itself(client: Client) -> None:
+    assert client.run({"1": node("ProbeValidate", n=4)})["outputs"]["1"]["text"] == ["4"]
 
 
 def test_a_choice_by_link_is_no_choice(client: Client) -> None:

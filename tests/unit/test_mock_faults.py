@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from typing import Any
@@ -29,14 +30,27 @@ def slow(steps: int, nonce: int, delay: float = 0.0) -> dict[str, Any]:
     return {"1": IMAGE, "2": {"class_type": "ProbeSlow", "inputs": inputs}, "3": save}
 
 
-def get(url: str, **more: Any) -> urllib3.BaseHTTPResponse:
-    with urllib3.PoolManager(retries=False, timeout=GUARD_S) as http:
-        return http.request("GET", url, **more)
+class Answer:
+    """An answer of urllib3, old or new: the old one has no ``json``."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def json(self) -> Any:
+        return json.loads(self._response.data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
 
 
-def post(url: str, data: Any) -> urllib3.BaseHTTPResponse:
+def get(url: str, **more: Any) -> Answer:
     with urllib3.PoolManager(retries=False, timeout=GUARD_S) as http:
-        return http.request("POST", url, body=json.dumps(data))
+        return Answer(http.request("GET", url, **more))
+
+
+def post(url: str, data: Any) -> Answer:
+    with urllib3.PoolManager(retries=False, timeout=GUARD_S) as http:
+        return Answer(http.request("POST", url, body=json.dumps(data)))
 
 
 # The value itself
@@ -170,6 +184,18 @@ def test_stall_says_nothing_and_ends_with_the_server(server: MockLiteLLM) -> Non
     assert time.monotonic() - begun < 1.0
     assert ended.wait(GUARD_S)
     thread.join()
+
+
+def test_stall_takes_what_else_the_client_says(server: MockLiteLLM) -> None:
+    server.inject(Fault("stall"))
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=GUARD_S) as connection:
+        connection.sendall(b"GET /models HTTP/1.1\r\n\r\n")
+        server.wait_for_request("GET /models")
+        connection.sendall(b"GET /models HTTP/1.1\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert len(server.requests) == 1
 
 
 def test_html_login_page(server: MockLiteLLM) -> None:

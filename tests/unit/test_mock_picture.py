@@ -199,6 +199,12 @@ def test_a_picture_too_low_for_letters_has_none() -> None:
     assert bytes(INK) * 2 not in Picture(PROMPT, 1, 64, 48).render().data
 
 
+def test_a_long_seed_leaves_no_room_for_the_word_demo() -> None:
+    image = Picture("x", 2**64 - 1, 120, 120).render()
+    assert bytes(INK) * 2 in image.row(8) + image.row(10) + image.row(12)
+    assert bytes(AMBER) not in image.data
+
+
 def test_an_empty_prompt_says_so() -> None:
     assert bytes(INK) * 2 in Picture("", 1, 384, 216).render().data
 

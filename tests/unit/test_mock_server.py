@@ -401,7 +401,7 @@ def test_the_identity_routes(http_pool: urllib3.PoolManager) -> None:
         def get(server: MockServer, path: str) -> Any:
             answer = http_pool.request("GET", server.url + path)
             assert answer.status == 200
-            return answer.json() if "json" in answer.headers["Content-Type"] else answer.data.decode()
+            return json.loads(answer.data) if "json" in answer.headers["Content-Type"] else answer.data.decode()
 
         assert isinstance(mocks.comfyui, MockComfyUI)
         assert isinstance(mocks.wan2gp, MockWan2GP)

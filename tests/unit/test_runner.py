@@ -416,6 +416,39 @@ def test_what_is_no_record_is_refused(change):
             client.resume({})
 
 
+def test_a_job_that_is_being_made_has_a_status_and_can_not_be_cancelled_yet():
+    seen = []
+
+    def prepare(job):
+        seen.append(job.status.queue_position)
+        with pytest.raises(errors.JobNotFound):
+            job.cancel()
+
+    with scripted() as client:
+        client.runner.submit(ScriptedRequest(), prepare=prepare).result(HANG_GUARD_S)
+    assert seen == [None]
+
+
+def test_news_that_came_while_the_dispatcher_ended_is_still_delivered():
+    holding, go_on, delivered = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(_event):
+        holding.set()
+        assert go_on.wait(HANG_GUARD_S)
+
+    client = scripted()
+    first, second = client.submit(ScriptedRequest()), client.submit(ScriptedRequest())
+    second.result(HANG_GUARD_S)
+    first.add_listener(hold)
+    assert holding.wait(HANG_GUARD_S)
+    client.runner._news.put(None)
+    second.add_done_callback(lambda _job: delivered.set())
+    client.runner._news.put(None)
+    go_on.set()
+    assert delivered.wait(HANG_GUARD_S)
+    client.close()
+
+
 def test_requests_are_checked_at_submit():
     with scripted() as client:
         assert client.submit({"prompt": "as a mapping"}).request == ScriptedRequest("as a mapping")

@@ -12,7 +12,7 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lock demo test test-unit test-integration test-blender test-gui lint format types bench clean
+.PHONY: help setup build lock demo test test-unit test-integration test-blender test-gui test-litellm lint format types bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-blender: ## the headless suite in Blender 4.2, 4.5 and 5.2 (make test-blend
 
 test-gui: ## a real Blender with a window under Xvfb (Debian, as root)
 	@"$(PYTHON)" tools/gui_test.py $(ARGS)
+
+test-litellm: ## the text client against the real LiteLLM proxy, in an environment of its own (750 MB)
+	@"$(PYTHON)" tools/run_tests.py litellm -- $(ARGS)
 
 lint: ## ruff: rules and format
 	@"$(PYTHON)" tools/run_tests.py lint

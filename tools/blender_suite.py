@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = ("install", "restart")
 MODULE = "bl_ext.user_default.movie_director"
-LIBRARIES = ("urllib3", "certifi", "requests", "websocket", "wsproto", "h11", "filelock")
+LIBRARIES = ("urllib3", "certifi", "requests", "websocket", "wsproto", "h11", "filelock", "fastjsonschema")
 DISTRIBUTIONS = {"websocket": "websocket-client"}
 NOT_INSTALLED = 90
 

@@ -76,6 +76,8 @@ ENVIRONMENTS = {
         Environment("dev-3.11", "3.11", ("libraries-newest.txt", "test.txt", "lint.txt"), check="import mypy, pytest"),
         Environment("legacy-3.11", "3.11", ("libraries-blender-4.2.txt", "test.txt"), check="import pytest, requests"),
         Environment("test-3.13", "3.13", ("libraries-newest.txt", "test.txt"), check="import pytest, urllib3"),
+        # the tests do not run in it, they start the proxy with it
+        Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),
         _stubs("4.2"),
         _stubs("4.5"),
         _stubs("5.2"),

@@ -12,6 +12,7 @@ tested is said in capitals. ``SERIAL=1`` keeps the suites in Blender from runnin
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import signal
 import sys
@@ -32,7 +33,7 @@ BLENDERS = ("4.2", "4.5", "5.2")
 UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
 BPY_CODE = ("blender", "operators", "ui", "preferences")
-GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "blender", "bench", "format")
+GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "blender", "bench", "format")
 
 
 def clean_environment() -> dict[str, str]:
@@ -149,6 +150,14 @@ def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]
     return steps
 
 
+def litellm_steps(arguments: list[str]) -> list[Step]:
+    """Return the tests against the real LiteLLM proxy: not part of all, it takes 750 MB and half a minute to start."""
+    setup = Step("setup litellm", script("envs.py", "ensure", "litellm"), "setup")
+    tests = leg("litellm", "dev-3.11", ("tests/servers/test_litellm_proxy.py",), arguments)
+    environment = {**tests.environment, "MOVIE_DIRECTOR_LITELLM_PYTHON": python("litellm")}
+    return [setup, dataclasses.replace(tests, needs=(*tests.needs, setup.name), environment=environment)]
+
+
 def bench_steps() -> list[Step]:
     """Return one step for each benchmark."""
     files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
@@ -175,6 +184,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         "unit": lambda: [leg("unit", "dev-3.11", UNIT, arguments)],
         "integration": lambda: [leg("integration", "dev-3.11", INTEGRATION, arguments)],
         "blender": lambda: blender_steps(BLENDERS, arguments),
+        "litellm": lambda: litellm_steps(arguments),
         "bench": bench_steps,
         **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},
     }

@@ -38,7 +38,23 @@ def faults_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"docs/clients.md": ("options", options_table), "docs/mocks.md": ("faults", faults_table)}
+def litellm_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of LiteLLM."""
+    from support.litellm_scenarios import SCENARIOS
+
+    lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
+    for name, tests in sorted(SCENARIOS.items()):
+        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings/litellm").glob(f"*/{name}.jsonl"))
+        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
+        lines.append(f"| {name} | {', '.join(versions)} | {shown} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "docs/clients.md": ("options", options_table),
+    "docs/mocks.md": ("faults", faults_table),
+    "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
+}
 
 
 def written(name: str) -> str:
@@ -50,7 +66,7 @@ def written(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "build" / "src"))
+    sys.path[:0] = [str(ROOT / "build" / "src"), str(ROOT / "tests")]
     for page in TABLES:
         (ROOT / page).write_text(written(page), encoding="utf-8")
         print(f"wrote {page}")

@@ -1,16 +1,105 @@
-"""Text from a LiteLLM proxy."""
+"""Text from a LiteLLM proxy, or from a server that speaks as it does: llama.cpp, Ollama, LM Studio, vLLM."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import Any, ClassVar, cast
 
+from ..base import BaseAPIClient, ServerInfo
+from ..context import CancelContext, JobContext
+from ..errors import JobLost
+from ..jobs import BackendCancel, Result
+from ..options import ClientOptions
 from ..requests import Request
-from ..unfinished import UnfinishedClient
+from .counting import TokenCount, count_on_server
+from .models import choose
+from .payload import Messages
 from .request import ChatRequest
+from .server import LITELLM, LLAMACPP, VLLM, Inquiry, Knowledge
+
+_CAPABILITIES = frozenset({"stream", "cancel", "structured", "tools", "conversation"})
+_COUNTING = frozenset({LITELLM, LLAMACPP, VLLM})
+_STOPS_UNHEARD_BEFORE = (1, 107)
+"""LiteLLM 1.106.2 stops the model when the client leaves before the first token; 1.109.1 was seen not to."""
 
 
-class LiteLLMClient(UnfinishedClient):
-    """Text from a LiteLLM proxy."""
+class LiteLLMClient(BaseAPIClient):
+    """Text from a LiteLLM proxy or a plain OpenAI-compatible server; ``base_url`` with or without ``/v1``.
+
+    Answers are always streamed, since only so does closing the connection stop the model. A chat can't be found again
+    on the server, so nothing can be re-joined: a job that may have been sent before ends as ``JobLost``.
+    """
 
     name: ClassVar[str] = "litellm"
     request_types: ClassVar[tuple[type[Request], ...]] = (ChatRequest,)
+    default_options: ClassVar[ClientOptions] = ClientOptions(
+        first_byte_timeout_s=600.0, stream_idle_timeout_s=180.0, max_retries=2
+    )
+
+    def __init__(self, base_url: str, **given: Any) -> None:
+        super().__init__(re.sub(r"/v1/*\s*$", "", base_url), **given)
+        self.knowledge = Knowledge(has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers()))
+
+    def probe(self) -> ServerInfo:
+        """Ask the server who it is, and what models it has."""
+        profile = self.knowledge.profile(self.http, None, self.options, fresh=True)
+        writers = [each for each in profile.models if each.writes]
+        choice = choose(profile.models)
+        capabilities = set(_CAPABILITIES)
+        if any(each.sees for each in writers):
+            capabilities.add("vision")
+        if profile.dialect in _COUNTING:
+            capabilities.add("token_counter")
+        return ServerInfo(
+            profile.version,
+            profile.dialect,
+            frozenset(capabilities),
+            tuple(each.name for each in writers),
+            profile.latency_s,
+            {
+                "default_model": choice.name if choice else None,
+                "windows": {each.name: self.knowledge.window(each.name) for each in writers},
+            },
+        )
+
+    def count_tokens(self, messages: Messages, model: str | None = None) -> TokenCount:
+        """Return how many tokens a prompt of these messages has, by the server's counter or else by estimate; blocks,
+        seconds at most.
+        """
+        profile = self.knowledge.profile(self.http, None, self.options)
+        chosen = choose(profile.models)
+        name = model or (chosen.name if chosen else "")
+        inquiry = Inquiry(self.http, None, self.options, has_key=self.knowledge.has_key)
+        counted = count_on_server(inquiry, profile, name, messages)
+        if counted is not None:
+            return TokenCount(counted, "server")
+        return TokenCount(self.knowledge.meter.tokens(name, messages), "estimate")
+
+    def run(self, job: JobContext) -> Result:
+        """Ask and stream the answer."""
+        from .turn import Turn  # here, because urllib3 costs 90 ms
+
+        return Turn(self.http, job, cast(ChatRequest, job.request), self.knowledge).run()
+
+    def rejoin(self, job: JobContext) -> Result:
+        """Say that the answer is lost: chats have no id that a server could be asked for."""
+        raise JobLost(
+            "The connection to the answer is lost, and a text server keeps no answers.",
+            code="outcome_unknown",
+            hint="Ask again; the server may have finished the first answer all the same.",
+        )
+
+    def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
+        """Say what closing the stream, which the worker has done by now, did to the model.
+
+        It stops at once in mid-stream, and with plain servers always. Before the first token a newer LiteLLM may let
+        the model go on until it writes, and there is no way to tell it.
+        """
+        version = tuple(int(part) for part in re.findall(r"\d+", str(job.state.get("version", "")))[:2])
+        silent = job.backend_id is None and job.state.get("dialect") == LITELLM
+        if silent and not () < version < _STOPS_UNHEARD_BEFORE:
+            return BackendCancel.UNSUPPORTED
+        return BackendCancel.CONFIRMED
+
+
+_KEY_HEADERS = frozenset({"authorization", "x-litellm-api-key", "api-key"})

@@ -15,6 +15,7 @@ HTTP_REFUSE = "http-refuse"
 HTTP_SPOIL = "http-spoil"
 SOCKET = "socket"
 ENGINE = "engine"
+ANSWER = "answer"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,40 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
     "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
     "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
+    # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
+    "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),
+    "unknown_model": FaultKind(ANSWER, "400 'There are no healthy deployments for this model'"),
+    "upstream_404": FaultKind(ANSWER, "404 'not found, try pulling it first', as Ollama says of a model it lacks"),
+    "upstream_key": FaultKind(ANSWER, "401 of the provider behind LiteLLM: its key is wrong, not the client's"),
+    "rate_limit": FaultKind(ANSWER, "429; the wait is `value` seconds (default 1) in `llm_provider-retry-after`"),
+    "context_overflow": FaultKind(ANSWER, "400 that only its text tells: the window has `value` tokens (default 4096)"),
+    "content_policy": FaultKind(ANSWER, "400 with ContentPolicyViolationError"),
+    "upstream_timeout": FaultKind(ANSWER, "408 after LiteLLM's time limit for the model"),
+    "upstream_500": FaultKind(ANSWER, "500 of the provider"),
+    "upstream_html": FaultKind(ANSWER, "502 with a proxy's HTML page pasted into the message"),
+    "loading": FaultKind(ANSWER, "503 while the model is loading"),
+    "upstream_down": FaultKind(ANSWER, "500 'Connection error.': nothing runs the model"),
+    # ... then what happens to the stream; `value` is how many pieces of text come before (default 3) ...
+    "stream_error": FaultKind(ANSWER, "an error chunk in mid-stream, 'CUDA out of memory'"),
+    "stream_drop": FaultKind(ANSWER, "an error chunk in mid-stream: LiteLLM has lost the provider"),
+    "stream_timeout": FaultKind(ANSWER, "an error chunk in mid-stream: the provider fell silent"),
+    "stream_cut": FaultKind(ANSWER, "resets the connection in mid-stream"),
+    "stream_stall": FaultKind(ANSWER, "says nothing more, until the client or the server gives up"),
+    "stream_ends": FaultKind(ANSWER, "the stream ends in good order in mid-answer, without finish_reason and [DONE]"),
+    "stream_bad_json": FaultKind(ANSWER, "a chunk that is no JSON"),
+    "no_done": FaultKind(ANSWER, "the stream ends without `[DONE]`"),
+    "no_finish": FaultKind(ANSWER, "no chunk has a finish_reason"),
+    "noisy_stream": FaultKind(ANSWER, "BOM, CR LF, comments and other fields around the same chunks"),
+    "sliced_stream": FaultKind(ANSWER, "the stream arrives in slices of `value` bytes (default 7), not in events"),
+    # ... and what the answer is.
+    "empty_answer": FaultKind(ANSWER, "a stream without any text"),
+    "cut_at_length": FaultKind(ANSWER, "half of the text, and finish_reason length"),
+    "filtered": FaultKind(ANSWER, "half of the text, and finish_reason content_filter"),
+    "thinks": FaultKind(ANSWER, "`reasoning_content` before the text"),
+    "think_tags": FaultKind(ANSWER, "thoughts in `<think>` tags before the text"),
+    "fenced_json": FaultKind(ANSWER, "a structured answer in a code fence, with chatter around it"),
+    "wrong_json": FaultKind(ANSWER, "a structured answer that is JSON, but does not fit the schema"),
+    "prose_for_json": FaultKind(ANSWER, "prose instead of a structured answer"),
 }
 
 SAMPLERS = ("KSampler", "ProbeSlow")

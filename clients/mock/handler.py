@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from .faults import Fault
-from .responses import Request, Response, Upgrade, too_large
+from .responses import Request, Response, Stream, StreamCut, Upgrade, too_large
 
 if TYPE_CHECKING:
     from .server import Listener, MockServer
@@ -68,6 +68,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         response = self.mock.answer(request)
         if isinstance(response, Upgrade):
             self._upgrade(request, response)
+        elif isinstance(response, Stream):
+            self._send_stream(response)
         else:
             self._send(response, self.mock.spoiling_fault(request))
 
@@ -161,6 +163,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(part)
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _send_stream(self, response: Stream) -> None:
+        self._send_head(response, 0, close=False)
+        with contextlib.ExitStack() as stack:
+            stack.callback(getattr(response.pieces, "close", lambda: None))
+            try:
+                for piece in response.pieces:
+                    self.wfile.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
+                    self.wfile.flush()
+            except StreamCut:
+                self._reset()
+                return
+        self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
     def _send_slowly(self, body: bytes, pause: float) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,21 @@ class Upgrade(Response):
 
     status: int = 101
     open: "Callable[[WebSocketConnection], Callable[[], None]]" = field(default=lambda _: lambda: None)
+
+
+@dataclass
+class Stream(Response):
+    """An answer sent piece by piece, each as one chunk, as ``pieces`` yields them; ``StreamCut`` resets the connection.
+
+    ``pieces`` is closed when the client leaves.
+    """
+
+    pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    chunked: bool = True
+
+
+class StreamCut(Exception):
+    """Raised by the pieces of a ``Stream`` to reset the connection in mid-stream."""
 
 
 def server_error() -> Response:

@@ -69,7 +69,13 @@ DRIVERS = (
         lambda: VideoRequest(prompt="a cat", model="t2v"),
         VideoRequest(prompt="", model="t2v"),
     ),
-    Driver("litellm", lambda: ChatRequest(prompt="hi"), lambda: ChatRequest(prompt="hi"), ChatRequest()),
+    Driver(
+        "litellm",
+        lambda: ChatRequest(prompt="A logline for a short film"),
+        lambda: ChatRequest(prompt="A feature-length treatment"),
+        ChatRequest(),
+        finished=True,
+    ),
     Driver(
         "rvc",
         lambda: ConvertRequest(audio=Path("a.wav"), voice="v"),

@@ -8,7 +8,6 @@ import pytest
 
 from movie_director.clients import ClientOptions, RVCClient, errors
 from movie_director.clients.jobs import BackendCancel
-from movie_director.clients.litellm import ChatRequest, Conversation, LiteLLMClient
 from movie_director.clients.rvc import SpeakRequest, TrainRequest
 
 HANG_GUARD_S = 20.0
@@ -21,10 +20,6 @@ HANG_GUARD_S = 20.0
         (SpeakRequest(text="hello", voice=""), "voice"),
         (TrainRequest(voice="v", samples=[]), "samples"),
         (TrainRequest(voice="v", samples=[Path("a.wav")], epochs=0), "epochs"),
-        (ChatRequest(), "messages, prompt"),
-        (ChatRequest(prompt="x", messages=[{}]), "messages, prompt"),
-        (ChatRequest(prompt=" "), "prompt"),
-        (ChatRequest(messages=[]), "messages"),
     ],
 )
 def test_what_is_wrong_on_its_face_is_named(request_, field):
@@ -40,13 +35,3 @@ def test_a_mapping_finds_the_request_that_fits():
         sent = client.resume({**record, "id": "1", "stage": "sent"})
         assert sent.exception(HANG_GUARD_S).code == "not_implemented"
         assert client.cancel_on_backend(None) is BackendCancel.CONFIRMED
-
-
-def test_a_conversation_sends_all_its_turns():
-    with LiteLLMClient("http://127.0.0.1:9") as client:
-        conversation = Conversation(client, system="Be brief.", model="m")
-        job = conversation.ask("Hello")
-        assert job.request == ChatRequest(
-            messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}], model="m"
-        )
-        assert Conversation(client).messages == []

@@ -1,0 +1,117 @@
+"""The models of a server: what is known of each, and which to take when the user names none."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CHAT_MODES = ("", "chat", "responses", "llm", "vlm")
+WILDCARD_FROM = 12
+"""A provider's prefix that so many models share comes of a wildcard route: none of them need exist."""
+
+_NO_WRITER = re.compile(
+    r"embed|whisper|\btts\b|dall-e|rerank|moderation|stable-diffusion|\bclip\b|bge-|\*", re.IGNORECASE
+)
+_SEES = re.compile(r"vision|llava|\bvl\b|-vl-|moondream|pixtral|gpt-4o|minicpm-v", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model; ``window`` is its context in tokens, None if the server does not say; so for the capabilities."""
+
+    name: str
+    mode: str = ""
+    window: int | None = None
+    max_output: int | None = None
+    sees: bool | None = None
+    calls_tools: bool | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may be offered for text."""
+        return self.mode in CHAT_MODES and not _NO_WRITER.search(self.name)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model, and why it was taken."""
+
+    name: str
+    reason: str
+    automatic: bool = field(default=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choice as JSON-ready data."""
+        return {"model": self.name, "automatic": self.automatic, "reason": self.reason}
+
+
+def models_of(listing: Any) -> list[ModelInfo]:
+    """Read ``/v1/models`` of any server; rows that are no models are passed over."""
+    rows = listing.get("data") if isinstance(listing, Mapping) else None
+    rows = rows if isinstance(rows, list) else []
+    return [_model_of(row) for row in rows if isinstance(row, Mapping) and isinstance(row.get("id"), str)]
+
+
+def choose(models: Sequence[ModelInfo], *, sees: bool = False, calls_tools: bool = False) -> Choice | None:
+    """Choose a writer: one that can what is needed, with the largest window; None if there is none at all.
+
+    Models that come of a wildcard are taken last, and of equals the one that the server names first.
+    """
+    writers = [each for each in models if each.writes]
+    if not writers:
+        return None
+    prefixes = Counter(_prefix(each) for each in writers)
+
+    def worth(each: ModelInfo) -> tuple[bool, bool, bool, int]:
+        certain = not _prefix(each) or prefixes[_prefix(each)] < WILDCARD_FROM
+        can_see = bool(each.sees or _SEES.search(each.name)) or not sees
+        return certain, can_see, each.calls_tools is not False or not calls_tools, each.window or 0
+
+    best = max(writers, key=worth)
+    window = f"the largest window, {best.window} tokens" if best.window else "the first that the server names"
+    what = f", for {' and '.join(words)}" if (words := _wishes(sees, calls_tools)) else ""
+    return Choice(best.name, f"{window}, of {len(writers)} models{what}")
+
+
+def _wishes(sees: bool, calls_tools: bool) -> list[str]:
+    return [word for wanted, word in ((sees, "images"), (calls_tools, "tools")) if wanted]
+
+
+def _prefix(model: ModelInfo) -> str:
+    prefix, slash, _ = model.name.partition("/")
+    return prefix if slash else ""
+
+
+def _model_of(row: Mapping[str, Any]) -> ModelInfo:
+    meta = row.get("meta")
+    window = next((found for found in map(_count, _windows(row, meta)) if found), None)
+    return ModelInfo(
+        row["id"],
+        row["mode"] if isinstance(row.get("mode"), str) else _text(row.get("type")),
+        window,
+        _count(row.get("max_output_tokens")),
+        True if row.get("type") == "vlm" else _flag(row.get("supports_vision")),
+        _flag(row.get("supports_function_calling")),
+    )
+
+
+def _windows(row: Mapping[str, Any], meta: Any) -> list[Any]:
+    found = [row.get(name) for name in ("max_input_tokens", "max_model_len", "loaded_context_length")]
+    if isinstance(meta, Mapping):
+        found += [meta.get("n_ctx"), meta.get("n_ctx_train")]
+    return [*found, row.get("max_context_length")]
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and value != "model" else ""

@@ -1,0 +1,89 @@
+"""The body of a chat request: messages, pictures and parameters, as each server likes them."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ValidationError
+from .request import ChatRequest
+from .server import LITELLM
+
+Messages = list[dict[str, Any]]
+
+MAX_IMAGE_BYTES = 20 * 1024 * 1024
+_PARAMETERS = ("temperature", "top_p", "max_tokens", "stop", "seed", "tools", "tool_choice")
+_ADDRESSES = ("data:", "http://", "https://")
+
+
+def messages_of(request: ChatRequest) -> Messages:
+    """Return the request's messages with its system text and pictures in them; reads the pictures' files."""
+    messages = [dict(each) for each in request.messages or [{"role": "user", "content": request.prompt}]]
+    if request.images:
+        _show(messages, [address_of(each) for each in request.images])
+    return with_system(messages, request.system) if request.system else messages
+
+
+def with_system(messages: Sequence[Mapping[str, Any]], text: str) -> Messages:
+    """Return the messages with more system text: many models take one system message only, and only as the first."""
+    copied = [dict(each) for each in messages]
+    first = copied[0] if copied else {}
+    if first.get("role") in ("system", "developer") and isinstance(first.get("content"), str):
+        first["content"] = f"{first['content']}\n\n{text}"
+        return copied
+    return [{"role": "system", "content": text}, *copied]
+
+
+def body_of(request: ChatRequest, messages: Messages, model: str, dialect: str) -> dict[str, Any]:
+    """Return the body that asks ``model`` for the next message, streamed and with its usage.
+
+    LiteLLM repeats failed calls by itself; that is switched off, since the client does so too, where it can be seen and
+    cancelled. Other servers do not know that field.
+    """
+    body: dict[str, Any] = {
+        **request.extra,
+        "model": model,
+        "messages": messages,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    for name in _PARAMETERS:
+        if getattr(request, name) is not None:
+            body[name] = getattr(request, name)
+    if dialect == LITELLM:
+        body.setdefault("num_retries", 0)
+    return body
+
+
+def address_of(image: str | Path) -> str:
+    """Return a picture as an address that can stand in a message: its own, or a file's content as ``data:``."""
+    if isinstance(image, str) and image.startswith(_ADDRESSES):
+        return image
+    path = Path(image)
+    media_type = mimetypes.guess_type(path.name)[0] or ""
+    if not media_type.startswith("image/"):
+        raise _unusable(path, "it is no picture by its name")
+    try:
+        if path.stat().st_size > MAX_IMAGE_BYTES:
+            raise _unusable(path, f"it has more than {MAX_IMAGE_BYTES // 1024 // 1024} MiB")
+        return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    except OSError as error:
+        raise _unusable(path, str(error)) from error
+
+
+def _show(messages: Messages, addresses: list[str]) -> None:
+    message = next((each for each in reversed(messages) if each.get("role") == "user"), None)
+    if message is None:
+        message = {"role": "user", "content": []}
+        messages.append(message)
+    content = message["content"]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    message["content"] = [*parts, *({"type": "image_url", "image_url": {"url": each}} for each in addresses)]
+
+
+def _unusable(path: Path, why: str) -> ValidationError:
+    problem = f"images: {path} can't be used: {why}."
+    return ValidationError(problem, problems=[problem], code="invalid_image", hint="Choose a PNG or JPEG file.")

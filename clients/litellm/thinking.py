@@ -1,0 +1,81 @@
+"""Keeping a model's thoughts apart from its answer where a server sends both as text."""
+
+from __future__ import annotations
+
+OPEN, CLOSE = "<think>", "</think>"
+
+
+class ThinkFilter:
+    """Takes text as it comes, cut anywhere, and sends ``<think>`` spans one way and the rest the other.
+
+    A span that stands before the answer and never ends is thought (the model was cut off while it thought); one that
+    opens within the answer and never ends was no span: its text belongs to the answer and comes with ``finish``.
+    """
+
+    def __init__(self) -> None:
+        self.thoughts: list[str] = []
+        self._held = ""
+        self._inside = False
+        self._span: list[str] = []
+        self._answer_begun = False
+        self._after_span = False
+
+    def feed(self, text: str) -> str:
+        """Take more text and return what of it is surely answer."""
+        if not (self._held or self._inside or self._after_span) and "<" not in text:
+            self._answer_begun = self._answer_begun or not text.isspace()
+            return text
+        text = self._held + text
+        self._held = ""
+        answer: list[str] = []
+        while text:
+            mark = CLOSE if self._inside else OPEN
+            before, found, after = text.partition(mark)
+            if not found:
+                keep = _partial_mark(text, mark)
+                before, self._held = text[: len(text) - keep], text[len(text) - keep :]
+            self._sort(before, answer)
+            if found:
+                self._cross()
+            text = after
+        return "".join(answer)
+
+    def finish(self) -> str:
+        """Return what belongs to the answer after all, now that no more comes."""
+        held, self._held = self._held, ""
+        if not self._inside:
+            answer: list[str] = []
+            self._sort(held, answer)
+            return "".join(answer)
+        self._inside = False
+        whole = "".join((*self._span, held))
+        if self._answer_begun:
+            return OPEN + whole
+        self.thoughts.append(whole)
+        return ""
+
+    def _sort(self, text: str, answer: list[str]) -> None:
+        if self._inside:
+            self._span.append(text)
+            return
+        if self._after_span and not self._answer_begun:
+            text = text.lstrip()
+        if text:
+            self._after_span = False
+            self._answer_begun = self._answer_begun or not text.isspace()
+            answer.append(text)
+
+    def _cross(self) -> None:
+        if self._inside:
+            self.thoughts.append("".join(self._span))
+            self._span = []
+            self._after_span = True
+        self._inside = not self._inside
+
+
+def _partial_mark(text: str, mark: str) -> int:
+    """Return how many of the last characters may be the beginning of the mark."""
+    for length in range(min(len(mark) - 1, len(text)), 0, -1):
+        if text.endswith(mark[:length]):
+            return length
+    return 0

@@ -1,0 +1,94 @@
+"""Counting tokens without a tokenizer: an estimate by classes of characters, in pure Python.
+
+Tokenizers are compiled and fetch tables from the network, so none can be bundled. Against cl100k_base this estimate was
+off by +3 to +5 % on prose, -16 % on screenplays, -1 % on JSON, +15 to +27 % on Python, -24 % on German, -2 % on
+Russian, -19 to -22 % on Chinese and -8 % on Japanese; tests hold it to that for prose, code and Chinese.
+``SAFETY`` covers that where text must fit; ``TokenMeter`` learns each model's own ratio from the usage that its answers
+report.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SAFETY = 1.2
+TOKENS_PER_MESSAGE = 4
+TOKENS_PER_REPLY = 3
+TOKENS_PER_IMAGE = 1000
+WEIGHT_OF_NEWEST = 0.3
+_LEAST_RATIO, _MOST_RATIO = 0.5, 3.0
+
+_PIECES = re.compile(
+    r"(?P<word>[A-Za-z]+)|(?P<digits>[0-9]{1,3})|(?P<indent>\n[ \t]*)|(?P<punctuation>[!-/:-@\[-`{-~])"
+    r"|(?P<cjk>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])|(?P<other>[^\x00-\x7f])"
+)
+_WEIGHTS = {"digits": 1.0, "indent": 1.0, "punctuation": 0.75, "cjk": 1.15, "other": 0.55}
+
+
+def estimate_text(text: str) -> float:
+    """Return about how many tokens a text has."""
+    total = 0.0
+    for match in _PIECES.finditer(text):
+        weight = _WEIGHTS.get(str(match.lastgroup))
+        total += weight if weight is not None else max(1, round((match.end() - match.start()) / 6 + 0.2))
+    return total
+
+
+def estimate_messages(messages: Iterable[Mapping[str, Any]]) -> float:
+    """Return about how many tokens a prompt of those messages has, the frame around each included."""
+    return sum(map(estimate_message, messages)) + TOKENS_PER_REPLY
+
+
+def estimate_message(message: Mapping[str, Any]) -> float:
+    """Return about how many tokens one message adds to a prompt."""
+    content = message.get("content")
+    total = float(TOKENS_PER_MESSAGE)
+    if isinstance(content, str):
+        total += estimate_text(content)
+    elif isinstance(content, list):
+        total += sum(estimate_text(str(part.get("text", ""))) for part in content)
+        total += sum(TOKENS_PER_IMAGE for part in content if part.get("type") == "image_url")
+    if message.get("tool_calls"):
+        total += estimate_text(str(message["tool_calls"]))
+    return total
+
+
+class TokenMeter:
+    """Corrects estimates by what each model's answers said of their prompts; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ratios: dict[str, float] = {}
+
+    def ratio(self, model: str) -> float:
+        """Return what the model's own count is to the estimate; ``SAFETY`` while nothing is known of it."""
+        with self._lock:
+            return self._ratios.get(model, SAFETY)
+
+    def knows(self, model: str) -> bool:
+        """Whether the model's own counts have been seen."""
+        with self._lock:
+            return model in self._ratios
+
+    def tokens(self, model: str, messages: Iterable[Mapping[str, Any]]) -> int:
+        """Return how many tokens the messages have for the model, rather too many than too few."""
+        return round(estimate_messages(messages) * self.ratio(model))
+
+    def learn(
+        self,
+        model: str,
+        messages: Iterable[Mapping[str, Any]],
+        prompt_tokens: Any,
+        *,
+        weight: float = WEIGHT_OF_NEWEST,
+    ) -> None:
+        """Take in the prompt tokens that a server reported; senseless ones are passed over."""
+        if not isinstance(prompt_tokens, int) or prompt_tokens <= 0:
+            return
+        seen = max(_LEAST_RATIO, min(prompt_tokens / estimate_messages(messages), _MOST_RATIO))
+        with self._lock:
+            known = self._ratios.get(model)
+            self._ratios[model] = seen if known is None else known + weight * (seen - known)

@@ -50,7 +50,9 @@ class AsyncFacade:
                     ended.clear()
         except TimeoutError:
             raise WaitTimeout(
-                f"The job was not done within {timeout:g} s.", hint="It goes on; wait longer or cancel it."
+                f"The job was not done within {timeout:g} s.",
+                hint="It goes on; wait longer or cancel it.",
+                backend=job.backend,
             ) from None
         finally:
             remove()
@@ -73,7 +75,7 @@ class AsyncFacade:
             remove()
 
     async def probe(self) -> ServerInfo:
-        """Ask the server who it is; runs on a thread of its own for the seconds that it takes."""
+        """Ask the server who it is; runs on a thread of the loop's executor for the seconds that it takes."""
         return await asyncio.to_thread(self._client.probe)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .context import CancelContext, JobContext, Recorder
+from .errors import BackendError
 from .jobs import BackendCancel, Job, JobStatus, Result
 from .options import ClientOptions
 from .requests import Request
@@ -31,6 +33,10 @@ class ServerInfo:
     models: tuple[str, ...] = ()
     latency_s: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
+
+
+DEMO_SERVER = "demo"
+"""The name, in records, of a server that ends with this process: its jobs can't be found again."""
 
 
 class BaseAPIClient(abc.ABC):
@@ -64,6 +70,7 @@ class BaseAPIClient(abc.ABC):
         self._session: HTTPSession | None = None
         self._session_lock = threading.Lock()
         self._closed = False
+        self.server_outlives_us = True
         self.runner = JobRunner(self.name, lambda: self, self.request_types, self.options, recorder)
 
     def __repr__(self) -> str:
@@ -124,11 +131,12 @@ class BaseAPIClient(abc.ABC):
         Without ``detach`` its jobs end as cancelled and the backend is told. With it, jobs that can be resumed are
         left running on the server (they end here with ``JobDetached``) and the others are cancelled.
         """
+        deadline = time.monotonic() + timeout_s
         self.runner.close(detach=detach, timeout_s=timeout_s)
         with self._session_lock:
             self._closed = True
             session, self._session = self._session, None
-        self.disconnect(timeout_s)
+        self.disconnect(max(0.1, deadline - time.monotonic()))
         if session is not None:
             session.close()
         if session is not None and self._given_transport is None:
@@ -154,7 +162,12 @@ class BaseAPIClient(abc.ABC):
 
     def can_rejoin(self) -> bool:
         """Whether a job that was sent can be found again on the server, also by another process."""
-        return self.rejoins
+        return self.rejoins and self.server_outlives_us
+
+    @property
+    def server(self) -> str:
+        """Which server this client talks to, as records name it: its address without a query."""
+        return str(self.url) if self.server_outlives_us else DEMO_SERVER
 
     def disconnect(self, timeout_s: float) -> None:  # noqa: B027 - most backends have nothing to do here
         """Close connections beside the HTTP pool, such as a websocket, and join their threads; called once, by
@@ -168,6 +181,10 @@ class BaseAPIClient(abc.ABC):
         from .transport.session import HTTPSession
 
         with self._session_lock:
+            if self._closed:
+                raise BackendError(
+                    "This client is closed.", code="client_closed", backend=self.name, hint="Make a new client."
+                )
             if self._session is None:
                 transport = self._given_transport or Transport.for_options(self.options)
                 self._session = HTTPSession(transport, self.url, self.name, self.options, self.auth_headers())

@@ -77,10 +77,12 @@ class JobContext:
 
     def sending(self, **state: Any) -> None:
         """Remember, on disk before this returns, that the backend may know the job from now on."""
+        self.check()
         self._remember(STAGE_SENT, state)
 
     def submitted(self, backend_id: str, **state: Any) -> None:
         """Say that the backend has accepted the job under ``backend_id``."""
+        self._job.backend_id = backend_id  # also for a job that was cancelled meanwhile: the backend must be told
         self._job._publish(Submitted(backend_id, **self._stamp()))
         self._remember(STAGE_ACCEPTED, state)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import BackendError, JobCancelled, WaitTimeout
 from .eventlog import EventLog, EventReader
-from .events import Cancelled, Event, Failed, Progressed, Queued, Started, Submitted, Succeeded
+from .events import Cancelled, Event, Failed, Progressed, Queued, Started, Succeeded
 
 if TYPE_CHECKING:
     from .requests import Request
@@ -168,6 +168,7 @@ class Job:
         self._done_callbacks: list[Callable[[Job], None]] = []
         self._dispatch_pending = False
         self._stage = "queued"
+        self._server: str | None = None
         self._state: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -196,6 +197,8 @@ class Job:
 
     def cancel(self) -> bool:
         """End the job as cancelled, at once and without I/O; True if this call did it."""
+        if self.done():
+            return False
         return self._owner.cancel(self.id)
 
     def result(self, timeout: float | None = None) -> Result:
@@ -272,12 +275,10 @@ class Job:
         status = self._status
         if isinstance(event, Progressed):
             return replace(status, progress=event.progress, message=event.progress.stage or status.message)
-        if isinstance(event, Queued):
+        if isinstance(event, Queued) and status.state is JobState.QUEUED:
             return replace(status, queue_position=event.position)
         if isinstance(event, Started):
             return replace(status, state=JobState.RUNNING, started_at=event.at, queue_position=None)
-        if isinstance(event, Submitted):
-            self.backend_id = event.backend_id
         return status
 
     def _set_message(self, message: str) -> None:
@@ -320,9 +321,10 @@ class Job:
 
     def _dispatch(self) -> None:
         """Call listeners with what they have not seen, then the done callbacks; on the dispatcher thread."""
-        ended = self.done()
         with self._lock:
+            # in this order, or a job that ends in between is never looked at again
             self._dispatch_pending = False
+            ended = self.done()
             listeners = list(self._listeners.items())
         for key, (fn, reader) in listeners:
             while key in self._listeners and (event := reader.poll()) is not None:
@@ -340,5 +342,5 @@ class Job:
 def _call(fn: Callable[[Any], None], argument: Any) -> None:
     try:
         fn(argument)
-    except Exception:  # noqa: BLE001 - a caller's code must not end the dispatcher
+    except BaseException:  # noqa: BLE001 - a caller's code must not end the dispatcher
         _log.exception("A listener of a job failed; the others go on")

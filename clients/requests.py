@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
+import pickle
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +34,14 @@ class Request:
                 problems=problems,
                 hint="Correct the request and send it again.",
             )
+
+    def copied(self) -> Self:
+        """Return a copy that shares no dict or list with the caller, who may change his while the job waits."""
+        try:
+            copied: Self = pickle.loads(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - our own bytes
+        except (pickle.PicklingError, TypeError, AttributeError):
+            copied = copy.deepcopy(self)
+        return copied
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data that ``from_dict`` takes back."""

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from .context import STAGE_QUEUED, CancelContext, JobContext, Recorder
-from .errors import BackendError, JobCancelled, JobDetached, JobNotFound, NetworkTimeout, ValidationError
+from .errors import BackendError, JobCancelled, JobDetached, JobLost, JobNotFound, NetworkTimeout, ValidationError
 from .events import Cancelled, Failed, Queued, Succeeded
 from .interrupt import Interrupter
 from .jobs import BackendCancel, Job, Result
@@ -39,6 +39,10 @@ def _nothing(_job: Job) -> None:
 
 class Hooks(Protocol):
     """What a client gives to have its jobs run; all but ``can_rejoin`` are called on worker threads."""
+
+    @property
+    def server(self) -> str:
+        """Which server this is; goes into records."""
 
     def can_rejoin(self) -> bool:
         """Whether a job that was sent can be found again on the server."""
@@ -86,12 +90,14 @@ class JobRunner:
         self._finished: dict[str, None] = {}
         self._serial = 0
         self._idle_workers = 0
+        self._running = 0
         self._workers: list[threading.Thread] = []
         self._helpers: list[threading.Thread] = []
         self._news: SimpleQueue[Job | None] = SimpleQueue()
         self._interrupts: SimpleQueue[Interrupter | None] = SimpleQueue()
         self._closing = threading.Event()
         self._dispatcher_ended = False
+        self._resuming = threading.Lock()
 
     # Jobs in
 
@@ -108,6 +114,7 @@ class JobRunner:
         """
         typed = self.typed(request)
         typed.validate()
+        typed = typed.copied()
         job = Job(str(uuid.uuid4()), self.backend, typed, self)
         prepare(job)
         return self._enqueue(job, priority, rejoin=False)
@@ -131,15 +138,27 @@ class JobRunner:
                 errors.append(error)
         raise min(errors, key=lambda error: len(error.problems))
 
-    def resume(self, record: Mapping[str, Any], *, priority: int = 0, prepare: Callable[[Job], None] = _nothing) -> Job:
-        """Return a job that re-joins the one of ``record``; the same job if it is still under way here."""
+    def resume(
+        self,
+        record: Mapping[str, Any],
+        *,
+        priority: int = 0,
+        prepare: Callable[[Job], None] = _nothing,
+        newest: bool = False,
+    ) -> Job:
+        """Return a job that re-joins the one of ``record``; the same job if it is still under way here.
+
+        A record that says ``queued`` may have been taken before the job was sent: so the server is asked first, unless
+        the caller knows the record to be the ``newest``.
+        """
         job = self._job_of(record)
-        with self._lane:
-            known = self._jobs.get(job.id)
-        if known is not None and not known.done():
-            return known
-        prepare(job)
-        return self._enqueue(job, priority, rejoin=job._stage != STAGE_QUEUED)
+        with self._resuming:
+            with self._lane:
+                known = self._jobs.get(job.id)
+            if known is not None and not known.done():
+                return known
+            prepare(job)
+            return self._enqueue(job, priority, rejoin=not (newest and job._stage == STAGE_QUEUED))
 
     def _job_of(self, record: Mapping[str, Any]) -> Job:
         try:
@@ -150,6 +169,7 @@ class JobRunner:
             job.backend_id = record["backend_id"]
             job._stage = str(record["stage"])
             job._state = dict(record["state"])
+            job._server = record.get("server")
         except (KeyError, TypeError, ValueError) as error:
             raise ValidationError(
                 f"This is no record of a {self.backend} job: {error!r}.",
@@ -168,21 +188,27 @@ class JobRunner:
     def _enqueue(self, job: Job, priority: int, *, rejoin: bool) -> Job:
         context = JobContext(job, self.options, self._recorder)
         with self._lane:
-            if self._closing.is_set():
-                raise BackendError(
-                    "This client is closed.", code="client_closed", backend=self.backend, hint="Make a new client."
-                )
+            self._refuse_if_closed()
             self._serial += 1
             entry = _Entry((-priority, self._serial), job, context, rejoin)
-            insort(self._waiting, entry)
             position = bisect_left(self._waiting, entry)
+        # before any worker can see the job, so that it is the first event
+        job._publish(Queued(position, job_id=job.id, at=time.time()))
+        with self._lane:
+            self._refuse_if_closed()
+            insort(self._waiting, entry)
             self._jobs[job.id] = job
             self._entries[job.id] = entry
             self._finished.pop(job.id, None)
             self._start_worker_if_needed()
             self._lane.notify()
-        job._publish(Queued(position, job_id=job.id, at=time.time()))
         return job
+
+    def _refuse_if_closed(self) -> None:
+        if self._closing.is_set():
+            raise BackendError(
+                "This client is closed.", code="client_closed", backend=self.backend, hint="Make a new client."
+            )
 
     # Asking and cancelling
 
@@ -213,6 +239,7 @@ class JobRunner:
         self._interrupts.put(entry.context.interrupter)
         if untouched:
             self._retire(entry)
+            self._announce_positions()
         return True
 
     def _drop_if_untouched(self, entry: _Entry) -> bool:
@@ -239,10 +266,10 @@ class JobRunner:
         """Whether any job waits, runs, or keeps its lane while its cancel is on its way."""
         return bool(self._entries)
 
-    def uses(self, hooks: object) -> bool:
-        """Whether a job under way was begun with these hooks."""
+    def under_way(self) -> frozenset[str]:
+        """Return the ids of the jobs that wait, run, or keep their lane."""
         with self._lane:
-            return any(entry.hooks is hooks for entry in self._entries.values())
+            return frozenset(self._entries)
 
     # The job's owner
 
@@ -254,6 +281,7 @@ class JobRunner:
             "backend": self.backend,
             "backend_id": job.backend_id,
             "stage": job._stage,
+            "server": job._server,
             "state": dict(job._state),
             "request_type": type(job.request).__name__,
             "request": job.request.to_dict(),
@@ -276,7 +304,7 @@ class JobRunner:
             if not self._dispatcher_ended:
                 self._news.put(job)
                 return
-        job._dispatch()
+        self._thread(job._dispatch, "late-dispatcher")
 
     # Threads
 
@@ -321,17 +349,28 @@ class JobRunner:
             except BaseException:  # noqa: BLE001 - whatever a job raises, its lane goes on
                 _log.exception("Ending a %s job failed", self.backend)
             finally:
+                with self._lane:
+                    self._running -= 1
                 self._retire(entry)
 
     def _next(self) -> _Entry | None:
         with self._lane:
             self._idle_workers += 1
             try:
-                while not self._waiting and not self._closing.is_set():
+                while not self._may_begin():
                     self._lane.wait()
-                return self._waiting.pop(0) if self._waiting else None
+                if not self._waiting:
+                    return None
+                self._running += 1
+                return self._waiting.pop(0)
             finally:
                 self._idle_workers -= 1
+
+    def _may_begin(self) -> bool:
+        """Whether a worker has something to do now; the lane may have been made narrower since its workers began."""
+        if self._closing.is_set():
+            return True
+        return bool(self._waiting) and self._running < self.options.max_workers
 
     def _announce_positions(self) -> None:
         with self._lane:
@@ -353,7 +392,8 @@ class JobRunner:
         try:
             entry.context.begin()
             hooks = entry.hooks = self._provider()
-            result = hooks.rejoin(entry.context) if entry.rejoin else hooks.run(entry.context)
+            job._server = hooks.server
+            result = self._rejoin(entry, hooks) if entry.rejoin else hooks.run(entry.context)
             event = Succeeded(result, job_id=job.id, at=time.time())
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit end the job, not the worker
             failure = self._as_backend_error(error)
@@ -361,6 +401,15 @@ class JobRunner:
             return ended and isinstance(failure, NetworkTimeout) and failure.code == "job_timeout"
         job._end(event)
         return False
+
+    def _rejoin(self, entry: _Entry, hooks: Hooks) -> Result:
+        """Look for the job on the server; send it only if its record says that it was not, and the server does too."""
+        try:
+            return hooks.rejoin(entry.context)
+        except JobLost:
+            if entry.job._stage != STAGE_QUEUED or not hooks.can_rejoin():
+                raise
+        return hooks.run(entry.context)
 
     def _as_backend_error(self, error: BaseException) -> BackendError:
         if isinstance(error, BackendError):
@@ -378,7 +427,7 @@ class JobRunner:
 
     def _tell_backend(self, entry: _Entry) -> None:
         job = entry.job
-        if job._stage == STAGE_QUEUED:
+        if job._stage == STAGE_QUEUED and not entry.rejoin:
             job._set_backend_cancel(BackendCancel.CONFIRMED)
             return
         context = CancelContext(job, self.options.drain_timeout_s, self._closing)
@@ -386,7 +435,7 @@ class JobRunner:
         try:
             hooks = entry.hooks or self._provider()
             outcome = hooks.cancel_on_backend(context)
-        except Exception as error:  # noqa: BLE001 - see _work
+        except BaseException as error:  # noqa: BLE001 - see _work
             _log.warning("Telling %s to cancel job %s failed: %s", self.backend, job.id, error)
             outcome = BackendCancel.FAILED
         job._set_backend_cancel(outcome)

@@ -71,13 +71,16 @@ class ProgressLines:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._last: tuple[str, int] | None = None
+        self._last = ("", -1)
 
     def report(self) -> None:
-        """Print a line if there is something new to say."""
+        """Print a line if there is something new to say; the end is told by whoever waits for it."""
         status = self._job.status
-        stage = status.progress.stage if status.progress else status.message
-        now = (stage or status.state.value, int(words.fraction(status) * 10))
+        if status.state.ended:
+            return
+        stage = (status.progress.stage if status.progress else "") or words.status_words(status)
+        now = (stage, int(words.fraction(status) * 10))
         if now != self._last:
             self._last = now
-            say(f"Movie Director: {words.status_words(status)} ({words.fraction(status):.0%})")
+            percent = f" ({words.fraction(status):.0%})" if status.progress else ""
+            say(f"Movie Director: {words.status_words(status)}{percent}")

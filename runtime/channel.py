@@ -39,9 +39,13 @@ class ProbeFinished:
 
 @dataclass(frozen=True)
 class Recovered:
-    """The journal was read: these jobs of an earlier session are being re-joined."""
+    """The journal was read: these jobs of an earlier session are being re-joined.
+
+    ``elsewhere`` are the servers of jobs that stay in the journal because the settings name another server now.
+    """
 
     job_ids: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
 
 
 ChannelItem: TypeAlias = JobEvent | ProbeFinished | Recovered

@@ -11,11 +11,13 @@ import json
 import logging
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..clients.errors import StorageError
 from ..clients.storage import prepare_folder, storage_errors_in
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 FORMAT = 1
 COMPACT_ABOVE_BYTES = 4 * 1024 * 1024
+ENDED_REMEMBERED = 1000
+"""So many ended jobs can't come back through a record that was on its way when they ended."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class JobJournal:
         self._lock = threading.Lock()
         self._unfinished: dict[str, JournalEntry] = {}
         self._tags: dict[str, Mapping[str, str]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._file: TextIO | None = None
         self._owned: BaseFileLock | None = None
         self._path = folder / f"jobs-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
@@ -53,11 +58,13 @@ class JobJournal:
         """Remember the tag that goes with a job's records; no I/O."""
         self._tags[job_id] = dict(tag)
 
-    def record(self, record: Mapping[str, Any]) -> None:
+    def record(self, record: Mapping[str, Any], *, first: bool = False) -> None:
         """Keep a job's record; it survives the end of this process when this returns. ``StorageError`` if it can't be
         written.
         """
         with self._lock:
+            if record["id"] in self._ended or (first and record["id"] in self._unfinished):
+                return
             entry = JournalEntry(dict(record), self._tags.get(record["id"], {}))
             self._unfinished[record["id"]] = entry
             self._append(_line_of(entry))
@@ -66,8 +73,16 @@ class JobJournal:
         """Keep that the job needs nothing more; ``outcome`` is for people who read the file."""
         with self._lock:
             self._tags.pop(job_id, None)
+            self._ended[job_id] = None
+            if len(self._ended) > ENDED_REMEMBERED:
+                self._ended.popitem(last=False)
             if self._unfinished.pop(job_id, None) is not None:
                 self._append(json.dumps({"format": FORMAT, "ended": job_id, "outcome": outcome}))
+
+    def unfinished(self) -> list[JournalEntry]:
+        """Return this process's own unfinished jobs."""
+        with self._lock:
+            return list(self._unfinished.values())
 
     def take_over(self) -> list[JournalEntry]:
         """Return the unfinished jobs of processes that have ended, and make them this process's own."""
@@ -92,7 +107,11 @@ class JobJournal:
             self._owned = None
 
     def _take_over_file(self, path: Path) -> list[JournalEntry]:
-        owned = _acquire(path)
+        try:
+            owned = _acquire(path)
+        except OSError as error:
+            _log.warning("The job journal %s can't be locked: %s", path.name, error)
+            return []
         if owned is None:
             return []
         try:
@@ -101,8 +120,8 @@ class JobJournal:
                 self.set_tag(entry.record["id"], entry.tag)
                 self.record(entry.record)
             path.unlink(missing_ok=True)
-        except OSError as error:
-            _log.warning("The job journal %s can't be read: %s", path.name, error)
+        except (OSError, StorageError) as error:
+            _log.warning("The job journal %s can't be taken over: %s", path.name, error)
             return []
         finally:
             _release(owned)
@@ -149,11 +168,17 @@ def _lines_of(file: Iterable[str]) -> Iterable[dict[str, Any]]:
     for text in file:
         try:
             line = json.loads(text)
-            usable = line["format"] == FORMAT and ("ended" in line or isinstance(line["record"]["id"], str))
+            usable = line["format"] == FORMAT and ("ended" in line or _is_entry(line))
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
         if usable:
             yield line
+
+
+def _is_entry(line: Mapping[str, Any]) -> bool:
+    record, tag = line["record"], line.get("tag", {})
+    texts = isinstance(record["id"], str) and isinstance(record["backend"], str)
+    return texts and isinstance(tag, dict) and all(isinstance(value, str) for value in tag.values())
 
 
 def _line_of(entry: JournalEntry) -> str:

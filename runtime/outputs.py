@@ -18,11 +18,20 @@ def sidecar_path(artifact: Path) -> Path:
     return artifact.with_name(artifact.name + ".json")
 
 
+def _free_path(path: Path) -> Path:
+    """Return the path, or one like it where a result of that very name is already."""
+    number = 2
+    while path.exists():
+        path = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        number += 1
+    return path
+
+
 def write_sidecars(job: Job, result: Result) -> None:
     """Write one beside each file of the result. A failure is logged: the result itself is safe."""
     for artifact in result.artifacts:
         try:
-            _write(sidecar_path(artifact.path), _contents(job, result, artifact))
+            _write(_free_path(sidecar_path(artifact.path)), _contents(job, result, artifact))
         except OSError as error:
             _log.warning("No sidecar could be written beside %s: %s", artifact.path.name, error)
 

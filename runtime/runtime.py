@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -10,22 +11,35 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..clients.errors import BackendError, JobDetached, JobNotFound, OfflineRefused, ValidationError
+from ..clients.base import DEMO_SERVER
+from ..clients.context import STAGE_QUEUED
+from ..clients.errors import (
+    APIError,
+    BackendError,
+    JobDetached,
+    JobLost,
+    JobNotFound,
+    NetworkError,
+    OfflineRefused,
+    StorageError,
+    ValidationError,
+)
 from ..clients.events import TERMINAL, Event, Failed, Queued, Succeeded
 from ..clients.jobs import Job, JobStatus
 from ..clients.registry import BACKENDS, BackendInfo
 from ..clients.requests import nearest_names
 from ..clients.runner import JobRunner
-from ..clients.transport.url import parse_server_url
 from .channel import EventChannel, JobEvent, ProbeFinished, Recovered
-from .demo import DemoServers
-from .journal import JobJournal
+from .journal import JobJournal, JournalEntry
+from .keeper import ClientKeeper, check_online, server_now, shutting_down
 from .outputs import write_sidecars
-from .settings import BackendSettings, RuntimeSettings
+from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from ..clients.base import BaseAPIClient, ServerInfo
     from ..clients.requests import Request
+
+_log = logging.getLogger(__name__)
 
 KEEP_FINISHED = 1000
 
@@ -47,16 +61,6 @@ class _Entry:
     tag: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class _ClientKey:
-    """What a client was made of: when any of it changes, the next job gets a new one."""
-
-    settings: BackendSettings
-    output_dir: str
-    demo: bool
-    demo_speed: float
-
-
 class Runtime:
     """Jobs for all backends: a lane for each, one channel to the main thread, one journal.
 
@@ -68,14 +72,12 @@ class Runtime:
         self.channel = EventChannel()
         self._settings = settings
         self._journal = JobJournal(settings.state_dir)
-        self._demo = DemoServers()
         self._lock = threading.Lock()
         self._runners: dict[str, JobRunner] = {}
         self._entries: dict[str, _Entry] = {}
         self._unreported: set[str] = set()
-        self._client_lock = threading.Lock()
-        self._clients: dict[str, tuple[_ClientKey, BaseAPIClient]] = {}
-        self._retired: list[tuple[JobRunner, BaseAPIClient]] = []
+        self._keeper = ClientKeeper(self._journal, self._users)
+        self._probes: set[str] = set()
         self._errands: list[threading.Thread] = []
         self._closed = False
 
@@ -103,7 +105,7 @@ class Runtime:
         off and the server is not on this machine.
         """
         info = self._info(backend)
-        self._check_online(info)
+        check_online(info, self._settings)
         return self._runner(info).submit(request, priority=priority, prepare=partial(self._follow, tag=dict(tag or {})))
 
     def cancel(self, job_id: str) -> bool:
@@ -141,8 +143,9 @@ class Runtime:
     def probe(self, backend: str) -> str:
         """Begin a connection test and return its id; ``ProbeFinished`` comes through the channel."""
         info = self._info(backend)
-        self._check_online(info)
+        check_online(info, self._settings)
         probe_id = str(uuid.uuid4())
+        self._probes.add(probe_id)
         self._run_errand(lambda: self._probe(info, probe_id), f"probe-{backend}")
         return probe_id
 
@@ -168,15 +171,9 @@ class Runtime:
             _started(partial(runner.close, detach=detach, timeout_s=timeout_s * 0.7), "close") for runner in runners
         ]
         _join(closing, deadline)
-        with self._client_lock:
-            clients = [client for _, client in (*self._clients.values(), *self._retired)]
-            self._clients.clear()
-            self._retired.clear()
-        for client in clients:
-            client.close(timeout_s=max(0.1, deadline - time.monotonic()))
+        self._keeper.close(deadline)
         _join(self._errands, deadline)
         self._journal.close()
-        self._demo.stop()
 
     # Lanes
 
@@ -192,22 +189,10 @@ class Runtime:
             )
         return info
 
-    def _check_online(self, info: BackendInfo) -> None:
-        settings = self._settings
-        if settings.demo_mode:
-            return
-        url = parse_server_url(settings.backends[info.name].base_url)
-        if not settings.online_access and not url.is_loopback:
-            raise OfflineRefused(
-                f"{info.label} is at {url}, which is not this machine, and Blender's online access is off.",
-                backend=info.name,
-                hint="Allow online access in Preferences > System, or use a server on this machine.",
-            )
-
     def _runner(self, info: BackendInfo) -> JobRunner:
         with self._lock:
             if self._closed:
-                raise _shutting_down()
+                raise shutting_down()
             runner = self._runners.get(info.name)
             if runner is None:
                 options = self._settings.options_for(info)
@@ -234,7 +219,7 @@ class Runtime:
     def _drop_oldest(self) -> None:
         if len(self._entries) <= KEEP_FINISHED:
             return
-        for job_id, entry in list(self._entries.items()):
+        for job_id, entry in self._entries.items():
             if entry.job.done():
                 del self._entries[job_id]
                 return
@@ -250,45 +235,22 @@ class Runtime:
                 self._unreported.discard(job.id)
 
     def _keep(self, job: Job, event: Event) -> None:
-        if isinstance(event, Queued) and job._stage == "queued" and not job.done():
-            self._journal.record(job.record())
+        if isinstance(event, Queued):
+            self._journal.record(job.record(), first=True)
         elif isinstance(event, Succeeded):
             write_sidecars(job, event.result)
-        left_running = isinstance(event, Failed) and isinstance(event.error, JobDetached)
-        if isinstance(event, TERMINAL) and not left_running:
+        if isinstance(event, TERMINAL) and not _may_still_be_fetched(job, event):
             self._journal.ended(job.id, type(event).__name__.lower())
 
     # On the workers
 
     def _client(self, info: BackendInfo) -> BaseAPIClient:
-        """Return the backend's client for the settings of now; made here, so that its imports cost a worker, not
-        Blender.
-        """
-        settings = self._settings
-        own = settings.backends[info.name]
-        key = _ClientKey(own, str(settings.output_dir), settings.demo_mode, settings.demo_speed)
-        with self._client_lock:
-            if self._closed:
-                raise _shutting_down()
-            known = self._clients.get(info.name)
-            if known is not None and known[0] == key:
-                return known[1]
-            url = self._demo.url(info.name, settings.demo_speed) if settings.demo_mode else own.base_url
-            client = info.client(
-                url,
-                api_key=None if settings.demo_mode else own.api_key,
-                headers={} if settings.demo_mode else dict(own.headers),
-                options=settings.options_for(info),
-                recorder=self._journal,
-            )
-            self._clients[info.name] = (key, client)
-            if known is not None:
-                self._retired.append((self._runners[info.name], known[1]))
-            unused = [pair for pair in self._retired if not pair[0].uses(pair[1])]
-            self._retired = [pair for pair in self._retired if pair not in unused]
-        for _, old in unused:
-            old.close()
-        return client
+        return self._keeper.client(info, self._settings)
+
+    def _users(self, backend: str) -> frozenset[str]:
+        return (
+            self._runners[backend].under_way() | self._probes if backend in self._runners else frozenset(self._probes)
+        )
 
     def _probe(self, info: BackendInfo, probe_id: str) -> None:
         found: ServerInfo | None = None
@@ -297,27 +259,54 @@ class Runtime:
             found = self._client(info).probe()
         except BackendError as error:
             failure = error
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer must get one
+            _log.exception("The connection test of %s failed unexpectedly", info.name)
+            failure = BackendError(f"The connection test failed: {error!r}.", code="internal", backend=info.name)
+        self._probes.discard(probe_id)
         self.channel.put(ProbeFinished(probe_id, info.name, found, failure))
 
     def _recover(self) -> None:
         job_ids: list[str] = []
-        for entry in self._journal.take_over():
-            try:
-                info = self._info(str(entry.record["backend"]))
-                job = self._runner(info).resume(entry.record, prepare=partial(self._follow, tag=dict(entry.tag)))
-            except BackendError:
-                self._journal.ended(entry.record["id"], "unusable")
-                continue
-            job_ids.append(job.id)
-        self.channel.put(Recovered(tuple(job_ids)))
+        elsewhere: dict[str, None] = {}
+        try:
+            self._journal.take_over()
+            for entry in self._journal.unfinished():
+                self._recover_entry(entry, job_ids, elsewhere)
+        finally:
+            self.channel.put(Recovered(tuple(job_ids), tuple(elsewhere)))
+
+    def _recover_entry(self, entry: JournalEntry, job_ids: list[str], elsewhere: dict[str, None]) -> None:
+        record = entry.record
+        known = self._entries.get(record["id"])
+        if known is not None and not known.job.done():
+            return
+        try:
+            info = self._info(str(record["backend"]))
+            server = record.get("server")
+            if server == DEMO_SERVER:
+                raise JobLost("Its demo server ended with the Blender that had it.")
+            if server is not None and server != server_now(info, self._settings):
+                elsewhere[str(server)] = None
+                return
+            job = self._runner(info).resume(record, prepare=partial(self._follow, tag=dict(entry.tag)), newest=True)
+        except BackendError as error:
+            _log.warning("A job of the journal can't be recovered: %s", error)
+            self._journal.ended(record["id"], "unusable")
+            return
+        job_ids.append(job.id)
 
     def _run_errand(self, work: Callable[[], None], name: str) -> None:
         self._errands = [errand for errand in self._errands if errand.is_alive()]
         self._errands.append(_started(work, name))
 
 
-def _shutting_down() -> BackendError:
-    return BackendError("Movie Director is shutting down.", code="client_closed", hint="Enable the extension again.")
+def _may_still_be_fetched(job: Job, event: Event) -> bool:
+    """Whether a job has failed in a way that leaves its result on the server, for a later session to fetch."""
+    if not isinstance(event, Failed) or job._stage == STAGE_QUEUED:
+        return False
+    error = event.error
+    on_the_way = isinstance(error, (NetworkError, APIError, StorageError, OfflineRefused, JobDetached))
+    return on_the_way or error.code == "client_closed"
 
 
 def _title(entry: _Entry) -> str:

@@ -51,7 +51,7 @@ def _draw_prompt(layout: UILayout, wishes: Any) -> None:
         column.prop(wishes, "negative_prompt", text="", icon="CANCEL", placeholder="What to avoid")
     else:
         column.prop(wishes, "prompt", text="", icon="TEXT")
-        column.prop(wishes, "negative_prompt", text="Avoid")
+        column.prop(wishes, "negative_prompt", text="", icon="CANCEL")
 
 
 def _draw_start(layout: UILayout, context: Context, wishes: Any) -> None:

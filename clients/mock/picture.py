@@ -9,9 +9,10 @@ import random
 from dataclasses import dataclass
 
 from .font import ROWS, glyph, plain, text_width, wrapped
+from .moods import Colour
 from .pixels import Breathe, Pixels, add, average, grey_row, no_breath
 from .png import encode
-from .scene import MOODS, Colour, Scene
+from .scene import Scene
 
 LEVELS = 64
 GRAIN = bytes(index % 7 for index in range(256))
@@ -226,6 +227,3 @@ class Sketch:
         for _ in range(noisy):
             rows = [average(row, self._chance.randbytes(len(row))) for row in rows]
         return encode(Pixels.from_rows(self._width, rows[: self._height]))
-
-
-__all__ = ["MOODS", "Picture", "Sketch"]

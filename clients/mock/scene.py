@@ -3,12 +3,11 @@
 import math
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
+from .landmarks import SHAPES, figure_spans
+from .moods import FIGURE_WORDS, LAND_WORDS, LANDMARKS, MOOD_WORDS, MOODS, Colour
 from .pixels import Breathe, average, doubled, masked
-
-Colour = tuple[float, float, float]
 
 MAX_COARSE = 224
 
@@ -127,11 +126,15 @@ class Scene:
             near = 0.22 + 0.78 * (index + 1) / count if not low else 1.0
             top = self.horizon + self.height * (low + 0.036 * index * (index + 1) / 2 - 0.02)
             heights = self._ridge(index, count, top, near)
-            if nearest and index == count - 1:
-                self._furnish(heights)
+            last = nearest and index == count - 1
+            away = -1 if self.sun_x > self.width / 2 else 1
+            if last and self.landmark is not None:
+                SHAPES[self.landmark](heights, self.sun_x + away * self.width * 0.24, self.height * 0.2)
             colour = _mixed_colour(haze, self.mood.near, min(1.0, 0.18 + 0.82 * near**1.25))
             mist = _mixed_colour(colour, haze, 0.5 * (1 - near) + 0.16)
             self._fill(rows, heights, colour, mist, breathe)
+            if last and self.figure:
+                self._walk(rows, heights, self.sun_x + away * self.width * 0.08, colour)
             if self.land == "city" and index < count - 1:
                 self._windows(rows, heights, near)
 
@@ -153,14 +156,17 @@ class Scene:
             self._plant(heights, near)
         return heights
 
-    def _furnish(self, heights: list[float]) -> None:
-        """What stands on the nearest ridge, against the light: a figure, and a landmark on the other side."""
-        away = -1 if self.sun_x > self.width / 2 else 1
-        if self.figure:
-            self._stand(heights, self.sun_x + away * self.width * 0.11)
-        if self.landmark is not None:
-            middle = self.sun_x + away * self.width * (0.30 if self.figure else 0.19)
-            SHAPES[self.landmark](heights, middle, self.height * 0.2)
+    def _walk(self, rows: list[bytearray], heights: list[float], middle: float, colour: Colour) -> None:
+        """Someone on the nearest ridge, against the light; edges soft by a pixel."""
+        tall = self.height * 0.15
+        sole = heights[int(middle)] + tall * 0.03
+        for y in range(max(0, int(sole - tall)), min(self.height, int(sole) + 1)):
+            for begin, end in figure_spans(min(1.0, max(0.0, (y + 0.5 - sole + tall) / tall))):
+                left, right = middle + begin * tall, middle + end * tall
+                for x in range(max(0, int(left)), min(self.width, int(right) + 1)):
+                    cover = min(x + 1.0, right) - max(float(x), left)
+                    pixel = slice(3 * x, 3 * x + 3)
+                    rows[y][pixel] = _mixed(rows[y][pixel], colour, min(1.0, max(0.0, cover)))
 
     def _build(self, heights: list[float], near: float) -> None:
         x = 0
@@ -191,19 +197,6 @@ class Scene:
                 out = abs(x - middle) / half
                 jag = 0.10 * math.sin(out * 21) * out
                 heights[x] = min(heights[x], ground[x] - tall * max(0.0, 1 - out**0.82 + jag))
-
-    def _stand(self, heights: list[float], middle: float) -> None:
-        """A standing figure in a long coat."""
-        tall = self.height * 0.13
-
-        def outline(out: float) -> float:
-            if out < 0.052:
-                return 0.94 + math.sqrt(0.052**2 - out**2)
-            if out < 0.118:
-                return 0.75 - 1.4 * (out - 0.052)
-            return (0.17 - out) * 9
-
-        lift(heights, middle, tall, 0.2, outline)
 
     def _fill(
         self, rows: list[bytearray], heights: list[float], colour: Colour, mist: Colour, breathe: Breathe

@@ -26,7 +26,7 @@ Route = Callable[[Request], Response]
 
 
 class Pace:
-    """How fast the mock's pretended work goes, and whether it goes on."""
+    """How fast the mock's pretended work goes; ``wait`` ends early when the server stops."""
 
     def __init__(self, speed: float, stopping: threading.Event) -> None:
         if not speed > 0:
@@ -36,6 +36,10 @@ class Pace:
 
     def seconds(self, seconds: float) -> float:
         return seconds / self.speed
+
+    def wait(self, seconds: float) -> bool:
+        """Pretends to work for so long; True if the server is stopping."""
+        return self.stopping.wait(self.seconds(seconds))
 
 
 class MockServer:

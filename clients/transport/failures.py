@@ -41,9 +41,9 @@ def translated(error: BaseException, url: str, *, phase: str, interrupted: bool)
     if interrupted:
         return broken_off(url)
     place = urlsplit(url).netloc.rpartition("@")[2]
-    causes = list(_causes(error))
+    beneath = list(causes(error))
     for kind, make in _TABLE:
-        found = next((each for each in causes if isinstance(each, kind)), None)
+        found = next((each for each in beneath if isinstance(each, kind)), None)
         if found is not None:
             return make(found, place, phase)
     return NetworkError(f"Talking to {place} failed: {_words(error)}.", context={"server": place})
@@ -60,7 +60,7 @@ def broken_off(url: str) -> ConnectionLost:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and what lies beneath it: urllib3 wraps, and says the cause as an argument or a ``reason``."""
     seen: set[int] = set()
     waiting: list[object] = [error]
@@ -75,7 +75,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _words(error: BaseException) -> str:
     """Say what is wrong without the wrappings: of the deepest cause in the system's words, if it has some."""
-    deepest = [each for each in _causes(error) if isinstance(each, OSError)]
+    deepest = [each for each in causes(error) if isinstance(each, OSError)]
     told = deepest[-1] if deepest else error
     return getattr(told, "strerror", None) or str(told) or type(told).__name__
 

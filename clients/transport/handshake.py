@@ -7,7 +7,7 @@ import hashlib
 import http.client
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from ..errors import (
@@ -20,6 +20,7 @@ from ..errors import (
     RateLimited,
     ServerError,
 )
+from .headers import merged_headers
 from .url import ServerURL
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -55,8 +56,8 @@ class Handshake:
             "Sec-WebSocket-Key": key,
             "Sec-WebSocket-Version": "13",
         }
-        lines = _merged({"Host": parts.netloc, "User-Agent": "MovieDirector"}, headers, fixed)
-        head = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in lines), "", ""]
+        lines = merged_headers({"Host": parts.netloc, "User-Agent": "MovieDirector"}, headers, fixed)
+        head = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items()), "", ""]
         self.request = "\r\n".join(head).encode("latin-1")
 
     def check(self, answer: bytes) -> None:
@@ -97,11 +98,6 @@ class Handshake:
             context={"server": self._place, **context},
             hint="Is this the right server? Does a proxy before it let websockets through?",
         )
-
-
-def _merged(*layers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Join headers; the later ones replace the earlier, whatever the case of their letters."""
-    return {name.lower(): (name, layer[name]) for layer in layers for name in layer}.values()
 
 
 class _Received:

@@ -26,6 +26,11 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
+def merged_headers(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Join headers; the later ones replace the earlier, whatever the case of their letters."""
+    return dict({name.lower(): (name, layer[name]) for layer in layers for name in layer}.values())
+
+
 def _invalid(problem: str) -> ValidationError:
     return ValidationError(
         problem,

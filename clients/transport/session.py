@@ -22,7 +22,8 @@ from ..errors import (
 )
 from ..interrupt import Interrupter
 from ..options import ClientOptions
-from .headers import checked_headers
+from .failures import causes
+from .headers import checked_headers, merged_headers
 from .http import Response, Timeouts, Transport
 from .jsontext import decode_json
 from .redaction import Redactor
@@ -216,26 +217,31 @@ class HTTPSession:
     def _headers_for(self, place: ServerURL, headers: Mapping[str, str]) -> dict[str, str]:
         """Return what may be sent there: to another origin nothing of the user's."""
         if place.origin == self.url.origin:
-            return {**_OWN_HEADERS, **headers, **self._headers}
-        return {**_OWN_HEADERS, **{name: headers[name] for name in headers if name.lower() in _FOR_ANY_ORIGIN}}
+            return merged_headers(_OWN_HEADERS, headers, self._headers)
+        harmless = {name: headers[name] for name in headers if name.lower() in _FOR_ANY_ORIGIN}
+        return merged_headers(_OWN_HEADERS, harmless)
 
     def _redirected(self, method: str, place: ServerURL, target: str, location: str) -> tuple[ServerURL, str]:
-        """Return where a redirect leads, if it may be followed.
-
-        From this machine it is not followed to others: that would get round Blender's switch for online access.
-        """
+        """Return where a redirect leads; ``ProtocolError`` (code ``redirected``) if it may not be followed."""
         other, there = None, ""
         with suppress(ValueError, ValidationError):
             there = urljoin(target, quote(location.encode("latin-1"), safe=_SAFE_IN_URL))
             other = parse_server_url(there)
-        follow = method in ("GET", "HEAD") and bool(location)
-        if other is None or not follow or (place.is_loopback and not other.is_loopback):
+        if other is None or method not in ("GET", "HEAD") or not location or not self._may_follow(place, other, there):
             raise ProtocolError(
                 f"{self.url} sends this request on to {other.origin if other else 'an address that can not be used'}.",
                 code="redirected",
                 hint="If that is the server, set it as the address; a login page may also stand before the server.",
             )
         return other, there
+
+    def _may_follow(self, place: ServerURL, other: ServerURL, there: str) -> bool:
+        """Not from this machine to others, which would get round Blender's switch for online access; and not with a
+        key in the address to another origin.
+        """
+        if place.is_loopback and not other.is_loopback:
+            return False
+        return other.origin == self.url.origin or self.redact(there) == there
 
     def _finish(self, error: BackendError) -> BackendError:
         """Name the backend in the error and take the secrets out of it."""
@@ -245,13 +251,8 @@ class HTTPSession:
         error.context = {
             key: self.redact(each) if isinstance(each, str) else each for key, each in error.context.items()
         }
-        cause: BaseException | None = error
-        while cause is not None:
-            if self.redact(repr(cause)) != repr(cause):
-                # the server has put a secret into its malformed answer
-                error.__cause__ = error.__context__ = None
-                break
-            cause = cause.__cause__ or cause.__context__
+        if any(self.redact(repr(cause)) != repr(cause) for cause in causes(error)):
+            error.__cause__ = error.__context__ = None  # the server has put a secret into its malformed answer
         return error
 
 

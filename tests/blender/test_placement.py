@@ -71,6 +71,50 @@ def test_a_picture_deleted_meanwhile_is_said_so(comfyui: Any) -> None:
     assert "can't be read" in placement_of(job).message
 
 
+def test_a_result_waits_while_blender_is_busy(comfyui: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    placement, pump = own("blender.placement"), own("blender.pump")
+    job = start_job(steps=1)
+    monkeypatch.setattr(placement, "obstacle", lambda: "Placed when the render is done")
+    job.result(timeout=60)
+    while placement_of(job) is None:
+        own("blender.session").runtime().channel.wait(0.1)
+        pump.tick()
+    pump.tick()
+    assert not placement_of(job).settled
+    assert placement_of(job).message == "Placed when the render is done"
+    assert own("blender.session").active()
+    monkeypatch.undo()
+    pump.tick()
+    assert placement_of(job).state.value == "placed"
+
+
+def test_one_result_a_tick(comfyui: Any) -> None:
+    pump, session = own("blender.pump"), own("blender.session")
+    jobs = [start_job(prompt=f"picture {number}", steps=1) for number in range(3)]
+    for job in jobs:
+        job.result(timeout=60)
+    while len(session.board.placements) + len(session.runtime().channel.drain(0.0, 0)) < len(jobs):
+        placed = len(strips())
+        session.runtime().channel.wait(0.1)
+        pump.tick()
+        assert len(strips()) <= placed + 1
+    pump_until(lambda: not session.board.queue)
+    assert len(strips()) == 3
+
+
+def test_a_tick_survives_what_blender_does_not_take(comfyui: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise RuntimeError("Blender says no")
+
+    monkeypatch.setattr(own("blender.placement"), "load_image", refuse)
+    job = start_job(steps=1)
+    pump_until(lambda: settled(job))
+    assert placement_of(job).state.value == "failed"
+    assert "Blender says no" in placement_of(job).message
+    monkeypatch.undo()
+    assert bpy.ops.movie_director.place_result(job_id=job.id) == {"FINISHED"}
+
+
 def test_free_channel_is_above_what_is_there(picture: Path) -> None:
     sequencer = own("blender.sequencer")
     scene = bpy.context.scene

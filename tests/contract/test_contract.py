@@ -277,6 +277,19 @@ def test_a_detached_job_is_resumed_by_its_record_in_another_client(driver, make_
 
 
 @finished
+def test_a_record_taken_at_once_never_submits_twice(driver, backend, make_client):
+    client = make_client()
+    job = client.submit(driver.quick())
+    record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
+    job.result(HANG_GUARD_S)
+    posts = len([request for request in backend.requests if request.method == "POST"])
+    again = make_client().resume(record)
+    assert again._ended.wait(HANG_GUARD_S)
+    assert len([request for request in backend.requests if request.method == "POST"]) == posts
+    assert client.can_rejoin() == (again.status.state is JobState.SUCCEEDED)
+
+
+@finished
 def test_a_finished_job_s_result_is_fetched_again_by_its_record(driver, make_client):
     first = make_client()
     job = first.submit(driver.quick())

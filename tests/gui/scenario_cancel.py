@@ -53,7 +53,7 @@ def scenario() -> steps.Steps:
         steps.check("the render settings are the user's", engine != "BLENDER_WORKBENCH", engine)
         yield lambda: not steps.own("blender.pump").running()
         steps.check("the pump's timer has ended", True)
-        steps.check("no handler is left", not _own_handlers(), _own_handlers())
+        steps.check("no handler is left", not steps.own_handlers(), steps.own_handlers())
         yield 1.0
         yield steps.ask(do="picture", name="done")
 
@@ -62,10 +62,6 @@ def _work() -> bool:
     bpy.data.objects["Cube"].location.x += 1.0
     bpy.context.view_layer.update()
     return bpy.data.objects["Cube"].matrix_world.translation.x > 0.5
-
-
-def _own_handlers() -> list[str]:
-    return [each.__name__ for each in bpy.app.handlers.load_post if each.__module__.startswith(steps.PACKAGE)]
 
 
 steps.run(scenario)

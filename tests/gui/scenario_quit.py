@@ -18,9 +18,10 @@ def scenario() -> steps.Steps:
     folder = steps.FOLDER / "child"
     folder.mkdir()
     script = Path(__file__).with_name("quitting_blender.py")
+    prepare = f"import sys; sys.path.insert(0, {str(script.parent)!r})"
     with (folder / "output.txt").open("wb") as output:
         child = subprocess.Popen(
-            [bpy.app.binary_path, "-noaudio", "--python", str(script)],
+            [bpy.app.binary_path, "-noaudio", "--python-expr", prepare, "--python", str(script)],
             env={**os.environ, "MD_GUI_FOLDER": str(folder)},
             stdout=output,
             stderr=output,

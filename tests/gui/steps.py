@@ -112,6 +112,11 @@ def strips() -> list[Any]:
     return list(sequencer.strips_of(sequencer.scene_of(bpy.context)))
 
 
+def own_handlers() -> list[str]:
+    """Return the extension's handlers in Blender."""
+    return [each.__name__ for each in bpy.app.handlers.load_post if each.__module__.startswith(PACKAGE)]
+
+
 def run(scenario: Callable[[], Steps]) -> None:
     """Run a scenario on Blender's timer and write its verdict."""
     steps = scenario()

@@ -18,7 +18,7 @@ HANG_GUARD_S = 60
 
 
 def record(job_id, stage="sent"):
-    return {"id": job_id, "stage": stage, "request": {"prompt": "x"}}
+    return {"id": job_id, "backend": "scripted", "stage": stage, "request": {"prompt": "x"}}
 
 
 def files(folder):
@@ -101,6 +101,10 @@ def test_a_finished_journal_leaves_no_file(opened, tmp_path):
         b'{"format": 1}\n',
         b'{"format": 1, "record": 5}\n',
         b'{"format": 1, "record": {"id": 5}}\n',
+        b'{"format": 1, "record": {"id": "c"}}\n',
+        b'{"format": 1, "record": {"id": "c", "backend": 5}}\n',
+        b'{"format": 1, "record": {"id": "c", "backend": "b"}, "tag": "text"}\n',
+        b'{"format": 1, "record": {"id": "c", "backend": "b"}, "tag": {"scene": 5}}\n',
         b"[]\n",
         b"5\n",
         b"[" * 100_000 + b"\n",
@@ -121,6 +125,38 @@ def test_a_journal_cut_at_any_byte_gives_the_jobs_that_are_whole(opened, tmp_pat
         path.write_bytes(whole[:cut])
         ids = list(journal_module.read_unfinished(path))
         assert ids == (["a"] if first <= cut < len(whole) - 1 else ["a", "b"] if cut >= len(whole) - 1 else [])
+
+
+def test_a_record_that_was_overtaken_changes_nothing(opened, tmp_path):
+    journal = opened(tmp_path)
+    journal.record(record("a", "sent"))
+    journal.record(record("a", "queued"), first=True)
+    journal.record(record("b", "queued"), first=True)
+    assert [entry.record["stage"] for entry in journal.unfinished()] == ["sent", "queued"]
+    journal.ended("a", "cancelled")
+    journal.record(record("a", "accepted"))
+    journal.close()
+    assert [entry.record["id"] for entry in opened(tmp_path).take_over()] == ["b"]
+
+
+def test_only_so_many_ended_jobs_are_remembered(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal_module, "ENDED_REMEMBERED", 2)
+    journal = opened(tmp_path)
+    for number in range(5):
+        journal.ended(str(number), "succeeded")
+    assert list(journal._ended) == ["3", "4"]
+
+
+def test_a_journal_that_can_not_be_locked_is_left_for_later(opened, tmp_path, monkeypatch, caplog):
+    path = left_behind(tmp_path, "a")
+
+    def refuse(_path):
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(journal_module, "_acquire", refuse)
+    assert opened(tmp_path).take_over() == []
+    assert "can't be locked" in caplog.text
+    assert path.exists()
 
 
 def test_a_long_journal_is_compacted_to_what_is_unfinished(opened, tmp_path, monkeypatch):
@@ -150,7 +186,7 @@ def test_a_journal_that_can_not_be_read_is_left_for_later(opened, tmp_path, monk
 
     monkeypatch.setattr(journal_module, "read_unfinished", refuse)
     assert opened(tmp_path).take_over() == []
-    assert "can't be read" in caplog.text
+    assert "can't be taken over" in caplog.text
     assert path.exists()
 
 
@@ -163,7 +199,7 @@ import sys
 from pathlib import Path
 from movie_director.runtime.journal import JobJournal
 journal = JobJournal(Path(sys.argv[1]))
-journal.record({"id": "killed", "stage": "sent"})
+journal.record({"id": "killed", "backend": "scripted", "stage": "sent"})
 print("written", flush=True)
 sys.stdin.read()
 """

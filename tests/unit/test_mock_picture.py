@@ -10,7 +10,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from movie_director.clients.mock import scene
+from movie_director.clients.mock import moods
 from movie_director.clients.mock.font import glyph, plain, text_width, wrapped
 from movie_director.clients.mock.picture import AMBER, INK, Picture, Sketch
 from movie_director.clients.mock.pixels import Pixels, add, average, doubled, masked
@@ -220,17 +220,17 @@ def test_the_picture_that_was_sent_shows() -> None:
     assert abs(brightness(image, 60, 150) - brightness(again, 60, 150)) < 6
 
 
-@pytest.mark.parametrize("mood", scene.MOOD_WORDS)
-@pytest.mark.parametrize("land", scene.LAND_WORDS)
+@pytest.mark.parametrize("mood", moods.MOOD_WORDS)
+@pytest.mark.parametrize("land", moods.LAND_WORDS)
 def test_every_mood_and_land_can_be_asked_for(mood: str, land: str) -> None:
-    words = f"{scene.MOOD_WORDS[mood].split()[-1]} {scene.LAND_WORDS[land].split()[-1]}"
+    words = f"{moods.MOOD_WORDS[mood].split()[-1]} {moods.LAND_WORDS[land].split()[-1]}"
     own = Scene(f"{words} {words}", 4, 96, 54)
     assert own.land == land
     rows = own.rows(lambda: None)
     assert [len(row) for row in rows] == [3 * 96] * 54
 
 
-@pytest.mark.parametrize("landmark", scene.LANDMARKS)
+@pytest.mark.parametrize("landmark", moods.LANDMARKS)
 def test_landmarks_and_figures_stand_on_the_ground(landmark: str) -> None:
     with_it = Scene(f"a {landmark} and a man in the desert at noon", 2, 192, 108)
     without = Scene("in the desert at noon", 2, 192, 108)

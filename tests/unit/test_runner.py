@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, scripted
@@ -65,6 +66,7 @@ def test_waiting_jobs_hear_of_each_new_position():
         last_reader = waiting[2].events()
         assert next(last_reader).position == 2
         waiting[0].cancel()
+        assert next(last_reader).position == 1
         gate.open.set()
         waiting[2].result(HANG_GUARD_S)
         positions = [event.position for event in last_reader if isinstance(event, events.Queued)]
@@ -315,14 +317,21 @@ def test_an_unsubscribed_listener_hears_nothing_more():
         assert "Succeeded" not in seen
 
 
-def test_after_close_callbacks_run_on_the_caller():
+def test_after_close_callbacks_still_run_and_not_on_the_caller():
     client = scripted()
     job = client.submit(ScriptedRequest())
     job.result(HANG_GUARD_S)
     client.close()
-    called = []
-    job.add_done_callback(called.append)
-    assert called == [job]
+    threads, called = [], threading.Event()
+
+    def callback(_job):
+        threads.append(threading.current_thread())
+        called.set()
+
+    job.add_done_callback(callback)
+    assert called.wait(HANG_GUARD_S)
+    assert threads[0] is not threading.current_thread()
+    threads[0].join(HANG_GUARD_S)
 
 
 def test_the_oldest_finished_jobs_are_dropped_from_memory():
@@ -347,6 +356,7 @@ def test_forget_takes_finished_jobs_only():
         job.result(HANG_GUARD_S)
         wait_for(lambda: not client.runner.busy())
         client.forget(job.id)
+        assert not job.cancel()
         for ask in (client.get_status, client.cancel, client.get_result, client.forget):
             with pytest.raises(errors.JobNotFound):
                 ask(job.id)
@@ -385,8 +395,159 @@ def test_resume_rejoins_what_was_sent_and_runs_what_was_not():
         again = fresh.resume(record)
         assert again.id == sent.id
         assert again.result(HANG_GUARD_S).text == f"backend-{sent.id} sent sent"
-        unsent = {**record, "stage": "queued", "backend_id": None}
-        assert fresh.resume(unsent).result(HANG_GUARD_S).text == "done"
+
+
+def lost(_job):
+    raise errors.JobLost("never heard of it")
+
+
+def test_an_early_record_asks_the_server_before_anything_is_sent():
+    with scripted() as client:
+        record = client.submit(ScriptedRequest()).record()
+    record = {**record, "stage": "queued"}
+    with scripted() as fresh:
+        fresh.on_rejoin = lambda _job: Result(text="found")
+        assert fresh.resume(record).result(HANG_GUARD_S).text == "found"
+    with scripted() as fresh:
+        fresh.on_rejoin = lost
+        assert fresh.resume(record).result(HANG_GUARD_S).text == "done"
+        assert isinstance(fresh.resume({**record, "stage": "sent"}).exception(HANG_GUARD_S), errors.JobLost)
+    with scripted() as fresh:
+        fresh.on_rejoin, fresh.rejoins = lost, False
+        assert isinstance(fresh.resume(record).exception(HANG_GUARD_S), errors.JobLost)
+        assert fresh.runner.resume(record, newest=True).result(HANG_GUARD_S).text == "done"
+
+
+def test_two_resumes_at_once_make_one_job():
+    gate, jobs = Gate(), []
+    with scripted() as client:
+        record = {**client.submit(ScriptedRequest()).record(), "id": "twice"}
+        client.on_rejoin = gate
+        threads = [threading.Thread(target=lambda: jobs.append(client.resume(record))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG_GUARD_S)
+        gate.open.set()
+        assert len({id(job) for job in jobs}) == 1
+
+
+def test_a_request_is_a_copy_that_the_caller_can_not_change():
+    gate = Gate()
+    with scripted(gate, max_workers=1) as client:
+        client.submit(ScriptedRequest())
+        gate.wait_begun()
+        metadata = {"take": [1]}
+        job = client.submit(ScriptedRequest(metadata=metadata))
+        metadata["take"].append(2)
+        assert job.request.metadata == {"take": [1]}
+        unpicklable = {"take": lambda: None}
+        assert client.submit(ScriptedRequest(metadata=unpicklable)).request.metadata == unpicklable
+        gate.open.set()
+
+
+def test_a_lane_that_is_made_narrower_runs_fewer_jobs():
+    gate, peak, running = Gate(), [], set()
+
+    def behaviour(job):
+        running.add(job.job_id)
+        peak.append(len(running))
+        try:
+            return gate(job)
+        finally:
+            running.discard(job.job_id)
+
+    with scripted(behaviour, max_workers=3) as client:
+        first = [client.submit(ScriptedRequest()) for _ in range(3)]
+        for _ in first:
+            gate.wait_begun()
+        client.runner.options = replace(client.options, max_workers=1)
+        later = [client.submit(ScriptedRequest()) for _ in range(4)]
+        gate.open.set()
+        for job in (*first, *later):
+            job.result(HANG_GUARD_S)
+    assert peak[:3] == [1, 2, 3]
+    assert max(peak[3:]) <= 3
+    assert peak[-1] == 1
+
+
+def test_a_minted_id_is_kept_though_the_job_was_cancelled_meanwhile():
+    posting, answered, ids = threading.Event(), threading.Event(), []
+
+    def behaviour(job):
+        job.sending()
+        posting.set()
+        assert answered.wait(HANG_GUARD_S)
+        job.submitted("minted")
+        return Result()
+
+    def on_cancel(context):
+        ids.append(context.backend_id)
+        return BackendCancel.CONFIRMED
+
+    with scripted(behaviour) as client:
+        client.on_cancel = on_cancel
+        job = client.submit(ScriptedRequest())
+        assert posting.wait(HANG_GUARD_S)
+        job.cancel()
+        answered.set()
+        wait_for(lambda: ids == ["minted"])
+
+
+def test_a_cancelled_job_is_not_sent_any_more():
+    begun, go_on, kept = threading.Event(), threading.Event(), []
+
+    class Recorder:
+        def record(self, record):
+            kept.append(record["stage"])
+
+    def behaviour(job):
+        begun.set()
+        assert go_on.wait(HANG_GUARD_S)
+        job.sending()
+        return Result()
+
+    client = ScriptedClient(options=ClientOptions(), recorder=Recorder())
+    client.behaviour = behaviour
+    with client:
+        job = client.submit(ScriptedRequest())
+        assert begun.wait(HANG_GUARD_S)
+        job.cancel()
+        go_on.set()
+        wait_for(lambda: not client.runner.busy())
+    assert kept == []
+
+
+def test_a_listener_that_wants_to_exit_ends_nothing():
+    heard = threading.Event()
+
+    def leave(_event):
+        raise SystemExit
+
+    with scripted() as client:
+        job = client.submit(ScriptedRequest())
+        job.add_listener(leave)
+        job.add_done_callback(lambda _job: heard.set())
+        assert heard.wait(HANG_GUARD_S)
+
+
+def test_a_job_that_ends_while_its_listeners_are_called_gets_its_callbacks():
+    with scripted() as client:
+        for _ in range(300):
+            ended = threading.Event()
+            job = client.runner.submit(
+                ScriptedRequest(), prepare=lambda job, ended=ended: job.add_done_callback(lambda _job: ended.set())
+            )
+            assert ended.wait(HANG_GUARD_S)
+            assert names(job)[0] == "Queued"
+
+
+def test_a_closed_client_makes_no_new_connections():
+    client = scripted()
+    client.close()
+    with pytest.raises(errors.BackendError) as caught:
+        _ = client.http
+    assert caught.value.code == "client_closed"
 
 
 def test_a_waiting_resumed_job_that_is_cancelled_is_told_to_the_backend():

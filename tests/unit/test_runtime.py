@@ -224,7 +224,7 @@ def test_online_access_off_refuses_other_machines_but_not_loopback_or_demo(runti
 
 
 def test_demo_mode_is_only_another_address_without_the_user_s_key(runtime, scripts, settings, monkeypatch):
-    monkeypatch.setattr(runtime._demo, "url", lambda backend, _speed: f"http://127.0.0.1:77/{backend}")
+    monkeypatch.setattr(runtime._keeper._demo, "url", lambda backend, _speed: f"http://127.0.0.1:77/{backend}")
     away = replace(settings.backends["scripted"], base_url="http://192.0.2.1:8188")
     runtime.configure(replace(settings, backends={"scripted": away}, demo_mode=True))
     runtime.submit("scripted", ScriptedRequest()).result(HANG_GUARD_S)
@@ -313,6 +313,131 @@ def test_an_unusable_record_is_dropped_and_the_others_are_recovered(scripts, set
     assert Recovered((job.id,)) in items
     second.close()
     assert list(settings.state_dir.iterdir()) == []
+
+
+def failing_after_sending(error):
+    def behaviour(job):
+        job.sending(step="sent")
+        raise error
+
+    return behaviour
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (errors.ConnectionLost("cut"), True),
+        (errors.StorageError("full"), True),
+        (errors.PermissionDenied("proxy", status=403), True),
+        (errors.JobLost("gone"), False),
+        (errors.OutOfMemory("too big"), False),
+        (errors.ValidationError("wrong"), False),
+    ],
+)
+def test_a_failure_that_leaves_the_result_on_the_server_stays_in_the_journal(scripts, settings, error, kept):
+    scripts.behaviour = failing_after_sending(error)
+    first = Runtime(settings)
+    job = first.submit("scripted", ScriptedRequest())
+    drain_until(first, ended)
+    scripts.on_rejoin = lambda _job: Result(text="fetched")
+    first.recover()
+    (item,) = [each for each in drain_until(first, recovered) if isinstance(each, Recovered)]
+    assert item.job_ids == ((job.id,) if kept else ())
+    if kept:
+        drain_until(first, ended)
+        assert first.job(job.id).result(0).text == "fetched"
+    first.close()
+    assert list(settings.state_dir.iterdir()) == []
+
+
+def recovered(items):
+    return any(isinstance(item, Recovered) for item in items)
+
+
+def test_a_job_under_way_is_not_recovered_beside_itself(runtime, scripts):
+    gate = scripts.behaviour = Gate()
+    runtime.submit("scripted", ScriptedRequest())
+    gate.wait_begun()
+    runtime.recover()
+    (item,) = [each for each in drain_until(runtime, recovered) if isinstance(each, Recovered)]
+    assert item.job_ids == ()
+    gate.open.set()
+
+
+def test_a_job_of_another_server_waits_in_the_journal_until_the_settings_name_it_again(scripts, settings):
+    gate = scripts.behaviour = Gate()
+    first = Runtime(settings)
+    job = first.submit("scripted", ScriptedRequest())
+    gate.wait_begun()
+    first.close()
+    for url, found in (("http://127.0.0.1:10", False), ("no scheme but a bad port:x", False), ("127.0.0.1:9/", True)):
+        moved = replace(settings.backends["scripted"], base_url=url)
+        runtime = Runtime(replace(settings, backends={"scripted": moved}))
+        runtime.recover()
+        (item,) = [each for each in drain_until(runtime, recovered) if isinstance(each, Recovered)]
+        assert item == (Recovered((job.id,)) if found else Recovered((), ("http://127.0.0.1:9",)))
+        if found:
+            drain_until(runtime, ended)
+        runtime.close()
+    assert list(settings.state_dir.iterdir()) == []
+
+
+def test_demo_jobs_are_cancelled_at_the_end_and_never_recovered(scripts, settings, monkeypatch):
+    gate = scripts.behaviour = Gate()
+    monkeypatch.setattr("movie_director.runtime.keeper.DemoServers.url", lambda *_given: "http://127.0.0.1:77")
+    first = Runtime(replace(settings, demo_mode=True))
+    job = first.submit("scripted", ScriptedRequest())
+    gate.wait_begun()
+    record = job.record()
+    first.close()
+    assert job.cancelled()
+    assert scripts.clients[0].told == [job.id]
+    second = Runtime(settings)
+    second._journal.record(record)
+    second.recover()
+    (item,) = [each for each in drain_until(second, recovered) if isinstance(each, Recovered)]
+    assert item == Recovered(())
+    second.close()
+    assert list(settings.state_dir.iterdir()) == []
+
+
+def test_a_waiting_job_is_refused_when_online_access_is_switched_off(runtime, scripts, settings):
+    away = {"scripted": replace(settings.backends["scripted"], base_url="http://192.0.2.1:8188")}
+    runtime.configure(replace(settings, backends=away, online_access=True))
+    gate = scripts.behaviour = Gate()
+    runtime.submit("scripted", ScriptedRequest())
+    gate.wait_begun()
+    waiting = runtime.submit("scripted", ScriptedRequest())
+    runtime.configure(replace(settings, backends=away, online_access=False))
+    gate.open.set()
+    assert isinstance(waiting.exception(HANG_GUARD_S), errors.OfflineRefused)
+
+
+def test_a_connection_test_that_fails_unexpectedly_still_answers(runtime, scripts):
+    runtime.probe("scripted")
+    drain_until(runtime, bool)
+
+    def fail():
+        raise ZeroDivisionError
+
+    scripts.clients[0].on_probe = fail
+    runtime.probe("scripted")
+    (item,) = drain_until(runtime, bool)
+    assert item.error.code == "internal"
+
+
+def test_a_sidecar_never_replaces_a_result_of_its_name(runtime, scripts, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    picture, data = folder / "a.png", folder / "a.png.json"
+    picture.write_bytes(b"png")
+    data.write_bytes(b"the server's own")
+    artifact = Artifact(picture, "image", "image/png", 3, "00", "a.png")
+    scripts.behaviour = lambda _job: Result(artifacts=(artifact,))
+    runtime.submit("scripted", ScriptedRequest())
+    drain_until(runtime, ended)
+    assert data.read_bytes() == b"the server's own"
+    assert json.loads((folder / "a.png.2.json").read_text())["artifact"]["source"] == "a.png"
 
 
 def test_closing_is_bounded_and_leaves_no_thread(runtime, scripts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movie_director.clients.errors import ValidationError
-from movie_director.clients.transport.headers import checked_headers
+from movie_director.clients.transport.headers import checked_headers, merged_headers
 
 
 def test_good_ones_pass():
@@ -31,3 +31,7 @@ def test_a_name_that_is_none_is_refused(name):
     with pytest.raises(ValidationError) as caught:
         checked_headers({name: "x"})
     assert caught.value.code == "invalid_header"
+
+
+def test_later_headers_replace_earlier_ones():
+    assert merged_headers({"A": "1", "B": "2"}, {"b": "3"}, {"C": "4"}) == {"A": "1", "b": "3", "C": "4"}

@@ -278,9 +278,10 @@ def test_a_get_follows_within_the_server_with_its_headers(open_session, line, lo
     def script(peer):
         peer.request()
         peer.send(redirect(location.format(url=server.url, port=server.port), line))
-        peer.wait_gone()
+        peer.request()
+        peer.send(answer(b"7"))
 
-    with FaultServer(script, always(answer(b"7"))) as server:
+    with FaultServer(script) as server:
         assert open_session(server.url, {"X-Key": canary}).get_json("/a") == 7
         second = server.asked[1]
     assert (second.method, second.target) == ("GET", "/b/?q=1")
@@ -354,6 +355,15 @@ def test_a_location_with_odd_letters(open_session):
     with FaultServer(script) as server:
         assert open_session(server.url).get_json("/a") == 1
         assert server.asked[1].target == "/a%20b/%C3%BC?x=%20"
+
+
+def test_no_key_travels_in_an_address_to_another_origin(open_session, canary, assert_no_secret):
+    with FaultServer(always(answer(b"1"))) as other:
+        with FaultServer(always(redirect(f"{other.url}/?key={canary}"))) as server:
+            error = failing(open_session(server.url, {"X-Key": canary}).request, "GET", "/a")
+        assert other.connections == 0
+    assert error.code == "redirected"
+    assert_no_secret(error)
 
 
 def test_a_circle_is_left(open_session):
@@ -489,7 +499,7 @@ def test_headers_are_checked(open_session, value, canary, assert_no_secret):
 
 def test_requests_headers_give_way_to_the_users(open_session):
     with FaultServer(always(answer(b"1"))) as server:
-        session = open_session(server.url, {"User-Agent": "mine", "Host": "other.example"})
+        session = open_session(server.url, {"user-agent": "mine", "Host": "other.example"})
         session.request("GET", "/x", headers={"Accept": "a"}).close()
         (asked,) = server.asked
     assert asked.headers["user-agent"] == "mine"

@@ -1,0 +1,185 @@
+"""Words, wishes and workflows: the parts of the edge that know no Blender."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import own
+
+TEXT_TO_IMAGE = {
+    "prompt": ["6.text"],
+    "negative_prompt": ["7.text"],
+    "image": [],
+    "steps": ["3.steps"],
+    "strength": ["3.denoise"],
+    "width": ["5.width"],
+    "height": ["5.height"],
+}
+
+
+def slots_of(graph: dict[str, Any]) -> dict[str, list[str]]:
+    return dict(vars(own("blender.workflow_slots").find_slots(graph)))
+
+
+def node(class_type: str, title: str = "", **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}
+
+
+def bundled(name: str) -> dict[str, Any]:
+    graph: dict[str, Any] = json.loads(own("clients.comfyui").bundled_workflow(name).read_text(encoding="utf-8"))
+    return graph
+
+
+def test_the_bundled_workflows_have_all_slots() -> None:
+    assert slots_of(bundled("text_to_image")) == TEXT_TO_IMAGE
+    assert slots_of(bundled("image_to_image")) == {
+        **TEXT_TO_IMAGE,
+        "image": ["10.image"],
+        "width": ["12.width"],
+        "height": ["12.height"],
+    }
+
+
+def test_untitled_nodes_are_found_by_their_links() -> None:
+    graph = bundled("text_to_image")
+    for each in graph.values():
+        del each["_meta"]
+    assert slots_of(graph) == TEXT_TO_IMAGE
+
+
+def test_a_prompt_is_found_through_other_nodes() -> None:
+    graph = {
+        "1": node("PrimitiveString", value="a fox"),
+        "2": node("CLIPTextEncode", text=["1", 0]),
+        "3": node("FluxGuidance", conditioning=["2", 0]),
+        "4": node("BasicGuider", positive=["3", 0]),
+    }
+    assert slots_of(graph)["prompt"] == ["1.value"]
+
+
+def test_a_title_counts_more_than_a_link() -> None:
+    graph = {
+        "1": node("CLIPTextEncode", text="style"),
+        "2": node("CLIPTextEncode", "blender:prompt", text="a fox"),
+        "3": node("KSampler", positive=["1", 0], negative=["1", 0]),
+    }
+    slots = slots_of(graph)
+    assert slots["prompt"] == ["2.text"]
+    assert slots["negative_prompt"] == ["1.text"]
+
+
+def test_one_node_for_both_is_the_prompts() -> None:
+    graph = {
+        "1": node("CLIPTextEncode", text="a fox"),
+        "2": node("KSampler", positive=["1", 0], negative=["1", 0]),
+    }
+    assert slots_of(graph)["prompt"] == ["1.text"]
+    assert slots_of(graph)["negative_prompt"] == []
+
+
+def test_links_in_a_circle_and_into_nothing_end() -> None:
+    graph = {
+        "1": node("Join", text=["2", 0]),
+        "2": node("Join", text=["1", 0]),
+        "3": node("KSampler", positive=["1", 0], negative=["99", 0]),
+    }
+    assert slots_of(graph)["prompt"] == []
+    assert slots_of(graph)["negative_prompt"] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "no json",
+        "[]",
+        "{}",
+        '{"nodes": [], "links": []}',
+        '{"1": {"class_type": "X"}}',
+        '{"prompt": 5}',
+        '{"1": {"class_type": "X", "inputs": {}}, "note": "' + "x" * 1_000_001 + '"}',
+    ],
+)
+def test_what_is_no_workflow_is_left_to_the_client(tmp_path: Path, content: str) -> None:
+    (tmp_path / "w.json").write_text(content, encoding="utf-8")
+    assert own("blender.workflow_slots").read_graph(tmp_path / "w.json") is None
+
+
+def test_a_wrapped_workflow_is_unwrapped(tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_text(json.dumps({"prompt": bundled("text_to_image")}), encoding="utf-8")
+    assert own("blender.workflow_slots").read_graph(tmp_path / "w.json") == bundled("text_to_image")
+
+
+def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
+    with pytest.raises(own("clients.errors").StorageError) as failed:
+        own("blender.workflow_slots").read_graph(tmp_path)
+    assert failed.value.code == "unreadable"
+
+
+def test_a_wish_survives_as_plain_strings() -> None:
+    wish_type = own("blender.wish").Wish
+    wish = wish_type(
+        title="t", prompt="p\nq", scene="S", scene_uid=7, blend_file="/f", frame=-3, length=9, as_strip=False
+    )
+    tag = wish.to_tag()
+    assert all(isinstance(value, str) for value in tag.values())
+    assert wish_type.from_tag(json.loads(json.dumps(tag))) == wish
+    assert wish.of_this_process
+    assert not wish_type.from_tag({**tag, "process": "another"}).of_this_process
+
+
+def test_a_damaged_wish_gets_defaults() -> None:
+    wish = own("blender.wish").Wish.from_tag({"frame": "soon", "unknown": "x"})
+    assert (wish.title, wish.frame, wish.as_strip) == ("", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (4200, "1 h 10 min"), (-5, "0 s")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert own("blender.words").duration(seconds) == words
+
+
+def test_progress_in_words() -> None:
+    words, progress = own("blender.words"), own("clients.jobs").Progress
+    assert words.progress_words(None) == ""
+    assert words.progress_words(progress()) == "Working"
+    assert words.progress_words(progress(stage="Sampler", step=3, total_steps=9)) == "Sampler 3/9"
+    assert words.progress_words(progress(stage="Sampler", eta_s=8, estimated=True)) == "Sampler, about 8 s left"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"state": "QUEUED"}, "Waiting"),
+        ({"state": "QUEUED", "queue_position": 0}, "Next in the queue"),
+        ({"state": "QUEUED", "queue_position": 4}, "4 before it in the queue"),
+        ({"state": "RUNNING"}, "Working"),
+        ({"state": "RUNNING", "message": "Uploading"}, "Uploading"),
+        ({"state": "SUCCEEDED"}, "Done"),
+        ({"state": "SUCCEEDED", "started_at": 10.0, "finished_at": 22.0}, "Done in 12 s"),
+        ({"state": "CANCELLED"}, "Cancelled"),
+        (
+            {"state": "CANCELLED", "backend_cancel": "UNSUPPORTED"},
+            "Cancelled here; this server can't be told and works on",
+        ),
+        ({"state": "CANCELLED", "backend_cancel": "FAILED"}, "Cancelled here; the server could not be told"),
+    ],
+)
+def test_states_in_words(status: dict[str, Any], words: str) -> None:
+    jobs = own("clients.jobs")
+    given = {**status, "state": jobs.JobState[status["state"]]}
+    if "backend_cancel" in given:
+        given["backend_cancel"] = jobs.BackendCancel[given["backend_cancel"]]
+    assert own("blender.words").status_words(jobs.JobStatus(**given)) == words
+
+
+def test_every_state_has_its_word_and_its_icon() -> None:
+    jobs = own("clients.jobs")
+    values = {state.value for state in jobs.JobState}
+    assert set(own("blender.words").STATE_WORDS) == values
+    assert set(own("ui.job_list").ICONS) == values
+    assert set(own("blender.words").CANCEL_WORDS) == {outcome.value for outcome in jobs.BackendCancel}

@@ -72,6 +72,7 @@ class Board:
         self.queue: deque[Placement] = deque()
         self.probes: dict[str, ProbeAnswer] = {}
         self.recovered: tuple[str, ...] | None = None
+        self.elsewhere: tuple[str, ...] = ()
         self.revision = 0
 
     def touch(self) -> None:

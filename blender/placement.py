@@ -55,8 +55,13 @@ def home_scene(wish: Wish) -> bpy.types.Scene | None:
 
 
 def settle(placement: Placement) -> None:
-    """Put a result where it was wanted, or say on the placement why not."""
-    scene = home_scene(placement.wish)
+    """Put a result where it was wanted, or say on the placement why not; never raises."""
+    try:
+        scene = home_scene(placement.wish)
+    except Exception as error:  # noqa: BLE001 - see place_in
+        _log.exception("The scene of a result could not be looked up")
+        placement.state, placement.message = PlacementState.FAILED, f"Blender could not take the result: {error}"
+        return
     if scene is None:
         placement.state = PlacementState.OFFERED
         placement.message = f"The scene '{placement.wish.scene}' that asked for it is not in this file."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import bpy
 
@@ -20,12 +20,13 @@ from .interrupts import Interrupted, noticed_interrupts
 from .wish import Wish
 
 if TYPE_CHECKING:
-    from ..runtime import EventChannel, JobEvent
+    from ..runtime import EventChannel, JobEvent, ProbeFinished, Recovered
 
 _log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.05
 BUDGET_S = 0.004
+DRAIN_SLICE = 64
 REDRAW_INTERVAL_S = 0.1
 PREVIEW_INTERVAL_S = 0.4
 
@@ -78,27 +79,36 @@ def tick(*, patient: bool = True) -> None:
 
 
 def _drain() -> None:
+    """Take what waits, as much as the budget allows: the rest waits for the next tick."""
     runtime = session.runtime_or_none()
-    if runtime is None:
+    if runtime is None or runtime.channel.empty():
         return
-    items = runtime.channel.drain(BUDGET_S)
-    for item in items:
-        _take(item)
-    if items:
-        session.board.touch()
+    until = time.perf_counter() + BUDGET_S
+    while time.perf_counter() < until:
+        items = runtime.channel.drain(BUDGET_S, limit=DRAIN_SLICE)
+        for item in items:
+            _take(item)
+        if len(items) < DRAIN_SLICE:
+            break
+    session.board.touch()
 
 
 def _take(item: object) -> None:
-    from ..runtime import JobEvent, ProbeFinished, Recovered
+    # by name, because importing their classes here would cost every item more than taking it
+    kind = type(item).__name__
+    if kind == "JobEvent":
+        _take_event(cast("JobEvent", item))
+    elif kind == "ProbeFinished":
+        _take_answer(cast("ProbeFinished", item))
+    elif kind == "Recovered":
+        recovered = cast("Recovered", item)
+        session.board.recovered, session.board.elsewhere = recovered.job_ids, recovered.elsewhere
 
-    if isinstance(item, ProbeFinished):
-        answer = session.board.probes.get(item.backend)
-        if answer is not None and answer.probe_id == item.probe_id:
-            answer.info, answer.error, answer.at = item.info, item.error, time.time()
-    elif isinstance(item, Recovered):
-        session.board.recovered = item.job_ids
-    elif isinstance(item, JobEvent):
-        _take_event(item)
+
+def _take_answer(item: ProbeFinished) -> None:
+    answer = session.board.probes.get(item.backend)
+    if answer is not None and answer.probe_id == item.probe_id:
+        answer.info, answer.error, answer.at = item.info, item.error, time.time()
 
 
 def _take_event(item: JobEvent) -> None:

@@ -92,10 +92,10 @@ def close() -> None:
     global _runtime, _settings, board
     ending, _runtime, _settings = _runtime, None, None
     board = boards.Board()
-    if ending is None:
-        return
     from . import pictures, pump
 
     pump.stop()
     pictures.close()
+    if ending is None:
+        return
     ending.close(detach=True, timeout_s=CLOSE_TIMEOUT_S)

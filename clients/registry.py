@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import cached_property
 from importlib import import_module
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,60 +13,69 @@ if TYPE_CHECKING:
 
 
 class BackendInfo:
-    """What the rest of the program knows of a backend. Its modules are imported when first asked for."""
-
-    __slots__ = ("_class_name", "_mock_name", "default_url", "label", "name", "purpose", "uses_gpu")
+    """What the rest of the program knows of a backend: its client's class, the typed requests, the class of its
+    embedded mock server, where it listens by default, and whether it uses the GPU.
+    """
 
     def __init__(
-        self, name: str, label: str, purpose: str, class_name: str, mock_name: str, default_url: str, *, uses_gpu: bool
+        self,
+        client: type[BaseAPIClient],
+        requests: tuple[type[Request], ...],
+        mock: type[MockServer],
+        default_url: str,
+        uses_gpu: bool,
+        *,
+        label: str = "",
+        purpose: str = "",
     ) -> None:
+        self.name = client.name
+        self.client = client
+        self.requests = requests
+        self.mock = mock
+        self.default_url = default_url
+        self.uses_gpu = uses_gpu
+        self.label = label or client.name
+        self.purpose = purpose
+
+    def __repr__(self) -> str:
+        return f"<BackendInfo {self.name}>"
+
+
+class BuiltInBackend(BackendInfo):
+    """One of our own: its modules are imported when first asked for, so that Blender starts as quickly as without."""
+
+    def __init__(self, name: str, label: str, purpose: str, default_url: str, *, uses_gpu: bool) -> None:
         self.name = name
         self.label = label
         self.purpose = purpose
         self.default_url = default_url
         self.uses_gpu = uses_gpu
-        self._class_name = class_name
-        self._mock_name = mock_name
 
-    def __repr__(self) -> str:
-        return f"<BackendInfo {self.name}>"
-
-    @property
-    def client(self) -> type[BaseAPIClient]:
+    @cached_property
+    def client(self) -> type[BaseAPIClient]:  # type: ignore[override]  # an attribute in the base, filled in later here
         """The client's class."""
-        client: type[BaseAPIClient] = getattr(import_module(f".{self.name}", __package__), self._class_name)
+        client: type[BaseAPIClient] = getattr(import_module(f".{self.name}", __package__), f"{self.label}Client")
         return client
 
-    @property
-    def requests(self) -> tuple[type[Request], ...]:
+    @cached_property
+    def requests(self) -> tuple[type[Request], ...]:  # type: ignore[override]
         """The typed requests it takes."""
         return self.client.request_types
 
-    @property
-    def mock(self) -> type[MockServer]:
+    @cached_property
+    def mock(self) -> type[MockServer]:  # type: ignore[override]
         """The class of its embedded mock server."""
-        mock: type[MockServer] = getattr(import_module(f".mock.{self.name}", __package__), self._mock_name)
+        mock: type[MockServer] = getattr(import_module(f".mock.{self.name}", __package__), f"Mock{self.label}")
         return mock
 
 
-def _table(*infos: BackendInfo) -> Mapping[str, BackendInfo]:
-    return MappingProxyType({info.name: info for info in infos})
-
-
-BACKENDS: Mapping[str, BackendInfo] = _table(
-    BackendInfo(
-        "comfyui", "ComfyUI", "Stills and clips", "ComfyUIClient", "MockComfyUI", "http://127.0.0.1:8188", uses_gpu=True
-    ),
-    BackendInfo("wan2gp", "Wan2GP", "Video", "Wan2GPClient", "MockWan2GP", "http://127.0.0.1:7860", uses_gpu=True),
-    BackendInfo("litellm", "LiteLLM", "Text", "LiteLLMClient", "MockLiteLLM", "http://127.0.0.1:4000", uses_gpu=False),
-    BackendInfo("rvc", "RVC", "Voices", "RVCClient", "MockRVC", "http://127.0.0.1:5050", uses_gpu=True),
-    BackendInfo(
-        "audioldm",
-        "AudioLDM",
-        "Sound effects",
-        "AudioLDMClient",
-        "MockAudioLDM",
-        "http://127.0.0.1:5000",
-        uses_gpu=True,
-    ),
-)
+BACKENDS: dict[str, BackendInfo] = {
+    info.name: info
+    for info in (
+        BuiltInBackend("comfyui", "ComfyUI", "Stills and clips", "http://127.0.0.1:8188", uses_gpu=True),
+        BuiltInBackend("wan2gp", "Wan2GP", "Video", "http://127.0.0.1:7860", uses_gpu=True),
+        BuiltInBackend("litellm", "LiteLLM", "Text", "http://127.0.0.1:4000", uses_gpu=False),
+        BuiltInBackend("rvc", "RVC", "Voices", "http://127.0.0.1:5050", uses_gpu=True),
+        BuiltInBackend("audioldm", "AudioLDM", "Sound effects", "http://127.0.0.1:5000", uses_gpu=True),
+    )
+}

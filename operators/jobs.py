@@ -48,7 +48,8 @@ class MOVIE_DIRECTOR_OT_cancel_job(JobOperator, Operator):
             view = self.view()
         except BackendError as error:
             return report_error(self, error)
-        if not session.runtime().cancel(view.id):
+        runtime = session.runtime_or_none()
+        if runtime is None or not runtime.cancel(view.id):
             self.report({"INFO"}, "That job has ended already.")
             return {"CANCELLED"}
         session.board.touch()
@@ -187,19 +188,30 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
 
     def invoke(self, _context: "Context", _event: "Event") -> set[str]:
         """Re-join them in the background; they appear in the list."""
-        session.recover()
+        try:
+            session.recover()
+        except BackendError as error:
+            return report_error(self, error)
         return {"FINISHED"}
 
     def execute(self, _context: "Context") -> set[str]:
         """Re-join them and say how many there are; their results come with the pump."""
-        session.recover()
+        try:
+            session.recover()
+        except BackendError as error:
+            return report_error(self, error)
         count = len(wait_for_recovery())
         self.report({"INFO"}, f"Unfinished jobs found: {count}.")
+        if session.board.elsewhere:
+            places = ", ".join(session.board.elsewhere)
+            self.report({"WARNING"}, f"More wait for another server than the preferences name: {places}.")
         return {"FINISHED"}
 
 
 def _forget(view: "JobView") -> None:
-    session.runtime().forget(view.id)
+    runtime = session.runtime_or_none()
+    if runtime is not None:
+        runtime.forget(view.id)
     session.board.forget(view.id)
 
 

@@ -29,6 +29,13 @@ class WorkflowRequest(Request):
     files: Mapping[str, str | Path] = field(default_factory=dict)
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.workflow, str) and self.workflow:
+            object.__setattr__(self, "workflow", Path(self.workflow))
+        if isinstance(self.files, Mapping):
+            files = {key: Path(path) if isinstance(path, str) and path else path for key, path in self.files.items()}
+            object.__setattr__(self, "files", files)
+
     def problems(self) -> list[str]:
         """Return what is wrong on the face of it."""
         found = super().problems()

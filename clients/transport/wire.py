@@ -8,6 +8,7 @@ with an error or with an early end, and whoever reads looks at the interrupter b
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import threading
@@ -26,6 +27,18 @@ MAX_INTERIM_ANSWERS = 20
 _SWITCHING = 101
 
 _thread = threading.local()
+
+
+class _WithoutQuery(logging.Filter):
+    """Takes the queries, in which users may have put keys, out of what urllib3 logs of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())
 
 
 class Call:

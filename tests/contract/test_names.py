@@ -11,7 +11,7 @@ import pytest
 from drivers import DRIVERS
 
 import movie_director.clients as clients
-from movie_director.clients import BACKENDS, BaseAPIClient, errors, events
+from movie_director.clients import BACKENDS, BackendInfo, BaseAPIClient, ComfyUIClient, errors, events
 from movie_director.clients.mock import Fault, MockBackends
 
 EXPORTED = [
@@ -122,6 +122,10 @@ def test_the_registry_names_five_backends():
         assert info.requests == info.client.request_types
         assert info.default_url.startswith("http://127.0.0.1:")
         assert name in repr(info)
+    sixth = BackendInfo(
+        ComfyUIClient, ComfyUIClient.request_types, BACKENDS["comfyui"].mock, "http://127.0.0.1:1", True
+    )
+    assert (sixth.name, sixth.label, sixth.uses_gpu) == ("comfyui", "comfyui", True)
     assert not BACKENDS["litellm"].uses_gpu
     assert BACKENDS["comfyui"].uses_gpu
 

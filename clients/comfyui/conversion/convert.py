@@ -1,11 +1,10 @@
 """A workflow of ComfyUI's editor turned into the prompt that the editor itself would send.
 
-Held to the editor's own output: frontend 1.49.6 and 1.58.1. Where the result would be a guess there is an error instead.
+Held to the editor's own output, frontend 1.49.6 and 1.58.1. Where the result would be a guess there is an error.
 """
 
 from __future__ import annotations
 
-import copy
 import random
 import re
 from collections.abc import Mapping
@@ -13,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from .failures import missing_nodes, place, refuse
-from .graph import Graph, Node, Workflow, read_workflow
+from .graph import DEEPEST, Graph, Node, Slot, read_workflow
 from .links import PASSING, Output, Resolver, Value
+from .renumber import unique_ids
 from .subgraphs import PRIMITIVE, Flattener, Scope
 from .texts import SAVING, choose, fill
 from .widgets import ABSENT, CUSTOM_COMBO, Field
@@ -58,17 +58,21 @@ def ui_to_api(
     workflow or can't be converted rightly, with the node's id and title in ``context``: ``not_a_ui_workflow``,
     ``malformed_node``, ``malformed_subgraph``, ``duplicate_node_id``, ``missing_subgraph``, ``subgraph_cycle``,
     ``nested_too_deep``, ``workflow_too_large``, ``link_cycle``, ``group_node``, ``needs_editor``,
-    ``widget_values_mismatch``, ``ambiguous_list``.
+    ``widget_values_mismatch``, ``ambiguous_list``; ``not_object_info`` for a damaged ``object_info``.
     """
-    read = read_workflow(workflow)
+    read = unique_ids(read_workflow(workflow))
+    if not isinstance(object_info, Mapping):
+        raise refuse("not_object_info", "The server's list of node classes is not one.", hint="Ask /object_info again.")
     flat = Flattener(read, object_info)
-    _check_nodes(read, flat)
-    return _Conversion(flat, rng or random.Random(), now or datetime.now()).run()  # noqa: DTZ005, S311 - a file's name
+    scopes = flat.scopes()
+    _check_nodes(scopes, flat)
+    when = now or datetime.now()  # noqa: DTZ005 - the user's own clock, for a file's name
+    return _Conversion(flat, rng or random.Random(), when).run(scopes)
 
 
-def _check_nodes(workflow: Workflow, flat: Flattener) -> None:
+def _check_nodes(scopes: list[Scope], flat: Flattener) -> None:
     missing: dict[str, tuple[str, str]] = {}
-    for scope in flat.scopes():
+    for scope in scopes:
         for node in scope.graph.nodes.values():
             if node.off or flat.info(node) is not None or flat.definition(node) is not None:
                 continue
@@ -111,9 +115,10 @@ class _Conversion:
         self._rng = rng
         self._now = now
 
-    def run(self) -> dict[str, Any]:
+    def run(self, scopes: list[Scope]) -> dict[str, Any]:
+        """Return the prompt."""
         prompt: dict[str, Any] = {}
-        for scope in self._flat.scopes():
+        for scope in scopes:
             for node in scope.graph.nodes.values():
                 info = self._flat.info(node)
                 if info is None or node.off or node.type in VIRTUAL or self._flat.definition(node) is not None:
@@ -148,7 +153,7 @@ class _Conversion:
             inputs["index"] = options.index(inputs["choice"]) if inputs.get("choice") in options else -1
         return inputs
 
-    def _primitive(self, scope: Scope, slot: Any) -> Any:
+    def _primitive(self, scope: Scope, slot: Slot) -> Any:
         """Return the value that a PrimitiveNode puts into the widget, ABSENT if none feeds it."""
         source = self._resolver.primitive(scope, slot)
         if source is None:
@@ -156,8 +161,8 @@ class _Conversion:
         given = scope.promoted.inner.get((source.id, ""), ABSENT)
         if given is not ABSENT:
             return given
-        values = source.values if isinstance(source.values, list) else list((source.named or source.values or {}).values())
-        value = values[0] if values else ABSENT
+        saved = source.values if source.values is not None else source.named or {}
+        value = next(iter(saved.values() if isinstance(saved, dict) else saved), ABSENT)
         replace = source.properties.get("Run widget replace on values")
         return self._filled(value) if replace and isinstance(value, str) else value
 
@@ -191,10 +196,11 @@ class _Conversion:
 
     def _wrapped(self, node: Node, name: str, value: Any, kind: str) -> Any:
         """Return a value as the server takes it: a bare list would be read as a link."""
+        copied = _copied(node, value)
         if kind == "CURVE" and value is not None:
-            return {"__type__": "CURVE", "__value__": copy.deepcopy(value)}
+            return {"__type__": "CURVE", "__value__": copied}
         if not isinstance(value, list):
-            return copy.deepcopy(value)
+            return copied
         if len(value) == 2 and isinstance(value[0], str) and _is_number(value[1]):
             raise refuse(
                 "ambiguous_list",
@@ -204,7 +210,19 @@ class _Conversion:
                 title=node.title,
                 field=name,
             )
-        return {"__value__": copy.deepcopy(value)}
+        return {"__value__": copied}
+
+
+def _copied(node: Node, value: Any, depth: int = 0) -> Any:
+    """Return a copy of a saved value that shares nothing with the workflow."""
+    if depth > DEEPEST:
+        where = place(node.title, node.type, node.id)
+        raise refuse("nested_too_deep", f"A value saved in {where} is nested too deep.", node_id=node.id)
+    if isinstance(value, dict):
+        return {key: _copied(node, item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(node, item, depth + 1) for item in value]
+    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -9,11 +9,12 @@ from ...errors import MissingResource, ValidationError
 
 EXPORT_HINT = "Open the workflow in ComfyUI's own editor and use Workflow > Export (API) instead."
 NEAREST = 3
+MOST_LISTED = 20
 
 
 def place(title: str, node_type: str, node_id: str) -> str:
     """Return how a node is called in messages, such as ``node "Sampler" (KSampler, id 3)``."""
-    return f'node "{title or node_type}" ({node_type}, id {node_id})'
+    return f'node "{(title or node_type):.80}" ({node_type:.80}, id {node_id:.80})'
 
 
 def refuse(code: str, message: str, *, hint: str = EXPORT_HINT, **context: object) -> ValidationError:
@@ -27,7 +28,8 @@ def missing_nodes(missing: Mapping[str, tuple[str, str]], known: Iterable[str]) 
     ``missing`` maps each class to the id and title of the first node of it, in the workflow's order, and is not empty.
     """
     names = list(known)
-    nearest = {kind: difflib.get_close_matches(kind, names, NEAREST) for kind in missing}
+    # Looking for alike names is slow: for the first few, and not for a text that is no name.
+    nearest = {kind: difflib.get_close_matches(kind[:80], names, NEAREST) for kind in list(missing)[:MOST_LISTED]}
     first = next(iter(missing))
     node_id, title = missing[first]
     others = f" and {len(missing) - 1} other kinds of node" if len(missing) > 1 else ""
@@ -43,7 +45,7 @@ def missing_nodes(missing: Mapping[str, tuple[str, str]], known: Iterable[str]) 
         context={
             "missing": [
                 {"name": kind, "node_id": where[0], "title": where[1], "nearest": nearest[kind]}
-                for kind, where in missing.items()
+                for kind, where in list(missing.items())[:MOST_LISTED]
             ]
         },
     )

@@ -85,10 +85,11 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """The whole: the graph one sees first, and every subgraph definition by its id."""
+    """The whole: the graph one sees first, every subgraph definition by its id, the last node id given out."""
 
     root: Graph
     definitions: dict[str, Graph] = field(default_factory=dict)
+    last_id: int = 0
 
     def graphs(self) -> Iterator[Graph]:
         """Iterate over the root and every definition."""
@@ -109,7 +110,9 @@ def read_workflow(document: object) -> Workflow:
         )
     definitions: dict[str, Graph] = {}
     _read_definitions(document, definitions, 0)
-    return Workflow(_read_graph(document, ""), definitions)
+    state = document.get("state")
+    last = document.get("last_node_id", state.get("lastNodeId") if isinstance(state, Mapping) else None)
+    return Workflow(_read_graph(document, ""), definitions, whole(last) or 0)
 
 
 def _read_definitions(holder: Mapping[Any, Any], found: dict[str, Graph], depth: int) -> None:

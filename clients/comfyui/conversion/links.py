@@ -79,7 +79,7 @@ class Resolver:
 
     def _widget_slots(self, graph: Graph, node: Node, spec: Spec) -> list[Slot]:
         slots = _sockets(node, spec) if spec.has_socket else []
-        if spec.type == DYNAMIC_COMBO and not node.off:
+        if spec.widget_type == DYNAMIC_COMBO and not node.off:
             field = self._flat.fields(graph, node)[spec.name]
             for inner in chosen_inputs(spec, field.value):
                 slots += self._widget_slots(graph, node, inner) if inner.is_widget else _sockets(node, inner)

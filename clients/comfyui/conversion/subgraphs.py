@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...errors import ValidationError
 from .failures import place, refuse
 from .graph import DEEPEST, Graph, Node, Port, Workflow, identifier
 from .widgets import ABSENT, Field, read_fields
 
-MOST_SCOPES = 10_000
+MOST_NODES = 100_000
 PRIMITIVE = "PrimitiveNode"
 _OLD_PREFIX = re.compile(r"\s*(\d+)\s*:\s*(.+)", re.DOTALL)
 
@@ -46,6 +47,12 @@ class Scope:
     children: dict[str, Scope] = field(default_factory=dict)
 
 
+def _too_deep(node: Node) -> ValidationError:
+    where = place(node.title, "subgraph", node.id)
+    message = f"Subgraphs hold each other more than {DEEPEST} levels deep: {where}."
+    return refuse("nested_too_deep", message, node_id=node.id)
+
+
 class Flattener:
     """Makes the scopes of a workflow, and knows the widgets of its nodes."""
 
@@ -54,6 +61,7 @@ class Flattener:
         self.object_info = object_info
         self._fields: dict[tuple[str, str], dict[str, Field]] = {}
         self._promoted: dict[tuple[str, str], Promoted | None] = {}
+        self._depth = 0
 
     def info(self, node: Node) -> Mapping[str, Any] | None:
         """Return what the server says of the node's class, None if it has none such."""
@@ -75,23 +83,21 @@ class Flattener:
     def scopes(self) -> list[Scope]:
         """Return the root's scope and those of all instances that are on, parents before children."""
         found = [Scope(self.workflow.root)]
+        nodes = 0
         for scope in found:
+            nodes += len(scope.graph.nodes)
+            if nodes > MOST_NODES:
+                raise refuse("workflow_too_large", f"Laid flat, the workflow has more than {MOST_NODES} nodes.")
             for node in scope.graph.nodes.values():
                 definition = self.definition(node)
                 if definition is None or node.off:
                     continue
-                self._check_size(scope, node, len(found))
+                if scope.depth >= DEEPEST:
+                    raise _too_deep(node)
                 child = self._enter(scope, node, definition)
                 scope.children[node.id] = child
                 found.append(child)
         return found
-
-    def _check_size(self, scope: Scope, node: Node, count: int) -> None:
-        if scope.depth >= DEEPEST:
-            where = place(node.title, "subgraph", node.id)
-            raise refuse("nested_too_deep", f"Subgraphs hold each other more than {DEEPEST} levels deep: {where}.")
-        if count >= MOST_SCOPES:
-            raise refuse("workflow_too_large", f"The workflow uses subgraphs more than {MOST_SCOPES} times.")
 
     def _enter(self, scope: Scope, node: Node, definition: Graph) -> Scope:
         own = self.promotions(scope.graph, node, definition)
@@ -107,7 +113,11 @@ class Flattener:
         key = (graph.id, host.id)
         if key not in self._promoted:
             self._promoted[key] = None
+            self._depth += 1
+            if self._depth > DEEPEST:
+                raise _too_deep(host)
             self._promoted[key] = self._promotions(host, definition)
+            self._depth -= 1
         known = self._promoted[key]
         if known is None:
             where = place(host.title, "subgraph", host.id)
@@ -122,8 +132,11 @@ class Flattener:
             if target is not None:
                 targets[index] = target[:2]
                 promoted.ports[index] = target[2]
-        self._apply_own(host, definition, promoted)
-        self._apply_proxies(host, definition, targets, promoted)
+        pairs = host.properties.get("proxyWidgets")
+        if isinstance(pairs, list) and pairs:
+            self._apply_pairs(pairs, host, definition, targets, promoted)
+        else:
+            self._apply_own(host, definition, promoted)
         return promoted
 
     def _apply_own(self, host: Node, definition: Graph, promoted: Promoted) -> None:
@@ -157,24 +170,25 @@ class Flattener:
                 return node.id, name, fields[name].value
         return None
 
-    def _apply_proxies(
-        self, host: Node, definition: Graph, targets: dict[int, tuple[str, str]], promoted: Promoted
+    def _apply_pairs(
+        self, pairs: list[Any], host: Node, definition: Graph, targets: dict[int, tuple[str, str]], promoted: Promoted
     ) -> None:
-        entries = host.properties.get("proxyWidgets")
+        """Apply ``[inner id, widget]`` pairs, the instance's values in the same order; with id -1 a port is named."""
         values = host.values if isinstance(host.values, list) else []
-        for position, entry in enumerate(entries if isinstance(entries, list) else []):
-            if not isinstance(entry, list) or len(entry) < 2 or position >= len(values):
+        for pair, value in zip(pairs, values, strict=False):
+            if value is None or not isinstance(pair, list) or len(pair) < 2 or not isinstance(pair[1], str):
                 continue
-            source, name = identifier(entry[0]), entry[1]
-            if source is None or not isinstance(name, str):
-                continue
+            source, name = identifier(pair[0]), pair[1]
+            ports = [port.name for port in definition.inputs]
             linked = next((index for index, target in targets.items() if target == (source, name)), None)
+            if source == "-1" and name in ports:
+                linked = ports.index(name)
             if linked is not None:
-                promoted.ports[linked] = values[position]
+                promoted.ports[linked] = value
                 continue
-            key = self._inner_key(definition, source, name)
+            key = self._inner_key(definition, source, name) if source is not None else None
             if key is not None:
-                promoted.inner.setdefault(key, values[position])
+                promoted.inner.setdefault(key, value)
 
     def _inner_key(self, definition: Graph, source: str, name: str) -> tuple[str, str] | None:
         node = definition.nodes.get(source)

@@ -10,7 +10,7 @@ from datetime import datetime
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n\r\u2028\u2029]*", re.DOTALL)
 _PLACEHOLDER = re.compile(r"%([^%]+)%")
 _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1F\x7F]')
-_DATE_PART = re.compile(r"dd?|hh?|mm?|ss?|yyyy|yy|MM?")
+_DATE_PART = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyy?y?")
 _MOST_NESTED = 100
 
 # Classes whose ``filename_prefix`` takes placeholders.
@@ -108,7 +108,7 @@ def _date(pattern: str, now: datetime) -> str:
     def part(match: re.Match[str]) -> str:
         letters = match[0]
         if letters[0] == "y":
-            return f"{now.year:04}"[-len(letters) :]
+            return letters if len(letters) == 3 else f"{now.year:04}"[-len(letters) :]
         return str(numbers[letters[0]]).zfill(len(letters))
 
     return _DATE_PART.sub(part, pattern)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...errors import ValidationError
 from .failures import place, refuse
 from .graph import Node
 from .specs import AUTOGROW, DYNAMIC_COMBO, DYNAMIC_GROUP, EDITOR_ONLY, Spec, declared, read_spec, section
@@ -101,12 +102,13 @@ class _Saved:
             if name not in fields and isinstance(value, (str, int, float)) and value not in CONTROL_VALUES
         }
 
-    def _mismatch(self, widget: Widget, value: Any) -> Exception:
+    def _mismatch(self, widget: Widget, value: Any) -> ValidationError:
         node = self._node
         where = place(node.title, node.type, node.id)
+        shown = f"{value!r:.60}" if isinstance(value, (str, bool, float)) else f"a {type(value).__name__}"
         return refuse(
             "widget_values_mismatch",
-            f"The values saved in {where} do not fit its inputs: {widget.name} ({widget.kind}) would get {value!r:.60}.",
+            f"The values saved in {where} do not fit its inputs: {widget.name} ({widget.kind}) would get {shown}.",
             hint="The node has changed since the workflow was saved. Open it in ComfyUI's editor, check the node, and"
             " save it again or use Workflow > Export (API).",
             node_id=node.id,
@@ -203,7 +205,7 @@ def _options(spec: Spec) -> list[tuple[str, Any]]:
 
 def _revealed(node: Node, widget: Widget, value: Any) -> Iterator[Widget]:
     """Yield the widgets that a value brings into being, which follow it at once."""
-    if node.type == CUSTOM_COMBO and widget.name.startswith("option") and value:
+    if node.type == CUSTOM_COMBO and widget.spec is None and widget.name.startswith("option") and value:
         yield Widget(f"option{int(widget.name[6:]) + 1}", "STRING", "")
     if widget.kind == DYNAMIC_COMBO and widget.spec is not None:
         for spec in chosen_inputs(widget.spec, value):

@@ -197,10 +197,10 @@ class _Conversion:
     def _wrapped(self, node: Node, name: str, value: Any, kind: str) -> Any:
         """Return a value as the server takes it: a bare list would be read as a link."""
         copied = _copied(node, value)
-        if kind == "CURVE" and value is not None:
-            return {"__type__": "CURVE", "__value__": copied}
         if not isinstance(value, list):
             return copied
+        if kind == "CURVE":
+            return {"__type__": "CURVE", "__value__": copied}
         if len(value) == 2 and isinstance(value[0], str) and _is_number(value[1]):
             raise refuse(
                 "ambiguous_list",

@@ -140,14 +140,15 @@ class Flattener:
         return promoted
 
     def _apply_own(self, host: Node, definition: Graph, promoted: Promoted) -> None:
-        named = host.named if host.named is not None else host.values if isinstance(host.values, dict) else None
+        """Apply the instance's values, in the order of the promoted inputs, or by name where that does not fit."""
         listed = host.values if isinstance(host.values, list) else []
-        for position, index in enumerate(promoted.ports):
-            value = listed[position] if position < len(listed) else ABSENT
-            if named is not None:
-                value = named.get(definition.inputs[index].name, ABSENT)
-            if value is not ABSENT:
-                promoted.ports[index] = value
+        named = host.values if isinstance(host.values, dict) else host.named
+        if named is not None and len(listed) != len(promoted.ports):
+            for index in promoted.ports:
+                promoted.ports[index] = named.get(definition.inputs[index].name, promoted.ports[index])
+            return
+        for index, value in zip(list(promoted.ports), listed, strict=False):
+            promoted.ports[index] = value
 
     def _target(self, definition: Graph, port: Port) -> tuple[str, str, Any] | None:
         """Return the widget a definition's input is linked to inside: node id, name and the value it has there."""

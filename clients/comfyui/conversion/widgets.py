@@ -7,7 +7,7 @@ that follows a seed, the button beside a file list, the parts of a composite one
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,68 +53,77 @@ class Field:
 def read_fields(node: Node, info: Mapping[str, Any]) -> dict[str, Field]:
     """Return the node's widgets by name, in the editor's order, with their saved values, or defaults where none is.
 
-    ``ValidationError`` where the values can't belong to these widgets: the node is of another version of its class.
+    Values by place count before values by name, as in the editor: a tool that edits a file may know only the former.
+    Where they do not fit, the class has changed since, and those by name are right. ``ValidationError`` without them.
     """
     specs = declared(info)
-    saved = _Saved(node, specs)
-    queue = deque(_class_widgets(node, specs))
-    fields: dict[str, Field] = {}
-    while queue:
-        widget = queue.popleft()
-        value = saved.take(widget)
-        fields[widget.name] = Field(widget, value)
-        queue.extendleft(reversed(list(_revealed(node, widget, value))))
-    fields.update(saved.undeclared(fields))
+    named = node.values if isinstance(node.values, dict) else node.named
+    by_place = _ByPlace(_without_forced(node.values, specs) if isinstance(node.values, list) else [])
+    fields, wrong = _read(node, specs, by_place.take)
+    if named is not None and (wrong is not None or not by_place.exact):
+        fields, wrong = _read(node, specs, lambda name: named.get(name, ABSENT))
+    if wrong is not None:
+        raise _mismatch(node, wrong)
+    if isinstance(node.values, dict):
+        fields.update(_undeclared(node.values, fields))
     return fields
 
 
-class _Saved:
-    """Hands out a node's saved values in widget order."""
+class _ByPlace:
+    """Hands out a node's saved values one after the other."""
 
-    def __init__(self, node: Node, specs: list[Spec]) -> None:
-        self._node = node
-        self._named = node.named if node.named is not None else node.values if isinstance(node.values, dict) else None
-        self._listed = _without_forced(node.values, specs) if isinstance(node.values, list) else []
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
         self._at = 0
 
-    def take(self, widget: Widget) -> Any:
-        """Return the value of the next widget in order."""
-        if not widget.saved:
-            return widget.default
-        if self._named is not None:
-            value = self._named.get(widget.name, ABSENT)
-        else:
-            value = self._listed[self._at] if self._at < len(self._listed) else ABSENT
-            self._at += 1
-        if value is ABSENT:
-            return widget.default
-        if not _plausible(widget, value):
-            raise self._mismatch(widget, value)
-        return value
+    def take(self, _name: str) -> Any:
+        """Return the next value, ABSENT when there are no more."""
+        self._at += 1
+        return self._values[self._at - 1] if self._at <= len(self._values) else ABSENT
 
-    def undeclared(self, fields: Mapping[str, Field]) -> dict[str, Field]:
-        """Return what a pack saved by name beyond the declared inputs: its nodes add widgets while they are edited."""
-        if not isinstance(self._node.values, dict):
-            return {}
-        return {
-            name: Field(Widget(name, "UNDECLARED"), value)
-            for name, value in self._node.values.items()
-            if name not in fields and isinstance(value, (str, int, float)) and value not in CONTROL_VALUES
-        }
+    @property
+    def exact(self) -> bool:
+        """True if as many values were taken as there are."""
+        return self._at == len(self._values)
 
-    def _mismatch(self, widget: Widget, value: Any) -> ValidationError:
-        node = self._node
-        where = place(node.title, node.type, node.id)
-        shown = f"{value!r:.60}" if isinstance(value, (str, bool, float)) else f"a {type(value).__name__}"
-        return refuse(
-            "widget_values_mismatch",
-            f"The values saved in {where} do not fit its inputs: {widget.name} ({widget.kind}) would get {shown}.",
-            hint="The node has changed since the workflow was saved. Open it in ComfyUI's editor, check the node, and"
-            " save it again or use Workflow > Export (API).",
-            node_id=node.id,
-            title=node.title,
-            field=widget.name,
-        )
+
+def _read(node: Node, specs: list[Spec], take: Callable[[str], Any]) -> tuple[dict[str, Field], Field | None]:
+    """Return the fields, and the first whose value can't be its own, if any."""
+    fields: dict[str, Field] = {}
+    wrong: Field | None = None
+    queue = deque(_class_widgets(node, specs))
+    while queue:
+        widget = queue.popleft()
+        given = take(widget.name) if widget.saved else ABSENT
+        field = fields[widget.name] = Field(widget, widget.default if given is ABSENT else given)
+        if wrong is None and given is not ABSENT and not _plausible(widget, given):
+            wrong = field
+        queue.extendleft(reversed(list(_revealed(node, widget, field.value))))
+    return fields, wrong
+
+
+def _undeclared(values: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, Field]:
+    """Return what a pack saved by name beyond the declared inputs: its nodes grow widgets while they are edited."""
+    return {
+        name: Field(Widget(name, "UNDECLARED"), value)
+        for name, value in values.items()
+        if name not in fields and isinstance(value, (str, int, float)) and value not in CONTROL_VALUES
+    }
+
+
+def _mismatch(node: Node, wrong: Field) -> ValidationError:
+    widget, value = wrong.widget, wrong.value
+    where = place(node.title, node.type, node.id)
+    shown = f"{value!r:.60}" if isinstance(value, (str, bool, float)) else f"a {type(value).__name__}"
+    return refuse(
+        "widget_values_mismatch",
+        f"The values saved in {where} do not fit its inputs: {widget.name} ({widget.kind}) would get {shown}.",
+        hint="The node has changed since the workflow was saved. Open it in ComfyUI's editor, check the node, and"
+        " save it again or use Workflow > Export (API).",
+        node_id=node.id,
+        title=node.title,
+        field=widget.name,
+    )
 
 
 def _without_forced(values: list[Any], specs: list[Spec]) -> list[Any]:

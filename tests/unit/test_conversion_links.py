@@ -68,6 +68,12 @@ def test_bypassed_node_without_inputs_ends_the_link() -> None:
     assert _fed(workflow([source, _save()], [(9, 1, 0, 9)])) is None
 
 
+@pytest.mark.parametrize("wanted", ["IMAGE", "*"])
+def test_bypassed_unknown_node_without_inputs_ends_the_link(wanted: str) -> None:
+    target = node(9, "Any", inputs=[("value", wanted, 9)])
+    assert _fed(workflow([node(1, "Gone", mode=4), target], [(9, 1, 0, 9)]), name="value") is None
+
+
 def test_bypassed_instance_passes_its_own_input_on() -> None:
     ports = {"inputs": [("image", "IMAGE", None)], "outputs": [("out", "IMAGE", None)]}
     host = node(2, SUBGRAPH, inputs=[("image", "IMAGE", 1)], outputs=["IMAGE"], mode=4)

@@ -13,30 +13,31 @@ from typing import Any
 
 from .failures import missing_nodes, place, refuse
 from .graph import DEEPEST, Graph, Node, Slot, read_workflow
-from .links import PASSING, Output, Resolver, Value
+from .links import OWN, PASSING, Output, Resolver, Value
 from .renumber import unique_ids
-from .subgraphs import PRIMITIVE, Flattener, Scope
+from .subgraphs import Flattener, Scope
 from .texts import SAVING, choose, fill
 from .widgets import ABSENT, CUSTOM_COMBO, Field
 
-# Nodes that live in the editor alone; the lower ones are of custom packs.
-VIRTUAL = PASSING | {
-    "Note",
-    "MarkdownNote",
-    PRIMITIVE,
-    "GetNode",
-    "Bookmark (rgthree)",
-    "Fast Actions Button (rgthree)",
-    "Fast Bypasser (rgthree)",
-    "Fast Groups Bypasser (rgthree)",
-    "Fast Groups Muter (rgthree)",
-    "Fast Muter (rgthree)",
-    "Label (rgthree)",
-    "Mute / Bypass Relay (rgthree)",
-    "Mute / Bypass Repeater (rgthree)",
-    "Node Collector (rgthree)",
-    "Random Unmuter (rgthree)",
-}
+# Nodes of custom packs that live in the editor alone, as do the editor's own.
+VIRTUAL = (
+    OWN
+    | PASSING
+    | {
+        "GetNode",
+        "Bookmark (rgthree)",
+        "Fast Actions Button (rgthree)",
+        "Fast Bypasser (rgthree)",
+        "Fast Groups Bypasser (rgthree)",
+        "Fast Groups Muter (rgthree)",
+        "Fast Muter (rgthree)",
+        "Label (rgthree)",
+        "Mute / Bypass Relay (rgthree)",
+        "Mute / Bypass Repeater (rgthree)",
+        "Node Collector (rgthree)",
+        "Random Unmuter (rgthree)",
+    }
+)
 _GROUP_NODE = ("workflow/", "workflow>")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -121,15 +122,13 @@ class _Conversion:
         for scope in scopes:
             for node in scope.graph.nodes.values():
                 info = self._flat.info(node)
-                if info is None or node.off or node.type in VIRTUAL or self._flat.definition(node) is not None:
+                if info is None or node.off or node.type in OWN or self._flat.definition(node) is not None:
                     continue
                 prompt[scope.prefix + node.id] = {
                     "inputs": self._inputs(scope, node),
                     "class_type": node.type,
                     "_meta": {"title": node.title or _default_title(node, info)},
                 }
-        for entry in prompt.values():
-            _drop_lost(entry["inputs"], prompt)
         return prompt
 
     def _inputs(self, scope: Scope, node: Node) -> dict[str, Any]:
@@ -234,8 +233,3 @@ def _default_title(node: Node, info: Mapping[str, Any]) -> str:
         if isinstance(info.get(key), str) and info[key]:
             return str(info[key])
     return node.type
-
-
-def _drop_lost(inputs: dict[str, Any], prompt: Mapping[str, Any]) -> None:
-    for name in [name for name, value in inputs.items() if isinstance(value, list) and value[0] not in prompt]:
-        del inputs[name]

@@ -11,6 +11,8 @@ from .specs import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Spec, declared, fits, ou
 from .subgraphs import PRIMITIVE, Flattener, Scope
 from .widgets import chosen_inputs
 
+# Virtual nodes of the editor itself: it knows them by these names whatever classes the server has.
+OWN = frozenset({"MarkdownNote", "Note", PRIMITIVE, "Reroute"})
 PASSING = frozenset({"Reroute", "Reroute (rgthree)", "SetNode"})
 GET, SET = "GetNode", "SetNode"
 
@@ -130,7 +132,7 @@ class Resolver:
         child = scope.children.get(node.id)
         if child is not None:
             return self._inside(child, step)
-        if self._flat.info(node) is not None:
+        if self._flat.info(node) is not None and node.type not in OWN:
             return Output(scope.prefix + node.id, step.slot)
         if node.type == GET:
             return _setter(step)

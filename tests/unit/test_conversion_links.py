@@ -74,6 +74,13 @@ def test_bypassed_unknown_node_without_inputs_ends_the_link(wanted: str) -> None
     assert _fed(workflow([node(1, "Gone", mode=4), target], [(9, 1, 0, 9)]), name="value") is None
 
 
+def test_a_slot_may_have_its_choices_for_a_type() -> None:
+    gone = node(2, "Gone", inputs=[("c", "COMBO", 1)], outputs=["COMBO"], mode=4)
+    gone["inputs"][0]["type"] = gone["outputs"][0]["type"] = ["a", "b"]
+    target = node(9, "Any", inputs=[("value", "*", None), ("extra", "COMBO", 9)])
+    assert _fed(workflow([_source(), gone, target], [(1, 1, 0, 2), (9, 2, 0, 9)]), name="extra") == ["1", 0]
+
+
 def test_bypassed_instance_passes_its_own_input_on() -> None:
     ports = {"inputs": [("image", "IMAGE", None)], "outputs": [("out", "IMAGE", None)]}
     host = node(2, SUBGRAPH, inputs=[("image", "IMAGE", 1)], outputs=["IMAGE"], mode=4)
@@ -85,6 +92,12 @@ def test_bypassed_instance_passes_its_own_input_on() -> None:
 def test_passing_nodes_pass_on(kind: str) -> None:
     passing = node(2, kind, inputs=[("", "*", 1)], outputs=["*"], values=["name"])
     assert _fed(workflow([_source(), passing, _save()], [(1, 1, 0, 2), (9, 2, 0, 9)])) == ["1", 0]
+
+
+def test_a_reroute_hands_on_what_type_is_wanted() -> None:
+    mix = _mix(4, ("image", "IMAGE", 1), ("mask", "MASK", None))
+    reroute = node(3, "Reroute", inputs=[("", "*", 2)], outputs=["*"])
+    assert _fed(workflow([_source(), mix, reroute, _save()], [(1, 1, 0, 2), (2, 2, 1, 3), (9, 3, 0, 9)])) == ["1", 0]
 
 
 def test_reroute_without_an_input_ends_the_link() -> None:

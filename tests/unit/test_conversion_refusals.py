@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.workflows import CLASSES, SUBGRAPH, node, subgraph, workflow
 
-from movie_director.clients.comfyui.conversion import ui_to_api
+from movie_director.clients.comfyui.conversion import node_classes, ui_to_api
 from movie_director.clients.errors import MissingResource, ValidationError
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "comfyui"
@@ -69,6 +69,21 @@ def test_damaged_object_info(info: Any) -> None:
 
 def test_empty_workflow_is_an_empty_prompt() -> None:
     assert ui_to_api({"nodes": [], "links": None, "definitions": None}, {}) == {}
+
+
+def test_classes_to_ask_the_server_for() -> None:
+    inner = subgraph([node(2, "Invert"), node(3, "Gone"), node(4, "Reroute")], [])
+    nodes = [node(1, "Source"), node(5, "Note"), node(6, SUBGRAPH), node(7, "Invert", mode=4)]
+    assert node_classes(workflow(nodes, [], inner)) == ["Source", "Invert", "Gone"]
+    with pytest.raises(ValidationError) as caught:
+        node_classes({"1": {"class_type": "Source"}})
+    assert caught.value.code == "not_a_ui_workflow"
+
+
+def test_the_classes_asked_for_are_enough() -> None:
+    for ui in PAIRS:
+        wanted = {kind: KNOWN[kind] for kind in node_classes(ui)}
+        assert ui_to_api(ui, wanted, rng=random.Random(1)) == ui_to_api(ui, KNOWN, rng=random.Random(1))
 
 
 def test_missing_class_is_named_with_the_nearest() -> None:

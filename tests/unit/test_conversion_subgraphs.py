@@ -121,6 +121,12 @@ def test_new_ids_skip_those_in_use_and_pairs_follow() -> None:
     assert prompt["10:12"]["inputs"]["seed"] == 8
 
 
+def test_new_ids_follow_the_highest_met() -> None:
+    definition = subgraph([node(50, "Invert"), node(2, "Invert")], [])
+    prompt = ui_to_api(workflow([node(2, "Invert"), node(10, SUBGRAPH)], [], definition, last_node_id=9), CLASSES)
+    assert set(prompt) == {"2", "10:50", "10:51"}
+
+
 def test_last_id_may_stand_in_the_state() -> None:
     ui = workflow([node(2, "Invert"), node(10, SUBGRAPH)], [], subgraph([_sampler(None)], []))
     del ui["last_node_id"]

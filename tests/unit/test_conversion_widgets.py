@@ -64,6 +64,7 @@ SEED = {"seed": ["INT", {}], "steps": ["INT", {"default": 20}]}
         ({"a": ["INT", {"forceInput": True}], "b": ["INT", {}]}, [6], {"b": 6}),
         ({"a": ["AUDIO_RECORD", {}], "b": ["INT", {}]}, ["r.wav", "", 3], {"a": "r.wav", "b": 3}),
         ({"a": [["v.mp4"], {"video_upload": True}], "b": ["INT", {}]}, ["v.mp4", 4, "image"], {"a": "v.mp4", "b": 4}),
+        ({"a": ["BOUNDING_BOX", {}], "b": ["INT", {}]}, [{"x": 1}, 1, 2, 3, 4, 5], {"a": {"x": 1}, "b": 5}),
         ({"a": ["CURVE", {"default": {"points": []}}]}, [], {"a": {"points": []}}),
         ({"a": ["BOUNDING_BOXES", {}]}, [["x", "y"]], {"a": {"__value__": ["x", "y"]}}),
         ({"a": ["BOUNDING_BOXES", {}]}, [["x", True]], {"a": {"__value__": ["x", True]}}),

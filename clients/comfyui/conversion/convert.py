@@ -71,6 +71,16 @@ def ui_to_api(
     return _Conversion(flat, rng or random.Random(), when).run(scopes)
 
 
+def node_classes(workflow: dict[str, Any]) -> list[str]:
+    """Return the classes whose object_info ``ui_to_api`` will want, in the workflow's order; the server may lack some.
+
+    ``ValidationError`` as from ``ui_to_api`` for what is no such workflow, or a damaged one.
+    """
+    read = read_workflow(workflow)
+    kinds = (node.type for graph in read.graphs() for node in graph.nodes.values())
+    return list(dict.fromkeys(kind for kind in kinds if kind not in OWN and kind not in read.definitions))
+
+
 def _check_nodes(scopes: list[Scope], flat: Flattener) -> None:
     missing: dict[str, tuple[str, str]] = {}
     for scope in scopes:

@@ -209,6 +209,7 @@ def test_view_of_a_saved_mesh_is_a_text_of_its_own() -> None:
         (["a", 0, "a", "b", ""], {"choice": "a", "index": 0, "option1": "a", "option2": "b", "option3": ""}),
         (["z", 0, "a", ""], {"choice": "z", "index": -1, "option1": "a", "option2": ""}),
         (None, {"index": -1, "option1": ""}),
+        ({"option1": None}, {"index": -1, "option1": None}),
     ],
 )
 def test_custom_combo_grows(values: Any, expected: dict[str, Any]) -> None:

@@ -159,7 +159,8 @@ class _Conversion:
                 inputs[slot.name] = self._wrapped(node, slot.name, found.value, slot.type)
         if node.type == CUSTOM_COMBO:
             options = [value for name, value in inputs.items() if name.startswith("option")]
-            inputs["index"] = options.index(inputs["choice"]) if inputs.get("choice") in options else -1
+            choice = inputs.get("choice", ABSENT)
+            inputs["index"] = options.index(choice) if choice in options else -1
         return inputs
 
     def _primitive(self, scope: Scope, slot: Slot) -> Any:

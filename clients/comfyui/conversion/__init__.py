@@ -1,0 +1,7 @@
+"""Conversion of ComfyUI workflows from the editor's format to the API's: pure, no I/O."""
+
+from __future__ import annotations
+
+from .convert import node_classes, ui_to_api
+
+__all__ = ["node_classes", "ui_to_api"]

@@ -1,0 +1,123 @@
+"""What the editor does to texts when it sends them: comments and choices in prompts, placeholders in file names."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n\r\u2028\u2029]*", re.DOTALL)
+_PLACEHOLDER = re.compile(r"%([^%]+)%")
+_UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1F\x7F]')
+_DATE_PART = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyy?y?")
+_MOST_NESTED = 100
+
+# Classes whose ``filename_prefix`` takes placeholders.
+SAVING = frozenset(
+    {
+        "CLIPSave",
+        "LoraSave",
+        "ModelSave",
+        "Save3DAdvanced",
+        "SaveAnimatedPNG",
+        "SaveAnimatedWEBP",
+        "SaveAudio",
+        "SaveAudioAdvanced",
+        "SaveAudioMP3",
+        "SaveAudioOpus",
+        "SaveGLB",
+        "SaveGaussianSplat",
+        "SaveImage",
+        "SaveImageAdvanced",
+        "SaveLatent",
+        "SavePointCloud",
+        "SaveSVGNode",
+        "SaveVideo",
+        "SaveWEBM",
+        "VAESave",
+    }
+)
+
+
+def choose(text: str, rng: random.Random, depth: int = 0) -> str:
+    """Return a prompt as it is sent: without ``//`` and ``/* */`` comments, of each ``{a|b}`` one at random.
+
+    A backslash keeps a brace or bar. Choices nested more than 100 deep are left as they stand.
+    """
+    text = _COMMENT.sub("", text)
+    if depth > _MOST_NESTED:
+        return text
+    parts: list[str] = []
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if char == "\\":
+            parts.append(text[at : at + 2])
+            at += 2
+        elif char == "{":
+            options, at = _options(text, at + 1)
+            parts.append(choose(rng.choice(options), rng, depth + 1))
+        else:
+            parts.append(char)
+            at += 1
+    return re.sub(r"\\([{}|])", r"\1", "".join(parts))
+
+
+def _options(text: str, at: int) -> tuple[list[str], int]:
+    """Split a choice that begins at ``at``; return its options and where the text goes on."""
+    options = [""]
+    depth = 0
+    while at < len(text):
+        char = text[at]
+        at += 1
+        if char == "\\":
+            options[-1] += char + text[at : at + 1]
+            at += 1
+            continue
+        if char == "|" and not depth:
+            options.append("")
+            continue
+        if char == "}" and not depth:
+            break
+        depth += {"{": 1, "}": -1}.get(char, 0)
+        options[-1] += char
+    return options, at
+
+
+def fill(text: str, look_up: Callable[[str, str], object], now: datetime) -> str:
+    """Return a file name with ``%date:yyyy-MM-dd%`` and ``%Node.widget%`` replaced.
+
+    ``look_up`` gives the value of a node's widget, None if there is none; an unknown placeholder stays (the server
+    knows some of its own).
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        parts = match[1].split(".")
+        if len(parts) != 2:
+            return _date(parts[0][5:], now) if parts[0].startswith("date:") else match[0]
+        value = look_up(parts[0], parts[1])
+        return match[0] if value is None else _UNSAFE.sub("_", _plain(value))
+
+    return _PLACEHOLDER.sub(replace, text)
+
+
+def _date(pattern: str, now: datetime) -> str:
+    numbers = {"d": now.day, "M": now.month, "h": now.hour, "m": now.minute, "s": now.second}
+
+    def part(match: re.Match[str]) -> str:
+        letters = match[0]
+        if letters[0] == "y":
+            return letters if len(letters) == 3 else f"{now.year:04}"[-len(letters) :]
+        return str(numbers[letters[0]]).zfill(len(letters))
+
+    return _DATE_PART.sub(part, pattern)
+
+
+def _plain(value: object) -> str:
+    """Return a value as the editor writes it into a text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

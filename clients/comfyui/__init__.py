@@ -1,8 +1,20 @@
 """Stills and clips from ComfyUI. Importing this costs little: HTTP and websockets are imported by the first job."""
 
+from typing import TYPE_CHECKING, Any
+
 from .bundled import bundled_workflow
 from .client import ComfyUIClient
 from .request import WorkflowRequest
-from .ui_format import ui_to_api
+
+if TYPE_CHECKING:
+    from .conversion import ui_to_api
 
 __all__ = ["ComfyUIClient", "WorkflowRequest", "bundled_workflow", "ui_to_api"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ui_to_api":
+        from .conversion import ui_to_api  # here, because few need it and it costs 25 ms
+
+        return ui_to_api
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

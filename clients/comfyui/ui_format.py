@@ -1,4 +1,7 @@
-"""Workflows in the format of ComfyUI's editor: recognised; converting them is not built yet."""
+"""Workflows in the format of ComfyUI's editor, recognised.
+
+The client does not run them by itself yet; ``ui_to_api`` of this package converts them.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,6 @@ from ..errors import ValidationError
 def is_ui_format(workflow: Mapping[str, Any]) -> bool:
     """Whether this is what the editor saves, not the API format (protocol: nodes in a list under ``nodes``)."""
     return isinstance(workflow.get("nodes"), list)
-
-
-def ui_to_api(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    """Convert a workflow of the editor into the API format; for now raises ``ValidationError`` code ``ui_format``."""
-    raise ui_format_error()
 
 
 def ui_format_error() -> ValidationError:

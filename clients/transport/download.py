@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import os
 import re
 import shutil
@@ -234,27 +233,34 @@ def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
 def _give_name(part: Path, folder: Path, name: str) -> Path:
     """Rename without ever replacing a file, also where another process does the same."""
     stem, suffix = Path(name).stem, Path(name).suffix
-    path = folder / name
-    for number in itertools.count(2):
-        with suppress(FileExistsError):
-            _take_name(part, path)
-            break
+    path, number = folder / name, 1
+    while not _takes_name(part, path):
+        number += 1
         path = folder / f"{stem}_{number}{suffix}"
     return path
 
 
-def _take_name(part: Path, path: Path) -> None:
+def _takes_name(part: Path, path: Path) -> bool:
+    """Give the file that name; False if another has it."""
     try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links: reserve the name, then move over the reservation
-        path.open("xb").close()
         try:
-            part.replace(path)
-        except OSError:
-            path.unlink(missing_ok=True)
+            os.link(part, path)
+        except FileExistsError:
             raise
+        except OSError:  # a file system without hard links
+            _reserve_and_replace(part, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _reserve_and_replace(part: Path, path: Path) -> None:
+    path.open("xb").close()
+    try:
+        part.replace(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

@@ -20,6 +20,7 @@ class Decoder:
             raise _bad_encoding(f"encoded as {encoding[:40]!r}, which was not asked for")
         self._gzip = encoding != "deflate"
         self._stream: Any = None  # zlib does not tell its type
+        self._held = False  # zlib can have taken all input and still have more to give
         self.waiting = b""
 
     @property
@@ -30,13 +31,14 @@ class Decoder:
     def decode(self, most: int) -> bytes:
         """Return up to ``most`` bytes of what is ``waiting``, empty if it takes more input to go on."""
         decoded = b""
-        while self.waiting and not decoded and self._ready():
+        while (self.waiting or self._held) and not decoded and self._ready():
             data, self.waiting = self.waiting, b""
             try:
                 decoded = self._stream.decompress(data, most)
             except zlib.error as error:
                 raise _bad_encoding(f"not what its Content-Encoding says ({error})") from error
             self.waiting = self._stream.unused_data or self._stream.unconsumed_tail
+            self._held = len(decoded) == most and not self._stream.eof
         return decoded
 
     def _ready(self) -> bool:
@@ -54,7 +56,7 @@ class Decoder:
 
 
 def _deflate_format(start: bytes) -> int:
-    """ "deflate" should mean zlib's format, but some servers send the bare one."""
+    """By deflate some servers mean zlib's format, as they should, others the bare one."""
     return _ZLIB if start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:_START], "big") % 31 == 0 else _BARE
 
 

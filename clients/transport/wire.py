@@ -38,7 +38,15 @@ class _WithoutQuery(logging.Filter):
         return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())
+def _filter_log(logger: logging.Logger) -> None:
+    """Put our filter in, in place of the one of an earlier import: Blender reloads extensions, not their libraries."""
+    for each in list(logger.filters):
+        if type(each).__name__ == _WithoutQuery.__name__:
+            logger.removeFilter(each)
+    logger.addFilter(_WithoutQuery())
+
+
+_filter_log(logging.getLogger("urllib3.connectionpool"))
 
 
 class Call:

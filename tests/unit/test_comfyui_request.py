@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from movie_director.clients import ComfyUIClient
+from movie_director.clients import ComfyUIClient, comfyui
 from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow, ui_to_api
 from movie_director.clients.comfyui.bundled import is_bundled
 from movie_director.clients.comfyui.loading import load_workflow
@@ -86,8 +86,7 @@ def test_an_unknown_bundled_workflow_names_those_there_are(name):
     assert "image_to_image, text_to_image" in caught.value.hint
 
 
-def test_converting_the_editors_format_is_refused_with_a_way_out():
-    with pytest.raises(ValidationError) as caught:
-        ui_to_api({"nodes": []}, {})
-    assert caught.value.code == "ui_format"
-    assert "Export (API)" in caught.value.hint
+def test_the_package_has_the_conversion_and_no_other_surprise():
+    assert ui_to_api({"nodes": [], "links": []}, {}) == {}
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = comfyui.nothing

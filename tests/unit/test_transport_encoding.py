@@ -6,7 +6,7 @@ import gzip
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from movie_director.clients.errors import ProtocolError
@@ -34,6 +34,7 @@ def decoded(encoding, packed, sizes=(1,), most=100):
     return b"".join(parts), decoder.finished
 
 
+@example(b"\0\0\0\0\1\0\0\2\0\0\0\x90", ("deflate", bare), [2], 1)
 @given(
     st.binary(max_size=500) | st.just(TEXT),
     st.sampled_from(

@@ -12,7 +12,6 @@ import tracemalloc
 import zlib
 
 import pytest
-import urllib3
 from faultserver import BlackHole, FaultServer, always, answer, answers, closed_port, silent
 
 from movie_director.clients import errors
@@ -753,4 +752,21 @@ def test_nothing_is_logged_above_debug(ask, caplog):
     with FaultServer(always(answer(b"x")), silent) as server:
         ask(server.url).read(9)
     assert [each for each in caplog.records if each.levelno > logging.DEBUG and each.name.startswith("urllib3")] == []
-    assert urllib3.__version__
+
+
+def test_what_urllib3_logs_tells_no_query(ask, caplog, canary):
+    """Nor after the extension was loaded again, which leaves urllib3 and its loggers as they are."""
+    log = logging.getLogger("urllib3.connectionpool")
+    before = list(log.filters)
+    wire._filter_log(log)
+    try:
+        assert len(log.filters) == len(before)
+        caplog.set_level("DEBUG")
+        with FaultServer(always(answer(b"x"))) as server:
+            ask(server.url, path=f"/x?token={canary}").read(9)
+        log.debug("with a mapping: %(a)s", {"a": "kept?yes"})
+    finally:
+        log.filters[:] = before
+    told = caplog.messages
+    assert any('"GET /x HTTP/1.1" 200' in each for each in told)
+    assert "with a mapping: kept?yes" in told

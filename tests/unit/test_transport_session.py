@@ -536,8 +536,7 @@ def test_a_server_that_tells_the_key_back(open_session, how, canary, assert_no_s
     assert_no_secret(error)
 
 
-def test_a_token_in_the_address_is_a_secret_too(open_session, canary, assert_no_secret, caplog):
-    caplog.set_level("INFO", "urllib3")  # which at DEBUG logs each request's path, with what the user wrote after it
+def test_a_token_in_the_address_is_a_secret_too(open_session, canary, assert_no_secret):
     for raw in (status("400 Bad", f"what is {canary}?".encode()), answer(b"x", length=9), answer(b"x" * 3000)):
         with FaultServer(answers(raw)) as server:
             session = open_session(f"{server.url}/?a=1&token={canary}", max_response_bytes=1000, max_retries=0)

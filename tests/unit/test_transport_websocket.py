@@ -18,6 +18,8 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Reques
 
 from movie_director.clients import errors
 from movie_director.clients.interrupt import Interrupter
+from movie_director.clients.transport import websocket as module
+from movie_director.clients.transport.handshake import Handshake
 from movie_director.clients.transport.http import Transport
 from movie_director.clients.transport.url import parse_server_url
 from movie_director.clients.transport.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
@@ -299,25 +301,25 @@ def test_opening_is_broken_off(connect, moment):
     assert (type(error), error.code) == (errors.ConnectionLost, "interrupted")
 
 
-def test_a_handshake_that_ends_as_it_is_broken_off(connect):
+def test_a_handshake_that_ends_as_it_is_broken_off(connect, monkeypatch):
     interrupter = Interrupter()
+    real = module._shake_hands
 
-    def script(peer):
-        asked = peer.request()
-        # what arrives before the socket is shut down is a whole answer
-        peer.send(switching(accept_of(asked)))
-        peer.wait_gone()
+    def shake_hands(*arguments):
+        rest = real(*arguments)
+        interrupter.fire()
+        return rest
 
-    class Late(Interrupter):
-        @property
-        def fired(self):
-            return len(asked_for) > 3 or asked_for.append(1)
+    monkeypatch.setattr(module, "_shake_hands", shake_hands)
+    with FaultServer(sending()) as server:
+        assert failing(connect, server.url, interrupter=interrupter).code == "interrupted"
 
-    asked_for = []
-    with FaultServer(script) as server:
-        error = failing(connect, server.url, interrupter=Late())
-    assert error.code == "interrupted"
-    assert not interrupter.fired
+
+def test_a_handshake_whose_time_is_over():
+    handshake = Handshake(parse_server_url("http://127.0.0.1"), "/ws", {})
+    one, other = socket.socketpair()
+    with one, other, pytest.raises(TimeoutError):
+        module._shake_hands(one, handshake, time.monotonic())
 
 
 # Receiving

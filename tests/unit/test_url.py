@@ -70,6 +70,7 @@ BAD = [
     ("http://example.org:0", "port 0"),
     ("http://[::1", "not valid"),
     ("http://[::zz]", "not valid"),
+    ("http://[v1.fe80::1]", "IPv6"),
     ("http://-example.org", "not valid"),
     ("http://a..b", "not valid"),
     ("http://exa\\mple.org", "not valid"),

@@ -96,3 +96,23 @@ def test_nearest_names():
     assert nearest_names("KSmapler", known)[0] == "KSampler"
     assert nearest_names("Banana", known) == ()
     assert len(nearest_names("KSampler", [f"KSampler{i}" for i in range(9)], limit=2)) == 2
+
+
+class Unpicklable:
+    """Something that only ``deepcopy`` can copy."""
+
+    def __reduce_ex__(self, _protocol):
+        raise TypeError("no pickle")
+
+    def __deepcopy__(self, _memo):
+        return "copied"
+
+
+def test_a_copy_shares_nothing_that_can_change():
+    request = Sample("a", files={"image": ["x"]}, metadata={"list": [1]})
+    twin = request.copied()
+    assert twin == request
+    request.files["image"].append("y")
+    request.metadata["list"].append(2)
+    assert (twin.files, twin.metadata) == ({"image": ["x"]}, {"list": [1]})
+    assert Sample("a", files={"odd": Unpicklable()}).copied().files == {"odd": "copied"}

@@ -166,10 +166,12 @@ def test_a_body_that_can_be_sent_only_once_is(open_session):
         ("soon", None, 3),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0, 3),
         ("1000000000", 1e9, 1),
-        (email.utils.formatdate(time.time() + 3600, usegmt=True), 3600.0, 1),
+        ("in an hour", 3600.0, 1),
     ],
 )
 def test_the_servers_wish_for_a_pause(open_session, wish, seconds, tries):
+    if wish == "in an hour":
+        wish = email.utils.formatdate(time.time() + 3600, usegmt=True)
     with FaultServer(always(status("429 Too Many", b"", f"Retry-After: {wish}"))) as server:
         error = failing(open_session(server.url).request, "GET", "/x")
         assert len(server.asked) == tries

@@ -95,6 +95,11 @@ def test_the_package_exports(name):
     assert getattr(clients, name) is not None
 
 
+@pytest.mark.parametrize("module", [errors, events])
+def test_modules_are_names_of_the_package_also_before_they_were_imported(module):
+    assert clients.__getattr__(module.__name__.rpartition(".")[2]) is module
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = clients.Nothing

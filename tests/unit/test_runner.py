@@ -159,6 +159,26 @@ def test_a_drain_is_bounded_and_says_so():
     assert verdicts == [False]
 
 
+def test_a_drain_s_requests_pause_between_tries_and_end_with_its_time():
+    gate, ends = Gate(), []
+
+    def on_cancel(context):
+        context.check()
+        try:
+            context.sleep(HANG_GUARD_S)
+        except errors.JobCancelled as error:
+            ends.append(error)
+        return BackendCancel.FAILED
+
+    with scripted(gate, drain_timeout_s=0.05) as client:
+        client.on_cancel = on_cancel
+        job = client.submit(ScriptedRequest())
+        gate.wait_begun()
+        job.cancel()
+        wait_for(lambda: not client.runner.busy())
+    assert len(ends) == 1
+
+
 def test_cancel_after_the_end_is_false_and_changes_nothing():
     with scripted() as client:
         job = client.submit(ScriptedRequest())

@@ -28,8 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = ("install", "restart")
 MODULE = "bl_ext.user_default.movie_director"
-LIBRARIES = ("urllib3", "certifi", "requests", "websocket", "wsproto", "h11", "filelock", "fastjsonschema")
-DISTRIBUTIONS = {"websocket": "websocket-client"}
+LIBRARIES = ("urllib3", "certifi", "requests", "wsproto", "h11", "filelock", "fastjsonschema")
 NOT_INSTALLED = 90
 
 # What our own code does wrongly is an error, what Blender's does is not ours.
@@ -85,7 +84,7 @@ def library_at_work(name: str) -> str:
     if spec is None or not spec.origin:
         return "none"
     place = "the bundled wheel" if f"{os.sep}.local{os.sep}" in spec.origin else "Blender's own"
-    return f"{importlib.metadata.version(DISTRIBUTIONS.get(name, name)):12} {place}{loaded}"
+    return f"{importlib.metadata.version(name):12} {place}{loaded}"
 
 
 def start_session(session: str, arguments: argparse.Namespace, resources: Path) -> int:

@@ -33,7 +33,7 @@ PINS = ROOT / "tools" / "requirements" / "libraries-newest.txt"
 LEGACY_PINS = ROOT / "tools" / "requirements" / "libraries-blender-4.2.txt"
 
 # What the code imports; their own dependencies are found by pip and locked too.
-WANTED = ("urllib3>=2", "certifi", "websocket-client", "wsproto", "filelock", "fastjsonschema")
+WANTED = ("urllib3>=2", "certifi", "wsproto", "filelock", "fastjsonschema")
 PURE_TAGS = ("py3-none-any", "py2.py3-none-any")
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
 HEADER = "# Written by `make lock`. The wheels that the build fetches, checks and puts into the extension.\n"

@@ -7,6 +7,7 @@ bounds neither messages nor the body of a refusal, takes masked frames, and foll
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import NamedTuple
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -17,7 +18,7 @@ _CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 500
 
 _FINAL, _RESERVED, _OPCODE, _CONTROL, _MASKED = 0x80, 0x70, 0x0F, 0x08, 0x80
 _SHORT, _IN_TWO_BYTES, _IN_EIGHT_BYTES = 125, 126, 127
-_HEAD = 2
+_HEAD, _LONGEST_HEAD = 2, 10
 
 
 class FrameError(Exception):
@@ -42,7 +43,7 @@ class FrameReader:
         self._most = max_message_bytes
         self._buffer = b""
         self._at = 0
-        self._later: list[bytes] = []
+        self._later: deque[bytes] = deque()
         self._have = 0
         self._need = _HEAD
         self._begun = CONTINUATION
@@ -61,8 +62,6 @@ class FrameReader:
     def next(self) -> Message | None:
         """Return the next message or control frame, None if that takes more bytes; ``FrameError`` for what is none."""
         while self._have >= self._need:
-            if self._later:
-                self._join()
             frame = self._frame()
             if frame is not None:
                 message = self._message(*frame)
@@ -70,13 +69,11 @@ class FrameReader:
                     return message
         return None
 
-    def _join(self) -> None:
-        # only once the whole frame is here: joining at each arrival would copy a large one over and over
-        self._buffer = b"".join((self._buffer[self._at :], *self._later))
-        self._at = 0
-        self._later.clear()
-
     def _frame(self) -> tuple[int, bytes] | None:
+        while len(self._buffer) - self._at < _LONGEST_HEAD and self._later:
+            # the head in one piece; all of it, at each arrival, would copy a large message over and over
+            self._buffer = self._buffer[self._at :] + self._later.popleft()
+            self._at = 0
         buffer, at = self._buffer, self._at
         first, length = buffer[at], buffer[at + 1]
         start = at + _HEAD
@@ -96,8 +93,24 @@ class FrameReader:
             return None
         self._need = _HEAD
         self._have -= size
-        self._at += size
-        return first, buffer[start : start + length]
+        if len(buffer) - at >= size:
+            self._at += size
+            return first, buffer[start : start + length]
+        return first, self._taken(start, length)
+
+    def _taken(self, start: int, length: int) -> bytes:
+        """Return the payload that begins at ``start`` and goes over several pieces; it is copied once."""
+        parts = [self._buffer[start:]]
+        missing = length - len(parts[0])
+        while True:
+            piece = self._later.popleft()
+            if len(piece) >= missing:
+                break
+            parts.append(piece)
+            missing -= len(piece)
+        parts.append(piece[:missing])
+        self._buffer, self._at = piece, missing
+        return b"".join(parts)
 
     def _check(self, first: int, length: int) -> None:
         opcode = first & _OPCODE

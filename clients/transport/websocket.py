@@ -26,7 +26,6 @@ from .wire import shut_down
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 PING_EVERY_S = 20.0
 _RECEIVE_BYTES = 64 * 1024
-_RECEIVE_MOST_BYTES = 1024 * 1024
 
 
 class WebSocketConnection:
@@ -145,7 +144,7 @@ class WebSocketConnection:
     def _listen(self) -> None:
         """Wait for more bytes; while there are none, see to it that the server is still there."""
         try:
-            data = self._received(min(max(_RECEIVE_BYTES, self._reader.missing), _RECEIVE_MOST_BYTES))
+            data = self._received()
         except TimeoutError:
             self._mind_the_silence()
             return
@@ -156,14 +155,14 @@ class WebSocketConnection:
         self._silences = 0
         self._reader.feed(data)
 
-    def _received(self, size: int) -> bytes:
+    def _received(self) -> bytes:
         if self._reading is not self._sending:
-            return self._sock.recv(size)
+            return self._sock.recv(_RECEIVE_BYTES)
         tls: ssl.SSLSocket = self._sock  # type: ignore[assignment]  # what else shares its lock
         if not tls.pending() and not wait_for_read(tls, self._ping_every_s):
             raise TimeoutError("nothing came")
         with self._reading:
-            return tls.recv(size)
+            return tls.recv(_RECEIVE_BYTES)
 
     def _mind_the_silence(self) -> None:
         # Counts waits instead of looking at the clock: after a laptop's sleep there must be time for an answer.

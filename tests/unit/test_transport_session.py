@@ -172,6 +172,8 @@ def test_a_body_that_can_be_sent_only_once_is(open_session):
 def test_the_servers_wish_for_a_pause(open_session, wish, seconds, tries):
     if wish == "in an hour":
         wish = email.utils.formatdate(time.time() + 3600, usegmt=True)
+    if wish == "in an hour":
+        wish = email.utils.formatdate(time.time() + 3600, usegmt=True)
     with FaultServer(always(status("429 Too Many", b"", f"Retry-After: {wish}"))) as server:
         error = failing(open_session(server.url).request, "GET", "/x")
         assert len(server.asked) == tries

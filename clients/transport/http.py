@@ -97,27 +97,29 @@ class Response:
         """The same for a stream that pauses between events: too long a silence has its code ``stream_idle``."""
         return self._pieces(size, "stream_idle")
 
-    def read(self, limit: int) -> bytes:
-        """Return the whole body; ``ProtocolError`` (code ``too_large``) if it has more than ``limit`` bytes."""
-        parts: list[bytes] = []
+    def chunks_within(self, limit: int) -> Iterator[bytes]:
+        """The same, but ``ProtocolError`` (code ``too_large``) for a body of more than ``limit`` bytes."""
         room = limit - (self.content_length or 0)
         if room >= 0:
             room = limit
             for chunk in self.chunks():
-                parts.append(chunk)
                 room -= len(chunk)
                 if room < 0:
                     break
-        if room >= 0:
-            return b"".join(parts)
-        self._drop()
-        raise self.finish(
-            ProtocolError(
-                f"The answer of {self.url.partition('?')[0]} is larger than {limit} bytes.",
-                code="too_large",
-                hint="If the server can be trusted, raise max_response_bytes.",
+                yield chunk
+        if room < 0:
+            self._drop()
+            raise self.finish(
+                ProtocolError(
+                    f"The answer of {self.url.partition('?')[0]} is larger than {limit} bytes.",
+                    code="too_large",
+                    hint="If the server can be trusted, raise max_response_bytes.",
+                )
             )
-        )
+
+    def read(self, limit: int) -> bytes:
+        """Return the whole body; ``ProtocolError`` (code ``too_large``) if it has more than ``limit`` bytes."""
+        return b"".join(self.chunks_within(limit))
 
     def start(self, limit: int) -> bytes:
         """Return the body's first bytes, up to ``limit``, as far as they can be read; for what an error says."""

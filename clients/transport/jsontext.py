@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import json
 import re
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import ProtocolError
@@ -48,10 +50,11 @@ _decoder = json.JSONDecoder()
 _space = re.compile(r"[ \t\n\r]*")
 
 
-def decode_json(data: bytes | str) -> Any:
+def decode_json(data: bytes | str | Iterable[bytes]) -> Any:
     """Return the decoded value; ``ProtocolError`` (code ``invalid_json``) for what is none or is nested too deeply.
 
-    A long text is decoded member by member, two levels deep: the C decoder holds the lock for one member only.
+    A long text is decoded member by member, two levels deep: the C decoder holds the lock for one member only. From the
+    pieces of a long answer the text is made piece by piece as well.
     """
     try:
         return _decoded(data)
@@ -65,8 +68,8 @@ def decode_json(data: bytes | str) -> Any:
     )
 
 
-def _decoded(data: bytes | str) -> Any:
-    text = data if isinstance(data, str) else data.decode("utf-8-sig")
+def _decoded(data: bytes | str | Iterable[bytes]) -> Any:
+    text = data if isinstance(data, str) else _text_of((data,) if isinstance(data, bytes) else data)
     if len(text) <= WHOLE_BELOW_CHARS:
         return json.loads(text)
     with _no_collections:
@@ -74,6 +77,13 @@ def _decoded(data: bytes | str) -> Any:
     if _skip(text, end) != len(text):
         raise ValueError(f"text after the value, at {end}")
     return value
+
+
+def _text_of(pieces: Iterable[bytes]) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    texts = [decoder.decode(piece) for piece in pieces]
+    texts.append(decoder.decode(b"", final=True))
+    return "".join(texts)
 
 
 def _skip(text: str, at: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -161,8 +162,10 @@ class HTTPSession:
 
     def json_of(self, response: Response) -> Any:
         """Read an answer as JSON; a web page instead of it is a ``ProtocolError`` that says so."""
-        body = response.read(self._max_bytes)
-        if response.content_type == "text/html" or body[:64].lstrip()[:1] == b"<":
+        chunks = response.chunks_within(self._max_bytes)
+        first = next(chunks, b"")
+        if response.content_type == "text/html" or first[:64].lstrip()[:1] == b"<":
+            response.close()
             raise self._finish(
                 ProtocolError(
                     f"{self.url} answers with a web page where {self.backend} would send data.",
@@ -172,12 +175,10 @@ class HTTPSession:
                 )
             )
         try:
-            return decode_json(body)
+            return decode_json(itertools.chain((first,), chunks))
         except ProtocolError as error:
             self._finish(error)
             raise
-        finally:
-            del body  # it would live as long as the error
 
     def error_of(self, response: Response) -> BackendError:
         """Read an answer with an error status and return its typed error, with the server's own words."""

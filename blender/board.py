@@ -92,7 +92,9 @@ class Board:
             self.queue.remove(placement)
         self.touch()
 
-    def connection_error(self, backend: str) -> BackendError | None:
-        """Return why the newest connection test failed, None if it did not or there was none."""
+    def heard_of(self, backend: str) -> None:
+        """Forget that a connection test failed: the server has taken a job since."""
         answer = self.probes.get(backend)
-        return answer.error if answer else None
+        if answer is not None and answer.error is not None:
+            del self.probes[backend]
+            self.touch()

@@ -92,6 +92,8 @@ def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     scene: Any = context.scene
     folder = settings.output_folder()
     wishes = {name: overrides.get(name, getattr(scene.movie_director, name)) for name in WISHES}
+    if wishes["workflow"].strip() and "steps" not in overrides:
+        wishes["steps"] = None  # a workflow of the user's own has the steps that its model needs
     if not wishes["prompt"].strip():
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the picture should show.")
     seed = _resolve_seed(scene, overrides)
@@ -151,16 +153,16 @@ def _request(
 
     scene: Any = context.scene
     width, height = size(context)
-    values: list[tuple[list[str], Any]] = [
-        (slots.prompt, wishes["prompt"]),
-        (slots.negative_prompt, wishes["negative_prompt"]),
-        (slots.steps, wishes["steps"]),
-        (slots.width, width),
-        (slots.height, height),
-    ]
+    values = [(slots.prompt, wishes["prompt"]), (slots.width, width), (slots.height, height)]
+    if wishes["negative_prompt"].strip():
+        values.append((slots.negative_prompt, wishes["negative_prompt"]))
+    if wishes["steps"] is not None:
+        values.append((slots.steps, wishes["steps"]))
     files: dict[str, Path] = {}
     if wishes["input_source"] != "NONE":
-        values.append((slots.strength, wishes["strength"]))
+        # several samplers with a change of their own are a workflow's inner affair
+        if len(slots.strength) == 1:
+            values.append((slots.strength, wishes["strength"]))
         files = dict.fromkeys(slots.image, _input_image(scene, wishes, folder, (width, height)))
     return WorkflowRequest(
         workflow=path,

@@ -25,7 +25,14 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
     lock_seed: BoolProperty(
         name="Lock Seed", description="Use this seed again; unlocked, each picture gets a new one, which is shown here"
     )
-    steps: IntProperty(name="Steps", default=20, min=1, max=1000, soft_max=60, description="More steps: finer, slower")
+    steps: IntProperty(
+        name="Steps",
+        default=20,
+        min=1,
+        max=1000,
+        soft_max=60,
+        description="More: finer, slower. Your own workflow keeps its own",
+    )
     input_source: EnumProperty(
         name="Start From",
         items=(
@@ -82,7 +89,6 @@ class MOVIE_DIRECTOR_PG_session(PropertyGroup):
     """What the panel shows; not saved."""
 
     show_all_jobs: BoolProperty(name="Show All", options={"SKIP_SAVE"})
-    open_job: StringProperty(options={"SKIP_SAVE"})
 
 
 CLASSES = (MOVIE_DIRECTOR_PG_scene, MOVIE_DIRECTOR_PG_session)

@@ -113,6 +113,8 @@ def _take_answer(item: ProbeFinished) -> None:
 
 def _take_event(item: JobEvent) -> None:
     event = item.event
+    if isinstance(event, (events.Submitted, events.Started)):
+        session.board.heard_of(item.job.backend)
     if isinstance(event, events.Previewed):
         _take_preview(event)
     elif isinstance(event, events.TERMINAL):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..clients.errors import BackendError
+from ..clients.errors import BackendError, JobNotFound
 from . import board as boards
 from .settings import runtime_settings
 
@@ -58,6 +58,7 @@ def submit(backend: str, request: Request, wish: Wish) -> Job:
     from . import pump
 
     job = runtime().submit(backend, request, tag=wish.to_tag())
+    board.recovered, board.elsewhere = None, ()
     board.touch()
     pump.start()
     return job
@@ -85,6 +86,26 @@ def recover() -> None:
     runtime().recover()
     board.touch()
     pump.start()
+
+
+def cancel(job_id: str) -> bool:
+    """Cancel a job of the list; True if this call ended it. ``JobNotFound`` for an unknown one."""
+    if _runtime is None:
+        raise _not_found()
+    board.touch()
+    return _runtime.cancel(job_id)
+
+
+def forget(job_id: str) -> None:
+    """Take an ended job out of the list; its files stay. ``JobNotFound`` for an unknown one."""
+    if _runtime is None:
+        raise _not_found()
+    _runtime.forget(job_id)
+    board.forget(job_id)
+
+
+def _not_found() -> JobNotFound:
+    return JobNotFound("That job is no longer in the list.")
 
 
 def close() -> None:

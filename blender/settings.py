@@ -43,10 +43,11 @@ def server_url(backend: str, row: Any) -> str:
     return environment_value(backend, "URL") or row.url.strip() or BACKENDS[backend].default_url
 
 
-def parse_headers(text: str) -> tuple[tuple[str, str], ...]:
+def parse_headers(text: str, label: str) -> tuple[tuple[str, str], ...]:
     """Read extra headers, one "Name: value" a line, or parted by "|", as a field of the preferences has one line only.
 
-    A line that is no header raises ``ValidationError``; its text is not repeated, for it may hold a key.
+    A line that is no header raises ``ValidationError``, which names the backend by its ``label``; the text is not
+    repeated, for it may hold a key.
     """
     headers = []
     for number, line in enumerate(text.replace("|", "\n").splitlines(), start=1):
@@ -55,7 +56,7 @@ def parse_headers(text: str) -> tuple[tuple[str, str], ...]:
         name, colon, value = line.partition(":")
         if not colon or not name.strip() or not name.strip().isascii() or " " in name.strip():
             raise ValidationError(
-                f"Extra header {number} is not of the form 'Name: value'.",
+                f"Extra header {number} of {label} is not of the form 'Name: value'.",
                 code="invalid_header",
                 hint="Correct it in the preferences of Movie Director.",
             )
@@ -70,7 +71,7 @@ def backend_settings(name: str, row: Any) -> BackendSettings:
     return BackendSettings(
         base_url=server_url(name, row),
         api_key=environment_value(name, "KEY") or row.api_key,
-        headers=parse_headers(row.headers),
+        headers=parse_headers(row.headers, BACKENDS[name].label),
         connect_timeout_s=row.connect_timeout_s or None,
         read_timeout_s=row.read_timeout_s or None,
         job_timeout_s=row.job_timeout_s or None,

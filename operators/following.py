@@ -32,10 +32,14 @@ class Following:
         self.shown = ""
 
     def views(self) -> list[JobView]:
-        """Return the followed jobs that go on, newest first; ended ones are followed no more."""
-        going = [view for view in session.jobs() if view.id in self.job_ids and not view.status.state.ended]
-        self.job_ids = [view.id for view in going]
-        return going
+        """Return the followed jobs that go on, newest first."""
+        return [view for view in session.jobs() if view.id in self.job_ids and not view.status.state.ended]
+
+    def take_ended(self) -> list[JobView]:
+        """Return the followed jobs that have ended, and follow them no more."""
+        followed = [view for view in session.jobs() if view.id in self.job_ids]
+        self.job_ids = [view.id for view in followed if not view.status.state.ended]
+        return [view for view in followed if view.status.state.ended]
 
 
 following = Following()
@@ -65,11 +69,12 @@ class FollowJobs:
     def modal(self, context: Context, event: Event) -> set[str]:
         """Show progress; Esc cancels the newest job; all else passes through to Blender."""
         going = following.views()
-        if event.type == "ESC" and event.value == "PRESS" and going and not context.screen.is_animation_playing:
+        if event.type == "ESC" and event.value == "PRESS" and going and not _escape_is_blenders():
             self.cancel_newest(going)
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
+        self.report_failures()
         if not going:
             return self.leave(context)
         if time.monotonic() > self._breath_at:
@@ -80,9 +85,15 @@ class FollowJobs:
 
     def cancel_newest(self, going: list[JobView]) -> None:
         """Cancel the newest of the followed jobs and say so."""
-        runtime = session.runtime_or_none()
-        if runtime is not None and runtime.cancel(going[0].id):
+        if session.cancel(going[0].id):
             self.report({"INFO"}, f"Cancelled: {going[0].title}")  # type: ignore[attr-defined]
+
+    def report_failures(self) -> None:
+        """Tell the user of jobs that have failed meanwhile, for the panel may be closed."""
+        for view in following.take_ended():
+            if view.status.error is not None:
+                text = f"{view.title}: {words.error_words(view.status.error)}"
+                self.report({"ERROR"}, text)  # type: ignore[attr-defined]
 
     def leave(self, context: Context) -> set[str]:
         """End this operator, not the jobs."""
@@ -101,6 +112,13 @@ class FollowJobs:
         if timer is not None:
             context.window_manager.event_timer_remove(timer)
         clear(context)
+
+
+def _escape_is_blenders() -> bool:
+    """Whether Esc ends playback or a render now."""
+    from ..blender import placement
+
+    return bool(placement.obstacle())
 
 
 def show(context: Context, going: list[JobView]) -> None:

@@ -48,11 +48,9 @@ class MOVIE_DIRECTOR_OT_cancel_job(JobOperator, Operator):
             view = self.view()
         except BackendError as error:
             return report_error(self, error)
-        runtime = session.runtime_or_none()
-        if runtime is None or not runtime.cancel(view.id):
+        if not session.cancel(view.id):
             self.report({"INFO"}, "That job has ended already.")
             return {"CANCELLED"}
-        session.board.touch()
         self.report({"INFO"}, f"Cancelled: {view.title}")
         return {"FINISHED"}
 
@@ -141,7 +139,7 @@ class MOVIE_DIRECTOR_OT_remove_job(JobOperator, Operator):
         if not view.status.state.ended:
             self.report({"WARNING"}, "The job is still under way; cancel it first.")
             return {"CANCELLED"}
-        _forget(view)
+        session.forget(view.id)
         return {"FINISHED"}
 
 
@@ -157,7 +155,7 @@ class MOVIE_DIRECTOR_OT_clear_finished(Operator):
         for view in session.jobs():
             found = session.board.placements.get(view.id)
             if view.status.state.ended and not (found and found.unplaced):
-                _forget(view)
+                session.forget(view.id)
         return {"FINISHED"}
 
 
@@ -186,8 +184,10 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
     bl_label = "Recover Jobs"
     bl_options = set()
 
-    def invoke(self, _context: "Context", _event: "Event") -> set[str]:
+    def invoke(self, context: "Context", _event: "Event") -> set[str]:
         """Re-join them in the background; they appear in the list."""
+        if bpy.app.background:
+            return self.execute(context)
         try:
             session.recover()
         except BackendError as error:
@@ -206,13 +206,6 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
             places = ", ".join(session.board.elsewhere)
             self.report({"WARNING"}, f"More wait for another server than the preferences name: {places}.")
         return {"FINISHED"}
-
-
-def _forget(view: "JobView") -> None:
-    runtime = session.runtime_or_none()
-    if runtime is not None:
-        runtime.forget(view.id)
-    session.board.forget(view.id)
 
 
 CLASSES: tuple[Any, ...] = (

@@ -31,6 +31,7 @@ ICONS: dict[str, Any] = {
 def draw(layout: UILayout, context: Context) -> None:
     """Draw the newest jobs, all that are under way among them, and the others on request."""
     views = session.jobs()
+    _draw_recovery(layout, context)
     if not views:
         layout.label(text="Nothing generated yet", icon="INFO")
         return
@@ -41,6 +42,16 @@ def draw(layout: UILayout, context: Context) -> None:
     if len(views) > SHOWN:
         state = context.window_manager.movie_director
         layout.prop(state, "show_all_jobs", text=f"Show all {len(views)}", toggle=True, icon="PRESET")
+
+
+def _draw_recovery(layout: UILayout, context: Context) -> None:
+    """Draw what a look for unfinished jobs has found, until the next job is started."""
+    board = session.board
+    if board.recovered == () and not board.elsewhere:
+        layout.label(text="No unfinished jobs were found", icon="INFO")
+    if board.elsewhere:
+        text = f"Unfinished jobs wait for another server than the preferences name: {', '.join(board.elsewhere)}"
+        paragraph(layout, context, text, "INFO")
 
 
 def server_answers() -> bool:

@@ -61,6 +61,7 @@ def _draw_start(layout: UILayout, context: Context, wishes: Any) -> None:
     if wishes.input_source == "FILE":
         column.prop(wishes, "input_image", text="")
     if wishes.input_source == "CAMERA":
+        column.separator(factor=0.5)
         if context.scene.camera is None:
             text = "This scene has no camera. Add one, or start from the prompt."
             paragraph(column, context, text, "ERROR", alert=True)
@@ -147,7 +148,9 @@ class _Options(_Sidebar):
         layout.use_property_decorate = False
         wishes = context.scene.movie_director
         layout.prop(wishes, "workflow")
-        layout.prop(wishes, "steps")
+        row = layout.row()
+        row.active = not wishes.workflow  # one's own has steps of its own
+        row.prop(wishes, "steps")
         layout.prop(wishes, "size_limit")
         width, height = generation.size(context)
         layout.label(text=f"{width} x {height} pixels", icon="BLANK1")

@@ -11,7 +11,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 PACKAGE = "bl_ext.user_default.movie_director"
 HANG_GUARD_S = 60.0
-SCENE_FIELDS = ("prompt", "seed", "input_source", "workflow")
+THREADS_END_S = 20.0
 
 
 def own(name: str) -> ModuleType:
@@ -68,6 +69,7 @@ def _disabled_at_the_end() -> Iterator[None]:
 def film(tmp_path: Path) -> Iterator[Path]:
     """A new film on disk, the preferences as after the installation; nothing is left running afterwards."""
     enable()
+    threads = extension_threads()
     path = new_film(tmp_path / "film.blend")
     chosen = preferences()
     before = {
@@ -85,15 +87,19 @@ def film(tmp_path: Path) -> Iterator[Path]:
     for owner, values in ((chosen, before), (chosen.backends.comfyui, row_before)):
         for name, value in values.items():
             setattr(owner, name, value)
-    assert_no_threads()
+    assert_no_threads(threads)
 
 
-def assert_no_threads() -> None:
-    """Fail if a thread of the extension outlives its runtime."""
-    deadline = time.monotonic() + HANG_GUARD_S
+def assert_no_threads(known: Collection[threading.Thread] = ()) -> None:
+    """Fail if a thread outlives its runtime, and show where it is; ``known`` are those of earlier tests."""
+    deadline = time.monotonic() + THREADS_END_S
     for thread in extension_threads():
-        thread.join(max(0.0, deadline - time.monotonic()))
-    assert extension_threads() == []
+        if thread not in known:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    left = [thread for thread in extension_threads() if thread not in known]
+    frames = sys._current_frames()
+    stacks = [f"{thread.name}\n{''.join(traceback.format_stack(frames[thread.ident or 0]))}" for thread in left]
+    assert not left, "\n".join(stacks)
 
 
 def new_film(path: Path) -> Path:

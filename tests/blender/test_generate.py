@@ -135,6 +135,16 @@ def test_an_own_workflow_is_used(film: Path, comfyui: Any) -> None:
     assert posted(comfyui)["16"]["inputs"]["text"] == "a ship"
 
 
+def test_an_own_workflow_keeps_its_steps_and_what_is_to_be_avoided(film: Path, comfyui: Any) -> None:
+    graph = json.loads(own("clients.comfyui").bundled_workflow("text_to_image").read_text(encoding="utf-8"))
+    graph["3"]["inputs"]["steps"] = 4
+    graph["7"]["inputs"]["text"] = "crowds"
+    (film.parent / "turbo.json").write_text(json.dumps(graph), encoding="utf-8")
+    assert generate(prompt="a ship", workflow="//turbo.json") == {"FINISHED"}
+    assert posted(comfyui)["3"]["inputs"]["steps"] == 4
+    assert posted(comfyui)["7"]["inputs"]["text"] == "crowds"
+
+
 def _renamed(node: dict[str, Any]) -> dict[str, Any]:
     inputs = {
         name: [f"1{value[0]}", value[1]] if isinstance(value, list) else value for name, value in node["inputs"].items()

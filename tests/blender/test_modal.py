@@ -75,10 +75,12 @@ def test_escape_cancels_and_everything_is_taken_back(operator: Any, following: M
     pump_until(lambda: job.status.backend_cancel.value == "confirmed")
 
 
-def test_escape_that_stops_playback_cancels_nothing(operator: Any, comfyui: Any) -> None:
+def test_escape_that_stops_playback_or_a_render_cancels_nothing(
+    operator: Any, comfyui: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = fakes.Context()
     operator.invoke(context, fakes.event("LEFTMOUSE"))
-    context.screen.is_animation_playing = True
+    monkeypatch.setattr(own("blender.placement"), "obstacle", lambda: "Placed when the render is done")
     assert operator.modal(context, fakes.event("ESC")) == {"PASS_THROUGH"}
     assert not newest().done()
 
@@ -150,6 +152,19 @@ def test_an_error_at_the_start_is_told(operator: Any, film: Any) -> None:
     assert operator.invoke(fakes.Context(), fakes.event("LEFTMOUSE")) == {"CANCELLED"}
     assert operator.reports[0][0] == "ERROR"
     assert "There is no prompt" in operator.reports[0][1]
+
+
+def test_a_failure_in_mid_job_is_told(operator: Any, comfyui: Any) -> None:
+    comfyui.inject(own("clients.mock").Fault("oom"))
+    context = fakes.Context()
+    operator.invoke(context, fakes.event("LEFTMOUSE"))
+    pump_until(newest().done)
+    assert operator.modal(context, fakes.event("TIMER")) == {"FINISHED"}
+    [(level, text)] = operator.reports
+    assert level == "ERROR"
+    assert "a red fox" in text
+    assert "memory" in text
+    assert newest().status.error.hint in text
 
 
 def test_retry_sends_the_same_request(comfyui: Any, following: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

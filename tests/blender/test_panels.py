@@ -66,6 +66,22 @@ def test_an_answer_is_shown(comfyui: Any) -> None:
     assert version in preferences_drawn().text()
 
 
+def test_a_failed_test_is_forgotten_when_the_server_takes_a_job(comfyui: Any) -> None:
+    url = preferences().backends.comfyui.url
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    with pytest.raises(RuntimeError):
+        bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui")
+    assert "no connection" in panel("generate").text()
+    preferences().backends.comfyui.url = url
+    assert bpy.ops.movie_director.generate_image(prompt="hello", steps=1) == {"FINISHED"}
+    assert "ComfyUI: connected" in panel("generate").texts()
+
+
+def test_nothing_to_recover_is_said(film: Any) -> None:
+    assert bpy.ops.movie_director.recover_jobs("EXEC_DEFAULT") == {"FINISHED"}
+    assert "No unfinished jobs were found" in panel("jobs").texts()
+
+
 def test_an_unanswered_test_is_shown(comfyui: Any) -> None:
     session = own("blender.session")
     answer = session.probe("comfyui")

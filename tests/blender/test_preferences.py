@@ -57,7 +57,7 @@ def test_a_ca_file_is_used_only_with_checks_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["A: 1|B-C: two: 2", "A: 1\n\nB-C: two: 2\n"])
 def test_headers_are_parted(text: str) -> None:
-    assert own("blender.settings").parse_headers(text) == (("A", "1"), ("B-C", "two: 2"))
+    assert own("blender.settings").parse_headers(text, "ComfyUI") == (("A", "1"), ("B-C", "two: 2"))
 
 
 def test_a_key_is_saved_only_if_it_is_to_be_remembered() -> None:

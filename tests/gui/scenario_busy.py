@@ -54,6 +54,19 @@ def scenario() -> steps.Steps:
         yield lambda: not bpy.app.is_job_running("RENDER")
         yield lambda: placement.settled
         steps.check("then it is placed too", placement.state.value == "placed", placement.message)
+
+        wishes.steps = 1000
+        steps.press(bpy.ops.movie_director.generate_image)
+        job = steps.newest_job()
+        yield job.running
+        steps.press(bpy.ops.render.render, animation=True)
+        yield lambda: bpy.app.is_job_running("RENDER")
+        yield 0.5
+        yield steps.ask(do="key", key="Escape")
+        yield lambda: not bpy.app.is_job_running("RENDER")
+        steps.check("Esc ends the render and not the job", not job.done(), job.status.state)
+        steps.press(bpy.ops.movie_director.cancel_job, job_id=job.id)
+        steps.check("the panel's button cancels it", job.cancelled(), job.status.state)
         yield lambda: not steps.own("blender.pump").running()
 
 

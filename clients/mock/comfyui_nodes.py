@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STEP_S = 0.12
 """Pretended seconds of one sampling step."""
 LOADING_S = 0.5
-MEDIA = "image/png"
+PREVIEW = "image/jpeg"
 _uncached = itertools.count()
 
 
@@ -126,7 +126,7 @@ def _preview_image(run: "Run", inputs: dict[str, Any]) -> Result:
 def _save_websocket(run: "Run", inputs: dict[str, Any]) -> Result:
     images: Images = inputs["images"]
     for number, image in enumerate(images):
-        run.progress(number, len(images), (MEDIA, encode(image, breathe=run.breathe)))
+        run.progress(number, len(images), ("image/png", encode(image, breathe=run.breathe)))
     return Result()
 
 
@@ -167,7 +167,7 @@ def _sample(run: "Run", inputs: dict[str, Any]) -> Result:
     for step in range(1, steps + 1):
         run.work(STEP_S)
         data = sketch.at(step / steps) if previews else None
-        run.progress(step, steps, None if data is None else (MEDIA, data))
+        run.progress(step, steps, None if data is None else (PREVIEW, data))
     return Result((Latent(latent.width, latent.height, latent.batch, base, tuple(pictures)),))
 
 

@@ -11,7 +11,7 @@ from .picture import Sketch
 if TYPE_CHECKING:
     from .comfyui_run import Run
 
-MEDIA = "image/png"
+PREVIEW = "image/jpeg"
 DYING_S = 0.2
 CRASH_S = 3.0
 """Seconds that a server is gone whose process a node has ended."""
@@ -23,7 +23,7 @@ def _probe_slow(run: "Run", inputs: dict[str, Any]) -> Result:
     sketch = Sketch(inputs["image"][0], inputs["nonce"]) if inputs["previews"] else None
     for step in range(1, steps + 1):
         run.work(inputs["delay"], honour_interrupt=False)
-        run.progress(step, steps, (MEDIA, sketch.at(step / steps)) if sketch is not None else None)
+        run.progress(step, steps, (PREVIEW, sketch.at(step / steps)) if sketch is not None else None)
     return Result((inputs["image"],))
 
 

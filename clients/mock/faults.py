@@ -63,6 +63,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     ),
     "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
     "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
+    "slow_node": FaultKind(ENGINE, "the node waits `value` seconds (default 1) before it is named as executing"),
     "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
     # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
     "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),

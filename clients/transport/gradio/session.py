@@ -188,9 +188,7 @@ class GradioSession:
 
     def dependency(self, target: Dependency | str | int) -> Dependency:
         """Return the function meant; ``MissingResource`` if the app has none such."""
-        if isinstance(target, Dependency):
-            return target
-        return self.config.named(target) if isinstance(target, str) else self.config.dependency(target)
+        return self.config.resolve(target)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Drop the stream, which cancels what runs in this session, and end its thread within ``timeout_s``."""

@@ -60,9 +60,7 @@ class GradioSession:
         self.access = access
         self.config = config
         self.session_hash = session_hash or secrets.token_hex(6)
-        self._stream = EventStream(
-            access, config, self.session_hash, idle_timeout_s=idle_timeout_s, lossy=session_hash is not None
-        )
+        self._stream = EventStream(access, config, self.session_hash, idle_timeout_s=idle_timeout_s)
         self._cancelled: set[str] = set()
         self._lock = threading.Lock()
 

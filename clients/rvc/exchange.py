@@ -1,4 +1,4 @@
-"""Small questions to an RVC server, and sounds from it; any status is an answer here."""
+"""Small questions to an RVC server, and sounds from it; most statuses are answers here."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..transport.session import HTTPSession, Scope
 from .failures import odd_answer
 
 MAX_SOUND_BYTES = 1 << 30
-_ANY_ERROR = range(400, 600)
-_AUTHENTICATION = (401, 403)
+_TOLD = frozenset(range(400, 600)) - {401, 403, 429, 503}
+"""Error statuses that are answers here; those left out are about the way to the server, and raise their errors."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Exchange:
         self._timeouts = Timeouts(times.connect_s, first_byte_s, times.read_s)
 
     def get(self, path: str) -> Reply:
-        """GET JSON; a key that is refused raises, other error statuses do not."""
+        """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
         return self._reply("GET", path, None, {}, repeatable=True)
 
     def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
@@ -90,14 +90,12 @@ class Exchange:
             scope=self.scope,
             body=body,
             headers=headers,
-            expect=_ANY_ERROR,
+            expect=_TOLD,
             repeatable=repeatable,
             timeouts=self._timeouts,
         )
 
     def _read(self, response: Response) -> Reply:
-        if response.status in _AUTHENTICATION:
-            raise self.http.error_of(response)
         if response.status >= 400 and "json" not in response.content_type:
             return Reply(response.status, None)
         return Reply(response.status, self.http.json_of(response))

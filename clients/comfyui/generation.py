@@ -28,6 +28,7 @@ from .planning import Plan, make_plan, models_in
 from .refusals import BACKEND, MISSING_MODEL, node_problems, refusal_for, rejected
 from .request import WorkflowRequest
 from .server_info import version_text
+from .socket_images import SocketImages
 from .submission import Accepted, Submission
 from .truth import Finding, Place, Truth
 from .uploads import Uploads
@@ -89,7 +90,8 @@ class Generator:
         prompt = cast(Prompt, found.prompt or {})
         seed = cast("int | None", job.state.get("seed"))
         if found.place.ended:
-            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
+            fetcher = Fetcher(self._http, job, SocketImages(prompt, job.output_dir))
+            return fetcher.conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
         listens = self.connection.start(str(job.state.get("client_id", "")))
         follower = Follower(job, self._truth, self.connection, self._pace, prompt, targets=found.targets)
         if not listens:
@@ -191,11 +193,14 @@ class Generator:
     def _see_through(
         self, job: JobContext, follower: Follower, prompt_id: str, prompt: Prompt, seed: int | None
     ) -> Result:
-        found = follower.follow(prompt_id)
-        try:
-            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
-        finally:
-            follower.finish()
+        with follower.pictures:
+            found = follower.follow(prompt_id)
+            follower.take_rest()
+            fetcher = Fetcher(self._http, job, follower.pictures)
+            try:
+                return fetcher.conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
+            finally:
+                follower.finish()
 
     def _find_again(self, job: JobContext) -> Finding:
         accepted = job.backend_id

@@ -108,6 +108,11 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "fenced_json": FaultKind(ANSWER, "a structured answer in a code fence, with chatter around it"),
     "wrong_json": FaultKind(ANSWER, "a structured answer that is JSON, but does not fit the schema"),
     "prose_for_json": FaultKind(ANSWER, "prose instead of a structured answer"),
+    # RVC. `on` is a voice's name or a glob; none: any.
+    "voice_broken": FaultKind(ANSWER, "the voice's file can't be read: loading it fails"),
+    "conversion_failed": FaultKind(ANSWER, "the conversion fails in the words that hide every reason"),
+    "conversion_oom": FaultKind(ANSWER, "the conversion fails for lack of GPU memory"),
+    "silent_conversion": FaultKind(ANSWER, "the converted sound is silence"),
 }
 
 SAMPLERS = ("KSampler", "ProbeSlow")

@@ -63,9 +63,10 @@ def of_strip(strip: Any) -> Shot | None:
     return Shot.read(kept.to_dict()) if kept is not None and hasattr(kept, "to_dict") else None
 
 
-def mark(strip: Any, shot: Shot) -> None:
-    """Have a strip know its shot."""
-    strip[SHOT_KEY] = asdict(shot)
+def mark(strip: Any, shot: Shot | None) -> None:
+    """Have a strip know the shot it shows, if any."""
+    if shot is not None:
+        strip[SHOT_KEY] = asdict(shot)
 
 
 def selected(scene: bpy.types.Scene) -> list[tuple[Any, Shot]]:

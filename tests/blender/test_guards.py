@@ -102,7 +102,7 @@ def invoked(module: str, name: str, **given: Any) -> set[str]:
 
 @pytest.fixture
 def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in ("generating", "generate", "jobs", "connection"):
+    for module in ("generating", "jobs", "connection"):
         monkeypatch.setattr(own(f"operators.{module}"), "bpy", fakes.WithWindow())
     yield
     following = own("operators.following")

@@ -22,7 +22,8 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     length. ``StorageError`` if it can't be read or there is no room.
     """
     wish = placement.wish
-    strip = sequencer.add_movie(scene, wish.title or artifact.path.stem, artifact.path, frame, wish.fit)
+    spot = shots.spot(scene, wish.shot, shots.Spot(frame, 0))
+    strip = sequencer.add_movie(scene, wish.title or artifact.path.stem, artifact.path, spot.start, wish.fit)
     if not strip.fps:
         sequencer.remove(scene, strip)
         raise StorageError(
@@ -32,17 +33,17 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
         )
     start, end = sequencer.bounds(strip)
     frames = max(1, round((end - start) / strip.fps * sequencer.rate(scene)))
-    spot = shots.claim(scene, wish.shot, shots.Spot(frame, frames))
-    wanted = min(frames, spot.length)
-    sequencer.move(scene, strip, spot.start, max(frames, end - start), spot.channel)
     if frames != end - start:
         sequencer.retime(scene, strip, frames)
-    if wanted < frames:
-        sequencer.set_length(strip, wanted)
+    if spot.length and spot.length < frames:
+        frames = spot.length
+        sequencer.set_length(strip, frames)
+    shots.vacate(scene, wish.shot)
+    sequencer.settle_channel(scene, strip, spot.channel)
     strip.filepath = film_path(artifact.path)
     strip[METADATA_KEY] = metadata(placement)
     shots.mark(strip, spot.shot)
-    return _add_sound(placement, scene, artifact, strip, wanted)
+    return _add_sound(placement, scene, artifact, strip, frames)
 
 
 def _add_sound(placement: Placement, scene: bpy.types.Scene, artifact: Artifact, movie: Any, frames: int) -> str:

@@ -172,14 +172,9 @@ def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, frames:
         ) from error
 
 
-def move(scene: bpy.types.Scene, strip: Any, start: int, frames: int, channel: int = 0) -> None:
-    """Have a strip begin at frame ``start``; on ``channel`` if there is room for ``frames``, else on a free one."""
-    offset = start - bounds(strip)[0]
-    if hasattr(strip, "content_start"):
-        strip.content_start += offset
-    else:
-        strip.frame_start += offset
-    strip.channel = channel_for(scene, start, start + frames, channel, without=strip)
+def settle_channel(scene: bpy.types.Scene, strip: Any, wanted: int = 0) -> None:
+    """Move a strip to the channel ``wanted`` if that is free where it is, else to one as ``free_channel`` chooses."""
+    strip.channel = channel_for(scene, *bounds(strip), wanted, without=strip)
 
 
 def retime(scene: bpy.types.Scene, strip: Any, frames: int) -> None:

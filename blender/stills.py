@@ -21,7 +21,8 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     image = load_image(artifact, placement)
     if not wish.as_strip:
         return ""
-    spot = shots.claim(scene, wish.shot, shots.Spot(frame, wish.length))
+    spot = shots.spot(scene, wish.shot, shots.Spot(frame, wish.length))
+    shots.vacate(scene, wish.shot)
     name = wish.title or image.name
     strip = sequencer.add_image(scene, name, artifact.path, spot.start, spot.length, wish.fit, spot.channel)
     strip.directory = film_path(artifact.path.parent, folder=True)

@@ -55,7 +55,7 @@ class MOVIE_DIRECTOR_PG_video(PropertyGroup):
     input_image: StringProperty(
         name="Image", subtype="FILE_PATH", options=PATH_OPTIONS, description="The first frame of the clip"
     )
-    seed: StringProperty(name="Seed", default="0", description="The same seed gives the same clip, 0 to 4294967295")
+    seed: StringProperty(name="Seed", default="0", description="The same seed gives the same clip, 0 to 999999999")
     lock_seed: BoolProperty(
         name="Lock Seed", description="Use this seed again; unlocked, each clip gets a new one, which is shown here"
     )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 BACKEND = "wan2gp"
 DEFAULT_MODEL = "ti2v_2_2"
 """Small for its quality, and takes a prompt with or without a first frame."""
-MAX_SEED = 2**32 - 1
+MAX_SEED = 999_999_999
+"""What the program takes at most."""
 WISHES = (
     "prompt",
     "negative_prompt",

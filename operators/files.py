@@ -9,7 +9,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, settings, videos
+from ..blender import audio_jobs, generation, settings, videos
 from ..clients.errors import BackendError
 from .reporting import report_error
 
@@ -79,7 +79,7 @@ class MOVIE_DIRECTOR_OT_new_seed(Operator):
         """Write a new seed into the scene."""
         wishes = context.scene.movie_director
         owner = wishes if self.of == "image" else getattr(wishes, self.of)
-        most = generation.MAX_SEED if self.of == "image" else videos.MAX_SEED
+        most = {"image": generation.MAX_SEED, "video": videos.MAX_SEED, "sound": audio_jobs.MAX_SEED}[self.of]
         owner.seed = str(generation.random_seed() % (most + 1))
         return {"FINISHED"}
 

@@ -32,7 +32,7 @@ class MOVIE_DIRECTOR_OT_generate_video(NeedsFolder, GenerateJob, Operator):
     model: StringProperty(name="Model", description="Empty: Wan 2.2 5B")
     seconds: FloatProperty(name="Length", min=0.2, max=600.0, default=DEFAULT_SECONDS, subtype="TIME_ABSOLUTE")
     quality: EnumProperty(name="Quality", items=QUALITY_ITEMS, default="standard")
-    seed: StringProperty(name="Seed", description="0 to 4294967295; empty: a new one")
+    seed: StringProperty(name="Seed", description="0 to 999999999; empty: a new one")
     input_source: EnumProperty(name="Start From", items=START_ITEMS, default="NONE")
     input_image: StringProperty(
         name="Image", subtype="FILE_PATH", options=PATH_OPTIONS, description="The first frame of the clip"

@@ -53,7 +53,7 @@ def _add_video(parsers: Any) -> None:
     video.add_argument("--model", help="one of Wan2GP's models; default: the scene's")
     video.add_argument("--seconds", type=float, help="how long; default: the scene's")
     video.add_argument("--quality", choices=[item[0] for item in QUALITY_ITEMS])
-    video.add_argument("--seed", help="0 to 4294967295; default: the scene's if locked, else a new one")
+    video.add_argument("--seed", help="0 to 999999999; default: the scene's if locked, else a new one")
     start = video.add_mutually_exclusive_group()
     start.add_argument("--camera", action="store_true", help="the first frame is what the scene's camera sees")
     start.add_argument("--strip", action="store_true", help="the first frame is what the Sequencer shows")

@@ -33,6 +33,8 @@ _MAX_FETCHES = 3
 _UNSURE = (ConnectionLost, NetworkTimeout, ServerError, Overloaded, ProtocolError)
 """After these the server may have taken the job all the same."""
 
+_NEVER_TAKEN = frozenset({"connect", "redirected", "web_page", "rpc_error"})
+
 
 class McpDoor:
     """Runs jobs on one MCP server; thread-safe."""
@@ -65,6 +67,10 @@ class McpDoor:
         if items:
             return self._fetched(job, items, task)
         raise outcome_unknown("its answer was lost, and the gallery does not have the result.")
+
+    def still_there(self, scope: Scope) -> bool:
+        """Always: its tools were listed once, and a server that is another now says so in its answers."""
+        return True
 
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Ask for the job's end and wait until it is there."""
@@ -107,7 +113,7 @@ class McpDoor:
                     raise refused(failure.message, request_of(job)) from failure
             except _UNSURE as error:
                 job.check()
-                if error.code in ("connect", "redirected", "web_page"):
+                if error.code in _NEVER_TAKEN:
                     raise
                 raise outcome_unknown(error.message) from error
             else:

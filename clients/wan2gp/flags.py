@@ -115,7 +115,7 @@ def _added(
 def _loose_letters(name: str, model: Model, settings: Mapping[str, Any]) -> frozenset[str]:
     """Letters that the program sets without a list."""
     if name == SOUND and model.facts.get("any_audio_prompt"):
-        return frozenset("A")
+        return frozenset("AB")
     if name == CONTROL and model.facts.get("inpaint_support") and settings.get("image_mode") == _INPAINTING:
         return frozenset("VA")
     return frozenset()

@@ -18,11 +18,14 @@ from .progress import USUAL_S, Estimate, fraction_of, parse_phase
 _LOOK_S = 0.2
 _STATUS_END_S = 10.0
 _MAX_LINE = 500
-_HANGS = "WanGP is busy with another session, or its status display hangs. The job goes on; restart WanGP if no progress returns."
+_HANGS = (
+    "WanGP is busy with another session, or its status display hangs. "
+    "The job goes on; restart WanGP if no progress returns."
+)
 
 
 class Follower:
-    """Follows one job; used by one worker thread. ``usual_s`` is how long a job took before, None if that is not known."""
+    """Follows one job; used by one worker thread. ``usual_s`` is how long a job took before, None if none did."""
 
     def __init__(
         self, job: JobContext, session: GradioSession, chain: Chain, pace: Pace, usual_s: float | None

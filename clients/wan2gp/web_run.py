@@ -1,9 +1,9 @@
 """Door A: one job through the queue of WanGP's web page.
 
 Facts: what happens to a session's queue is told over the session's one stream. Dropping that stream does not stop the
-work: the file is made all the same, but the status display of the whole server hangs until it is restarted. So a job that
-is cancelled is aborted, and its stream is read to its natural end. All data of a session are on the server under its
-``session_hash``, which is made of the job's id: whoever knows the job finds its gallery again.
+work: the file is made all the same, but the status display of the whole server hangs until it is restarted. So a job
+that is cancelled is aborted, and its stream is read to its natural end. All data of a session are on the server under
+its ``session_hash``, which is made of the job's id: whoever knows the job finds its gallery again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ from .web_search import Searcher, session_hash_of
 DOOR = "web"
 _LOADED = "Loaded"
 _UNSURE = (ConnectionLost, NetworkTimeout)
-_STATUS_END_S = 10.0
 
 
 @dataclass
@@ -129,6 +128,10 @@ class WebDoor:
             return False
         app_id = answer.get("app_id") if isinstance(answer, dict) else None
         return not self.config.app_id or str(app_id) == self.config.app_id
+
+    def can_detach(self) -> bool:
+        """Never: a dropped stream takes the progress from everybody."""
+        return False
 
     def close(self, timeout_s: float) -> None:
         """Drop the streams that are still open, within ``timeout_s``."""

@@ -226,14 +226,16 @@ class JobRunner:
 
     def cancel(self, job_id: str) -> bool:
         """End the job as cancelled without I/O; its worker tells the backend. True if this call ended it."""
-        job = self.job(job_id)
+        self.job(job_id)
         with self._lane:
             entry = self._entries.get(job_id)
-            if entry is None:
-                return False
+        return entry is not None and self._cancel(entry)
+
+    def _cancel(self, entry: _Entry) -> bool:
+        with self._lane:
             untouched = self._drop_if_untouched(entry)
         outcome = BackendCancel.CONFIRMED if untouched else BackendCancel.PENDING
-        if not job._end(Cancelled(job_id=job_id, at=time.time()), outcome):
+        if not entry.job._end(Cancelled(job_id=entry.job.id, at=time.time()), outcome):
             return False
         entry.context.stop(JobCancelled("The job was cancelled.", backend=self.backend))
         self._interrupts.put(entry.context.interrupter)
@@ -466,7 +468,7 @@ class JobRunner:
             self._lane.notify_all()
         for entry in entries:
             if not (detach and self._detach(entry)):
-                self.cancel(entry.job.id)
+                self._cancel(entry)  # by its entry: a job that still drains may have been forgotten
         self._join(self._workers, deadline - timeout_s / 4)
         for entry in entries:
             entry.context.interrupter.fire()

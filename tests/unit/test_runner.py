@@ -708,6 +708,27 @@ def test_close_breaks_off_a_blocked_worker_within_its_bound():
     assert not [each.name for each in threading.enumerate() if each.name.startswith("movie-director-scripted")]
 
 
+def test_close_ends_its_threads_also_when_a_job_was_forgotten_while_the_backend_drains():
+    gate, draining = Gate(), threading.Event()
+
+    def long_drain(context):
+        stop = threading.Event()
+        with context.interrupter.guard(stop.set):
+            draining.set()
+            assert stop.wait(HANG_GUARD_S)
+        return BackendCancel.FAILED
+
+    client = scripted(gate)
+    client.on_cancel = long_drain
+    job = client.submit(ScriptedRequest())
+    gate.wait_begun()
+    job.cancel()
+    assert draining.wait(HANG_GUARD_S)
+    client.forget(job.id)
+    client.close(timeout_s=0.4)
+    assert not [each.name for each in threading.enumerate() if each.name.startswith("movie-director-scripted")]
+
+
 def test_closing_from_a_listener_does_not_wait_for_itself():
     client = scripted()
     closed = threading.Event()

@@ -1,0 +1,187 @@
+"""The functions behind WanGP's "Load Queue" button, found in the description of its web page.
+
+Facts: names have a number behind them that changes with every release (``process_tasks_1``), and so do the ids of
+functions and components; there are several chains of one name. The one that is wanted begins at the function
+``load_queue_action`` that an upload sets off; the browser calls one function after the other (``trigger_after``).
+Status, gallery and preview hang on the chain's outputs, whose change sets them off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import ProtocolError
+from .failures import BACKEND, not_wangp
+
+LOAD = "load_queue_action"
+_NUMBER = re.compile(r"_\d+$")
+
+
+class Function(Protocol):
+    """What is needed of a function of the page."""
+
+    @property
+    def id(self) -> int:
+        """Its number in calls."""
+
+    @property
+    def api_name(self) -> str:
+        """Its name, empty if it has none."""
+
+    @property
+    def inputs(self) -> Sequence[int]:
+        """The components that it takes."""
+
+    @property
+    def outputs(self) -> Sequence[int]:
+        """The components that it changes."""
+
+    @property
+    def targets(self) -> Sequence[tuple[int | None, str]]:
+        """The events that set it off."""
+
+    @property
+    def trigger_after(self) -> int | None:
+        """The function after which it is called."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The ids of the functions of one chain; ``trigger_id`` is the button that a call of ``load`` has to name.
+
+    ``abort_task`` aborts the task of one ``client_id``; it, ``preview`` and ``unload`` are None on servers that lack
+    them. ``process_outputs`` says at which place of the yields of ``process`` the change stands that calls for a new
+    preview.
+    """
+
+    load: int
+    trigger_id: int
+    init: int
+    activate: int
+    process: int
+    status: int
+    gallery: int
+    finalize: int
+    abort: int
+    abort_task: int | None = None
+    preview: int | None = None
+    preview_output: int = 0
+    unload: int | None = None
+
+
+def find_chain(functions: Iterable[Function], address: str, title: str = "") -> Chain:
+    """Return the chain; ``ProtocolError`` with code ``not_wangp`` if the page is none of WanGP, ``no_chain`` if a
+    function is missing.
+    """
+    known = list(functions)
+    load = next((each for each in known if stem_of(each) == LOAD and _button(each) is not None), None)
+    if load is None:
+        raise _no_chain([LOAD], address) if any(stem_of(each) == LOAD for each in known) else _other_app(address, title)
+    followers = list(_followers(load, known))
+    found = {stem_of(each): each for each in reversed(followers)}
+    process, finalize = found.get("process_tasks"), _finalizer(followers)
+    activate = found.get("activate_status")
+    status = _on_change(known, "refresh_status_async", activate)
+    gallery = _on_change(known, "refresh_gallery", process)
+    preview = _on_change(known, "refresh_preview", process)
+    abort, abort_task = _aborters(known, finalize)
+    steps = {
+        "init_process_queue_if_any": found.get("init_process_queue_if_any"),
+        "activate_status": activate,
+        "process_tasks": process,
+        "refresh_status_async": status,
+        "refresh_gallery": gallery,
+        "finalize_generation": finalize,
+        "abort_generation": abort,
+    }
+    missing = [name for name, function in steps.items() if function is None]
+    if missing:
+        raise _no_chain(missing, address)
+    ids = {name: function.id for name, function in steps.items() if function is not None}
+    unload = found.get("unload_model_if_needed")
+    return Chain(
+        load=load.id,
+        trigger_id=_button(load) or 0,
+        init=ids["init_process_queue_if_any"],
+        activate=ids["activate_status"],
+        process=ids["process_tasks"],
+        status=ids["refresh_status_async"],
+        gallery=ids["refresh_gallery"],
+        finalize=ids["finalize_generation"],
+        abort=ids["abort_generation"],
+        abort_task=abort_task.id if abort_task is not None else None,
+        preview=preview.id if preview is not None else None,
+        preview_output=_place_of_change(preview, process),
+        unload=unload.id if unload is not None else None,
+    )
+
+
+def stem_of(function: Function) -> str:
+    """Return a function's name without the number behind it."""
+    return _NUMBER.sub("", function.api_name)
+
+
+def _button(load: Function) -> int | None:
+    return next((component for component, event in load.targets if event == "upload" and component is not None), None)
+
+
+def _followers(first: Function, known: list[Function]) -> Iterable[Function]:
+    """Yield what is called after a function, step by step; some steps are the browser's alone and have no name."""
+    waiting, seen = [first.id], {first.id}
+    while waiting:
+        after = waiting.pop(0)
+        for each in known:
+            if each.trigger_after == after and each.id not in seen:
+                seen.add(each.id)
+                waiting.append(each.id)
+                yield each
+
+
+def _finalizer(followers: list[Function]) -> Function | None:
+    return next((each for each in followers if stem_of(each).startswith("finalize_generation")), None)
+
+
+def _on_change(known: list[Function], stem: str, of: Function | None) -> Function | None:
+    """Return the function that a change of one of the outputs of another sets off."""
+    outputs = set(of.outputs) if of is not None else set()
+    for each in known:
+        if stem_of(each) == stem and any(event == "change" and part in outputs for part, event in each.targets):
+            return each
+    return None
+
+
+def _aborters(known: list[Function], finalize: Function | None) -> tuple[Function | None, Function | None]:
+    """Return the abort of what runs, and that of a client id, of the page's part that the chain belongs to."""
+    buttons = set(finalize.outputs) if finalize is not None else set()
+    ours = [each for each in known if stem_of(each) == "abort_generation" and buttons & set(each.outputs)]
+    by_event = {event: each for each in reversed(ours) for _, event in each.targets}
+    return by_event.get("click"), by_event.get("change")
+
+
+def _place_of_change(preview: Function | None, process: Function | None) -> int:
+    if preview is None or process is None:
+        return 0
+    changes = {part for part, event in preview.targets if event == "change"}
+    return next((place for place, part in enumerate(process.outputs) if part in changes), 0)
+
+
+def _other_app(address: str, title: str) -> ProtocolError:
+    error = not_wangp(address)
+    name = f" ({title})" if title else ""
+    error.message = f"{address} is a Gradio program{name}, but not WanGP."
+    error.args = (error.message,)
+    return error
+
+
+def _no_chain(missing: list[str], address: str) -> ProtocolError:
+    return ProtocolError(
+        f"The web page of {address} lacks what jobs are handed in with: {', '.join(missing)}.",
+        code="no_chain",
+        backend=BACKEND,
+        hint="This WanGP is too old or too new for its web page to be used; start it with --mcp --mcp-transport "
+        "streamable-http, and enter that address.",
+        context={"missing": ", ".join(missing)},
+    )

@@ -1,8 +1,8 @@
 """A small baseline JPEG encoder for the mocks' previews and movies: pure Python, quick, no detail finer than 2 pixels.
 
 A picture is coded at twice its width and height: each 4 x 4 pixels become the low frequencies of one 8 x 8 block, which
-is a smooth enlargement and a sixteenth of the work. Each macroblock (8 x 8 pixels given, 16 x 16 shown) is coded by itself between
-restart markers, so that frames of a movie are put together from macroblocks that are coded once.
+is a smooth enlargement and a sixteenth of the work. Each macroblock (8 x 8 pixels given, 16 x 16 shown) is coded by
+itself between restart markers, so that frames of a movie are put together from macroblocks that are coded once.
 """
 
 import math
@@ -22,17 +22,23 @@ _QUALITY = 0.5
 
 _DC_LUMA = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0), bytes(range(12))
 _DC_CHROMA = (0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0), bytes(range(12))
-_AC_LUMA = (0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125), bytes.fromhex(
-    "0102030004110512213141061351610722711432"
-    "8191a1082342b1c11552d1f02433627282090a161718191a25262728292a3435363738393a434445464748494a5354555657"
-    "58595a636465666768696a737475767778797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7"
-    "b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa"
+_AC_LUMA = (
+    (0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125),
+    bytes.fromhex(
+        "0102030004110512213141061351610722711432"
+        "8191a1082342b1c11552d1f02433627282090a161718191a25262728292a3435363738393a434445464748494a5354555657"
+        "58595a636465666768696a737475767778797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7"
+        "b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa"
+    ),
 )
-_AC_CHROMA = (0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119), bytes.fromhex(
-    "0001020311040521310612415107617113223281"
-    "08144291a1b1c109233352f0156272d10a162434e125f11718191a262728292a35363738393a434445464748494a5354555657"
-    "58595a636465666768696a737475767778797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6"
-    "b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
+_AC_CHROMA = (
+    (0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119),
+    bytes.fromhex(
+        "0001020311040521310612415107617113223281"
+        "08144291a1b1c109233352f0156272d10a162434e125f11718191a262728292a35363738393a434445464748494a5354555657"
+        "58595a636465666768696a737475767778797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6"
+        "b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
+    ),
 )
 
 Codes = dict[int, tuple[int, int]]
@@ -61,9 +67,7 @@ def macroblocks(picture: Pixels, *, breathe: Breathe = no_breath) -> list[list[b
     padded_width = -(-picture.width // MACROBLOCK) * MACROBLOCK
     rows = []
     for top in range(0, picture.height, MACROBLOCK):
-        lines = [
-            _planes(picture.row(min(top + line, picture.height - 1)), padded_width) for line in range(MACROBLOCK)
-        ]
+        lines = [_planes(picture.row(min(top + line, picture.height - 1)), padded_width) for line in range(MACROBLOCK)]
         rows.append([_macroblock(lines, left) for left in range(0, padded_width, MACROBLOCK)])
         breathe()
     return rows
@@ -105,12 +109,12 @@ def _macroblock(lines: list[tuple[bytes, bytes, bytes]], left: int) -> bytes:
             value, count = _coded(values, before, *_codes()[0])
             bits, length, before = bits << count | value, length + count, values[0]
     for plane in (1, 2):
-        samples = []
+        means = []
         for line in range(0, 8, 2):
             first, second = lines[line][plane][left : left + 8], lines[line + 1][plane][left : left + 8]
             sums = [one + other for one, other in zip(first, second, strict=True)]
-            samples.append([(sums[at] + sums[at + 1]) / 4 for at in (0, 2, 4, 6)])
-        value, count = _coded(_quantised(samples, _scales()[1]), 0, *_codes()[1])
+            means.append([(sums[at] + sums[at + 1]) / 4 for at in (0, 2, 4, 6)])
+        value, count = _coded(_quantised(means, _scales()[1]), 0, *_codes()[1])
         bits, length = bits << count | value, length + count
     spare = -length % 8
     data = (bits << spare | (1 << spare) - 1).to_bytes((length + spare) // 8, "big")

@@ -1,7 +1,7 @@
 """The demo's generated clip: a slow pan over the landscape of prompt and seed, lettered, with sound where asked.
 
-A real MP4 that Blender's sequencer plays: JPEG frames, put together from macroblocks that are coded once, so that a clip costs little
-more than its landscape. Pure Python.
+A real MP4 that Blender's sequencer plays: JPEG frames, put together from macroblocks that are coded once, so that a
+clip costs little more than its landscape. Pure Python.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ SHOWN = 2 * MACROBLOCK
 
 @dataclass(frozen=True)
 class Movie:
-    """What to film. ``width`` and ``height`` (kept within 16 to 1920) are those of the file, ``frames`` how many there are
-    (at most 1500), ``fps`` how many a second. ``base`` is the start image: the clip is then a view of it."""
+    """What to film. ``width`` and ``height`` (kept within 16 to 1920) are those of the file, ``frames`` how many there
+    are (at most 1500), ``fps`` how many a second. ``base`` is the start image: the clip is then a view of it."""
 
     text: str
     seed: int

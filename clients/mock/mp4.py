@@ -1,7 +1,7 @@
 """A small MP4 muxer: JPEG pictures, and 16-bit sound beside them.
 
-Facts: ISO/IEC 14496-12 (boxes) and 14496-14; object type 0x6C of 14496-1 is JPEG; ``sowt`` is QuickTime's name of 16-bit
-little-endian samples, which readers of MP4 know too.
+Facts: ISO/IEC 14496-12 (boxes) and 14496-14; object type 0x6C of 14496-1 is JPEG; ``sowt`` is QuickTime's name of
+16-bit little-endian samples, which readers of MP4 know too.
 """
 
 import struct
@@ -54,7 +54,10 @@ def _index(
         offsets.append(begin)
         begin += size
     pictures = _table(
-        _visual(width, height), [(len(sizes), MOVIE_SCALE)], struct.pack(">II", 0, len(sizes)) + _numbers(sizes), offsets
+        _visual(width, height),
+        [(len(sizes), MOVIE_SCALE)],
+        struct.pack(">II", 0, len(sizes)) + _numbers(sizes),
+        offsets,
     )
     tracks = [_track(1, (width, height), scale, len(sizes) * MOVIE_SCALE, seconds, b"vide", pictures)]
     if sound is not None:

@@ -8,44 +8,14 @@ Status, gallery and preview hang on the chain's outputs, whose change sets them 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..errors import ProtocolError
+from ..transport.gradio.config import Dependency, GradioConfig
 from .failures import BACKEND, not_wangp
 
 LOAD = "load_queue_action"
-_NUMBER = re.compile(r"_\d+$")
-
-
-class Function(Protocol):
-    """What is needed of a function of the page."""
-
-    @property
-    def id(self) -> int:
-        """Its number in calls."""
-
-    @property
-    def api_name(self) -> str:
-        """Its name, empty if it has none."""
-
-    @property
-    def inputs(self) -> Sequence[int]:
-        """The components that it takes."""
-
-    @property
-    def outputs(self) -> Sequence[int]:
-        """The components that it changes."""
-
-    @property
-    def targets(self) -> Sequence[tuple[int | None, str]]:
-        """The events that set it off."""
-
-    @property
-    def trigger_after(self) -> int | None:
-        """The function after which it is called."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +42,17 @@ class Chain:
     unload: int | None = None
 
 
-def find_chain(functions: Iterable[Function], address: str, title: str = "") -> Chain:
+def find_chain(config: GradioConfig, address: str) -> Chain:
     """Return the chain; ``ProtocolError`` with code ``not_wangp`` if the page is none of WanGP, ``no_chain`` if a
     function is missing.
     """
-    known = list(functions)
-    load = next((each for each in known if stem_of(each) == LOAD and _button(each) is not None), None)
+    known = config.dependencies
+    loads = config.having_stem(LOAD)
+    load = next((each for each in loads if each.target("upload") is not None), None)
     if load is None:
-        raise _no_chain([LOAD], address) if any(stem_of(each) == LOAD for each in known) else _other_app(address, title)
-    followers = list(_followers(load, known))
-    found = {stem_of(each): each for each in reversed(followers)}
+        raise _no_chain([LOAD], address) if loads else _other_app(address, config.title)
+    followers = config.chain(load)[1:]
+    found = {each.stem: each for each in reversed(followers)}
     process, finalize = found.get("process_tasks"), _finalizer(followers)
     activate = found.get("activate_status")
     status = _on_change(known, "refresh_status_async", activate)
@@ -104,7 +75,7 @@ def find_chain(functions: Iterable[Function], address: str, title: str = "") -> 
     unload = found.get("unload_model_if_needed")
     return Chain(
         load=load.id,
-        trigger_id=_button(load) or 0,
+        trigger_id=load.target("upload") or 0,
         init=ids["init_process_queue_if_any"],
         activate=ids["activate_status"],
         process=ids["process_tasks"],
@@ -119,49 +90,28 @@ def find_chain(functions: Iterable[Function], address: str, title: str = "") -> 
     )
 
 
-def stem_of(function: Function) -> str:
-    """Return a function's name without the number behind it."""
-    return _NUMBER.sub("", function.api_name)
+def _finalizer(followers: Iterable[Dependency]) -> Dependency | None:
+    return next((each for each in followers if each.stem.startswith("finalize_generation")), None)
 
 
-def _button(load: Function) -> int | None:
-    return next((component for component, event in load.targets if event == "upload" and component is not None), None)
-
-
-def _followers(first: Function, known: list[Function]) -> Iterable[Function]:
-    """Yield what is called after a function, step by step; some steps are the browser's alone and have no name."""
-    waiting, seen = [first.id], {first.id}
-    while waiting:
-        after = waiting.pop(0)
-        for each in known:
-            if each.trigger_after == after and each.id not in seen:
-                seen.add(each.id)
-                waiting.append(each.id)
-                yield each
-
-
-def _finalizer(followers: list[Function]) -> Function | None:
-    return next((each for each in followers if stem_of(each).startswith("finalize_generation")), None)
-
-
-def _on_change(known: list[Function], stem: str, of: Function | None) -> Function | None:
+def _on_change(known: Iterable[Dependency], stem: str, of: Dependency | None) -> Dependency | None:
     """Return the function that a change of one of the outputs of another sets off."""
     outputs = set(of.outputs) if of is not None else set()
     for each in known:
-        if stem_of(each) == stem and any(event == "change" and part in outputs for part, event in each.targets):
+        if each.stem == stem and any(event == "change" and part in outputs for part, event in each.targets):
             return each
     return None
 
 
-def _aborters(known: list[Function], finalize: Function | None) -> tuple[Function | None, Function | None]:
+def _aborters(known: Iterable[Dependency], finalize: Dependency | None) -> tuple[Dependency | None, Dependency | None]:
     """Return the abort of what runs, and that of a client id, of the page's part that the chain belongs to."""
     buttons = set(finalize.outputs) if finalize is not None else set()
-    ours = [each for each in known if stem_of(each) == "abort_generation" and buttons & set(each.outputs)]
+    ours = [each for each in known if each.stem == "abort_generation" and buttons & set(each.outputs)]
     by_event = {event: each for each in reversed(ours) for _, event in each.targets}
     return by_event.get("click"), by_event.get("change")
 
 
-def _place_of_change(preview: Function | None, process: Function | None) -> int:
+def _place_of_change(preview: Dependency | None, process: Dependency | None) -> int:
     if preview is None or process is None:
         return 0
     changes = {part for part, event in preview.targets if event == "change"}

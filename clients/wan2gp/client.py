@@ -13,16 +13,15 @@ from ..context import CancelContext, JobContext, Recorder
 from ..jobs import BackendCancel, Result
 from ..options import ClientOptions
 from ..requests import Request
+from ..transport.gradio.signin import sign_in_of
 from .pace import Pace
 from .request import VideoRequest
 from .schema import settings_schema
 
 if TYPE_CHECKING:
+    from ..transport.gradio.access import GradioAccess
     from ..transport.http import Transport
     from .doors import Door
-
-PROBE_TIMEOUT_S = 30.0
-"""Silence allowed while probing: the web page's description has megabytes, and loading models holds everything up."""
 
 
 class Wan2GPClient(BaseAPIClient):
@@ -77,11 +76,35 @@ class Wan2GPClient(BaseAPIClient):
         """Ask the server who it is; ``models`` are those that this version of the program comes with."""
         from .doors import ask_who
 
-        return ask_who(self.http, PROBE_TIMEOUT_S)
+        return ask_who(self._access())
 
     def settings_schema(self, model: str) -> dict[str, Any]:
         """Return what a form for the model needs; see ``schema.settings_schema``. No I/O."""
         return settings_schema(model)
+
+    def can_detach(self) -> bool:
+        """Not from a job on the web page: a stream that is dropped takes the progress from everybody."""
+        with self._door_lock:
+            door = self._door
+        return self.can_rejoin() and door is not None and door.can_detach()
+
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers that go with every request; a key of the form NAME:PASSWORD is for signing in instead."""
+        if sign_in_of(self._api_key) is not None:
+            return dict(self._headers)
+        return super().auth_headers()
+
+    def disconnect(self, timeout_s: float) -> None:
+        """Drop the streams that are still open."""
+        with self._door_lock:
+            door = self._door
+        if door is not None:
+            door.close(timeout_s)
+
+    def _access(self) -> GradioAccess:
+        from ..transport.gradio.access import GradioAccess
+
+        return GradioAccess(self.http, sign_in_of(self._api_key))
 
     def _open_door(self, job: JobContext | CancelContext) -> Door:
         """Return the way into the server: found out with the first job, and again when the server has changed."""
@@ -89,8 +112,11 @@ class Wan2GPClient(BaseAPIClient):
 
         with self._door_lock:
             door = self._door
-        if door is None or not door.still_there(job):
-            door = find_door(self.http, self.pace, job)
-            with self._door_lock:
-                self._door = door
-        return door
+        if door is not None and (isinstance(job, CancelContext) or door.still_there(job)):
+            return door
+        found = find_door(self._access(), self.pace, job)
+        with self._door_lock:
+            self._door = found
+        if door is not None:
+            door.close(0.1)
+        return found

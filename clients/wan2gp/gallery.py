@@ -8,39 +8,42 @@ another one. Old files leave the list after a while, so names are compared, neve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from ..transport.gradio.values import GradioFile, files_in, unwrapped
+
 _MAX_PATHS_CHARS = 1024 * 1024
+_RUNNING = "ID=PINFO"
 
 
-@dataclass(frozen=True)
-class GalleryFile:
-    """A file on the server: its own name, and the path under which the server hands it out."""
-
-    name: str
-    path: str
-
-
-def gallery_files(outputs: Any) -> tuple[GalleryFile, ...]:
+def gallery_files(outputs: Any) -> tuple[GradioFile, ...]:
     """Return all files that the outputs of a gallery function name, each once."""
-    files: dict[GalleryFile, None] = {}
+    files: dict[GradioFile, None] = {}
     for output in outputs if isinstance(outputs, (list, tuple)) else ():
-        for file in _files_in(_value(output)):
-            files[file] = None
-    return tuple(files)
+        for file in (*files_in(output), *_sounds(unwrapped(output))):
+            files[replace(file, name=base_name(file.name), caption="", url="")] = None
+    return tuple(file for file in files if file.path)
 
 
-def new_files(files: tuple[GalleryFile, ...], stem: str, before: frozenset[str] | None) -> tuple[GalleryFile, ...]:
-    """Return the files of one task: those that its stem names; where the server does not name files by the task,
-    those that were not there ``before``. None: nothing is known of before, so only the stem counts.
+def is_working(outputs: Any) -> bool:
+    """Whether a gallery function says that the session still has work: it shows the running task's settings then."""
+    for output in outputs if isinstance(outputs, (list, tuple)) else ():
+        value = unwrapped(output)
+        if isinstance(value, str) and _RUNNING in value:
+            return True
+    return False
+
+
+def task_files(files: tuple[GradioFile, ...], stem: str, *, own_session: bool) -> tuple[GradioFile, ...]:
+    """Return the files of one task: those that its stem names, else, in a session that has had no other task, all.
+
+    Servers before December 2025 do not name files as the task says.
     """
     named = tuple(file for file in files if _is_of(file.name, stem))
-    if named or before is None:
-        return named
-    return tuple(file for file in files if file.name not in before)
+    return files if own_session and not named else named
 
 
 def _is_of(name: str, stem: str) -> bool:
@@ -49,26 +52,8 @@ def _is_of(name: str, stem: str) -> bool:
     return own == stem or (own.startswith(stem) and not own[len(stem)].isalnum())
 
 
-def _value(output: Any) -> Any:
-    if isinstance(output, Mapping) and output.get("__type__") == "update":
-        return output.get("value")
-    return output
-
-
-def _files_in(value: Any) -> Iterator[GalleryFile]:
-    if isinstance(value, str):
-        yield from _sounds(value)
-    for item in value if isinstance(value, list) else ():
-        data = item.get("video") or item.get("image") if isinstance(item, Mapping) else None
-        if isinstance(data, Mapping):
-            data = data.get("video") if isinstance(data.get("video"), Mapping) else data
-            path = data.get("path")
-            if isinstance(path, str) and path:
-                yield GalleryFile(base_name(str(data.get("orig_name") or path)), path)
-
-
-def _sounds(text: str) -> Iterator[GalleryFile]:
-    if not text.startswith("[") or len(text) > _MAX_PATHS_CHARS:
+def _sounds(text: Any) -> Iterator[GradioFile]:
+    if not isinstance(text, str) or not text.startswith("[") or len(text) > _MAX_PATHS_CHARS:
         return
     try:
         paths = json.loads(text)
@@ -76,7 +61,7 @@ def _sounds(text: str) -> Iterator[GalleryFile]:
         return
     for path in paths if isinstance(paths, list) else ():
         if isinstance(path, str) and path:
-            yield GalleryFile(base_name(path), path)
+            yield GradioFile(path, base_name(path))
 
 
 def base_name(path: str) -> str:

@@ -17,7 +17,7 @@ from ..jobs import Artifact, BackendCancel, Result
 from ..transport.download import download
 from ..transport.session import HTTPSession, Scope
 from .failures import generation_failed, job_lost, no_output, outcome_unknown, refused, unknown_model
-from .mcp import MCP, ToolFailure
+from .mcp import ToolFailure
 from .mcp_events import EventTeller
 from .mcp_tools import Tools, malformed
 from .pace import Pace
@@ -71,6 +71,13 @@ class McpDoor:
     def still_there(self, scope: Scope) -> bool:
         """Always: its tools were listed once, and a server that is another now says so in its answers."""
         return True
+
+    def can_detach(self) -> bool:
+        """Always: nothing hangs on a connection."""
+        return True
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing is open between requests."""
 
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Ask for the job's end and wait until it is there."""
@@ -220,13 +227,6 @@ class McpDoor:
             except NotFound:  # the URL serves once, also if the connection broke
                 if fetches == _MAX_FETCHES:
                     raise
-
-
-def open_door(http: HTTPSession, pace: Pace, scope: Scope | None = None) -> McpDoor:
-    """Return the door of an MCP server of WanGP; the error of what it is instead."""
-    mcp = MCP(http)
-    mcp.initialize(scope)
-    return McpDoor(http, pace, Tools(mcp, mcp.tools(scope)))
 
 
 def _media_id(item: Mapping[str, Any]) -> str:

@@ -28,10 +28,11 @@ def runtime() -> Runtime:
     """Return the runtime with the settings of now; the first call makes it (no thread, socket or file by that)."""
     global _runtime, _settings
     from ..runtime import Runtime
+    from .audio_codec import BlenderCodec
 
     settings = runtime_settings()
     if _runtime is None:
-        _runtime = Runtime(settings)
+        _runtime = Runtime(settings, BlenderCodec())
     elif settings != _settings:
         _runtime.configure(settings)
     _settings = settings

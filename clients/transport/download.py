@@ -17,13 +17,13 @@ from typing import BinaryIO, Protocol
 from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError, StorageError
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
+from ..partfile import PART_SUFFIX, give_name, part_path
 from .http import CHUNK_BYTES, Response
 from .session import Scope
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""
 
-PART_SUFFIX = ".part"
 _FURTHER_BYTES = 64 * 1024
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -218,7 +218,7 @@ def _goes_on(response: Response, part: _Part) -> bool:
 
 def _open_part(folder: Path, name: str, source: str) -> _Part:
     prepare_folder(folder)
-    path = folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}{PART_SUFFIX}"
+    path = part_path(folder, name)
     with storage_errors_named(path):
         return _Part(name, source, path, path.open("xb"), hashlib.sha256())
 
@@ -237,7 +237,7 @@ def _publish(part: _Part, folder: Path) -> Artifact:
         problem = signature_problem(part.path, media_type)
         if problem:
             raise _bad_file(part.name, problem, part.source)
-        path = _give_name(part.path, folder, part.name)
+        path = give_name(part.path, folder, part.name)
     return Artifact(path, kind, media_type, part.size, part.digest.hexdigest(), part.source)
 
 
@@ -248,39 +248,6 @@ def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
         hint="Generate it again; if it happens again, look at the server's log.",
         context={"source": source},
     )
-
-
-def _give_name(part: Path, folder: Path, name: str) -> Path:
-    """Rename without ever replacing a file, also where another process does the same."""
-    stem, suffix = Path(name).stem, Path(name).suffix
-    path, number = folder / name, 1
-    while not _takes_name(part, path):
-        number += 1
-        path = folder / f"{stem}_{number}{suffix}"
-    return path
-
-
-def _takes_name(part: Path, path: Path) -> bool:
-    """Give the file that name; False if another has it."""
-    try:
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
-            _reserve_and_replace(part, path)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _reserve_and_replace(part: Path, path: Path) -> None:
-    path.open("xb").close()
-    try:
-        part.replace(path)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

@@ -291,11 +291,18 @@ def test_a_job_cancelled_before_it_began_leaves_nothing_on_the_server(clients):
     assert mock.outputs == []
 
 
+def crashed(clients, mock, request):
+    """A job whose client's process has died: its stream is cut, and it does not come back."""
+    job = clients(mock, pace=replace(QUICK, gallery_first_s=GUARD_S)).submit(request)
+    eventually(lambda: job.status.progress is not None)
+    mock._listener.reset_all()
+    eventually(lambda: "connection broke" in job.status.message)
+    return job
+
+
 def test_a_job_of_another_process_is_cancelled_by_its_record(clients):
     mock = server(speed=5.0)
-    first = clients(mock)
-    job = first.submit(long())
-    eventually(lambda: job.status.progress is not None)
+    job = crashed(clients, mock, long())
     again = clients(mock.url).resume(job.record())
     eventually(again.running)
     again.cancel()
@@ -375,8 +382,7 @@ def test_a_lost_answer_to_the_start_is_looked_for_and_not_repeated(clients):
 
 def test_a_running_job_is_found_again_by_its_record(clients):
     mock = server(speed=5.0)
-    job = clients(mock).submit(short(steps=20))
-    eventually(lambda: job.status.progress is not None)
+    job = crashed(clients, mock, short(steps=20))
     again = clients(mock.url).resume(job.record())
     result = again.result(GUARD_S)
     assert len(result.artifacts) == 1

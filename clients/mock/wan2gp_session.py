@@ -39,6 +39,11 @@ class Session:
         self.progress = None
 
     @property
+    def busy(self) -> bool:
+        """Whether it works; a task whose stream was lost stays in the queue, but counts no more once it has ended."""
+        return bool(self.queue) and not (self.work is not None and self.work.ended)
+
+    @property
     def gallery(self) -> list[dict[str, Any]]:
         """Pictures and videos, as the gallery has them."""
         shown = [(each, told) for each, told in self.files if each.kind != "audio"]
@@ -83,13 +88,13 @@ def preview_html(picture: bytes | None) -> str:
 
 def gallery_outputs(session: Session) -> list[Any]:
     """What refresh_gallery returns."""
-    files, running = session.gallery, session.queue[0] if session.queue else None
+    files, running = session.gallery, session.queue[0] if session.busy else None
     tabs, shown = (update(selected="video_images"), max(0, len(files) - 1)) if session.fresh else (update(), update())
     session.fresh = False
     prompt = (
         "" if running is None else f"<TABLE WIDTH=100% ID=PINFO><TR><TD>{html.escape(running.prompt)}</TD></TR></TABLE>"
     )
-    busy = running is not None
+    busy = session.busy
     return [
         tabs,
         shown,

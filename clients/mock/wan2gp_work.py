@@ -53,6 +53,7 @@ class Work:
         self._faults = faults
         self._position = position
         self._previews = previews
+        self.ended = False
         self._late_s: float | None = None
         self.on_output: Callable[[Output], None] = self.outputs.append
         self._thread = threading.Thread(target=self._run, name="mock-wan2gp-work", daemon=True)
@@ -79,6 +80,7 @@ class Work:
     def _run(self) -> None:
         with self._gpu:
             aborted = self._generate()
+        self.ended = True
         self._tell("end", aborted)
 
     def _generate(self) -> bool:

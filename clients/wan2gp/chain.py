@@ -8,6 +8,7 @@ Status, gallery and preview hang on the chain's outputs, whose change sets them 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from ..transport.gradio.config import Dependency, GradioConfig
 from .failures import BACKEND, not_wangp
 
 LOAD = "load_queue_action"
+_TITLE = re.compile(r"wan ?2? ?gp", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def find_chain(config: GradioConfig, address: str) -> Chain:
     loads = config.having_stem(LOAD)
     load = next((each for each in loads if each.target("upload") is not None), None)
     if load is None:
-        raise _no_chain([LOAD], address) if loads else _other_app(address, config.title)
+        ours = loads or _TITLE.search(config.title)
+        raise _no_chain([LOAD], address) if ours else _other_app(address, config.title)
     followers = config.chain(load)[1:]
     found = {each.stem: each for each in reversed(followers)}
     process, finalize = found.get("process_tasks"), _finalizer(followers)

@@ -24,7 +24,8 @@ from .pace import Pace
 from .web_run import DOOR as WEB_DOOR
 from .web_run import WebDoor
 
-_VERSION = re.compile(r"WanGP[^<]{0,80}?\bv(\d+(?:\.\d+)*)")
+_TAG = re.compile(r"<[^<>]*>")
+_VERSION = re.compile(r"Wan ?(?:2 ?)?GP\b.{0,80}?\bv ?(\d+(?:\.\d+)*)")
 _CAPABILITIES = frozenset({"rejoin", "cancel", "progress", "upload", "all_settings"})
 _NOT_MCP = frozenset({"not_found", "api_error", "web_page", "invalid_json", "redirected", "not_wangp", "server_error"})
 
@@ -86,7 +87,7 @@ def wangp_version(config: GradioConfig) -> str:
     for kind in ("markdown", "html"):
         for component in config.of_kind(kind):
             text = component.props.get("value")
-            found = _VERSION.search(text) if isinstance(text, str) else None
+            found = _VERSION.search(_TAG.sub("", text)) if isinstance(text, str) else None
             if found is not None:
                 return found[1]
     return "unknown"

@@ -40,6 +40,7 @@ class Follower:
         self._told_silence = False
         self._preview_mark: object = None
         self._status_line = ""
+        self._status_runs = False
 
     def follow(self, process: GradioCall, status: GradioCall | None) -> str:
         """Wait for the end and return the last status line; raises the error that ``process`` ended with."""
@@ -60,13 +61,13 @@ class Follower:
             self._take_status(message)
 
     def _await_status(self, status: GradioCall | None) -> None:
-        """Let the status end too: a stream must not be dropped while a call is under way."""
+        """Let the status end too, if it ever began: a stream must not be dropped while it runs."""
         until = time.monotonic() + _STATUS_END_S
-        while status is not None and not status.ended and (left := until - time.monotonic()) > 0:
+        while status is not None and self._status_runs and (left := until - time.monotonic()) > 0:
             message = status.receive(self._job, left)
-            if message is not None:
-                self._take_status(message)
-        self._drain(status)
+            if message is None:
+                break
+            self._take_status(message)
 
     # Messages
 
@@ -103,6 +104,7 @@ class Follower:
 
     def _take_status(self, message: Message) -> None:
         if isinstance(message, (Completed, Failed, Queued, Started)):
+            self._status_runs = self._status_runs or isinstance(message, Started)
             return
         self._heard_at = time.monotonic()
         if isinstance(message, Progress):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from movie_director.clients.mock.jpeg import encode
+from movie_director.clients.mock.jpeg_picture import encode
 from movie_director.clients.mock.movie import MAX_FRAMES, Movie, preview
 from movie_director.clients.mock.mp4 import Sound, movie_file
 from movie_director.clients.mock.pixels import Pixels

@@ -6,7 +6,7 @@ clip costs little more than its landscape. Pure Python.
 
 from dataclasses import dataclass
 
-from .jpeg import MACROBLOCK, assembled, encode, macroblocks
+from .jpeg_picture import MACROBLOCK, assembled, encode, macroblocks
 from .mp4 import Sound, movie_file
 from .picture import Picture
 from .pixels import Breathe, Pixels, no_breath

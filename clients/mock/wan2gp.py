@@ -22,8 +22,8 @@ from .wan2gp_wiring import LOAD_BUTTON, STATE, stem_of, wangp_app
 from .wan2gp_work import Command, Work
 
 POLL_S = 0.5
-LISTEN_S = 0.05
 KEPT_FILES = 5
+RESTART_S = 1.0
 NOT_WANGP = App([Component(1, "textbox", "text")], [Dependency(0, "greet", None, (1,), (1,))], title="Another program")
 GRADIO_VERSIONS = {"12": "5.29.0", "9": "5.29.0", "6": "5.23.0"}
 """Main version of WanGP -> the Gradio that it pins."""
@@ -175,6 +175,7 @@ class MockWan2GP(MockGradio):
                     yield stamp(), stamp(), update()
                 return bool(command.data)
             if command.kind == "restart":
+                session.status_shown = False
                 self._restart()
             yield from self._heeded(call, session, command)
 
@@ -212,9 +213,9 @@ class MockWan2GP(MockGradio):
 
     def _restart(self) -> None:
         """What a crash of the program does: every session, queue and connection is gone."""
+        self.go_down(self.pace.seconds(RESTART_S))
         self.queue.stop()
         self.app.forget_sessions()
-        self.go_down(1.0 / self.pace.speed)
 
     # Telling of it
 

@@ -15,9 +15,7 @@ def tasks_in(name: str, data: bytes, first: int) -> list[Task]:
     entries, media = _json(data) if name.lower().endswith(".json") else _zip(data)
     tasks = []
     for number, entry in enumerate(entries, first):
-        params = entry.get("params", entry) if isinstance(entry, dict) else {}
-        if not isinstance(params, dict):
-            raise Refused("Invalid queue file: settings must be an object")
+        params = _params(entry)
         task = Task(number, params, media)
         task.check()
         missing = [file for key in _attachments(params) for file in task.attached(key) if _base(file) not in media]
@@ -44,9 +42,16 @@ def _json(data: bytes) -> tuple[list[Any], dict[str, bytes]]:
     """Settings without media: every attachment is stripped."""
     entries = []
     for each in _entries(data):
-        params = each.get("params", each) if isinstance(each, dict) else {}
+        params = _params(each)
         entries.append({"params": {key: value for key, value in params.items() if key not in _attachments(params)}})
     return entries, {}
+
+
+def _params(entry: Any) -> dict[str, Any]:
+    params = entry.get("params", entry) if isinstance(entry, dict) else None
+    if not isinstance(params, dict):
+        raise Refused("Invalid queue file: settings must be an object")
+    return params
 
 
 def _entries(data: bytes) -> list[Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..wan2gp.catalogue import Model, catalogue
-from .jpeg import encode
+from .jpeg_picture import encode
 from .movie import Movie
 from .pixels import Pixels
 from .png import NotAPicture, decode

@@ -17,7 +17,7 @@ from .wan2gp_task import Output, Task
 LOAD_S = 1.0
 STEP_S = 0.3
 MOST_S = 8.0
-DECODE_S = 0.3
+DECODE_S = 0.25
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 NO_FILE = "models/{model}.safetensors not found: the download of the model's file failed"
 

@@ -352,11 +352,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(clients):
 
 
 def test_a_restarted_server_has_lost_the_job(clients):
-    mock = server(speed=5.0)
-    job = clients(mock).submit(short(steps=20))
-    eventually(lambda: job.status.progress is not None)
-    mock._restart()
-    error = job.exception(GUARD_S)
+    error = clients(server(Fault("restart"), speed=5.0)).submit(short(steps=20)).exception(GUARD_S)
     assert isinstance(error, errors.JobLost), error
     assert error.hint
 

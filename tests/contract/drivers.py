@@ -70,6 +70,11 @@ def workflow(steps: int) -> WorkflowRequest:
     )
 
 
+def clip(steps: int) -> VideoRequest:
+    settings = {"num_inference_steps": steps, "resolution": "128x80", "video_length": 5}
+    return VideoRequest(prompt="a cat", model="t2v", settings=settings)
+
+
 @cache
 def recorded_line(seconds: int) -> Path:
     """Return a WAV of speech-like sound, made once."""
@@ -81,12 +86,7 @@ def recorded_line(seconds: int) -> Path:
 
 DRIVERS = (
     Driver("comfyui", lambda: workflow(2), lambda: workflow(2000), WorkflowRequest(workflow=5), finished=True),
-    Driver(
-        "wan2gp",
-        lambda: VideoRequest(prompt="a cat", model="t2v"),
-        lambda: VideoRequest(prompt="a cat", model="t2v"),
-        VideoRequest(prompt="", model="t2v"),
-    ),
+    Driver("wan2gp", lambda: clip(2), lambda: clip(2000), VideoRequest(prompt="", model="t2v"), finished=True),
     Driver(
         "litellm",
         lambda: ChatRequest(prompt="A logline for a short film"),

@@ -29,7 +29,7 @@ class Finished:
 class BlockingCall:
     """Calls ``function(scope)`` on a thread of its own and posts a ``Finished`` to the job.
 
-    A context manager: leaving it breaks the call off, if it is still under way, and joins the thread.
+    A context manager: leaving it, as ``close``, breaks off a call that is still under way and joins the thread.
     """
 
     def __init__(self, job: JobContext, function: Callable[[Scope], Any]) -> None:
@@ -39,10 +39,23 @@ class BlockingCall:
         self._thread = threading.Thread(target=self._call, name="movie-director-audioldm-call", daemon=True)
 
     def __enter__(self) -> BlockingCall:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether the call has ended."""
+        return not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Make the call."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Break the call off and join the thread."""
         self._interrupter.fire()
         self._thread.join()
 

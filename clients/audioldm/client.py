@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import random
-from typing import Any, ClassVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..audio.client import AudioClient
 from ..base import ServerInfo
 from ..context import CancelContext, JobContext
-from ..errors import JobLost, NetworkTimeout
+from ..errors import JobLost, NetworkTimeout, ProtocolError
 from ..jobs import BackendCancel, Result
 from ..options import MIB, ClientOptions
 from ..requests import Request
+from ..transport.gradio.signin import sign_in_of
 from .fields import CANDIDATES, DURATION, MAX_SEED, SEED, Filled, filled, number_of
 from .profile import COG, COG_OLD, Knowledge, Profile
 from .request import SoundRequest
+
+if TYPE_CHECKING:
+    from ..transport.gradio.access import GradioAccess
+    from ..transport.gradio.config import Dependency, GradioConfig
+    from .outputs import Outputs
 
 PROBE_FIRST_BYTE_S = 3.0
 LOOK_FIRST_BYTE_S = 15.0
 DEFAULT_CANDIDATES = 3
 """What AudioLDM makes to choose from, unless told."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """Who it is; ``app`` is where the function of a Gradio app is to be found, None for a Cog server."""
+
+    profile: Profile
+    app: tuple[GradioAccess, GradioConfig, Dependency] | None = None
 
 
 class AudioLDMClient(AudioClient):
@@ -39,17 +54,16 @@ class AudioLDMClient(AudioClient):
     def __init__(self, base_url: str, **given: Any) -> None:
         super().__init__(base_url, **given)
         self.knowledge = Knowledge()
+        self._sign_in = sign_in_of(given.get("api_key"))
 
     def probe(self) -> ServerInfo:
         """Ask the server who it is and what it can do.
 
         An older Cog server is mute while it works; if it works for this client, what is known of it is the answer.
         """
-        from .server import who
-
         profile = self.knowledge.profile
         try:
-            profile = who(self.http, None, first_byte_s=PROBE_FIRST_BYTE_S)
+            profile = self._ask(None, PROBE_FIRST_BYTE_S).profile
         except NetworkTimeout:
             if profile is None or not self.knowledge.at_work:
                 raise
@@ -63,7 +77,8 @@ class AudioLDMClient(AudioClient):
         from .outputs import Outputs
 
         request = cast(SoundRequest, job.request)
-        profile = self._profile(job)
+        server = self._server(job)
+        profile = server.profile
         seed = random.randint(0, MAX_SEED) if request.seed is None else request.seed
         inputs = filled(profile.fields, request, seed)
         for note in inputs.notes:
@@ -71,7 +86,7 @@ class AudioLDMClient(AudioClient):
         outputs = Outputs(self.http, job, self.codec, request)
         self.knowledge.at_work += 1
         try:
-            said_seed = self._made(job, profile, inputs, outputs)
+            said_seed = self._made(job, server, inputs, outputs)
         finally:
             self.knowledge.at_work -= 1
         sent_seed = number_of(inputs.of(profile.fields, SEED))
@@ -97,41 +112,75 @@ class AudioLDMClient(AudioClient):
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
         """Cancel the run where the server can be told; where it can't, wait until it is free."""
-        from .cog_run import cancel
+        dialect = job.state.get("dialect")
+        if dialect in (COG, COG_OLD):
+            from .cog_run import cancel
 
-        if job.state.get("dialect") in (COG, COG_OLD):
             return cancel(self.http, job)
-        return BackendCancel.UNSUPPORTED
+        if dialect is None:  # nothing was sent
+            return BackendCancel.CONFIRMED
+        from .gradio_run import cancel as wait_for_the_end
+
+        return wait_for_the_end(self.knowledge, job)
 
     def disconnect(self, timeout_s: float) -> None:
         """Stop listening to the server."""
         self.knowledge.close()
 
-    def _profile(self, job: JobContext) -> Profile:
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers that go with every request; a ``NAME:PASSWORD`` for a Gradio app is no bearer token."""
+        return dict(self._headers) if self._sign_in else super().auth_headers()
+
+    def _ask(self, job: JobContext | None, first_byte_s: float) -> _Server:
+        """Find out who the server is: a Cog server, or one of the Gradio apps."""
+        from .server import cog_profile
+
+        profile = cog_profile(self.http, job, first_byte_s=first_byte_s)
+        if profile is not None:
+            return _Server(profile)
+        from .gradio_app import app_profile
+
+        try:
+            found = app_profile(self.http, self._sign_in, job)
+        except ProtocolError as error:
+            if error.code == "not_gradio":
+                error.code = "not_a_sound_server"
+                error.hint = "AudioLDM's and AudioLDM2's own web apps and Cog containers of sound models are."
+            raise
+        return _Server(found[0], found[1:])
+
+    def _server(self, job: JobContext) -> _Server:
         """Return who the server is now, once its model is loaded."""
         from .cog import CogAPI
         from .cog_run import wait_while_loading
-        from .server import who
 
         while True:
             try:
-                profile = who(self.http, job, first_byte_s=LOOK_FIRST_BYTE_S)
+                server = self._ask(job, LOOK_FIRST_BYTE_S)
             except NetworkTimeout:
                 if self.knowledge.profile is None:
                     raise
                 job.message("The server is busy with another sound.")
                 continue
-            if profile.fields:
-                self.knowledge.profile = profile
-                return profile
+            if server.profile.fields:
+                self.knowledge.profile = server.profile
+                return server
             wait_while_loading(CogAPI(self.http, quick_s=LOOK_FIRST_BYTE_S), job)
 
-    def _made(self, job: JobContext, profile: Profile, inputs: Filled, outputs: Any) -> int | None:
+    def _made(self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs) -> int | None:
         """Have the sound made; return the seed that the server names, if it does."""
-        from .cog_run import CogRun
-
+        profile = server.profile
         seconds = number_of(inputs.of(profile.fields, DURATION)) or 1.0
         work = seconds * (number_of(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
+        if server.app is not None:
+            from .gradio_app import values_of
+            from .gradio_run import GradioRun
+
+            app_run = GradioRun(job, self.knowledge, profile, server.app, work, self.interval_s)
+            app_run.run(values_of(profile.fields, inputs.values), outputs)
+            return None
+        from .cog_run import CogRun
+
         run = CogRun(self.http, job, self.knowledge, profile, work, self.interval_s)
         run.run(inputs, outputs)
         return run.log.seed

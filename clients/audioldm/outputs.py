@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..filenames import safe_name
 from ..jobs import Artifact
 from ..partfile import part_path, published
 from ..storage import prepare_folder, storage_errors_in
+from ..transport.http import Response
 from ..transport.session import HTTPSession
 from ..transport.url import parse_server_url
 from .request import SoundRequest
@@ -66,6 +67,16 @@ class Outputs:
         finally:
             copy.unlink(missing_ok=True)
 
+    def take_answer(self, ask: Callable[[], Response], source: str) -> None:
+        """Take the file that a request is answered with."""
+        prepare_folder(self._job.output_dir)
+        raw = part_path(self._job.output_dir, "raw")
+        try:
+            self._write(raw, ask())
+            self._publish(raw, source)
+        finally:
+            raw.unlink(missing_ok=True)
+
     def _take_address(self, address: str) -> None:
         prepare_folder(self._job.output_dir)
         raw = part_path(self._job.output_dir, "raw")
@@ -92,10 +103,13 @@ class Outputs:
         elsewhere = HTTPSession(
             self._http.transport, parse_server_url(url.origin), self._http.backend, self._job.options, {}
         )
-        with elsewhere.request("GET", f"/{path}", scope=self._job) as response, storage_errors_in(raw.parent):
-            with raw.open("wb") as file:
-                for chunk in response.chunks_within(self._job.options.max_response_bytes):
-                    file.write(chunk)
+        self._write(raw, elsewhere.request("GET", f"/{path}", scope=self._job))
+
+    def _write(self, raw: Path, response: Response) -> None:
+        with response, storage_errors_in(raw.parent), raw.open("wb") as file:
+            for chunk in response.chunks_within(self._job.options.max_response_bytes):
+                self._job.check()
+                file.write(chunk)
 
     def _publish(self, raw: Path, source: str) -> None:
         kind = kind_of_file(raw)

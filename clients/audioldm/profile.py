@@ -11,9 +11,10 @@ from .estimate import Estimates
 from .fields import CANDIDATES, GUIDANCE, MODEL, NEGATIVE, SEED, STEPS, Field, by_role
 
 if TYPE_CHECKING:
+    from .call import BlockingCall
     from .listener import WebhookListener
 
-COG, COG_OLD, AUDIOLDM, AUDIOLDM2 = "cog", "cog-old", "audioldm", "audioldm2"
+COG, COG_OLD, AUDIOLDM, AUDIOLDM2, GRADIO = "cog", "cog-old", "audioldm", "audioldm2", "gradio"
 UNKNOWN_VERSION = "unknown"
 
 _OPTIONAL = {
@@ -59,7 +60,9 @@ class Profile:
 
 
 class Knowledge:
-    """What a client has learnt of its server; thread-safe. ``turn`` is held by the job that the server works on."""
+    """What a client has learnt of its server; thread-safe. ``turn`` is held by the job that a Gradio app works
+    on, ``draining`` has the calls of jobs that were ended while the server goes on.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,6 +72,7 @@ class Knowledge:
         self.profile: Profile | None = None
         self.shares_disk = False
         self.at_work = 0
+        self.draining: dict[str, BlockingCall] = {}
 
     def listener(self) -> WebhookListener:
         """Return what servers on this machine can tell of their runs; made with the first use."""

@@ -1,4 +1,4 @@
-"""Finding out who a sound server is: first a Cog server, else one of the Gradio apps."""
+"""Finding out who a Cog server is, and what goes into its runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _STATES_BEFORE_INPUTS = (0, 17)
 """From this version on a Cog server looks for a run of the id before it looks at the input."""
 
 
-def who(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profile:
-    """Return who the server is; seconds at most, unless an older Cog server is at work and mute.
+def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profile | None:
+    """Return who a Cog server is, None if it is none; seconds at most, unless an older one is at work and mute.
 
     Raises the typed error of what is wrong with it, ``setup_failed`` for a model that can't be loaded.
     """
@@ -37,11 +37,7 @@ def who(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profi
     latency_s = time.monotonic() - started
     if health is not None:
         return asking.cog(health, latency_s)
-    raise ProtocolError(
-        f"{http.url} is no sound server that is known here.",
-        code="not_a_sound_server",
-        hint="AudioLDM's and AudioLDM2's own web apps and Cog containers of sound models are.",
-    )
+    return None
 
 
 class _Asking:

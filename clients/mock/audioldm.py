@@ -2,39 +2,52 @@
 
 from typing import Any
 
+from .audioldm_apps import sound_app
 from .cog import NEWEST, OLDER, CogServer
+from .gradio_app import App
+from .gradio_classic import MockGradioClassic
 from .responses import Request, Response
-from .server import MockServer
 
-DIALECTS = ("cog-0.23", "cog-0.9")
+COG_VERSIONS = {"cog-0.23": NEWEST, "cog-0.9": OLDER}
+DIALECTS = (*COG_VERSIONS, "audioldm1", "audioldm2")
 
 
-class MockAudioLDM(MockServer):
-    """``dialect`` is ``cog-0.23`` or ``cog-0.9``; ``image`` is which model a Cog server has: ``audioldm``,
-    ``audiogen``, ``mmaudio``, ``stable-audio``, ``image`` (which makes none) or None for one without a schema.
+class MockAudioLDM(MockGradioClassic):
+    """``dialect`` is ``cog-0.23``, ``cog-0.9``, ``audioldm1`` or ``audioldm2`` (the web apps, on Gradio 3.34).
+    ``image`` is which model a Cog server has: ``audioldm``, ``audiogen``, ``mmaudio``, ``stable-audio``, ``image``
+    (which makes no sounds) or None for one without a schema.
 
-    A sound takes five steps of 0.2 s, forty if the prompt has ``slow`` in it, no end of them if ``endless``.
+    A sound takes five steps of 0.2 s, forty if the prompt has ``slow`` in it, no end of them if ``endless``; it fails
+    for lack of memory if ``explode``.
     """
 
     name = "audioldm"
-    server_header = "uvicorn"
 
     def __init__(self, *, dialect: str = "cog-0.23", image: str | None = "audioldm", **given: Any) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"no such dialect: {dialect}; there are {', '.join(DIALECTS)}")
         self.dialect = dialect
-        self.app = CogServer(self, NEWEST if dialect == "cog-0.23" else OLDER, image)
+        self.cog = CogServer(self, COG_VERSIONS[dialect], image) if dialect in COG_VERSIONS else None
         super().__init__(**given)
 
+    def make_app(self) -> App:
+        return App([], []) if self.cog is not None else sound_app(self, self.dialect)
+
     def add_routes(self) -> None:
-        self.app.add_routes()
+        if self.cog is not None:
+            self.cog.add_routes()
+        else:
+            super().add_routes()
 
     def missing(self, request: Request) -> Response:
-        return self.app.missing(request)
+        return self.cog.missing(request) if self.cog is not None else super().missing(request)
 
     def forbidden(self, request: Request) -> Response | None:
-        self.app.hold()
+        if self.cog is not None:
+            self.cog.hold()
         return None
 
     def on_stop(self) -> None:
-        self.app.stop()
+        if self.cog is not None:
+            self.cog.stop()
+        super().on_stop()

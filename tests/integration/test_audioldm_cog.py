@@ -352,7 +352,7 @@ def test_an_older_server_that_finishes_without_a_word(make, monkeypatch):
     client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
     job = running(client)
     client.knowledge.forget_run(job.id)
-    server.app._run.cancelled.set()
+    server.cog._run.cancelled.set()
     error = job.exception(GUARD_S)
     assert isinstance(error, errors.JobLost)
 

@@ -42,9 +42,21 @@ def litellm_recordings_table() -> str:
     """Return which tests cover which recorded scenario of LiteLLM."""
     from support.litellm_scenarios import SCENARIOS
 
+    return recordings_table("litellm", SCENARIOS)
+
+
+def audioldm_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of the sound servers."""
+    from support.audioldm_scenarios import SCENARIOS
+
+    return recordings_table("audioldm", SCENARIOS)
+
+
+def recordings_table(backend: str, scenarios: dict[str, tuple[str, ...]]) -> str:
+    """Return which tests cover which recorded scenario of a backend."""
     lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
-    for name, tests in sorted(SCENARIOS.items()):
-        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings/litellm").glob(f"*/{name}.jsonl"))
+    for name, tests in sorted(scenarios.items()):
+        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings" / backend).glob(f"*/{name}.jsonl"))
         shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
         lines.append(f"| {name} | {', '.join(versions)} | {shown} |")
     return "\n".join(lines)
@@ -54,6 +66,7 @@ TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
+    "docs/audioldm-recordings.md": ("scenarios", audioldm_recordings_table),
 }
 
 

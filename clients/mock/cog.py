@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cog_schemas import document, problems
+from .cog_schemas import IMAGES, document, problems
 from .responses import Request, Response
 from .sound import effect_wave
 
@@ -198,10 +198,18 @@ class CogServer:
             return Response.json(
                 {"detail": [{"loc": ["body", "id"], "msg": words, "type": "value_error"}]}, 422
             ), run_id
+        if self.newest and request.headers.get("Accept") == "text/event-stream":
+            words = "This model does not support streaming responses. Add @cog.streaming to predict() to enable SSE."
+            return Response.json({"error": words}, 406), run_id
         run = self._run
         if self.newest and place and run is not None and run.id == place and not run.ended.is_set():
             return Response.json(self._state(run), 202), run_id
         found = problems(self.image, body.get("input") or {}, newest=self.newest) if self.image is not None else []
+        if found and not self.newest and body.get("input") is None:
+            return Response.json({"detail": "1 validation error for PredictionResponse"}, 500), run_id
+        if not self.newest and body.get("webhook") and "://" not in str(body["webhook"]):
+            words = "invalid or missing URL scheme"
+            found.append({"loc": ["body", "webhook"], "msg": words, "type": "value_error.url.scheme"})
         if found:
             return Response.json({"detail": found}, 422), run_id
         if not self.newest and place and run is not None and run.id == place and not run.ended.is_set():
@@ -314,7 +322,7 @@ class CogServer:
         defaults = {"text": None, "duration": "5.0", "guidance_scale": 2.5, "random_seed": None, "n_candidates": 3}
         over = run.status not in ("starting", "processing")
         return {
-            "input": {**defaults, **run.input},
+            "input": {**defaults, **{name: each for name, each in run.input.items() if self._declares(name)}},
             "output": run.output,
             "id": run.id,
             "version": None,
@@ -330,6 +338,9 @@ class CogServer:
             "webhook": run.webhook,
         }
 
+    def _declares(self, name: str) -> bool:
+        return self.image is None or name in IMAGES[self.image][0]
+
     def _tell(self, run: Run, event: str) -> None:
         """Posts the state to the run's webhook, if it wants to hear of this."""
         if not run.webhook or event not in run.events or (event == "output" and not (self.newest and run.output)):
@@ -341,9 +352,7 @@ class CogServer:
         if event == "output":
             state["output"] = [run.output]
         if not self.newest:
-            nothing = [
-                name for name in ("version", "created_at", "completed_at", "error", "metrics") if state[name] is None
-            ]
+            nothing = [name for name in ("version", "completed_at", "error", "metrics") if state[name] is None]
             state = {name: value for name, value in state.items() if name not in nothing}
             if run.waits and run.output is not None:
                 state["output"] = self._file(b"RIFF\0\0\0\0WAVE")

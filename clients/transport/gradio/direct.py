@@ -1,6 +1,7 @@
 """Calling a function in one request whose answer ends it: ``POST /run/...``, in every generation of Gradio.
 
-Facts: the function is told by ``fn_index`` in the body; only so does Gradio 3.34 keep a generator between its yields. Errors are a status 500 with ``{"error": text or null}``.
+Facts: the function is told by ``fn_index`` in the body; only so does Gradio 3.34 keep a generator between its yields.
+Errors are a status 500 with ``{"error": text or null}``.
 """
 
 from __future__ import annotations

@@ -64,11 +64,6 @@ def audioldm_recordings_table() -> str:
     return recordings_table("audioldm", SCENARIOS)
 
 
-def recordings_table(backend: str, scenarios: dict[str, tuple[str, ...]]) -> str:
-    """Return which tests cover which recorded scenario of a backend."""
-    lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
-    for name, tests in sorted(scenarios.items()):
-        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings" / backend).glob(f"*/{name}.jsonl"))
 def comfyui_recordings_table() -> str:
     """Return which tests cover which recorded scenario of ComfyUI."""
     from support.comfyui_scenarios import SCENARIOS

@@ -105,8 +105,9 @@ DRIVERS = (
     Driver(
         "audioldm",
         lambda: SoundRequest(prompt="rain", duration_s=2.0),
-        lambda: SoundRequest(prompt="rain", duration_s=2.0),
+        lambda: SoundRequest(prompt="endless rain", duration_s=2.0),
         SoundRequest(prompt="rain", duration_s=-1.0),
+        finished=True,
     ),
 )
 FINISHED = tuple(driver for driver in DRIVERS if driver.finished)

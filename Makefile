@@ -44,7 +44,7 @@ test-blender: ## the headless suite in Blender 4.2, 4.5 and 5.2 (make test-blend
 test-gui: ## a real Blender with a window under Xvfb (Debian, as root)
 	@"$(PYTHON)" tools/gui_test.py $(ARGS)
 
-test-litellm: ## the text client against the real LiteLLM proxy, in an environment of its own (750 MB)
+test-litellm: ## only the text client against the real LiteLLM proxy, in an environment of its own (750 MB)
 	@"$(PYTHON)" tools/run_tests.py litellm -- $(ARGS)
 
 lint: ## ruff: rules and format

@@ -57,7 +57,7 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         name="Workflow",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
-        description="A ComfyUI workflow exported with 'Export (API)'; empty: a simple one is used",
+        description="A workflow that ComfyUI saved, or a picture that it made; empty: a simple one is used",
     )
     size_limit: IntProperty(
         name="Longest Side",

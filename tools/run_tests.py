@@ -151,7 +151,7 @@ def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]
 
 
 def litellm_steps(arguments: list[str]) -> list[Step]:
-    """Return the tests against the real LiteLLM proxy: not part of all, it takes 750 MB and half a minute to start."""
+    """Return the tests against the real LiteLLM proxy; setting it up takes 750 MB and about 50 s."""
     setup = Step("setup litellm", script("envs.py", "ensure", "litellm"), "setup")
     tests = leg("litellm", "dev-3.11", ("tests/servers/test_litellm_proxy.py",), arguments)
     environment = {**tests.environment, "MOVIE_DIRECTOR_LITELLM_PYTHON": python("litellm")}
@@ -177,7 +177,14 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
             leg("tests 3.13", "test-3.13", (*UNIT, *INTEGRATION), arguments),
         ]
         checks = [*lint_steps(), *type_steps()]
-        return [*setups, *checks, *coverage_steps(arguments), *blender_steps(BLENDERS, arguments), *legs]
+        return [
+            *setups,
+            *checks,
+            *coverage_steps(arguments),
+            *blender_steps(BLENDERS, arguments),
+            *legs,
+            *litellm_steps(arguments),
+        ]
     makers: dict[str, Callable[[], list[Step]]] = {
         "lint": lint_steps,
         "types": type_steps,

@@ -16,6 +16,7 @@ HTTP_SPOIL = "http-spoil"
 SOCKET = "socket"
 ENGINE = "engine"
 ANSWER = "answer"
+GRADIO = "gradio"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,16 @@ FAULT_KINDS: dict[str, FaultKind] = {
     ),
     "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
     "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
+    "slow_node": FaultKind(ENGINE, "the node waits `value` seconds (default 1) before it is named as executing"),
     "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
+    # Gradio apps (WanGP's web UI, Applio). `on` is a function's name or a message's type ("progress"); none: any.
+    "queue_full": FaultKind(GRADIO, "503 on joining the queue: it has `value` events (default 1), as many as it may"),
+    "function_error": FaultKind(GRADIO, "the function fails: with the text in `value`, or without any words"),
+    "sse_cut": FaultKind(GRADIO, "resets the event stream at that message, and takes it for the client's leaving"),
+    "sse_silent": FaultKind(GRADIO, "says nothing more on the event stream, not even heartbeats"),
+    "sse_noise": FaultKind(GRADIO, "sends a comment, an unknown message and a nameless event before that message"),
+    "sse_bad_json": FaultKind(GRADIO, "sends cut JSON in the place of that message"),
+    "session_lost": FaultKind(GRADIO, "the event stream says that the server does not know the session any more"),
     # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
     "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),
     "unknown_model": FaultKind(ANSWER, "400 'There are no healthy deployments for this model'"),

@@ -4,6 +4,7 @@ import contextlib
 import email.message
 import http.server
 import json
+import select
 import socket
 import struct
 import urllib.parse
@@ -144,6 +145,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(response.status, HTTPStatus(response.status).phrase)
         for name, value in response.headers.items():
             self.send_header(name, value)
+        for cookie in response.cookies:
+            self.send_header("set-cookie", cookie)
         if response.chunked:
             self.send_header("Transfer-Encoding", "chunked")
         elif response.status not in (204, 304):
@@ -171,6 +174,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             stack.callback(getattr(response.pieces, "close", lambda: None))
             try:
                 for piece in response.pieces:
+                    if not piece:
+                        self._leave_with_the_client()
+                        continue
                     self.wfile.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
                     self.wfile.flush()
             except StreamCut:
@@ -178,6 +184,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
+
+    def _leave_with_the_client(self) -> None:
+        """Sends what is written and raises ``ConnectionError`` if the client has left."""
+        self.wfile.flush()
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        if readable and not self.connection.recv(1, socket.MSG_PEEK):
+            raise ConnectionError("the client left the stream")
 
     def _send_slowly(self, body: bytes, pause: float) -> None:
         step = max(1, -(-len(body) // 10))

@@ -25,6 +25,14 @@ def read_form(content_type: str, body: bytes) -> dict[str, Part]:
     return {part.name: part for part in _parts(body, b"--" + match.group(1).encode())}
 
 
+def read_files(content_type: str, body: bytes, name: str) -> list[Part]:
+    """Every field of a form that is called ``name``, in order; none where the body is no such form."""
+    match = _BOUNDARY.search(content_type)
+    if match is None or "multipart/form-data" not in content_type.lower():
+        return []
+    return [part for part in _parts(body, b"--" + match.group(1).encode()) if part.name == name]
+
+
 def _parts(body: bytes, boundary: bytes) -> Iterator[Part]:
     start = body.find(boundary)
     while start >= 0:

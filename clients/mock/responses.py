@@ -32,13 +32,15 @@ class Request:
 
 @dataclass
 class Response:
-    """One answer. ``body`` is sent in slices; ``chunked`` and ``close`` are for answers that real servers give so."""
+    """One answer. ``body`` is sent in slices; ``chunked`` and ``close`` are for answers that real servers give so.
+    ``cookies`` are Set-Cookie headers, of which there may be several."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     chunked: bool = False
     close: bool = False
+    cookies: tuple[str, ...] = ()
 
     @classmethod
     def json(cls, data: Any, status: int = 200) -> "Response":
@@ -69,7 +71,7 @@ class Upgrade(Response):
 class Stream(Response):
     """An answer sent piece by piece, each as one chunk, as ``pieces`` yields them; ``StreamCut`` resets the connection.
 
-    ``pieces`` is closed when the client leaves.
+    ``pieces`` is closed when the client leaves. That is found out by writing, or where an empty piece asks for it.
     """
 
     pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))

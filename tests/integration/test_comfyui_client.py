@@ -167,7 +167,8 @@ def test_an_upload_that_the_server_may_have_lost_is_made_again(tmp_path):
             "1": node("LoadImage", "In", image="x"),
             "2": node("SaveImage", images=["1", 0], filename_prefix="u"),
         }
-        bad = {**workflow, "3": node("ImageScale", "Bad", image=["1", 0]), "4": node("PreviewImage", images=["3", 0])}
+        scale = node("ImageScale", "Bad", image=["1", 0], upscale_method="area", width=-1, height=8, crop="disabled")
+        bad = {**workflow, "3": scale, "4": node("PreviewImage", images=["3", 0])}
         bad.pop("2")
         failed(client.submit(WorkflowRequest(bad, files={"In": cat})), ValidationError)
         client.submit(WorkflowRequest(workflow, files={"In": cat})).result(HANG_GUARD_S)
@@ -178,8 +179,8 @@ def test_the_checkpoint_of_a_bundled_workflow_adapts_to_the_server(tmp_path, mon
     monkeypatch.setattr("movie_director.clients.comfyui.generation.choices_of", lambda *_: ["only.safetensors"])
     with bench(tmp_path) as made:
         job = made.client().submit(text_to_image())
-        failed(job, MissingResource)
-        assert made.posts()[0]["prompt"]["4"]["inputs"]["ckpt_name"] == "only.safetensors"
+        assert failed(job, MissingResource).name == "only.safetensors"
+        assert made.posts() == []
         assert logs(job) == [
             "The server does not have the checkpoint v1-5-pruned-emaonly-fp16.safetensors; only.safetensors is used."
         ]
@@ -213,7 +214,7 @@ def test_a_picture_that_comfyui_saved_is_a_workflow(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "kind", "code"),
     [
-        (lambda folder: WorkflowRequest({"nodes": [], "links": []}), ValidationError, "ui_format"),
+        (lambda folder: WorkflowRequest({"nodes": [], "links": []}), ValidationError, "invalid_workflow"),
         (lambda folder: WorkflowRequest({"1": {}}), ValidationError, "invalid_workflow"),
         (lambda folder: WorkflowRequest(folder / "none.json"), StorageError, "missing_file"),
         (
@@ -223,12 +224,14 @@ def test_a_picture_that_comfyui_saved_is_a_workflow(tmp_path):
         ),
         (lambda folder: picture_workflow_request(inputs={"Sorce.color": 1}), ValidationError, "unknown_input"),
         (
-            lambda folder: WorkflowRequest(picture_workflow(one={"inputs": {"width": float("inf")}})),
+            lambda folder: WorkflowRequest(
+                picture_workflow(one=node("EmptyImage", width=float("inf"), height=8, batch_size=1, color=1))
+            ),
             ValidationError,
             "not_json",
         ),
     ],
-    ids=["ui format", "no workflow", "missing workflow", "missing input file", "unknown address", "not json"],
+    ids=["empty editor's", "no workflow", "missing workflow", "missing input file", "unknown address", "not json"],
 )
 def test_what_is_wrong_with_a_request_is_said_before_it_is_sent(request_, kind, code, tmp_path):
     with bench(tmp_path) as made:

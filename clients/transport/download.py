@@ -7,19 +7,19 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError, StorageError
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
 from ..partfile import PART_SUFFIX, give_name, part_path
 from .http import CHUNK_BYTES, Response
-from .session import HTTPSession, Scope
+from .session import Scope
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""
@@ -31,6 +31,24 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _WORTH_WAITING = (ConnectionLost, ConnectionFailed, NetworkTimeout)
 
 OnBytes = Callable[[int, int | None], None]
+
+
+class Requests(Protocol):
+    """What a file is fetched through: a server's session, or something that adds to its requests."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: Scope | None = None,
+        headers: Mapping[str, str] | None = None,
+        expect: Iterable[int] = (),
+    ) -> Response:
+        """Send a request, as ``HTTPSession.request`` does."""
+
+    def free_scope(self) -> Scope:
+        """Return a scope for requests that belong to no job."""
 
 
 @dataclass
@@ -69,7 +87,7 @@ class _Part:
 
 
 def download(
-    session: HTTPSession,
+    session: Requests,
     path: str,
     folder: Path,
     name: str,
@@ -119,7 +137,7 @@ class storage_errors_named:  # noqa: N801 - used like a function: `with storage_
 class _Fetch:
     """Getting one file's bytes, in as many requests as it takes."""
 
-    def __init__(self, session: HTTPSession, path: str, part: _Part, scope: Scope, on_bytes: OnBytes | None) -> None:
+    def __init__(self, session: Requests, path: str, part: _Part, scope: Scope, on_bytes: OnBytes | None) -> None:
         self._session = session
         self._path = path
         self._part = part
@@ -162,7 +180,9 @@ class _Fetch:
     def _resumed(self) -> bool:
         """Get the rest; or all of it, if it has changed and the server says so by sending it. Else False."""
         part = self._part
-        headers = {"Range": f"bytes={part.size}-", "If-Range": part.validator}
+        # both ends are named: Gradio 4 sends the whole file for a range with an open end
+        end = "" if part.total is None else part.total - 1
+        headers = {"Range": f"bytes={part.size}-{end}", "If-Range": part.validator}
         with self._request(headers, expect=(_RANGE_NOT_SATISFIABLE,)) as response:
             if response.status in (_PARTIAL, _RANGE_NOT_SATISFIABLE):
                 if not _goes_on(response, part):

@@ -135,6 +135,10 @@ class Response:
             pass
         return b"".join(parts)[:limit]
 
+    def set_patience(self, seconds: float) -> None:
+        """Allow so much silence from now on while ``chunks`` or ``available`` is read; for the end of a stream."""
+        self._call.settimeout(seconds)
+
     def close(self) -> None:
         """Give the connection back if the body was read, else close it."""
         if self._left == 0 or self._body.isclosed():

@@ -16,7 +16,7 @@ class MultipartUpload:
     """A form with text fields and one file, iterable any number of times, so that it can be sent again.
 
     ``on_chunk(sent, total)`` is told the file's bytes as they go; what it raises ends the upload. A file that can't
-    be read raises ``StorageError``. ``media_type`` is the caller's own, never a user's text.
+    be read raises ``StorageError``. ``media_type`` is the caller's own, never a user's text; ``file_size`` is in bytes.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class MultipartUpload:
         self._boundary = secrets.token_hex(16)
         self._path = path
         self._on_chunk = on_chunk
-        self._file_size = _size_of(path)
+        self.file_size = _size_of(path)
         parts = [self._field(name, value) for name, value in fields.items()]
         disposition = f'form-data; name="{_quoted(file_field)}"; filename="{_quoted(file_name)}"'
         parts.append(f"--{self._boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {media_type}\r\n\r\n")
@@ -44,17 +44,17 @@ class MultipartUpload:
         """The headers that belong to the body."""
         return {
             "Content-Type": f"multipart/form-data; boundary={self._boundary}",
-            "Content-Length": str(len(self._head) + self._file_size + len(self._tail)),
+            "Content-Length": str(len(self._head) + self.file_size + len(self._tail)),
         }
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
         sent = 0
-        for chunk in _chunks(self._path, self._file_size):
+        for chunk in _chunks(self._path, self.file_size):
             yield chunk
             sent += len(chunk)
             if self._on_chunk is not None:
-                self._on_chunk(sent, self._file_size)
+                self._on_chunk(sent, self.file_size)
         yield self._tail
 
     def _field(self, name: str, value: str) -> str:

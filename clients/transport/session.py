@@ -90,7 +90,8 @@ class HTTPSession:
         self.url = url
         self.backend = backend
         self.timeouts = Timeouts.of(options)
-        self.redact = Redactor([*headers.values(), *(part.partition("=")[2] for part in url.query.split("&"))])
+        self._secrets = [*headers.values(), *(part.partition("=")[2] for part in url.query.split("&"))]
+        self.redact = Redactor(self._secrets)
         self._headers = checked_headers(headers)
         self._retry = RetryPolicy.of(options)
         self._closing = Interrupter()
@@ -132,6 +133,11 @@ class HTTPSession:
                     raise
             attempt += 1
             scope.sleep(pause)
+
+    def hide(self, *secrets: str) -> None:
+        """Keep these out of errors too, such as a password, or what the server gave for it."""
+        self._secrets = [*self._secrets, *secrets]
+        self.redact = Redactor(self._secrets)
 
     def free_scope(self) -> FreeScope:
         """Return a scope for requests that belong to no job; ``close`` ends it."""

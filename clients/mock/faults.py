@@ -141,6 +141,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "conversion_failed": FaultKind(ANSWER, "the conversion fails in the words that hide every reason"),
     "conversion_oom": FaultKind(ANSWER, "the conversion fails for lack of GPU memory"),
     "silent_conversion": FaultKind(ANSWER, "the converted sound is silence"),
+    "training_failed": FaultKind(ANSWER, "the training of that voice fails; the answer's status is 200 all the same"),
 }
 
 SAMPLERS = ("KSampler", "ProbeSlow")

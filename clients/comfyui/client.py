@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base import BaseAPIClient, ServerInfo
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .api import ComfyAPI
     from .generation import Generator
     from .listings import PastPrompt, QueuedPrompt, SavedWorkflow
+    from .template import WorkflowTemplate
 
 FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
@@ -131,6 +133,16 @@ class ComfyUIClient(BaseAPIClient):
 
         api = self._api()
         return saved_workflow(api, path, self._user_headers(api, user))
+
+    def template(
+        self, workflow: Mapping[str, Any] | str | Path, parameters: Mapping[str, str] | None = None
+    ) -> WorkflowTemplate:
+        """Return the workflow as a form to fill in: its named parameters with their limits and the server's choices.
+
+        Blocking: asks the server for the definitions of the workflow's nodes. ``parameters`` maps names to addresses;
+        without it they are found by title and type. Raises what ``submit``'s job would for a workflow that is wrong.
+        """
+        return self._generator().template(workflow, parameters)
 
     def disconnect(self, timeout_s: float) -> None:
         """Close the websocket and join its thread."""

@@ -42,9 +42,20 @@ def litellm_recordings_table() -> str:
     """Return which tests cover which recorded scenario of LiteLLM."""
     from support.litellm_scenarios import SCENARIOS
 
+    return _recordings_table("litellm", SCENARIOS)
+
+
+def gradio_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of Gradio."""
+    from support.gradio_scenarios import SCENARIOS
+
+    return _recordings_table("gradio", SCENARIOS)
+
+
+def _recordings_table(backend: str, scenarios: dict[str, tuple[str, ...]]) -> str:
     lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
-    for name, tests in sorted(SCENARIOS.items()):
-        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings/litellm").glob(f"*/{name}.jsonl"))
+    for name, tests in sorted(scenarios.items()):
+        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings" / backend).glob(f"*/{name}.jsonl"))
         shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
         lines.append(f"| {name} | {', '.join(versions)} | {shown} |")
     return "\n".join(lines)
@@ -54,6 +65,7 @@ TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
+    "docs/gradio-recordings.md": ("scenarios", gradio_recordings_table),
 }
 
 

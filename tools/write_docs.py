@@ -78,6 +78,20 @@ def rvc_recordings_table() -> str:
     lines = ["| server | scenario | tests |", "| --- | --- | --- |"]
     for name, tests in sorted(SCENARIOS.items()):
         server, _, scenario = name.partition("/")
+    return _recordings_table("litellm", SCENARIOS)
+
+
+def gradio_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of Gradio."""
+    from support.gradio_scenarios import SCENARIOS
+
+    return _recordings_table("gradio", SCENARIOS)
+
+
+def _recordings_table(backend: str, scenarios: dict[str, tuple[str, ...]]) -> str:
+    lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
+    for name, tests in sorted(scenarios.items()):
+        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings" / backend).glob(f"*/{name}.jsonl"))
         shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
         lines.append(f"| {server} | {scenario} | {shown} |")
     return "\n".join(lines)
@@ -90,6 +104,7 @@ TABLES = {
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
     "docs/audioldm-recordings.md": ("scenarios", audioldm_recordings_table),
     "docs/rvc-recordings.md": ("scenarios", rvc_recordings_table),
+    "docs/gradio-recordings.md": ("scenarios", gradio_recordings_table),
 }
 
 

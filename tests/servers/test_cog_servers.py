@@ -164,13 +164,27 @@ def test_a_failure_and_a_refusal(client):
 
 def test_cancel_frees_the_server(client):
     if not client.is_newest:  # so that it is known to share our disk, and works in the background
-        client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        for _ in range(2):
+            client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        assert client.knowledge.shares_disk
     job = client.submit(SoundRequest("slow rain", 2.5))
     wait_for(lambda: job.status.progress is not None or job.done())
     assert cancelled(client, job) is BackendCancel.CONFIRMED
     started_at = time.monotonic()
     assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
     assert time.monotonic() - started_at < 30.0
+
+
+def test_a_server_that_does_not_reach_us_is_not_slowed_down(client, monkeypatch):
+    """A container does not reach this machine's loopback."""
+    monkeypatch.setattr(
+        "movie_director.clients.audioldm.listener.WebhookListener.address", lambda *given: "http://127.0.0.1:9/run"
+    )
+    started_at = time.monotonic()
+    for _ in range(2):
+        assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert time.monotonic() - started_at < 30.0
+    assert not client.knowledge.is_heard
 
 
 def test_a_second_client_waits_its_turn(client):

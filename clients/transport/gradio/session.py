@@ -55,6 +55,7 @@ class GradioSession:
         config: GradioConfig,
         session_hash: str | None = None,
         *,
+        lost: bool | None = None,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         _check_protocol(access, config)

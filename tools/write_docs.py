@@ -57,6 +57,13 @@ def litellm_recordings_table() -> str:
     return recordings_table("litellm", SCENARIOS)
 
 
+def audioldm_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of the sound servers."""
+    from support.audioldm_scenarios import SCENARIOS
+
+    return recordings_table("audioldm", SCENARIOS)
+
+
 def comfyui_recordings_table() -> str:
     """Return which tests cover which recorded scenario of ComfyUI."""
     from support.comfyui_scenarios import SCENARIOS
@@ -76,11 +83,24 @@ def rvc_recordings_table() -> str:
     return "\n".join(lines)
 
 
+def rvc_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of the RVC servers."""
+    from support.rvc_scenarios import SCENARIOS
+
+    lines = ["| server | scenario | tests |", "| --- | --- | --- |"]
+    for name, tests in sorted(SCENARIOS.items()):
+        server, _, scenario = name.partition("/")
+        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
+        lines.append(f"| {server} | {scenario} | {shown} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
     "docs/comfyui-recordings.md": ("scenarios", comfyui_recordings_table),
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
+    "docs/audioldm-recordings.md": ("scenarios", audioldm_recordings_table),
     "docs/rvc-recordings.md": ("scenarios", rvc_recordings_table),
 }
 

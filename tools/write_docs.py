@@ -83,18 +83,6 @@ def rvc_recordings_table() -> str:
     return "\n".join(lines)
 
 
-def rvc_recordings_table() -> str:
-    """Return which tests cover which recorded scenario of the RVC servers."""
-    from support.rvc_scenarios import SCENARIOS
-
-    lines = ["| server | scenario | tests |", "| --- | --- | --- |"]
-    for name, tests in sorted(SCENARIOS.items()):
-        server, _, scenario = name.partition("/")
-        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
-        lines.append(f"| {server} | {scenario} | {shown} |")
-    return "\n".join(lines)
-
-
 TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),

@@ -18,12 +18,13 @@ from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTime
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
 from ..partfile import PART_SUFFIX, give_name, part_path
-from .http import CHUNK_BYTES, Response
+from .http import Response
 from .session import Scope
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""
 
+_CHUNK_BYTES = 1024 * 1024
 _FURTHER_BYTES = 64 * 1024
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -70,8 +71,9 @@ class _Part:
 
     def begin(self, response: Response) -> None:
         with storage_errors_named(self.path):
-            self.file.seek(0)
-            self.file.truncate()
+            if self.size:  # ext4 writes a file that was cut to nothing to disk when it is closed
+                self.file.seek(0)
+                self.file.truncate()
             _check_room(self.path, response.content_length)
         self.digest = hashlib.sha256()
         self.size = 0
@@ -199,7 +201,7 @@ class _Fetch:
         part = self._part
         if response.content_type == "text/html" and not part.name.lower().endswith((".html", ".htm")):
             raise _bad_file(part.name, "it is a web page", part.source)
-        for chunk in response.chunks(CHUNK_BYTES):
+        for chunk in response.chunks(_CHUNK_BYTES):
             self._scope.check()
             part.write(chunk)
             if self._on_bytes is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTime
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
 from ..partfile import PART_SUFFIX, give_name, part_path
+from .digest import Digest
 from .http import Response
 from .session import Scope
 
@@ -60,7 +60,7 @@ class _Part:
     source: str
     path: Path
     file: BinaryIO
-    digest: hashlib._Hash
+    digest: Digest
     size: int = 0
     total: int | None = None
     validator: str = ""
@@ -75,7 +75,8 @@ class _Part:
                 self.file.seek(0)
                 self.file.truncate()
             _check_room(self.path, response.content_length)
-        self.digest = hashlib.sha256()
+        self.digest.close()
+        self.digest = Digest()
         self.size = 0
         self.total = response.content_length
         tag = response.headers.get("ETag", "")
@@ -110,6 +111,7 @@ def download(
         _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
         return _publish(part, folder)
     finally:
+        part.digest.close()
         with suppress(OSError):  # of what could not be written before: that error is on its way already
             part.file.close()
         with suppress(OSError):
@@ -222,7 +224,7 @@ def _open_part(folder: Path, name: str, source: str) -> _Part:
     prepare_folder(folder)
     path = part_path(folder, name)
     with storage_errors_named(path):
-        return _Part(name, source, path, path.open("xb"), hashlib.sha256())
+        return _Part(name, source, path, path.open("xb"), Digest())
 
 
 def _check_room(path: Path, wanted: int | None) -> None:

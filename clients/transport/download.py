@@ -24,7 +24,7 @@ from .session import Scope
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""
 
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 512 * 1024
 _FURTHER_BYTES = 64 * 1024
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -11,7 +11,7 @@ from typing import Any, cast
 from ..context import CancelContext, JobContext
 from ..errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
 from ..jobs import BackendCancel, Result
-from ..transport.session import HTTPSession
+from ..transport.session import HTTPSession, Scope
 from .addressing import Target, set_input
 from .api import ComfyAPI
 from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
@@ -30,18 +30,22 @@ from .request import WorkflowRequest
 from .server_info import version_text
 from .socket_images import SocketImages
 from .submission import Accepted, Submission
+from .template import WorkflowTemplate
 from .truth import Finding, Place, Truth
 from .uploads import Uploads
 
 
 class Generator:
-    """Runs the jobs of one client; thread-safe."""
+    """Runs the jobs of one client; thread-safe. ``extra_data`` goes with each prompt."""
 
-    def __init__(self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace) -> None:
+    def __init__(
+        self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace, extra_data: Mapping[str, str]
+    ) -> None:
         self.api = ComfyAPI(http)
         self.connection = Connection(open_socket, pace)
         self._http = http
         self._pace = pace
+        self._extra_data = extra_data
         self._truth = Truth(self.api)
         self._uploads = Uploads(self.api)
         self._definitions = Definitions(self.api)
@@ -67,7 +71,7 @@ class Generator:
         workflow = load_workflow(request.workflow)
         check_output_folder(job.output_dir)
         self._learn_version(job)
-        plan = make_plan(request, self._converted(workflow, job) if is_ui_format(workflow) else workflow)
+        plan = make_plan(request, self._prompt_of(workflow, job))
         if is_bundled(request.workflow):
             self._fit_checkpoint(plan, job)
         self._check(plan.prompt, job)
@@ -100,6 +104,13 @@ class Generator:
             follower.wait_for_socket()
             return self._see_through(job, follower, found.prompt_id, prompt, seed)
 
+    def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
+        """Return a workflow as a form, its parameters as the server defines them now."""
+        with _redacted(self._http.redact):
+            prompt = self._prompt_of(load_workflow(source))
+            known = self._definitions.of(str(node["class_type"]) for node in prompt.values())
+            return WorkflowTemplate.of(prompt, known, parameters)
+
     # Before it is sent
 
     def _learn_version(self, job: JobContext) -> str:
@@ -112,16 +123,17 @@ class Generator:
                 self._version = version
         return version
 
-    def _converted(self, workflow: dict[str, Any], job: JobContext) -> Prompt:
-        """Return the prompt of what the editor saved, by the server's definitions of its node classes."""
+    def _prompt_of(self, workflow: dict[str, Any], scope: Scope | None = None) -> Prompt:
+        """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
+        if not is_ui_format(workflow):
+            return workflow
         from .conversion import node_classes, ui_to_api
 
-        job.message("Converting the workflow")
-        known = self._definitions.of(node_classes(workflow), job)
+        known = self._definitions.of(node_classes(workflow), scope)
         try:
             prompt = ui_to_api(workflow, known)
         except MissingResource as error:
-            raise self._definitions.missing([each["name"] for each in error.context["missing"]], job) from error
+            raise self._definitions.missing([each["name"] for each in error.context["missing"]], scope) from error
         if not prompt:
             raise invalid_workflow("The workflow has no node that does anything.", [])
         return prompt
@@ -176,7 +188,9 @@ class Generator:
         job.sending(prompt_id=job.job_id, client_id=client_id, seed=plan.seed)
         with self.connection.posting():
             try:
-                accepted = Submission(self.api, self._truth, self._pace, job).send(plan.prompt, client_id)
+                accepted = Submission(self.api, self._truth, self._pace, job, self._extra_data).send(
+                    plan.prompt, client_id
+                )
             except (ValidationError, MissingResource):
                 self._uploads.forget(_uploaded_values(plan))
                 raise

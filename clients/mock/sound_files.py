@@ -4,6 +4,8 @@ import hashlib
 import itertools
 import json
 import struct
+import sys
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +33,13 @@ class Sound:
     @property
     def length(self) -> int:
         return len(self.samples) // (2 * self.channels)
+
+    def mono(self) -> "array[int]":
+        """The first channel's samples."""
+        samples = array("h", self.samples)
+        if sys.byteorder == "big":
+            samples.byteswap()
+        return samples[:: self.channels]
 
 
 def flac(sound: Sound, text: Mapping[str, Any], *, breathe: Breathe = no_breath) -> bytes:

@@ -453,13 +453,23 @@ def test_sound_that_goes_between_check_and_run(client: Client) -> None:
     )
 
 
-def test_a_video_is_told_as_animated_images(client: Client) -> None:
+def test_a_video_is_told_as_animated_images_and_has_its_sound(client: Client) -> None:
+    client.upload("a.wav", wav(b"\1\2" * 500))
     prompt = {
         "1": empty(30, 20, batch_size=3),
-        "2": node("CreateVideo", images=["1", 0], fps=8.0),
-        "3": node("SaveVideo", video=["2", 0], filename_prefix="video/%width%", format="auto", codec="auto"),
+        "2": node("CreateVideo", images=["1", 0], fps=8.0, audio=["4", 0]),
+        "3": node("SaveVideo", video=["2", 0], filename_prefix="video/x", format="auto", codec="auto"),
+        "4": node("LoadAudio", audio="a.wav"),
     }
-    assert client.run(prompt)["outputs"]["3"]["animated"] == [True]
+    told = client.run(prompt)["outputs"]["3"]
+    assert told["animated"] == [True]
+    (item,) = told["images"]
+    file = client.mock.files.get("output", "video", item["filename"])
+    assert file is not None
+    assert file.media_type == "video/mp4"
+    assert b"\1\2" * 500 in file.data
+    assert file.data.count(b"JFIF") == 3 or file.data.count(b"\xff\xd8") >= 3
+    assert b"CreateVideo" in file.data, "the prompt is in the file"
 
 
 def test_a_choice_that_is_none_of_a_dynamic_combo_s(client: Client) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ComfyUI client: what a job costs beyond its requests, a 200 MB output, 1,000 jobs at once, memory and threads.
+"""The ComfyUI client: a job beyond its requests, a 200 MB output, 1,000 jobs at once, memory and threads, a cancel.
 
 The mock server runs in a process of its own. Beside the client runs a bare contender that makes the same requests with
 http.client and waits for the same message. ``--quick`` is for trying the script out.
@@ -251,6 +251,34 @@ def flat(url: str, folder: Path, jobs: int) -> None:
         print(f"  {memory:7.1f} MiB   {threads} threads")
 
 
+def cancels(folder: Path, rounds: int) -> None:
+    """How soon a cancelled job has ended here, and its server has been told; the mock is in this process."""
+    from movie_director.clients.comfyui import WorkflowRequest
+    from movie_director.clients.events import Progressed
+    from movie_director.clients.mock.comfyui import MockComfyUI
+
+    ended: list[float] = []
+    told: list[float] = []
+    sleep = {"image": ["1", 0], "steps": 600, "delay": 0.05, "previews": False}
+    with MockComfyUI() as mock, made_client(mock.url, folder) as client:
+        for nonce in range(rounds):
+            workflow = small_workflow(1)
+            workflow["3"] = {"class_type": "ProbeSlow", "inputs": {**sleep, "nonce": nonce}}
+            workflow["2"]["inputs"]["images"] = ["3", 0]
+            job = client.submit(WorkflowRequest(workflow))
+            next(event for event in job.events() if isinstance(event, Progressed) and event.progress.step)
+            mock.requests.clear()
+            started = time.perf_counter()
+            job.cancel()
+            job.exception(10)
+            ended.append((time.perf_counter() - started) * 1000)
+            mock.wait_for_request(f"POST /api/jobs/{job.id}/cancel")
+            told.append((time.perf_counter() - started) * 1000)
+    print("\ncancelling a running job (wanted: ended here within 50 ms, the server told within 500 ms)")
+    for name, each in (("ended here", ended), ("server told", told)):
+        print(f"  {name:12} median {statistics.median(each):6.2f} ms   longest {max(each):6.2f} ms")
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -269,6 +297,7 @@ def main() -> int:
         big_output(url, folder, 5 if few == 1 else 1)
         many_at_once(url, folder, 1000 // few)
         flat(url, folder, 1000 // few)
+        cancels(folder, 20 if few == 1 else 3)
     server.terminate()
     return 0
 

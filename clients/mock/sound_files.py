@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import struct
-import sys
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,9 +35,7 @@ class Sound:
 
     def mono(self) -> "array[int]":
         """The first channel's samples."""
-        samples = array("h", self.samples)
-        if sys.byteorder == "big":
-            samples.byteswap()
+        samples = array("h", struct.unpack(f"<{len(self.samples) // 2}h", self.samples))
         return samples[:: self.channels]
 
 

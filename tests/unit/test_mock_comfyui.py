@@ -209,6 +209,12 @@ def test_scaling_with_a_side_left_open(client: Client, width: int, height: int, 
     assert (picture.width, picture.height) == size
 
 
+def test_scaling_by_a_factor(client: Client) -> None:
+    scaled = node("ImageScaleBy", image=["1", 0], upscale_method="area", scale_by=1.5)
+    (data,) = client.images(client.run({"1": empty(16, 12), "2": scaled, "3": save("2")}))
+    assert (decode(data).width, decode(data).height) == (24, 18)
+
+
 def test_inverting_and_previewing(client: Client) -> None:
     prompt = {"1": empty(), "2": node("ImageInvert", image=["1", 0]), "3": node("PreviewImage", images=["2", 0])}
     entry = client.run(prompt)

@@ -78,6 +78,9 @@ ENVIRONMENTS = {
         Environment("test-3.13", "3.13", ("libraries-newest.txt", "test.txt"), check="import pytest, urllib3"),
         # the tests do not run in it, they start the proxy with it
         Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),
+        # as with litellm; gradio_client is run in the second, beside our own session
+        Environment("gradio-5", "3.11", ("gradio-5.txt",), check="import gradio"),
+        Environment("gradio-6", "3.11", ("gradio-6.txt",), check="import gradio, gradio_client, urllib3"),
         _stubs("4.2"),
         _stubs("4.5"),
         _stubs("5.2"),

@@ -33,7 +33,8 @@ BLENDERS = ("4.2", "4.5", "5.2")
 UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
 BPY_CODE = ("blender", "operators", "ui", "preferences")
-GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "blender", "bench", "format")
+GRADIOS = ("gradio-5", "gradio-6")
+GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "gradio", "blender", "bench", "format")
 
 
 def clean_environment() -> dict[str, str]:
@@ -158,6 +159,15 @@ def litellm_steps(arguments: list[str]) -> list[Step]:
     return [setup, dataclasses.replace(tests, needs=(*tests.needs, setup.name), environment=environment)]
 
 
+def gradio_steps(arguments: list[str]) -> list[Step]:
+    """Return the tests against real Gradio servers; setting them up takes 470 and 370 MB, and 20 s each."""
+    setups = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in GRADIOS]
+    tests = leg("gradio", "dev-3.11", ("tests/servers/test_gradio_servers.py",), arguments)
+    pythons = {f"MOVIE_DIRECTOR_{name.upper().replace('-', '_')}_PYTHON": python(name) for name in GRADIOS}
+    needs = (*tests.needs, *(setup.name for setup in setups))
+    return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]
+
+
 def bench_steps() -> list[Step]:
     """Return one step for each benchmark."""
     files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
@@ -184,6 +194,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
             *blender_steps(BLENDERS, arguments),
             *legs,
             *litellm_steps(arguments),
+            *gradio_steps(arguments),
         ]
     makers: dict[str, Callable[[], list[Step]]] = {
         "lint": lint_steps,
@@ -192,6 +203,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         "integration": lambda: [leg("integration", "dev-3.11", INTEGRATION, arguments)],
         "blender": lambda: blender_steps(BLENDERS, arguments),
         "litellm": lambda: litellm_steps(arguments),
+        "gradio": lambda: gradio_steps(arguments),
         "bench": bench_steps,
         **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},
     }

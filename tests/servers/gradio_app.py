@@ -179,10 +179,14 @@ def main() -> None:
         from fastapi import FastAPI
 
         app = gr.mount_gradio_app(FastAPI(), blocks, path=options.path, auth=auth, allowed_paths=allowed)
+        print("ready", flush=True)
         uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")
         return
     place = {"server_name": "127.0.0.1", "server_port": options.port}
-    blocks.launch(**place, auth=auth, allowed_paths=allowed, quiet=True, inbrowser=False)
+    # while it starts it asks itself, and gives up if others keep it busy
+    blocks.launch(**place, auth=auth, allowed_paths=allowed, quiet=True, inbrowser=False, prevent_thread_lock=True)
+    print("ready", flush=True)
+    threading.Event().wait()
 
 
 if __name__ == "__main__":

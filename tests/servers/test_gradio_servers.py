@@ -55,6 +55,8 @@ def url(name, tmp_path_factory):
 @pytest.fixture
 def at(tmp_path):
     with bench(tmp_path) as made:
+        # on a busy machine the server closes idle connections just when they are used
+        made.options = {"max_retries": 3, "first_byte_timeout_s": 60.0}
         yield made
 
 

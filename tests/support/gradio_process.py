@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 APP = Path(__file__).resolve().parents[1] / "servers" / "gradio_app.py"
 START_S = 180.0
+PORTS = (20000, 32000)
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
 
 
 def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """Return a port that is free now, of those that systems do not hand out: the server takes seconds to bind it."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -51,13 +54,10 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> No
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text(errors="replace")[-3000:]
-        try:
+        with suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1.0).close()
-        except OSError:
-            try:
-                process.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
-        else:
-            return
+            if "ready\n" in log.read_text(errors="replace"):
+                return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
     raise AssertionError(log.read_text(errors="replace")[-3000:])

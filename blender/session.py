@@ -28,10 +28,11 @@ def runtime() -> Runtime:
     """Return the runtime with the settings of now; the first call makes it (no thread, socket or file by that)."""
     global _runtime, _settings
     from ..runtime import Runtime
+    from .audio_codec import BlenderCodec
 
     settings = runtime_settings()
     if _runtime is None:
-        _runtime = Runtime(settings)
+        _runtime = Runtime(settings, BlenderCodec())
     elif settings != _settings:
         _runtime.configure(settings)
     _settings = settings
@@ -76,6 +77,14 @@ def probe(backend: str) -> boards.ProbeAnswer:
     board.touch()
     pump.start()
     return answer
+
+
+def models(backend: str) -> tuple[str, ...]:
+    """Return the names that the newest connection test has brought; the first call starts one in the background."""
+    answer = board.probes.get(backend)
+    if answer is None:
+        answer = probe(backend)
+    return answer.info.models if answer.info is not None else ()
 
 
 def recover() -> None:

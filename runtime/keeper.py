@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..clients.errors import BackendError, OfflineRefused
 from ..clients.transport.url import parse_server_url
@@ -15,6 +15,7 @@ from .demo import DemoServers
 from .settings import BackendSettings, RuntimeSettings
 
 if TYPE_CHECKING:
+    from ..clients.audio import AudioCodec
     from ..clients.base import BaseAPIClient
     from ..clients.registry import BackendInfo
     from .journal import JobJournal
@@ -38,11 +39,16 @@ class _Retired:
 
 
 class ClientKeeper:
-    """Makes clients on the worker threads that need them. ``users`` tells who may be using a backend's client."""
+    """Makes clients on the worker threads that need them. ``users`` tells who may be using a backend's client; clients
+    that deal with sound get the ``codec``.
+    """
 
-    def __init__(self, journal: JobJournal, users: Callable[[str], frozenset[str]]) -> None:
+    def __init__(
+        self, journal: JobJournal, users: Callable[[str], frozenset[str]], codec: AudioCodec | None = None
+    ) -> None:
         self._journal = journal
         self._users = users
+        self._codec = codec
         self._demo = DemoServers()
         self._lock = threading.Lock()
         self._clients: dict[str, tuple[_Key, BaseAPIClient]] = {}
@@ -81,13 +87,17 @@ class ClientKeeper:
         self._demo.stop()
 
     def _made(self, info: BackendInfo, settings: RuntimeSettings) -> BaseAPIClient:
+        from ..clients.audio import AudioClient
+
         own, demo = settings.backends[info.name], settings.demo_mode
+        extra: dict[str, Any] = {"codec": self._codec} if issubclass(info.client, AudioClient) else {}
         client = info.client(
             self._demo.url(info.name, settings.demo_speed) if demo else own.base_url,
             api_key=None if demo else own.api_key,
             headers={} if demo else dict(own.headers),
             options=settings.options_for(info),
             recorder=self._journal,
+            **extra,
         )
         client.server_outlives_us = not demo
         return client

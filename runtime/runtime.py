@@ -36,6 +36,7 @@ from .outputs import write_sidecars
 from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
+    from ..clients.audio import AudioCodec
     from ..clients.base import BaseAPIClient, ServerInfo
     from ..clients.requests import Request
 
@@ -65,10 +66,11 @@ class Runtime:
     """Jobs for all backends: a lane for each, one channel to the main thread, one journal.
 
     Made without I/O or threads. ``submit``, ``cancel``, ``probe``, ``configure`` and the queries may be called from
-    Blender's main thread: they neither block nor do I/O. Clients and demo servers are made on worker threads.
+    Blender's main thread: they neither block nor do I/O. Clients and demo servers are made on worker threads. Sound
+    files are read by ``codec`` (None: WAV alone).
     """
 
-    def __init__(self, settings: RuntimeSettings) -> None:
+    def __init__(self, settings: RuntimeSettings, codec: AudioCodec | None = None) -> None:
         self.channel = EventChannel()
         self._settings = settings
         self._journal = JobJournal(settings.state_dir)
@@ -76,7 +78,7 @@ class Runtime:
         self._runners: dict[str, JobRunner] = {}
         self._entries: dict[str, _Entry] = {}
         self._unreported: set[str] = set()
-        self._keeper = ClientKeeper(self._journal, self._users)
+        self._keeper = ClientKeeper(self._journal, self._users, codec)
         self._probes: set[str] = set()
         self._errands: list[threading.Thread] = []
         self._closed = False

@@ -78,6 +78,8 @@ ENVIRONMENTS = {
         Environment("test-3.13", "3.13", ("libraries-newest.txt", "test.txt"), check="import pytest, urllib3"),
         # the tests do not run in it, they start the proxy with it
         Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),
+        Environment("cog-0.23", "3.11", ("cog-0.23.txt",), check="import cog, coglet"),
+        Environment("cog-0.9", "3.11", ("cog-0.9.txt",), check="import cog, fastapi"),
         # as with litellm; gradio_client is run in the second, beside our own session
         Environment("gradio-5", "3.11", ("gradio-5.txt",), check="import gradio"),
         Environment("gradio-6", "3.11", ("gradio-6.txt",), check="import gradio, gradio_client, urllib3"),

@@ -34,7 +34,8 @@ UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
 BPY_CODE = ("blender", "operators", "ui", "preferences")
 GRADIOS = ("gradio-5", "gradio-6")
-GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "gradio", "blender", "bench", "format")
+SERVERS = ("litellm", "cog", "gradio")
+GROUPS = ("all", "setup", "lint", "types", "unit", "integration", *SERVERS, "blender", "bench", "format")
 
 
 def clean_environment() -> dict[str, str]:
@@ -168,6 +169,16 @@ def gradio_steps(arguments: list[str]) -> list[Step]:
     return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]
 
 
+def cog_steps(arguments: list[str]) -> list[Step]:
+    """Return the tests against real Cog servers of both generations; setting them up takes 120 MB and about 30 s."""
+    names = ("cog-0.23", "cog-0.9")
+    setups = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in names]
+    tests = leg("cog", "dev-3.11", ("tests/servers/test_cog_servers.py",), arguments)
+    pythons = {"MOVIE_DIRECTOR_COG_PYTHON": python("cog-0.23"), "MOVIE_DIRECTOR_OLD_COG_PYTHON": python("cog-0.9")}
+    needs = (*tests.needs, *(step.name for step in setups))
+    return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]
+
+
 def bench_steps() -> list[Step]:
     """Return one step for each benchmark."""
     files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
@@ -194,6 +205,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
             *blender_steps(BLENDERS, arguments),
             *legs,
             *litellm_steps(arguments),
+            *cog_steps(arguments),
             *gradio_steps(arguments),
         ]
     makers: dict[str, Callable[[], list[Step]]] = {
@@ -203,6 +215,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         "integration": lambda: [leg("integration", "dev-3.11", INTEGRATION, arguments)],
         "blender": lambda: blender_steps(BLENDERS, arguments),
         "litellm": lambda: litellm_steps(arguments),
+        "cog": lambda: cog_steps(arguments),
         "gradio": lambda: gradio_steps(arguments),
         "bench": bench_steps,
         **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},

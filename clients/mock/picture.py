@@ -9,16 +9,16 @@ import random
 from dataclasses import dataclass
 
 from .font import ROWS, glyph, plain, text_width, wrapped
+from .jpeg import BLOCK, encode_blocks
 from .moods import Colour
 from .pixels import Breathe, Pixels, add, average, grey_row, no_breath
-from .png import encode
 from .scene import Scene
 
 LEVELS = 64
 GRAIN = bytes(index % 7 for index in range(256))
 INK = (240, 234, 220)
 AMBER = (246, 184, 86)
-PREVIEW_WIDTH = 256
+PREVIEW_WIDTH = 512
 MIN_LETTERED = 96
 """Pictures narrower or lower than this have no room for letters."""
 
@@ -34,7 +34,7 @@ class Picture:
     base: Pixels | None = None
     denoise: float = 1.0
 
-    def render(self, breathe: Breathe = no_breath) -> Pixels:
+    def render(self, breathe: Breathe = no_breath, *, letters: bool = True) -> Pixels:
         """Draws it. ``breathe`` is called between slices."""
         scene = Scene(self.text, self.seed, self.width, self.height)
         if self.base is None:
@@ -44,9 +44,29 @@ class Picture:
             rows = _hazed(_graded(base, scene, self.denoise), scene, self.denoise, breathe)
         rows = _lit(rows, scene, breathe)
         rows = _grained(rows, self.seed, self.width, breathe)
-        if min(self.width, self.height) >= MIN_LETTERED:
+        if letters and self.has_room:
             rows = _lettered(rows, self, breathe)
         return Pixels.from_rows(self.width, rows)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for letters."""
+        return min(self.width, self.height) >= MIN_LETTERED
+
+    @property
+    def scale(self) -> int:
+        """Pixels of a dot of the letters."""
+        return max(1, round(min(self.width, self.height) / 240))
+
+    def lines(self) -> list[str]:
+        """The prompt as it stands in the caption."""
+        return wrapped(plain(self.text) or "(empty prompt)", (self.width - 16 * self.scale) // self.scale, 3)
+
+    def bars(self) -> tuple[int, int]:
+        """The heights of the bars above and below, in pixels."""
+        if not self.has_room:
+            return 0, 0
+        return 17 * self.scale, len(self.lines()) * (ROWS + 3) * self.scale + 10 * self.scale
 
 
 # Light
@@ -145,12 +165,11 @@ def _grained(rows: list[bytes], seed: int, width: int, breathe: Breathe) -> list
 
 def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[bytes]:
     """Bars above and below, as of a cinema frame, with the seed, the word DEMO and the prompt in them."""
-    scale = max(1, round(min(picture.width, picture.height) / 240))
+    scale, lines = picture.scale, picture.lines()
     margin = 8 * scale
     room = (picture.width - 2 * margin) // scale
-    lines = wrapped(plain(picture.text) or "(empty prompt)", room, 3)
     line_height = (ROWS + 3) * scale
-    top, bottom = 17 * scale, len(lines) * line_height + 10 * scale
+    top, bottom = picture.bars()
     shade = bytes(int(value * (0.10 if picture.base is None else 0.22)) for value in range(256))
     out = [bytearray(row) for row in rows]
     for y in [*range(top), *range(picture.height - bottom, picture.height)]:
@@ -207,23 +226,17 @@ def _smoother(grid: list[list[bool]]) -> list[list[bool]]:
 
 
 class Sketch:
-    """The way from noise to a picture, as a sampler's previews show it."""
+    """The way from noise to a picture, as a sampler's previews show it: one colour for each 8 x 8 pixels."""
 
     def __init__(self, picture: Pixels, seed: int) -> None:
-        self._width = min(PREVIEW_WIDTH, picture.width)
-        self._height = max(1, round(picture.height * self._width / picture.width))
+        columns = -(-min(PREVIEW_WIDTH, picture.width) // BLOCK)
+        rows = max(1, round(picture.height * columns / picture.width))
         self._chance = random.Random(seed)
-        self._small = picture.scaled(self._width, self._height)
+        self._small = picture.scaled(columns, rows)
 
     def at(self, fraction: float) -> bytes:
-        """A PNG of the state after ``fraction`` (0 to 1) of the steps: coarse and noisy, then sharp."""
-        block = max(1, round(16 * (1 - fraction) ** 1.5))
-        rows = []
-        for y in range(0, self._height, block):
-            row = self._small.row(min(self._height - 1, y + block // 2))
-            wide = b"".join(row[x : x + 3] * block for x in range(0, len(row), 3 * block))[: 3 * self._width]
-            rows += [wide] * block
-        noisy = math.floor((1 - fraction) * 3)
-        for _ in range(noisy):
+        """A JPEG of the state after ``fraction`` (0 to 1) of the steps: noisy, then clear."""
+        rows = [self._small.row(y) for y in range(self._small.height)]
+        for _ in range(math.floor((1 - fraction) * 4)):
             rows = [average(row, self._chance.randbytes(len(row))) for row in rows]
-        return encode(Pixels.from_rows(self._width, rows[: self._height]))
+        return encode_blocks(Pixels.from_rows(self._small.width, rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -17,13 +16,15 @@ from typing import BinaryIO, Protocol
 from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError, StorageError
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
-from .http import CHUNK_BYTES, Response
+from ..partfile import PART_SUFFIX, give_name, part_path
+from .digest import Digest
+from .http import Response
 from .session import Scope
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""
 
-PART_SUFFIX = ".part"
+_CHUNK_BYTES = 512 * 1024
 _FURTHER_BYTES = 64 * 1024
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -59,7 +60,7 @@ class _Part:
     source: str
     path: Path
     file: BinaryIO
-    digest: hashlib._Hash
+    digest: Digest
     size: int = 0
     total: int | None = None
     validator: str = ""
@@ -70,10 +71,12 @@ class _Part:
 
     def begin(self, response: Response) -> None:
         with storage_errors_named(self.path):
-            self.file.seek(0)
-            self.file.truncate()
+            if self.size:  # ext4 writes a file that was cut to nothing to disk when it is closed
+                self.file.seek(0)
+                self.file.truncate()
             _check_room(self.path, response.content_length)
-        self.digest = hashlib.sha256()
+        self.digest.close()
+        self.digest = Digest()
         self.size = 0
         self.total = response.content_length
         tag = response.headers.get("ETag", "")
@@ -108,6 +111,7 @@ def download(
         _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
         return _publish(part, folder)
     finally:
+        part.digest.close()
         with suppress(OSError):  # of what could not be written before: that error is on its way already
             part.file.close()
         with suppress(OSError):
@@ -199,7 +203,7 @@ class _Fetch:
         part = self._part
         if response.content_type == "text/html" and not part.name.lower().endswith((".html", ".htm")):
             raise _bad_file(part.name, "it is a web page", part.source)
-        for chunk in response.chunks(CHUNK_BYTES):
+        for chunk in response.chunks(_CHUNK_BYTES):
             self._scope.check()
             part.write(chunk)
             if self._on_bytes is not None:
@@ -218,9 +222,9 @@ def _goes_on(response: Response, part: _Part) -> bool:
 
 def _open_part(folder: Path, name: str, source: str) -> _Part:
     prepare_folder(folder)
-    path = folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}{PART_SUFFIX}"
+    path = part_path(folder, name)
     with storage_errors_named(path):
-        return _Part(name, source, path, path.open("xb"), hashlib.sha256())
+        return _Part(name, source, path, path.open("xb"), Digest())
 
 
 def _check_room(path: Path, wanted: int | None) -> None:
@@ -237,7 +241,7 @@ def _publish(part: _Part, folder: Path) -> Artifact:
         problem = signature_problem(part.path, media_type)
         if problem:
             raise _bad_file(part.name, problem, part.source)
-        path = _give_name(part.path, folder, part.name)
+        path = give_name(part.path, folder, part.name)
     return Artifact(path, kind, media_type, part.size, part.digest.hexdigest(), part.source)
 
 
@@ -248,39 +252,6 @@ def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
         hint="Generate it again; if it happens again, look at the server's log.",
         context={"source": source},
     )
-
-
-def _give_name(part: Path, folder: Path, name: str) -> Path:
-    """Rename without ever replacing a file, also where another process does the same."""
-    stem, suffix = Path(name).stem, Path(name).suffix
-    path, number = folder / name, 1
-    while not _takes_name(part, path):
-        number += 1
-        path = folder / f"{stem}_{number}{suffix}"
-    return path
-
-
-def _takes_name(part: Path, path: Path) -> bool:
-    """Give the file that name; False if another has it."""
-    try:
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links
-            _reserve_and_replace(part, path)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _reserve_and_replace(part: Path, path: Path) -> None:
-    path.open("xb").close()
-    try:
-        part.replace(path)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

@@ -1,0 +1,193 @@
+"""The codec of every Python: WAV in and WAV out, nothing but the standard library."""
+
+from __future__ import annotations
+
+import math
+import operator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from ..storage import storage_errors_in
+from ..transport.multipart import unreadable
+from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, unreadable_audio
+from .resample import Resampler
+from .sniffing import PAGE, UNKNOWN, WAV, kind_of_file
+from .wavefile import FULL_SCALE, WaveFormat, header, little_endian, read_format, sample_blocks
+
+Samples = Sequence[float]
+
+
+class WaveCodec(AudioCodec):
+    """Reads WAV (PCM and float); says ``needs_audio_codec`` for the rest.
+
+    A codec that reads more overrides ``other_info`` and ``other_samples``; ``resampler`` may be a quicker one.
+    """
+
+    name: ClassVar[str] = "wave"
+    resampler: ClassVar[type[Resampler]] = Resampler
+
+    def probe(self, path: Path) -> AudioInfo:
+        """Return what the file is."""
+        kind = known_kind(path)
+        if kind != WAV:
+            return self.other_info(path, kind)
+        with _opened(path) as file:
+            return _info(read_format(file, path))
+
+    def convert(
+        self,
+        source: Path,
+        target: Path,
+        *,
+        rate: int | None = None,
+        channels: int | None = None,
+        check: Callable[[], None] = go_on,
+    ) -> Conversion:
+        """Write any sound that can be read as 16-bit WAV; see ``AudioCodec.convert``."""
+        kind = known_kind(source)
+        with ExitStack() as stack:
+            blocks: Iterator[Samples]
+            if kind == WAV:
+                file = stack.enter_context(_opened(source))
+                found = read_format(file, source)
+                info, blocks = _info(found), sample_blocks(file, found)
+            else:
+                info, blocks = self.other_samples(source, kind)
+            if not info.frames:
+                raise unreadable_audio(source, "it holds no samples")
+            writing = stack.enter_context(WaveWriter(target, rate or info.rate, channels or min(info.channels, 2)))
+            lanes = _Lanes(info, writing.rate, writing.channels, self.resampler)
+            for block in blocks:
+                check()
+                writing.write(lanes.through(block))
+            writing.write(lanes.rest())
+        return writing.conversion(info)
+
+    def other_info(self, path: Path, kind: str) -> AudioInfo:
+        """Return what a file that is no WAV is."""
+        raise needs_codec(path, kind)
+
+    def other_samples(self, path: Path, kind: str) -> tuple[AudioInfo, Iterator[Samples]]:
+        """Return what it is and its interleaved samples, block by block, on the scale of 16-bit numbers."""
+        raise needs_codec(path, kind)
+
+
+class WaveWriter:
+    """Writes a 16-bit WAV block by block and measures it. A context manager: a block that fails removes the file."""
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self.path = path
+        self.rate = rate
+        self.channels = channels
+        self._bytes = 0
+        self._peak = 0
+        self._squares = 0.0
+
+    def __enter__(self) -> WaveWriter:
+        with storage_errors_in(self.path.parent):
+            self._file = self.path.open("wb")
+            self._file.write(header(self.rate, self.channels, 0))
+        return self
+
+    def __exit__(self, kind: object, *_exc: object) -> None:
+        try:
+            with self._file, storage_errors_in(self.path.parent):
+                if kind is None:
+                    self._file.seek(0)
+                    self._file.write(header(self.rate, self.channels, self._bytes))
+                    self._file.close()
+                    return
+        except BaseException:
+            self.path.unlink(missing_ok=True)
+            raise
+        self.path.unlink(missing_ok=True)
+
+    def write(self, samples: Samples) -> None:
+        """Add interleaved samples on the scale of 16-bit numbers; what is too loud is clipped."""
+        if not len(samples):
+            return
+        whole = _rounded(samples)
+        self._peak = max(self._peak, abs(max(whole)), abs(min(whole)))
+        self._squares += sum(map(operator.mul, whole, whole))
+        data = little_endian(whole).tobytes()
+        with storage_errors_in(self.path.parent):
+            self._file.write(data)
+        self._bytes += len(data)
+
+    def conversion(self, source: AudioInfo) -> Conversion:
+        """Return what was written."""
+        samples = self._bytes // 2
+        rms = math.sqrt(self._squares / samples) / FULL_SCALE if samples else 0.0
+        frames = samples // self.channels
+        return Conversion(self.path, self.rate, self.channels, frames, self._peak / FULL_SCALE, rms, source)
+
+
+class _Lanes:
+    """A file's channels on their way to the wanted number and rate."""
+
+    def __init__(self, found: AudioInfo, rate: int, channels: int, resampler: type[Resampler]) -> None:
+        self._found = found.channels
+        self._wanted = channels
+        count = min(found.channels, channels)
+        self._resamplers = [resampler(found.rate, rate) for _ in range(count)] if rate != found.rate else []
+
+    def through(self, block: Samples) -> Samples:
+        if not self._resamplers and self._found == self._wanted:
+            return block
+        lanes = self._mixed(block)
+        if self._resamplers:
+            lanes = [each.feed(lane) for each, lane in zip(self._resamplers, lanes, strict=True)]
+        return self._interleaved(lanes)
+
+    def rest(self) -> Samples:
+        return self._interleaved([each.finish() for each in self._resamplers]) if self._resamplers else []
+
+    def _mixed(self, block: Samples) -> list[Samples]:
+        """Return one lane for each channel that is resampled: the mean for one of many, the first two for two."""
+        if self._found == 1:
+            return [block]
+        lanes = [block[each :: self._found] for each in range(self._found)]
+        if self._wanted > 1:
+            return lanes[: self._wanted]
+        return [[sum(frame) / self._found for frame in zip(*lanes, strict=True)]]
+
+    def _interleaved(self, lanes: Sequence[Samples]) -> Samples:
+        if self._wanted == 1:
+            return lanes[0]
+        mixed = [0.0] * (len(lanes[0]) * self._wanted)
+        for each in range(self._wanted):
+            mixed[each :: self._wanted] = lanes[each % len(lanes)]
+        return mixed
+
+
+def _rounded(samples: Samples) -> array[int]:
+    if isinstance(samples, array):
+        return samples
+    try:
+        return array("h", map(round, samples))
+    except OverflowError:
+        return array("h", [round(min(32767.0, max(-32768.0, each))) for each in samples])
+
+
+def known_kind(path: Path) -> str:
+    """Return the kind of sound; ``ValidationError`` (code ``unreadable_audio``) for what is none."""
+    kind = kind_of_file(path)
+    if kind == PAGE:
+        raise unreadable_audio(path, "it is a page of text")
+    if kind == UNKNOWN:
+        raise unreadable_audio(path, "it is no kind of sound that is known")
+    return kind
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _info(found: WaveFormat) -> AudioInfo:
+    return AudioInfo(WAV, found.rate, found.channels, found.frames)

@@ -56,13 +56,18 @@ def check_strips(scene: bpy.types.Scene) -> None:
         )
 
 
-def render(scene: bpy.types.Scene, folder: Path, size: tuple[int, int], *, strips: bool = False) -> Path:
-    """Render the camera's view at the current frame to a new PNG in ``folder`` and return its path; with ``strips``
-    what the Sequencer shows there instead.
+def render(
+    scene: bpy.types.Scene, folder: Path, size: tuple[int, int], *, strips: bool = False, frame: int | None = None
+) -> Path:
+    """Render the camera's view to a new PNG in ``folder`` and return its path; with ``strips`` what the Sequencer shows
+    instead. ``frame`` None is the current one.
 
     Raises ``ValidationError`` (``no_camera``, ``no_strip``, ``rendering``) or ``StorageError`` (``no_permission``,
     ``render_failed``).
     """
+    if frame is not None and frame != scene.frame_current:
+        with _at_frame(scene, frame):
+            return render(scene, folder, size, strips=strips)
     if strips:
         check_strips(scene)
     else:
@@ -132,6 +137,16 @@ def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int], *, strips
     image.color_mode = "RGB"
     image.color_depth = "8"
     image.color_management = "FOLLOW_SCENE"
+
+
+@contextlib.contextmanager
+def _at_frame(scene: bpy.types.Scene, frame: int) -> Iterator[None]:
+    before = scene.frame_current
+    scene.frame_set(frame)
+    try:
+        yield
+    finally:
+        scene.frame_set(before)
 
 
 @contextlib.contextmanager

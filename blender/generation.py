@@ -99,8 +99,9 @@ def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     wishes = {name: overrides.get(name, getattr(scene.movie_director, name, "")) for name in WISHES}
     home = sequencer.scene_of(context)
     shot, place = shot_place(home, wishes["shot"])
-    if shot is not None and "prompt" not in overrides:
-        wishes["prompt"] = shot.description
+    if shot is not None:
+        wishes["prompt"] = overrides.get("prompt", shot.description)
+        wishes["frame"] = place["frame"]
     if wishes["workflow"].strip() and "steps" not in overrides:
         wishes["steps"] = None  # a workflow of the user's own has the steps that its model needs
     if not wishes["prompt"].strip():
@@ -223,15 +224,17 @@ def _request(
 def start_picture(
     context: bpy.types.Context, wishes: Mapping[str, Any], folder: Path, wanted: tuple[int, int]
 ) -> Path | None:
-    """Return the picture to start from, None for the prompt alone; camera and strips are rendered here and now."""
-    source = wishes["input_source"]
+    """Return the picture to start from, None for the prompt alone; camera and strips are rendered here, at the frame
+    that ``wishes`` names if they do.
+    """
+    source, frame = wishes["input_source"], wishes.get("frame")
     if source == "NONE":
         return None
     if source == "CAMERA":
         scene: Any = context.scene
-        return camera_view.render(scene, folder / "inputs", wanted)
+        return camera_view.render(scene, folder / "inputs", wanted, frame=frame)
     if source == "STRIPS":
-        return camera_view.render(sequencer.scene_of(context), folder / "inputs", wanted, strips=True)
+        return camera_view.render(sequencer.scene_of(context), folder / "inputs", wanted, strips=True, frame=frame)
     if not wishes["input_image"].strip():
         raise ValidationError(
             "No image to start from is chosen.",

@@ -62,6 +62,7 @@ def submit_video(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     shot, place = generation.shot_place(home, wishes["shot"])
     if shot is not None:
         wishes["prompt"] = overrides.get("prompt", shot.description)
+        wishes["frame"] = place["frame"]
         wishes["seconds"] = overrides.get("seconds", place["length"] / sequencer.rate(home))
     if not wishes["prompt"].strip():
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what happens in the clip.")

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Blender reads the properties from them.
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -110,6 +111,7 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
         if found in session.board.queue:
             session.board.queue.remove(found)
         scene = sequencer.scene_of(context)
+        found.wish = replace(found.wish, shot="")  # here, not where its shot is
         placement.place_in(found, scene, scene.frame_current)
         session.board.touch()
         return self.report_outcome(found)

@@ -135,6 +135,28 @@ def test_a_second_take_does_not_remove_the_first(shots: list[Any], comfyui: Any)
     assert len({strip.channel for strip in pictures}) == 2
 
 
+def test_the_camera_is_looked_through_at_the_shot_s_frame(film: Path, shots: list[Any], comfyui: Any) -> None:
+    scene = bpy.context.scene
+    scene.render.resolution_percentage = 10
+    for strip in shots:
+        strip.select = strip == shots[2]
+    scene.movie_director.input_source = "CAMERA"
+    assert bpy.ops.movie_director.generate_shots("EXEC_DEFAULT") == {"FINISHED"}
+    assert scene.frame_current == FRAME
+    [view] = (film.parent / "movie_director" / "inputs").glob("camera_*.png")
+    assert "_0248_" in view.name
+
+
+def test_place_here_is_at_the_playhead(shots: list[Any], comfyui: Any) -> None:
+    for strip in shots:
+        strip.select = strip == shots[2]
+    bpy.ops.movie_director.generate_shots("EXEC_DEFAULT")
+    [view] = [view for view in own("blender.session").jobs() if view.backend == "comfyui"]
+    bpy.context.scene.frame_set(500)
+    assert bpy.ops.movie_director.place_result(job_id=view.id) == {"FINISHED"}
+    assert 500 in [start for start, _ in spans()]
+
+
 def test_all_selected_shots_are_made(shots: list[Any], comfyui: Any) -> None:
     for strip in shots:
         strip.select = True

@@ -38,22 +38,50 @@ def faults_table() -> str:
     return "\n".join(lines)
 
 
+def recordings_table(backend: str, scenarios: dict[str, tuple[str, ...]], newest: str = "") -> str:
+    """Return which tests cover which recorded scenario; ``newest`` is the version of files in no folder."""
+    folder = ROOT / "tests" / "recordings" / backend
+    lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
+    for name, tests in sorted(scenarios.items()):
+        folders = [path.parent for path in folder.rglob(f"{name}.jsonl")]
+        versions = sorted(newest if each == folder else each.name.removeprefix("v") for each in folders)
+        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
+        lines.append(f"| {name} | {', '.join(versions)} | {shown} |")
+    return "\n".join(lines)
+
+
 def litellm_recordings_table() -> str:
     """Return which tests cover which recorded scenario of LiteLLM."""
     from support.litellm_scenarios import SCENARIOS
 
-    lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
+    return recordings_table("litellm", SCENARIOS)
+
+
+def comfyui_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of ComfyUI."""
+    from support.comfyui_scenarios import SCENARIOS
+
+    return recordings_table("comfyui", SCENARIOS, "0.33.0")
+
+
+def rvc_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of the RVC servers."""
+    from support.rvc_scenarios import SCENARIOS
+
+    lines = ["| server | scenario | tests |", "| --- | --- | --- |"]
     for name, tests in sorted(SCENARIOS.items()):
-        versions = sorted(path.parent.name for path in (ROOT / "tests/recordings/litellm").glob(f"*/{name}.jsonl"))
+        server, _, scenario = name.partition("/")
         shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
-        lines.append(f"| {name} | {', '.join(versions)} | {shown} |")
+        lines.append(f"| {server} | {scenario} | {shown} |")
     return "\n".join(lines)
 
 
 TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
+    "docs/comfyui-recordings.md": ("scenarios", comfyui_recordings_table),
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
+    "docs/rvc-recordings.md": ("scenarios", rvc_recordings_table),
 }
 
 

@@ -68,6 +68,11 @@ class ComfyAPI:
         value = self._get(path, scope)
         return value if isinstance(value, Mapping) else {}
 
+    def replaceable_nodes(self, scope: Scope | None = None) -> frozenset[str]:
+        """Classes of old names, which the server (from 0.14) swaps for newer ones in a posted prompt by itself."""
+        value = self._get_if_there("/api/node_replacements", scope)
+        return frozenset(value) if isinstance(value, Mapping) else frozenset()
+
     # Prompts
 
     def post_prompt(self, payload: Mapping[str, Any], scope: Scope) -> tuple[int, Any]:

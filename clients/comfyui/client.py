@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base import BaseAPIClient, ServerInfo
 from ..context import CancelContext, JobContext, Recorder
@@ -18,6 +19,7 @@ from .request import WorkflowRequest
 if TYPE_CHECKING:
     from ..transport.http import Transport
     from .generation import Generator
+    from .template import WorkflowTemplate
 
 FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
@@ -77,6 +79,16 @@ class ComfyUIClient(BaseAPIClient):
         from .server_info import ask_who
 
         return ask_who(ComfyAPI(self.http, timeout_s=PROBE_TIMEOUT_S))
+
+    def template(
+        self, workflow: Mapping[str, Any] | str | Path, parameters: Mapping[str, str] | None = None
+    ) -> WorkflowTemplate:
+        """Return the workflow as a form to fill in: its named parameters with their limits and the server's choices.
+
+        Blocking: asks the server for the definitions of the workflow's nodes. ``parameters`` maps names to addresses;
+        without it they are found by title and type. Raises what ``submit``'s job would for a workflow that is wrong.
+        """
+        return self._generator().template(workflow, parameters)
 
     def disconnect(self, timeout_s: float) -> None:
         """Close the websocket and join its thread."""

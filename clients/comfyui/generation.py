@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 from ..context import CancelContext, JobContext
-from ..errors import BackendError, JobLost, MissingResource, ValidationError
+from ..errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
 from ..jobs import BackendCancel, Result
-from ..requests import nearest_names
-from ..transport.session import HTTPSession
+from ..transport.session import HTTPSession, Scope
 from .addressing import Target, set_input
 from .api import ComfyAPI
 from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
 from .cancel import Canceller
+from .checking import problems_of, refused_whole
 from .combos import choices_of
 from .connection import Connection, Socket
+from .definitions import Definitions
 from .fetching import Fetcher, check_output_folder
 from .follow import Follower, job_lost
-from .loading import Prompt
+from .loading import Prompt, invalid_workflow, is_ui_format, load_workflow
 from .pace import Pace
 from .planning import Plan, make_plan, models_in
-from .refusals import BACKEND, MISSING_MODEL, MISSING_NODE, missing_node, node_problems, rejected
+from .refusals import BACKEND, MISSING_MODEL, node_problems, refusal_for, rejected
 from .request import WorkflowRequest
 from .server_info import version_text
+from .socket_images import SocketImages
 from .submission import Accepted, Submission
+from .template import WorkflowTemplate
 from .truth import Finding, Place, Truth
 from .uploads import Uploads
 
@@ -42,6 +45,7 @@ class Generator:
         self._pace = pace
         self._truth = Truth(self.api)
         self._uploads = Uploads(self.api)
+        self._definitions = Definitions(self.api)
         self._lock = threading.Lock()
         self._version: str | None = None
 
@@ -61,11 +65,13 @@ class Generator:
 
     def _run(self, job: JobContext) -> Result:
         request = cast(WorkflowRequest, job.request)
-        plan = make_plan(request)
+        workflow = load_workflow(request.workflow)
         check_output_folder(job.output_dir)
         self._learn_version(job)
+        plan = make_plan(request, self._prompt_of(workflow, job))
         if is_bundled(request.workflow):
             self._fit_checkpoint(plan, job)
+        self._check(plan.prompt, job)
         for warning in plan.warnings:
             job.log(warning)
         self.connection.start()
@@ -85,7 +91,8 @@ class Generator:
         prompt = cast(Prompt, found.prompt or {})
         seed = cast("int | None", job.state.get("seed"))
         if found.place.ended:
-            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
+            fetcher = Fetcher(self._http, job, SocketImages(prompt, job.output_dir))
+            return fetcher.conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
         listens = self.connection.start(str(job.state.get("client_id", "")))
         follower = Follower(job, self._truth, self.connection, self._pace, prompt, targets=found.targets)
         if not listens:
@@ -93,6 +100,13 @@ class Generator:
         with self.connection.subscribed(found.prompt_id, job.post):
             follower.wait_for_socket()
             return self._see_through(job, follower, found.prompt_id, prompt, seed)
+
+    def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
+        """Return a workflow as a form, its parameters as the server defines them now."""
+        with _redacted(self._http.redact):
+            prompt = self._prompt_of(load_workflow(source))
+            known = self._definitions.of(str(node["class_type"]) for node in prompt.values())
+            return WorkflowTemplate.of(prompt, known, parameters)
 
     # Before it is sent
 
@@ -106,6 +120,21 @@ class Generator:
                 self._version = version
         return version
 
+    def _prompt_of(self, workflow: dict[str, Any], scope: Scope | None = None) -> Prompt:
+        """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
+        if not is_ui_format(workflow):
+            return workflow
+        from .conversion import node_classes, ui_to_api
+
+        known = self._definitions.of(node_classes(workflow), scope)
+        try:
+            prompt = ui_to_api(workflow, known)
+        except MissingResource as error:
+            raise self._definitions.missing([each["name"] for each in error.context["missing"]], scope) from error
+        if not prompt:
+            raise invalid_workflow("The workflow has no node that does anything.", [])
+        return prompt
+
     def _fit_checkpoint(self, plan: Plan, job: JobContext) -> None:
         """Give a workflow of the extension's own a checkpoint that the server has."""
         for node_id, node in plan.prompt.items():
@@ -113,12 +142,36 @@ class Generator:
             target = Target(node_id, CHECKPOINT_INPUT)
             if node["class_type"] != CHECKPOINT_LOADER or target in plan.given:
                 continue
-            known = choices_of(self.api.object_info(CHECKPOINT_LOADER, job), CHECKPOINT_LOADER, CHECKPOINT_INPUT)
+            known = choices_of(
+                {CHECKPOINT_LOADER: self._definitions.renew(CHECKPOINT_LOADER, job)},
+                CHECKPOINT_LOADER,
+                CHECKPOINT_INPUT,
+            )
             if not known:
                 raise _no_checkpoint(str(named))
             if named not in known:
                 set_input(plan.prompt, target, known[0])
                 job.log(f"The server does not have the checkpoint {named}; {known[0]} is used.")
+
+    def _check(self, prompt: Prompt, job: JobContext) -> None:
+        """Find out what the server would refuse, before files are uploaded; it judges alone if it tells no classes."""
+        classes = [str(node["class_type"]) for node in prompt.values()]
+        try:
+            known = self._definitions.of(classes, job)
+            missing = [name for name in classes if name not in known]
+            if missing and not self.api.replaceable_nodes(job).issuperset(missing):
+                raise self._definitions.missing(missing, job)
+            if missing:
+                return
+            problems = problems_of(prompt, known)
+            for name in {str(prompt[node_id]["class_type"]) for node_id in problems}:
+                known[name] = self._definitions.renew(name, job) or {}
+        except (APIError, ProtocolError):
+            job.check()
+            return
+        problems = problems_of(prompt, known)
+        if problems and refused_whole(prompt, known, problems):
+            raise refusal_for([problem for each in problems.values() for problem in each])
 
     def _upload_files(self, plan: Plan, job: JobContext) -> None:
         for target, path in plan.files.items():
@@ -133,9 +186,9 @@ class Generator:
         with self.connection.posting():
             try:
                 accepted = Submission(self.api, self._truth, self._pace, job).send(plan.prompt, client_id)
-            except (ValidationError, MissingResource) as error:
+            except (ValidationError, MissingResource):
                 self._uploads.forget(_uploaded_values(plan))
-                raise self._explained(error, plan.prompt, job) from error.__cause__
+                raise
             if accepted.prompt_id != job.job_id:
                 self.connection.subscribe(accepted.prompt_id, job.post)
         job.message("")
@@ -144,29 +197,19 @@ class Generator:
             job.log(f"Left out by the server: {problem.text}")
         return accepted
 
-    def _explained(self, error: BackendError, prompt: Prompt, job: JobContext) -> BackendError:
-        """Add to a missing node what else is missing and what is like it: the server names only the first."""
-        if not isinstance(error, MissingResource) or error.kind != MISSING_NODE:
-            return error
-        try:
-            known = list(self.api.object_info(scope=job))
-        except BackendError:
-            job.check()
-            return error
-        classes = dict.fromkeys(str(node["class_type"]) for node in prompt.values())
-        others = tuple(name for name in classes if name not in known and name != error.name)
-        return missing_node(error.name, nearest_names(error.name, known), others)
-
     # Until its end
 
     def _see_through(
         self, job: JobContext, follower: Follower, prompt_id: str, prompt: Prompt, seed: int | None
     ) -> Result:
-        found = follower.follow(prompt_id)
-        try:
-            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
-        finally:
-            follower.finish()
+        with follower.pictures:
+            found = follower.follow(prompt_id)
+            follower.take_rest()
+            fetcher = Fetcher(self._http, job, follower.pictures)
+            try:
+                return fetcher.conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
+            finally:
+                follower.finish()
 
     def _find_again(self, job: JobContext) -> Finding:
         accepted = job.backend_id

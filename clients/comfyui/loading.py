@@ -1,18 +1,17 @@
-"""Getting at the API-format prompt: from a dict, a ``.json`` file, or a picture that ComfyUI saved."""
+"""Getting at a workflow: from a dict, a ``.json`` file, or a picture, video or sound that ComfyUI saved."""
 
 from __future__ import annotations
 
 import copy
 import json
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import ValidationError
 from ..transport.multipart import unreadable
-from .ui_format import is_ui_format, ui_format_error
+from .embedded import embedded_texts
 
 Prompt = dict[str, dict[str, Any]]
 """An API-format workflow: node id -> ``{"class_type", "inputs", "_meta"}``."""
@@ -21,20 +20,25 @@ MODEL_FILE = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf|onnx|sft)$", re.IG
 """Values that name a model on the server."""
 
 MAX_WORKFLOW_BYTES = 64 * 1024 * 1024
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
-def load_workflow(source: Mapping[str, Any] | str | Path) -> Prompt:
-    """Return a copy of the prompt, checked in its form: each node has a class and inputs, each link a node to go to.
+def load_workflow(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
+    """Return a copy of the workflow: a prompt, checked in its form (each node has a class and inputs, each link a node
+    to go to), or what the editor saved, which :func:`is_ui_format` tells.
 
-    Raises ``ValidationError`` (codes ``ui_format``, ``no_workflow``, ``invalid_workflow`` with the problem of each
-    node) and ``StorageError`` for a file that can't be read.
+    Raises ``ValidationError`` (codes ``no_workflow``, ``invalid_workflow`` with the problem of each node) and
+    ``StorageError`` for a file that can't be read.
     """
     data = copy.deepcopy(dict(source)) if isinstance(source, Mapping) else _read(Path(source))
-    prompt = _unwrapped(data)
-    check_form(prompt)
-    return prompt
+    workflow = _unwrapped(data)
+    if not is_ui_format(workflow):
+        check_form(workflow)
+    return workflow
+
+
+def is_ui_format(workflow: Mapping[str, Any]) -> bool:
+    """Whether this is what the editor saves, not the API format (protocol: nodes in a list under ``nodes``)."""
+    return isinstance(workflow.get("nodes"), list)
 
 
 def check_form(prompt: Prompt) -> None:
@@ -82,13 +86,15 @@ def invalid_workflow(message: str, problems: list[str]) -> ValidationError:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
+            texts = embedded_texts(file)
+            if texts is not None:
+                return _from_media(texts, path.name)
+            file.seek(0)
             data = file.read(MAX_WORKFLOW_BYTES + 1)
     except OSError as error:
         raise unreadable(path, error) from error
     if len(data) > MAX_WORKFLOW_BYTES:
         raise invalid_workflow(f"{path.name} is too large for a workflow.", [])
-    if data.startswith(_PNG_SIGNATURE):
-        return _from_picture(data, path.name)
     return _parsed(data, path.name)
 
 
@@ -102,55 +108,26 @@ def _parsed(text: bytes, name: str) -> dict[str, Any]:
     return data
 
 
-def _from_picture(data: bytes, name: str) -> dict[str, Any]:
-    texts = dict(_png_texts(data))
-    if "prompt" in texts:
-        return _parsed(texts["prompt"], name)
-    if "workflow" in texts:
-        raise ui_format_error()
+def _from_media(texts: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    for key in ("prompt", "workflow"):
+        if key in texts:
+            return _parsed(texts[key], name)
     raise ValidationError(
-        f"The picture {name} holds no workflow.",
+        f"The file {name} holds no workflow.",
         code="no_workflow",
-        hint="Take one that ComfyUI saved; pictures that were edited or sent by a messenger lose it.",
+        hint="Take one that ComfyUI saved; files that were edited or sent by a messenger lose it.",
     )
 
 
-def _png_texts(data: bytes) -> Iterator[tuple[str, bytes]]:
-    at = len(_PNG_SIGNATURE)
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        if kind in _PNG_TEXTS:
-            keyword, _, rest = body.partition(b"\0")
-            yield keyword.decode("latin-1"), _chunk_text(kind, rest)
-        at += 12 + length
-
-
-def _chunk_text(kind: bytes, rest: bytes) -> bytes:
-    if kind == b"tEXt":
-        return rest.decode("latin-1").encode()
-    if kind == b"zTXt":
-        return _inflated(rest[1:]).decode("latin-1").encode()
-    compressed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return _inflated(text) if compressed else text
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(data, MAX_WORKFLOW_BYTES)
-    except zlib.error:
-        return b""
-
-
-def _unwrapped(data: dict[str, Any]) -> Prompt:
-    """Take the prompt out of the forms it is handed around in."""
+def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
+    """Take the workflow out of the forms it is handed around in."""
     for wrapper in ("prompt", "output"):
         inner = data.get(wrapper)
         if isinstance(inner, dict) and "class_type" not in inner:
             data = inner
     editors_own = data.get("workflow")
-    if is_ui_format(data) or (isinstance(editors_own, dict) and is_ui_format(editors_own)):
-        raise ui_format_error()
+    if isinstance(editors_own, dict) and is_ui_format(editors_own):
+        return editors_own
     if not data:
         raise invalid_workflow("The workflow is empty.", [])
     return data

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..transport.multipart import unreadable
 from .addressing import Addresses, Target, seed_targets, set_input
-from .loading import MODEL_FILE, Prompt, check_form, load_workflow
+from .loading import MODEL_FILE, Prompt, check_form
 from .request import WorkflowRequest
 
 RANDOM_SEEDS = 2**53
@@ -29,13 +29,12 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-def make_plan(request: WorkflowRequest) -> Plan:
-    """Read the workflow and put the request's values and seed into it.
+def make_plan(request: WorkflowRequest, prompt: Prompt) -> Plan:
+    """Put the request's values and seed into its workflow's ``prompt``.
 
-    Raises ``ValidationError`` for a workflow or an address that is wrong and ``StorageError`` for a file that can't be
-    read; nothing was sent then.
+    Raises ``ValidationError`` for an address that is wrong and ``StorageError`` for a file that can't be read; nothing
+    was sent then.
     """
-    prompt = load_workflow(request.workflow)
     targets = Addresses(prompt).resolve_all({**request.inputs, **request.files})
     for address, value in request.inputs.items():
         set_input(prompt, targets[address], value)

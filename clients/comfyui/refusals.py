@@ -36,11 +36,7 @@ def refusal_of(answer: Any, prompt: Prompt) -> BackendError:
     if missing:
         return missing_node(missing)
     problems = list(node_problems(answer.get("node_errors"), prompt))
-    if len(problems) == 1 and isinstance(problems[0].resource, MissingResource):
-        return problems[0].resource
-    if problems:
-        return rejected([problem.text for problem in problems])
-    return _without_nodes(error)
+    return refusal_for(problems) if problems else _without_nodes(error)
 
 
 def rejected(problems: list[str]) -> ValidationError:
@@ -101,31 +97,50 @@ def _node_problem(title: str, error: Mapping[str, Any]) -> NodeProblem:
 _Words = Callable[[str, str, Mapping[str, Any], Mapping[str, Any]], NodeProblem]
 
 
-def _required(title: str, name: str, _error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
+def not_set(title: str, name: str) -> NodeProblem:
+    """Return the problem of an input that needs a value and has none."""
     return NodeProblem(f"{title!r}: input {name!r} is not connected or not set.")
 
 
-def _not_in_list(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
-    value = extra.get("received_value")
-    choices = combo_choices(extra.get("input_config"))
-    near = nearest_names(str(value), choices)
+def missing_model(title: str, name: str, value: str, choices: list[str], details: str = "") -> NodeProblem:
+    """Return the problem of a model file that is not among the choices of an input."""
+    near = nearest_names(value, choices)
     like = f"; near it are {', '.join(near)}" if near else ""
-    if not MODEL_FILE.search(str(value)):
-        return NodeProblem(f"{title!r}: {value!r} is not a choice of {name!r}{like or _list_of(choices)}.")
     text = f"{title!r}: the model file {value!r} is not on the server{like}."
     return NodeProblem(
         text,
         MissingResource(
             text,
             kind=MISSING_MODEL,
-            name=str(value),
+            name=value,
             nearest=near,
             code="missing_model",
             backend=BACKEND,
             hint="Put the file into the server's models folder, or choose one that it has.",
-            context={"input": name, "details": str(error.get("details", ""))[:500]},
+            context={"input": name, "details": details},
         ),
     )
+
+
+def refusal_for(problems: list[NodeProblem]) -> BackendError:
+    """Return the error for what is wrong with some nodes: the missing model, if that is all."""
+    if len(problems) == 1 and problems[0].resource is not None:
+        return problems[0].resource
+    return rejected([problem.text for problem in problems])
+
+
+def _required(title: str, name: str, _error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
+    return not_set(title, name)
+
+
+def _not_in_list(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
+    value = extra.get("received_value")
+    choices = combo_choices(extra.get("input_config"))
+    if MODEL_FILE.search(str(value)):
+        return missing_model(title, name, str(value), choices, str(error.get("details", ""))[:500])
+    near = nearest_names(str(value), choices)
+    like = f"; near it are {', '.join(near)}" if near else _list_of(choices)
+    return NodeProblem(f"{title!r}: {value!r} is not a choice of {name!r}{like}.")
 
 
 def _limits(title: str, name: str, _error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:

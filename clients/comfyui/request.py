@@ -17,11 +17,12 @@ MAX_SEED = 2**64 - 1
 class WorkflowRequest(Request):
     """A workflow to run, with values put into its inputs.
 
-    ``workflow`` is an API-format dict, or the path of a ``.json`` file or of a ``.png`` that ComfyUI saved. ``inputs``
-    and ``files`` map an address to a value or to a local file, which is uploaded first. An address is a node's title,
-    its class where only one node has it, or its id: alone where the node has one obvious input, else followed by a
-    dot and the input's name (``"Positive prompt"``, ``"Sampler.steps"``, ``"3.cfg"``). ``seed`` (0 to 2^64-1) goes
-    into every seed of the workflow that ``inputs`` does not name; None: a random one, said in the result's metadata.
+    ``workflow`` is a dict in the API's or the editor's format, or the path of a ``.json`` file or of a picture, video
+    or sound (PNG, WebP, FLAC, MP4) that ComfyUI saved. ``inputs`` and ``files`` map an address to a value or to a local
+    file, which is uploaded first. An address is a node's title, its class where only one node has it, or its id: alone
+    where the node has one obvious input, else followed by a dot and the input's name (``"Positive prompt"``,
+    ``"Sampler.steps"``, ``"3.cfg"``). ``seed`` (0 to 2^64-1) goes into every seed of the workflow that ``inputs`` does
+    not name; None: a random one, said in the result's metadata.
     """
 
     workflow: Any
@@ -40,7 +41,7 @@ class WorkflowRequest(Request):
         """Return what is wrong on the face of it."""
         found = super().problems()
         if not isinstance(self.workflow, (Mapping, str, Path)) or not self.workflow:
-            found.append("workflow: an API-format dict or the path of a .json or .png file is needed.")
+            found.append("workflow: a dict, or the path of a .json file or of a picture is needed.")
         found += self._input_problems()
         found += integer_problems("seed", self.seed, least=0, most=MAX_SEED)
         return found

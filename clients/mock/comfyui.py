@@ -3,19 +3,23 @@
 Facts: recordings of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui), which the tests compare it with.
 """
 
+import gzip
 import json
 import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from . import comfyui_assets
+from .comfyui_assets import AssetsApi
 from .comfyui_engine import Engine
 from .comfyui_files import FileStore
 from .comfyui_jobs import JobsApi
 from .comfyui_library import LibraryApi
 from .comfyui_messages import Hub
-from .comfyui_object_info import CHECKPOINTS, FOLDERS, NODE_CLASSES, info_of
+from .comfyui_object_info import CHECKPOINTS, FOLDERS, classes_of, info_of
 from .comfyui_prompt import PromptApi
-from .comfyui_versions import VERSIONS, system_stats
+from .comfyui_users import UsersApi
+from .comfyui_versions import MIB, VERSIONS, ServerFlags, system_stats
 from .faults import Fault
 from .responses import Request, Response, Upgrade
 from .server import MockServer
@@ -23,21 +27,15 @@ from .server import MockServer
 if TYPE_CHECKING:
     from .websocket import WebSocketConnection
 
+PLAIN = ServerFlags()
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-ASSETS_OFF = {
-    "error": {
-        "code": "SERVICE_DISABLED",
-        "message": "Assets system is disabled. Start the server with --enable-assets to use this feature.",
-        "details": {},
-    }
-}
 
 
 class MockComfyUI(MockServer):
     """A ComfyUI server of ``version`` "0.33.0", "0.3.64" or "0.3.40" (else ``ValueError``).
 
-    ``outputs_reversed`` runs the outputs of a prompt last one first: the real server runs them in any order.
+    ``outputs_reversed`` runs the outputs of a prompt last one first: the real server runs them in any order. ``flags``
+    are options of its command line.
     ``engine`` and ``files`` are its inside, for tests that want to look; :meth:`vanish` is a restart of its process.
     """
 
@@ -54,12 +52,16 @@ class MockComfyUI(MockServer):
         auth: str | None = None,
         host: str = "127.0.0.1",
         outputs_reversed: bool = False,
+        flags: ServerFlags = PLAIN,
     ) -> None:
         if version not in VERSIONS:
             raise ValueError(f"no mock of ComfyUI {version}: there are {', '.join(VERSIONS)}")
-        self.version = VERSIONS[version]
+        self.version = flags.applied_to(VERSIONS[version])
         self.files = FileStore()
+        if flags.max_upload_mib is not None:
+            self.max_body = int(flags.max_upload_mib * MIB)
         self._outputs_reversed = outputs_reversed
+        self._flags = flags
         super().__init__(faults=faults, speed=speed, prefix=prefix, auth=auth, host=host)
 
     # Life
@@ -82,6 +84,8 @@ class MockComfyUI(MockServer):
         self.hub = Hub(self.version, self.faults)
         self.engine = Engine(self.version, self.hub, self.files, self.faults, self.pace)
         self.engine.on_vanish = self.vanish
+        if self._flags.assets:
+            self.engine.assets = AssetsApi(self.files, self.hub)
         self._add_prompt_routes()
         self._add_file_routes()
         self._add_info_routes()
@@ -106,16 +110,21 @@ class MockComfyUI(MockServer):
             self.route("POST", "/api/jobs/{id}/cancel", jobs.cancel)
 
     def _add_file_routes(self) -> None:
-        library = LibraryApi(self.files, self.version)
+        library = LibraryApi(self.files, self.version, self.engine.assets)
+        users = UsersApi(self.version, several=self._flags.multi_user)
         self.route("GET", "/view", library.view)
         self.route("POST", "/upload/image", library.upload_image)
         self.route("POST", "/upload/mask", library.upload_mask)
-        self.route("GET", "/userdata", library.list_userdata)
-        self.route("GET", "/v2/userdata", library.list_folder)
-        self.route("POST", "/userdata/{file}/move/{target}", library.move_userdata)
-        self.route("GET", "/userdata/{file}", library.get_userdata)
-        self.route("POST", "/userdata/{file}", library.post_userdata)
-        self.route("DELETE", "/userdata/{file}", library.delete_userdata)
+        self.route("GET", "/users", users.users)
+        self.route("POST", "/users", users.add_user)
+        self.route("GET", "/settings", users.settings)
+        self.route("POST", "/settings/{name}", users.change_setting)
+        self.route("GET", "/userdata", users.list_userdata)
+        self.route("GET", "/v2/userdata", users.list_folder)
+        self.route("POST", "/userdata/{file}/move/{target}", users.move_userdata)
+        self.route("GET", "/userdata/{file}", users.get_userdata)
+        self.route("POST", "/userdata/{file}", users.post_userdata)
+        self.route("DELETE", "/userdata/{file}", users.delete_userdata)
 
     def _add_info_routes(self) -> None:
         features = self.version.features
@@ -128,21 +137,32 @@ class MockComfyUI(MockServer):
         self.route("GET", "/models", lambda _: Response.json(list(FOLDERS)))
         self.route("GET", "/models/{folder}", self._models)
         self.route("GET", "/embeddings", lambda _: Response.json([]))
-        self.route("GET", "/users", lambda _: Response.json({"storage": "server", "migrated": False}))
         self.route("GET", "/extensions", lambda _: Response.json(["/extensions/core/widgetInputs.js"]))
         self.route("GET", "/internal/logs", lambda _: Response.json("[INFO] demo server\n"))
-        for path in ("/settings", "/i18n", "/workflow_templates"):
+        for path in ("/i18n", "/workflow_templates"):
             self.route("GET", path, lambda _: Response.json({}))
         if self.version.hardened:
             self.route("GET", "/global_subgraphs", lambda _: Response.json({}))
             self.route("GET", "/node_replacements", lambda _: Response.json({}))
-            self.route("GET", "/api/assets", lambda _: Response.json(ASSETS_OFF, 503))
+            assets = self.engine.assets
+            off = Response.json(comfyui_assets.OFF, 503)
+            self.route("GET", "/api/assets", assets.several if assets is not None else lambda _: off)
 
     def route_of(self, path: str) -> str:
         """Every route exists under /api too; jobs and assets only there."""
         if path.startswith("/api/") and not path.startswith(("/api/jobs", "/api/assets")):
             return path[len("/api") :]
         return path
+
+    def answer(self, request: Request) -> Response:
+        """The answer, with what options of the server add to it."""
+        response = super().answer(request)
+        if self._flags.cors_origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = self._flags.cors_origin
+        if self._flags.compress and response.body and "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.body = gzip.compress(response.body)
+            response.headers["Content-Encoding"] = "gzip"
+        return response
 
     def missing(self, request: Request) -> Response:
         """The static file handler's 404 for GET, 405 for what else has no route."""
@@ -157,6 +177,8 @@ class MockComfyUI(MockServer):
 
     def forbidden(self, request: Request) -> Response | None:
         """The check of Host against Origin on loopback, and of cross-site requests."""
+        if self._flags.cors_origin is not None:
+            return None
         host = urllib.parse.urlsplit(f"//{request.headers.get('Host', '')}")
         origin = urllib.parse.urlsplit(request.headers.get("Origin", ""))
         foreign = origin.hostname != host.hostname or origin.port not in (None, host.port)
@@ -169,11 +191,11 @@ class MockComfyUI(MockServer):
     # Information
 
     def _object_info(self, request: Request) -> Response:
-        return Response.json({name: self._info(name) for name in NODE_CLASSES})
+        return Response.json({name: self._info(name) for name in classes_of(self.version)})
 
     def _object_info_of(self, request: Request) -> Response:
         name = request.parts["name"]
-        return Response.json({name: self._info(name)} if name in NODE_CLASSES else {})
+        return Response.json({name: self._info(name)} if name in classes_of(self.version) else {})
 
     def _info(self, name: str) -> dict[str, object]:
         return info_of(name, self.version, lambda: self.files.names("input"))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .comfyui_assets import AssetsApi
 from .comfyui_files import FileStore
 from .comfyui_messages import Hub
 from .comfyui_run import CacheEntry, Run, ServerGone
@@ -32,8 +33,9 @@ class Engine:
         self.files = files
         self.faults = faults
         self.pace = pace
+        self.assets: AssetsApi | None = None
         self.cache: dict[str, CacheEntry] = {}
-        self.on_vanish: Callable[[], None] = self.vanish
+        self.on_vanish: Callable[[float], None] = lambda _seconds: self.vanish()
         self.running_node: str | None = None
         self.running_client: str | None = None
         self._changed = threading.Condition()

@@ -19,7 +19,7 @@ MEDIA_TYPES = {
     "webm": "video/webm",
     "wav": "audio/x-wav",
     "mp3": "audio/mpeg",
-    "flac": "audio/x-flac",
+    "flac": "audio/flac",
     "ogg": "audio/ogg",
     "txt": "text/plain",
     "json": "application/json",
@@ -87,13 +87,16 @@ class FileStore:
             while self._kept > self._max_kept and len(self._files) > 1:
                 self._drop(next(iter(self._files)))
 
-    def save(self, kind: str, prefix: str, extension: str, data: bytes) -> dict[str, str]:
-        """Writes the next file of ``prefix`` (which may hold subfolders); the item as outputs list it."""
+    def save(self, kind: str, prefix: str, extension: str, data: bytes, *, bare: bool = False) -> dict[str, str]:
+        """Writes the next file of ``prefix`` (which may hold subfolders); the item as outputs list it.
+
+        Names end in an underscore, ``bare`` ones in the number.
+        """
         subfolder, _, stem = prefix.rpartition("/")
         key = (kind, subfolder, stem)
         with self._lock:
             number = self._counters[key] = self._counters.get(key, 0) + 1
-        name = f"{stem}_{number:05}_.{extension}"
+        name = f"{stem}_{number:05}{'' if bare else '_'}.{extension}"
         self.put(kind, subfolder, name, data)
         return {"filename": name, "subfolder": subfolder, "type": kind}
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import itertools
-import random
-import string
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .comfyui_files import FileStore
+from .comfyui_media import MEDIA_NODES
+from .comfyui_node_base import Failure, Node, Result
+from .comfyui_probes import PROBE_NODES
+from .comfyui_saving import save_images, temporary_prefix
 from .picture import Picture, Sketch
 from .pixels import Pixels
 from .png import NotAPicture, decode, encode
@@ -19,40 +20,8 @@ if TYPE_CHECKING:
 STEP_S = 0.12
 """Pretended seconds of one sampling step."""
 LOADING_S = 0.5
-MEDIA = "image/png"
-OUT_OF_MEMORY = "torch.OutOfMemoryError"
-MEMORY_TIPS = (
-    "This error means you ran out of memory on your GPU.\n\n"
-    "TIPS: If the workflow worked before you might have accidentally set the batch_size to a large number."
-)
+PREVIEW = "image/jpeg"
 _uncached = itertools.count()
-
-
-class Failure(Exception):
-    """A node failed; becomes an execution_error."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-
-    @classmethod
-    def out_of_memory(cls) -> "Failure":
-        return cls(OUT_OF_MEMORY, "Allocation on device 0 would exceed allowed memory.")
-
-    def told(self, *, with_tips: bool) -> str:
-        """The message as the server tells it; newer releases end it with a line break, or with tips."""
-        if not with_tips:
-            return self.message
-        return f"{self.message}\n{MEMORY_TIPS if self.kind == OUT_OF_MEMORY else ''}"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a node gives to others, and what it tells the user (None: nothing of that kind)."""
-
-    outputs: tuple[Any, ...] = ()
-    ui: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,34 +104,29 @@ def _load_mask(run: "Run", inputs: dict[str, Any]) -> Result:
     return Result((_load_image(run, inputs).outputs[0],))
 
 
+def _scale_by(run: "Run", inputs: dict[str, Any]) -> Result:
+    image: Pixels = inputs["image"][0]
+    size = {"width": round(image.width * inputs["scale_by"]), "height": round(image.height * inputs["scale_by"])}
+    return _scale(run, {**inputs, **size, "crop": "disabled"})
+
+
+def _batch(_run: "Run", inputs: dict[str, Any]) -> Result:
+    first, second = inputs["image1"], inputs["image2"]
+    return Result(((*first, *(each.scaled(first[0].width, first[0].height, crop=True) for each in second)),))
+
+
 def _save_image(run: "Run", inputs: dict[str, Any]) -> Result:
-    return _save(run, inputs["images"], "output", inputs["filename_prefix"])
+    return save_images(run, inputs["images"], "output", inputs["filename_prefix"])
 
 
 def _preview_image(run: "Run", inputs: dict[str, Any]) -> Result:
-    letters = "".join(random.choices(string.ascii_lowercase, k=5))
-    return _save(run, inputs["images"], "temp", f"ComfyUI_temp_{letters}")
-
-
-def _save(run: "Run", images: Images, kind: str, prefix: str) -> Result:
-    if ".." in prefix or prefix.startswith("/"):
-        raise Failure("Exception", f"**** ERROR: Saving image outside the output folder is not allowed.\n {prefix}")
-    items = []
-    for image in images:
-        data = encode(image, text=_png_text(run), breathe=run.breathe)
-        items.append(run.files.save(kind, prefix.replace("%batch_num%", "0"), "png", data))
-    return Result((images,), {"images": items})
-
-
-def _png_text(run: "Run") -> dict[str, Any]:
-    extra = run.extra_data.get("extra_pnginfo")
-    return {"prompt": run.prompt, **(extra if isinstance(extra, dict) else {})}
+    return save_images(run, inputs["images"], "temp", temporary_prefix())
 
 
 def _save_websocket(run: "Run", inputs: dict[str, Any]) -> Result:
     images: Images = inputs["images"]
     for number, image in enumerate(images):
-        run.progress(number, len(images), (MEDIA, encode(image, breathe=run.breathe)))
+        run.progress(number, len(images), ("image/png", encode(image, breathe=run.breathe)))
     return Result()
 
 
@@ -203,7 +167,7 @@ def _sample(run: "Run", inputs: dict[str, Any]) -> Result:
     for step in range(1, steps + 1):
         run.work(STEP_S)
         data = sketch.at(step / steps) if previews else None
-        run.progress(step, steps, None if data is None else (MEDIA, data))
+        run.progress(step, steps, None if data is None else (PREVIEW, data))
     return Result((Latent(latent.width, latent.height, latent.batch, base, tuple(pictures)),))
 
 
@@ -227,70 +191,12 @@ def _preview_any(_run: "Run", inputs: dict[str, Any]) -> Result:
     return Result((), {"text": [str(inputs["source"])]})
 
 
-# Test nodes of the recordings
-
-
-def _probe_slow(run: "Run", inputs: dict[str, Any]) -> Result:
-    steps = inputs["steps"]
-    sketch = Sketch(inputs["image"][0], inputs["nonce"]) if inputs["previews"] else None
-    for step in range(1, steps + 1):
-        run.work(inputs["delay"], honour_interrupt=False)
-        run.progress(step, steps, (MEDIA, sketch.at(step / steps)) if sketch is not None else None)
-    return Result((inputs["image"],))
-
-
-def _probe_sleep(run: "Run", inputs: dict[str, Any]) -> Result:
-    run.work(inputs["seconds"], honour_interrupt=inputs["honour_interrupt"])
-    return Result((inputs["image"],))
-
-
-def _probe_sleep_out(run: "Run", inputs: dict[str, Any]) -> Result:
-    run.work(inputs["seconds"], honour_interrupt=False)
-    return Result((), {"text": ["slept"]})
-
-
-def _probe_error(_run: "Run", inputs: dict[str, Any]) -> Result:
-    if inputs["kind"] == "oom":
-        raise Failure.out_of_memory()
-    if inputs["kind"] == "keyerror":
-        raise KeyError("missing")
-    raise ValueError("probe: bad value 42")
-
-
-def _probe_validate(_run: "Run", inputs: dict[str, Any]) -> Result:
-    return Result((), {"text": [str(inputs["n"])]})
-
-
-def _probe_text(run: "Run", inputs: dict[str, Any]) -> Result:
-    run.say(inputs["text"])
-    return Result((), {"text": [inputs["text"]]})
-
-
-def _probe_fill(run: "Run", inputs: dict[str, Any]) -> Result:
-    for step in range(1, inputs["steps"] + 1):
-        run.progress(step, inputs["steps"])
-    return Result((), {"text": [str(inputs["steps"])]})
-
-
-def _probe_hidden(run: "Run", _inputs: dict[str, Any]) -> Result:
-    key, token = (len(run.secrets.get(name, "")) for name in ("api_key_comfy_org", "auth_token_comfy_org"))
-    return Result((), {"text": [f"api key: {key}; token: {token}"]})
-
-
-def _probe_big_file(run: "Run", inputs: dict[str, Any]) -> Result:
-    block = hashlib.sha256(b"big").digest() * 32768
-    item = run.files.save("output", "probe/big", inputs["ext"], block * inputs["megabytes"])
-    return Result((), {inputs["ui_key"]: [item]})
-
-
-def _probe_big_text(_run: "Run", inputs: dict[str, Any]) -> Result:
-    return Result((), {"text": ["x" * (1024 * inputs["kilobytes"])]})
-
-
-NODES: dict[str, Callable[["Run", dict[str, Any]], Result]] = {
+NODES: dict[str, Node] = {
     "EmptyImage": _empty_image,
     "ImageInvert": _invert,
     "ImageScale": _scale,
+    "ImageScaleBy": _scale_by,
+    "ImageBatch": _batch,
     "LoadImage": _load_image,
     "LoadImageMask": _load_mask,
     "SaveImage": _save_image,
@@ -307,14 +213,6 @@ NODES: dict[str, Callable[["Run", dict[str, Any]], Result]] = {
     "PrimitiveInt": _value,
     "PrimitiveFloat": _value,
     "PreviewAny": _preview_any,
-    "ProbeSlow": _probe_slow,
-    "ProbeSleep": _probe_sleep,
-    "ProbeSleepOut": _probe_sleep_out,
-    "ProbeError": _probe_error,
-    "ProbeValidate": _probe_validate,
-    "ProbeText": _probe_text,
-    "ProbeFill": _probe_fill,
-    "ProbeHidden": _probe_hidden,
-    "ProbeBigFile": _probe_big_file,
-    "ProbeBigText": _probe_big_text,
+    **MEDIA_NODES,
+    **PROBE_NODES,
 }

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from .comfyui_nodes import Failure, fingerprint, run_node
+from .comfyui_node_base import Blocker, Failure, Result
+from .comfyui_nodes import fingerprint, run_node
 from .comfyui_object_info import NODE_CLASSES
+from .comfyui_order import Order, is_link
+from .comfyui_probes import ASYNC_NODES
 from .faults import SAMPLERS
 
 if TYPE_CHECKING:
@@ -35,6 +38,15 @@ class CacheEntry:
     ui: dict[str, Any] | None
 
 
+@dataclass
+class Task:
+    """A node that sleeps while others run: its id, its steps, and when it goes on (seconds since the run began)."""
+
+    node_id: str
+    steps: Iterator[float | Result]
+    due: float
+
+
 class Run:
     """Executes one queue item on the worker thread."""
 
@@ -48,6 +60,9 @@ class Run:
         self.secrets = item[5]
         self.client_id: str | None = item[3].get("client_id")
         self.node_id = ""
+        self._display: dict[str, str] = {}
+        self._elapsed = 0.0
+        self._tasks: list[Task] = []
         self._wanted = item[4]
         self._epoch = epoch
         self._messages: list[list[Any]] = []
@@ -68,9 +83,7 @@ class Run:
         if self.engine.faults.take("worker_dead", self.prompt_id):
             self.engine.kill_worker()
         try:
-            for node_id in self._in_order(set(cached)):
-                self.node_id = node_id
-                self._do(node_id)
+            self._run_nodes(set(cached))
         except Interrupted:
             self._tell("execution_interrupted", self._where(), to_all=True)
             return self._outcome("error")
@@ -114,74 +127,118 @@ class Run:
     def _links(self, value: Any) -> bool:
         return isinstance(value, list) and len(value) == 2 and value[0] in self.prompt
 
-    # The order
+    # The nodes
 
-    def _in_order(self, cached: set[str]) -> Iterable[str]:
-        """Nodes to run, each after what it needs; among the ready ones outputs first, then what feeds an output."""
-        needs = self._needed(cached)
-        while needs:
-            ready = [node_id for node_id, sources in needs.items() if not sources]
-            chosen = min(ready, key=lambda node_id: (self._distance(node_id, needs), ready.index(node_id)))
-            del needs[chosen]
-            yield chosen
-            for sources in needs.values():
-                sources.discard(chosen)
+    def _run_nodes(self, cached: set[str]) -> None:
+        order = Order(self.prompt, self._wanted, cached)
+        while True:
+            node_id = order.take()
+            if node_id is not None:
+                finished = self._do(node_id)
+            elif self._tasks:
+                node_id, finished = self._go_on()
+            else:
+                return
+            if finished:
+                order.done(node_id)
 
-    def _needed(self, cached: set[str]) -> dict[str, set[str]]:
-        needs: dict[str, set[str]] = {}
-        stack = list(reversed(self._wanted))
-        while stack:
-            node_id = stack.pop()
-            if node_id in needs:
-                continue
-            sources = {value[0] for value in self.prompt[node_id]["inputs"].values() if self._is_link(value)}
-            open_sources = [source for source in sources if self.prompt[source] and source not in cached]
-            needs[node_id] = set(open_sources) if node_id not in cached else set()
-            if node_id not in cached:
-                stack += sorted(open_sources)
-        return needs
-
-    def _is_link(self, value: Any) -> bool:
-        return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
-
-    def _distance(self, node_id: str, needs: dict[str, set[str]]) -> int:
-        if NODE_CLASSES[self.prompt[node_id]["class_type"]].is_output:
-            return 0
-        followers = [each for each, sources in needs.items() if node_id in sources]
-        if any(NODE_CLASSES[self.prompt[each]["class_type"]].is_output for each in followers):
-            return 1
-        return 2
-
-    # One node
-
-    def _do(self, node_id: str) -> None:
+    def _do(self, node_id: str) -> bool:
+        """Runs a node; False if it sleeps and goes on later."""
+        self.node_id = node_id
         entry = self.engine.cache.get(self._signatures[node_id])
         if entry is not None:
             self._told_output(node_id, entry.ui)
             self._state(node_id, 1, 1, "finished")
-            return
+            return True
         class_type = self.prompt[node_id]["class_type"]
-        if self.engine.faults.take("vanish", class_type, node_id):
-            self._vanish()
-        self._state(node_id, *STARTED, "running")
-        if self.client_id is not None:
-            self.engine.running_node = node_id
-            self._send("executing", {"node": node_id, "display_node": node_id, "prompt_id": self.prompt_id})
-        self.check_interrupt()
+        self._commit_vanish(class_type, node_id)
+        self._begin(node_id, class_type)
         self._commit_faults(class_type, node_id)
-        result = run_node(self, class_type, self._inputs(node_id))
+        inputs = self._inputs(node_id)
+        blocked = next((value for value in inputs.values() if isinstance(value, Blocker)), None)
+        if blocked is not None:
+            self._block(node_id, blocked)
+            return True
+        if class_type in ASYNC_NODES:
+            steps = ASYNC_NODES[class_type](self, inputs)
+            self._sleep(Task(node_id, steps, self._elapsed), next(steps))
+            return False
+        self._finish(node_id, run_node(self, class_type, inputs))
+        return True
+
+    def _begin(self, node_id: str, class_type: str) -> None:
+        self._state(node_id, *STARTED, "running")
+        slow = self.engine.faults.take("slow_node", class_type, node_id)
+        if slow is not None:
+            self.work(slow.seconds(1.0))
+        if self.client_id is not None:
+            display = self._display.get(node_id, node_id)
+            self.engine.running_node = display
+            self._send("executing", {"node": node_id, "display_node": display, "prompt_id": self.prompt_id})
+        self.check_interrupt()
+
+    def _finish(self, node_id: str, result: Result) -> None:
         self._executed.append(node_id)
-        self.engine.cache[self._signatures[node_id]] = CacheEntry(result.outputs, result.ui)
-        self._told_output(node_id, result.ui)
-        state = self._states.get(node_id, {})
-        self._state(node_id, state.get("max", 1), state.get("max", 1), "finished")
+        ui = result.ui
+        if ui is not None and self.engine.assets is not None:
+            ui = self.engine.assets.named(ui, self.prompt_id)
+        self.engine.cache[self._signatures[node_id]] = CacheEntry(result.outputs, ui)
+        self._told_output(node_id, ui)
+        self._end_state(node_id)
+
+    def _end_state(self, node_id: str) -> None:
+        maximum = self._states.get(node_id, {}).get("max", 1)
+        self._state(node_id, maximum, maximum, "finished")
+
+    def _block(self, node_id: str, blocker: Blocker) -> None:
+        """The node does not run, nor does what hangs on it; an output node tells why, and the run goes on."""
+        class_type = self.prompt[node_id]["class_type"]
+        outputs = NODE_CLASSES[class_type].outputs_in(self.version)
+        self.engine.cache[self._signatures[node_id]] = CacheEntry((blocker,) * len(outputs), None)
+        if NODE_CLASSES[class_type].is_output and blocker.message:
+            told = {"exception_message": f"Execution Blocked: {blocker.message}", "exception_type": "ExecutionBlocked"}
+            nothing: dict[str, list[str]] = {"traceback": [], "current_inputs": [], "current_outputs": []}
+            self._send("execution_error", {**self._where(), **told, **nothing})
+        self._end_state(node_id)
+
+    # Nodes that sleep while others run
+
+    def _sleep(self, task: Task, step: float | Result) -> bool:
+        """Puts the task to sleep; or ends its node, if this was its result: then True."""
+        if isinstance(step, Result):
+            self._finish(task.node_id, step)
+            return True
+        task.due = round(task.due + step, 6)
+        self._tasks.append(task)
+        return False
+
+    def _go_on(self) -> tuple[str, bool]:
+        """Waits for the task that is due next and takes its next step; its node, and True if that was the last."""
+        task = min(self._tasks, key=lambda each: (each.due, self._started(each.node_id)))
+        self._tasks.remove(task)
+        if task.due > self._elapsed:
+            self.work(task.due - self._elapsed)
+            self._elapsed = task.due
+        self.node_id = task.node_id
+        return task.node_id, self._sleep(task, next(task.steps))
+
+    def _started(self, node_id: str) -> int:
+        return list(self._states).index(node_id)
+
+    # One node
 
     def _inputs(self, node_id: str) -> dict[str, Any]:
         values = {}
         for name, value in self.prompt[node_id]["inputs"].items():
-            linked = self._is_link(value)
+            linked = is_link(value)
             values[name] = self.engine.cache[self._signatures[value[0]]].outputs[value[1]] if linked else value
         return values
+
+    def _all_inputs(self) -> dict[str, Any]:
+        """The running node's inputs, and the hidden ones that the server gives it."""
+        hidden = {"PROMPT": self.prompt, "EXTRA_PNGINFO": self.extra_data.get("extra_pnginfo")}
+        node = NODE_CLASSES[self.prompt[self.node_id]["class_type"]]
+        return {**self._inputs(self.node_id), **{name: hidden[kind] for name, kind in node.hidden.items()}}
 
     def _told_output(self, node_id: str, ui: dict[str, Any] | None) -> None:
         if ui is None:
@@ -191,6 +248,11 @@ class Run:
             data = {"node": node_id, "display_node": node_id, "output": ui, "prompt_id": self.prompt_id}
             self._send("executed", data)
 
+    def _commit_vanish(self, *subjects: str) -> None:
+        fault = self.engine.faults.take("vanish", *subjects)
+        if fault is not None:
+            self.vanish(fault.seconds(0.0))
+
     def _commit_faults(self, class_type: str, node_id: str) -> None:
         if self.engine.faults.take("oom", class_type, node_id, default=SAMPLERS):
             raise Failure.out_of_memory()
@@ -198,11 +260,23 @@ class Run:
         if broken is not None:
             raise Failure("ValueError", str(broken.value or "injected fault"))
 
-    def _vanish(self) -> None:
-        self.engine.on_vanish()
+    # What nodes call
+
+    def vanish(self, seconds: float = 0.0) -> NoReturn:
+        """The server's process ends, and is gone for so long."""
+        self.engine.on_vanish(seconds)
         raise ServerGone
 
-    # What nodes call
+    def expand(self, suffix: str, work: Callable[[], Result]) -> Result:
+        """Runs a node within the running one, with an id of its own that no prompt has."""
+        parent = self.node_id
+        self.node_id = f"{parent}.{suffix}"
+        self._display[self.node_id] = parent
+        self._begin(self.node_id, "")
+        result = work()
+        self._end_state(self.node_id)
+        self.node_id = parent
+        return result
 
     def progress(self, value: float, maximum: float, preview: tuple[str, bytes] | None = None) -> None:
         """A node's progress, with a preview image where there is one. Raises :class:`Interrupted`."""
@@ -213,7 +287,9 @@ class Run:
         metadata = self._preview_metadata() if self.engine.hub.wants_metadata(self.client_id) else None
         if preview is not None and metadata is not None:
             self.engine.hub.send_preview(preview[1], preview[0], self.client_id, metadata)
-        node = self.node_id if self.version.progress_state or self.client_id is not None else None
+        node: str | None = self.node_id
+        if not self.version.progress_state:
+            node = self._display.get(self.node_id, self.node_id) if self.client_id is not None else None
         self._send("progress", {"value": value, "max": maximum, "prompt_id": self.prompt_id, "node": node})
         if preview is not None and metadata is None:
             self.engine.hub.send_preview(preview[1], preview[0], self.client_id, None)
@@ -250,8 +326,14 @@ class Run:
         return False
 
     def _preview_metadata(self) -> dict[str, Any]:
-        node = {"node_id": self.node_id, "prompt_id": self.prompt_id, "display_node_id": self.node_id}
-        return {**node, "parent_node_id": None, "real_node_id": self.node_id}
+        node = {"node_id": self.node_id, "prompt_id": self.prompt_id}
+        return {**node, **self._family(self.node_id)}
+
+    def _family(self, node_id: str) -> dict[str, str | None]:
+        """Which node of the prompt a node belongs to."""
+        parent = self._display.get(node_id)
+        visible = parent or node_id
+        return {"display_node_id": visible, "parent_node_id": parent, "real_node_id": visible}
 
     # Telling
 
@@ -262,9 +344,7 @@ class Run:
             "state": state,
             "node_id": node_id,
             "prompt_id": self.prompt_id,
-            "display_node_id": node_id,
-            "parent_node_id": None,
-            "real_node_id": node_id,
+            **self._family(node_id),
         }
         if self.version.progress_state:
             self._send("progress_state", {"prompt_id": self.prompt_id, "nodes": dict(self._states)})
@@ -277,12 +357,11 @@ class Run:
             self._send(event, data)
 
     def _send(self, event: str, data: dict[str, Any]) -> None:
-        if self.engine.faults.take("vanish", event):
-            self._vanish()
+        self._commit_vanish(event)
         self.engine.hub.send(event, data, self.client_id)
 
     def _where(self) -> dict[str, Any]:
-        class_type = self.prompt[self.node_id]["class_type"]
+        class_type = self.prompt[self._display.get(self.node_id, self.node_id)]["class_type"]
         node = {"prompt_id": self.prompt_id, "node_id": self.node_id, "node_type": class_type}
         return {**node, "executed": list(self._executed)}
 
@@ -293,7 +372,7 @@ class Run:
             "exception_message": failure.told(with_tips=self.version.progress_state),
             "exception_type": failure.kind,
             "traceback": [f'  File "/srv/comfyui/{name}", line 1, in run\n    ...\n' for name in files],
-            "current_inputs": {name: [_shown(value)] for name, value in self._inputs(self.node_id).items()},
+            "current_inputs": {name: [_shown(value)] for name, value in self._all_inputs().items()},
             "current_outputs": list(self.prompt),
         }
 

@@ -3,11 +3,12 @@
 Facts: recorded answers of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui, prompt_errors).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .comfyui_object_info import NODE_CLASSES, Spec
+from .comfyui_object_info import NODE_CLASSES
+from .comfyui_specs import DYNAMIC, NodeClass, Spec
 from .comfyui_versions import Version
 
 Prompt = dict[str, Any]
@@ -50,7 +51,8 @@ def validate(prompt: Prompt, version: Version, has_file: Callable[[str], bool], 
 def _missing_class(prompt: Prompt, node_id: str, version: Version) -> Problem | None:
     node = prompt[node_id]
     has_class = "class_type" in node
-    if has_class and node["class_type"] in NODE_CLASSES:
+    known = NODE_CLASSES.get(node["class_type"]) if has_class else None
+    if known is not None and known.is_in(version):
         return None
     where = f"Node ID '#{node_id}'"
     if not version.named_missing_nodes:
@@ -133,7 +135,7 @@ class _Validation:
         node = NODE_CLASSES[self._prompt[node_id]["class_type"]]
         self._open.append(node_id)
         try:
-            found = [each for name, spec in node.inputs.items() for each in self._judge_input(inputs, name, spec)]
+            found = [each for name, spec in _asked(node, inputs) for each in self._judge_input(inputs, name, spec)]
         finally:
             self._open.remove(node_id)
         if not found:
@@ -153,7 +155,8 @@ class _Validation:
 
     def _judge_input(self, inputs: dict[str, Any], name: str, spec: Spec) -> list[Problem]:
         if name not in inputs:
-            return [problem("required_input_missing", "Required input is missing", name, {"input_name": name})]
+            bare = name.rpartition(".")[2]
+            return [problem("required_input_missing", "Required input is missing", bare, {"input_name": name})]
         value = inputs[name]
         if isinstance(value, dict) and "__value__" in value:
             value = inputs[name] = value["__value__"]
@@ -191,8 +194,10 @@ class _Validation:
     def _judge_value(self, inputs: dict[str, Any], name: str, config: Spec) -> list[Problem]:
         kind, options = config
         extra = {"input_name": name, "input_config": config}
+        if kind == DYNAMIC:
+            kind = [option["key"] for option in options["options"]]
         if isinstance(kind, list):
-            return self._judge_choice(inputs[name], name, config, extra)
+            return self._judge_choice(inputs[name], name, [kind, options], extra)
         value = inputs[name]
         if kind in _CONVERTERS:
             try:
@@ -213,7 +218,7 @@ class _Validation:
 
     def _judge_choice(self, value: Any, name: str, config: Spec, extra: dict[str, Any]) -> list[Problem]:
         choices, options = config
-        if value in choices or options.get("image_upload"):
+        if value in choices or options.get("image_upload") or options.get("audio_upload"):
             return []
         extra["received_value"] = value
         return [problem("value_not_in_list", "Value not in list", f"{name}: '{value}' not in {choices}", extra)]
@@ -224,6 +229,8 @@ class _Validation:
         if class_type in ("LoadImage", "LoadImageMask") and isinstance(inputs["image"], str):
             if not self._has_file(inputs["image"]):
                 name, text = "image", f"Invalid image file: {inputs['image']}"
+        elif class_type == "LoadAudio" and not self._has_file(str(inputs["audio"])):
+            name, text = "audio", f"Invalid audio file: {inputs['audio']}"
         elif class_type == "ProbeValidate" and inputs["n"] % 2:
             name, text = "n", "n must be even"
         if name is None:
@@ -235,6 +242,17 @@ class _Validation:
 _TRIPS = (KeyError, IndexError, TypeError)
 _SILENT = ("exception_during_validation", "exception_during_inner_validation", "dependency_cycle", "cycle")
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+
+
+def _asked(node: NodeClass, inputs: dict[str, Any]) -> Iterator[tuple[str, Spec]]:
+    """The inputs that are judged: what the node asks for, what its choices bring along, and what else is given."""
+    for name, spec in node.inputs.items():
+        yield name, spec
+        if spec[0] == DYNAMIC:
+            for option in spec[1]["options"]:
+                if option["key"] == inputs.get(name):
+                    yield from ((f"{name}.{own}", each) for own, each in option["inputs"]["required"].items())
+    yield from ((name, spec) for name, spec in node.optional.items() if name in inputs)
 
 
 def _is_link(value: Any) -> bool:

@@ -1,9 +1,10 @@
 """The three ComfyUI releases the mock can be, and what differs between them on the wire."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+MIB = 1024 * 1024
 MINTED = "minted"
 TEXT = "text"
 UUID = "uuid"
@@ -29,6 +30,7 @@ class Version:
     named_missing_nodes: bool = True
     cycle_errors: bool = True
     hardened: bool = True
+    bare_names: bool = True
 
 
 NEWEST = Version(
@@ -56,6 +58,7 @@ AUTUMN_2025 = Version(
     named_missing_nodes=False,
     cycle_errors=False,
     hardened=False,
+    bare_names=False,
 )
 
 SUMMER_2025 = Version(
@@ -72,9 +75,37 @@ SUMMER_2025 = Version(
     named_missing_nodes=False,
     cycle_errors=False,
     hardened=False,
+    bare_names=False,
 )
 
 VERSIONS = {version.name: version for version in (NEWEST, AUTUMN_2025, SUMMER_2025)}
+
+
+@dataclass(frozen=True)
+class ServerFlags:
+    """Options of the real server's command line.
+
+    ``assets`` (0.33.0 only) gives every file an id, ``multi_user`` asks who wants settings and user data,
+    ``cors_origin`` allows that origin and checks none, ``compress`` lets answers be gzip, ``max_upload_mib`` bounds
+    every request.
+    """
+
+    assets: bool = False
+    multi_user: bool = False
+    cors_origin: str | None = None
+    compress: bool = False
+    max_upload_mib: float | None = None
+
+    def applied_to(self, version: Version) -> Version:
+        """The release with the features that it tells then."""
+        if version.features is None:
+            return version
+        features = dict(version.features)
+        if self.max_upload_mib is not None:
+            features["max_upload_size"] = float(self.max_upload_mib * MIB)
+        if "assets" in features:
+            features["assets"] = self.assets
+        return replace(version, features=features)
 
 
 def system_stats(version: Version) -> dict[str, Any]:

@@ -65,6 +65,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     ),
     "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
     "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
+    "slow_node": FaultKind(ENGINE, "the node waits `value` seconds (default 1) before it is named as executing"),
     "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
     # Gradio apps (WanGP's web UI, Applio). `on` is a function's name or a message's type ("progress"); none: any.
     "queue_full": FaultKind(GRADIO, "503 on joining the queue: it has `value` events (default 1), as many as it may"),
@@ -122,6 +123,11 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "fenced_json": FaultKind(ANSWER, "a structured answer in a code fence, with chatter around it"),
     "wrong_json": FaultKind(ANSWER, "a structured answer that is JSON, but does not fit the schema"),
     "prose_for_json": FaultKind(ANSWER, "prose instead of a structured answer"),
+    # RVC. `on` is a voice's name or a glob; none: any.
+    "voice_broken": FaultKind(ANSWER, "the voice's file can't be read: loading it fails"),
+    "conversion_failed": FaultKind(ANSWER, "the conversion fails in the words that hide every reason"),
+    "conversion_oom": FaultKind(ANSWER, "the conversion fails for lack of GPU memory"),
+    "silent_conversion": FaultKind(ANSWER, "the converted sound is silence"),
 }
 
 SAMPLERS = ("KSampler", "ProbeSlow")

@@ -9,16 +9,16 @@ import random
 from dataclasses import dataclass
 
 from .font import ROWS, glyph, plain, text_width, wrapped
+from .jpeg import BLOCK, encode_blocks
 from .moods import Colour
 from .pixels import Breathe, Pixels, add, average, grey_row, no_breath
-from .png import encode
 from .scene import Scene
 
 LEVELS = 64
 GRAIN = bytes(index % 7 for index in range(256))
 INK = (240, 234, 220)
 AMBER = (246, 184, 86)
-PREVIEW_WIDTH = 256
+PREVIEW_WIDTH = 512
 MIN_LETTERED = 96
 """Pictures narrower or lower than this have no room for letters."""
 
@@ -226,23 +226,17 @@ def _smoother(grid: list[list[bool]]) -> list[list[bool]]:
 
 
 class Sketch:
-    """The way from noise to a picture, as a sampler's previews show it."""
+    """The way from noise to a picture, as a sampler's previews show it: one colour for each 8 x 8 pixels."""
 
     def __init__(self, picture: Pixels, seed: int) -> None:
-        self._width = min(PREVIEW_WIDTH, picture.width)
-        self._height = max(1, round(picture.height * self._width / picture.width))
+        columns = -(-min(PREVIEW_WIDTH, picture.width) // BLOCK)
+        rows = max(1, round(picture.height * columns / picture.width))
         self._chance = random.Random(seed)
-        self._small = picture.scaled(self._width, self._height)
+        self._small = picture.scaled(columns, rows)
 
     def at(self, fraction: float) -> bytes:
-        """A PNG of the state after ``fraction`` (0 to 1) of the steps: coarse and noisy, then sharp."""
-        block = max(1, round(16 * (1 - fraction) ** 1.5))
-        rows = []
-        for y in range(0, self._height, block):
-            row = self._small.row(min(self._height - 1, y + block // 2))
-            wide = b"".join(row[x : x + 3] * block for x in range(0, len(row), 3 * block))[: 3 * self._width]
-            rows += [wide] * block
-        noisy = math.floor((1 - fraction) * 3)
-        for _ in range(noisy):
+        """A JPEG of the state after ``fraction`` (0 to 1) of the steps: noisy, then clear."""
+        rows = [self._small.row(y) for y in range(self._small.height)]
+        for _ in range(math.floor((1 - fraction) * 4)):
             rows = [average(row, self._chance.randbytes(len(row))) for row in rows]
-        return encode(Pixels.from_rows(self._width, rows[: self._height]))
+        return encode_blocks(Pixels.from_rows(self._small.width, rows))

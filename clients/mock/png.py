@@ -1,10 +1,10 @@
 """PNG files without a library: 8-bit RGB out, 8-bit RGB, RGBA and grey in."""
 
+import itertools
 import json
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
 from typing import Any
 
 from .pixels import Breathe, Pixels, grey_row, no_breath
@@ -25,15 +25,36 @@ def encode(image: Pixels, *, text: Mapping[str, Any] | None = None, breathe: Bre
     chunks = [SIGNATURE, _chunk(b"IHDR", header)]
     for key, value in (text or {}).items():
         chunks.append(_chunk(b"tEXt", key.encode("latin-1", "replace") + b"\0" + json.dumps(value).encode("latin-1")))
+    chunks += [_chunk(b"IDAT", _packed(image, breathe)), _chunk(b"IEND", b"")]
+    return b"".join(chunks)
+
+
+def encode_animation(
+    frames: list[Pixels], fps: float, *, text: Mapping[str, Any] | None = None, breathe: Breathe = no_breath
+) -> bytes:
+    """An animated PNG; ``text`` becomes the chunks that ComfyUI makes up for it."""
+    width, height = frames[0].width, frames[0].height
+    sequence = itertools.count()
+    chunks = [SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
+    chunks.append(_chunk(b"acTL", struct.pack(">II", len(frames), 0)))
+    for number, frame in enumerate(frames):
+        timing = (0, 0, round(1000 / fps), 1000, 0, 0)
+        chunks.append(_chunk(b"fcTL", struct.pack(">IIIIIHHBB", next(sequence), width, height, *timing)))
+        data = _packed(frame, breathe)
+        chunks.append(_chunk(b"fdAT", struct.pack(">I", next(sequence)) + data) if number else _chunk(b"IDAT", data))
+    for key, value in (text or {}).items():
+        chunks.append(_chunk(b"comf", key.encode("latin-1", "replace") + b"\0" + json.dumps(value).encode("latin-1")))
+    return b"".join([*chunks, _chunk(b"IEND", b"")])
+
+
+def _packed(image: Pixels, breathe: Breathe) -> bytes:
     packer = zlib.compressobj(LEVEL)
     parts = []
     for y in range(image.height):
         row = image.row(y)
         parts.append(packer.compress(b"\1" + row[:3] + _differences(row)))
         breathe()
-    parts.append(packer.flush())
-    chunks += [_chunk(b"IDAT", b"".join(parts)), _chunk(b"IEND", b"")]
-    return b"".join(chunks)
+    return b"".join([*parts, packer.flush()])
 
 
 def _differences(row: bytes) -> bytes:
@@ -111,7 +132,7 @@ def _none(line: bytes, _above: bytes, _size: int) -> bytes:
 def _sub(line: bytes, _above: bytes, size: int) -> bytes:
     out = bytearray(len(line))
     for channel in range(size):
-        out[channel::size] = bytes(value & 255 for value in accumulate(line[channel::size]))
+        out[channel::size] = bytes(value & 255 for value in itertools.accumulate(line[channel::size]))
     return bytes(out)
 
 

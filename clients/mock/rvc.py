@@ -1,35 +1,102 @@
-"""A mock RVC server: rvc-python's identity routes."""
+"""A mock RVC server: rvc-python, and on request one of the others."""
+
+import io
+import threading
+import wave
+from array import array
+from collections.abc import Mapping
+from typing import Any
 
 from .responses import Request, Response
-from .server import MockServer
+from .rvc_rest import RVCPythonFlavour
+from .server import MockServer, Route
+from .sound import converted_samples
+
+VOICES: Mapping[str, int] = {"demo-voice": 40_000, "demo-narrator": 48_000}
+CONVERSION_S = 0.3
+SECONDS_PER_SECOND = {"harvest": 5.0}
+QUICK_SECONDS_PER_SECOND = 0.1
+
+FLAVOURS = {
+    "rvc-python": RVCPythonFlavour,
+    "rvc-python-git": RVCPythonFlavour,
+}
 
 
 class MockRVC(MockServer):
-    """Answers ``GET /models``, ``GET /params`` and ``GET /openapi.json`` as rvc-python 0.1.5 does."""
+    """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5) or ``rvc-python-git`` (before it).
+
+    ``voices`` maps their names to their rates in Hz. ``speaks`` adds ``POST /v1/audio/speech``, which no real one but
+    AllTalk has, so that demo mode speaks with nothing installed. Conversions are audible: as loud at each moment as
+    what was sent, at the pitch that goes with the voice's name; ``harvest`` is slow, as the real one.
+    """
 
     name = "rvc"
     server_header = "uvicorn"
-    voices = ("demo-voice",)
+
+    def __init__(
+        self,
+        *,
+        dialect: str = "rvc-python",
+        voices: Mapping[str, int] | None = None,
+        speaks: bool = True,
+        **given: Any,
+    ) -> None:
+        self.dialect = dialect
+        self.voices = dict(VOICES if voices is None else voices)
+        self.speaks = speaks
+        self.changing = threading.RLock()
+        self.flavour = FLAVOURS[dialect](self)
+        super().__init__(**given)
 
     def add_routes(self) -> None:
-        self.route("GET", "/models", lambda _: Response.json({"models": list(self.voices)}))
-        self.route("GET", "/params", self._params)
-        self.route("GET", "/openapi.json", self._openapi)
+        self.flavour.add_routes()
 
-    def _params(self, request: Request) -> Response:
-        return Response.json(
-            {
-                "f0method": "rmvpe",
-                "f0up_key": 0,
-                "index_rate": 0.6,
-                "filter_radius": 3,
-                "resample_sr": 0,
-                "rms_mix_rate": 0.25,
-                "protect": 0.5,
-            }
-        )
+    def answer(self, request: Request) -> Response:
+        return self.flavour.serve(request, super().answer)
 
-    def _openapi(self, request: Request) -> Response:
-        paths = ("/models", "/models/{model_name}", "/params", "/convert", "/convert_file", "/upload_model")
-        info = {"title": "FastAPI", "version": "0.1.0"}
-        return Response.json({"openapi": "3.1.0", "info": info, "paths": {path: {} for path in paths}})
+    def missing(self, request: Request) -> Response:
+        methods = self.methods(request.path)
+        if not methods:
+            return fastapi({"detail": "Not Found"}, 404)
+        response = fastapi({"detail": "Method Not Allowed"}, 405)
+        response.headers["allow"] = ", ".join(methods)
+        return response
+
+    def _guarded(self, handler: Route, request: Request) -> Response:
+        return handler(request)
+
+    def converted(self, sound: bytes, voice: str, *, pitch: float, method: str) -> "tuple[array[int], int]":
+        """The sound in that voice and the voice's rate; takes its time. ``ValueError`` for what is no WAV."""
+        samples, rate = read_wave(sound)
+        wanted = self.voices[voice]
+        seconds = len(samples) / rate
+        self.pace.wait(CONVERSION_S + seconds * SECONDS_PER_SECOND.get(method, QUICK_SECONDS_PER_SECOND))
+        if self.faults.take("silent_conversion", voice) is not None or self.stopping.is_set():
+            return array("h", bytes(2 * round(seconds * wanted))), wanted
+        return converted_samples(stretched(samples, rate, wanted), voice, rate=wanted, pitch=pitch), wanted
+
+
+def read_wave(sound: bytes) -> tuple[list[float], int]:
+    """The samples of a 16-bit WAV (the first channel) and its rate; ``ValueError`` for anything else."""
+    try:
+        with wave.open(io.BytesIO(sound)) as file:
+            if file.getsampwidth() != 2:
+                raise ValueError("not 16 bit")
+            samples = array("h", file.readframes(file.getnframes()))
+            return [each / 32768 for each in samples[:: file.getnchannels()]], file.getframerate()
+    except (wave.Error, EOFError) as error:
+        raise ValueError(str(error)) from error
+
+
+def stretched(samples: list[float], rate: int, wanted: int) -> list[float]:
+    """The samples at another rate, the nearest one for each moment."""
+    count = round(len(samples) * wanted / rate)
+    return [samples[min(len(samples) - 1, at * rate // wanted)] for at in range(count)]
+
+
+def fastapi(value: Any, status: int = 200) -> Response:
+    """JSON as FastAPI sends it."""
+    response = Response.json(value, status)
+    response.headers = {"content-type": "application/json"}
+    return response

@@ -2,5 +2,6 @@
 
 from .client import RVCClient
 from .request import ConvertRequest, SpeakRequest, TrainRequest
+from .speaker import Line, Speaker
 
-__all__ = ["ConvertRequest", "RVCClient", "SpeakRequest", "TrainRequest"]
+__all__ = ["ConvertRequest", "Line", "RVCClient", "SpeakRequest", "Speaker", "TrainRequest"]

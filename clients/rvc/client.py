@@ -1,20 +1,113 @@
-"""Voices from RVC."""
+"""Voices from RVC: the hooks, and what the client remembers of its server."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..audio import AudioClient
+from ..base import ServerInfo
+from ..context import CancelContext, JobContext
+from ..errors import JobLost, NetworkTimeout
+from ..jobs import BackendCancel, Result
+from ..options import ClientOptions
 from ..requests import Request
-from ..unfinished import UnfinishedClient
 from .request import ConvertRequest, SpeakRequest, TrainRequest
+from .speaker import Speaker
+
+if TYPE_CHECKING:
+    from ..transport.session import Scope
+    from .dialect import Dialect
+    from .turns import Turns
+    from .work import Work
+
+PROBE_PATIENCE_S = 5.0
+FRESH_S = 300.0
 
 
-class RVCClient(UnfinishedClient):
-    """Voices from RVC."""
+class RVCClient(AudioClient):
+    """Voices from rvc-python, RVC-WebUI or Applio; which of them answers is found out.
+
+    ``codec`` reads and writes the sound files, ``speakers`` come before those of this machine when a line is to be
+    spoken. Conversions take turns: what a server has loaded belongs to all who use it. They can't be re-joined, nor
+    stopped; trainings of RVC-WebUI can.
+    """
 
     name: ClassVar[str] = "rvc"
-    request_types: ClassVar[tuple[type[Request], ...]] = (
-        ConvertRequest,
-        SpeakRequest,
-        TrainRequest,
+    request_types: ClassVar[tuple[type[Request], ...]] = (ConvertRequest, SpeakRequest, TrainRequest)
+    default_options: ClassVar[ClientOptions] = ClientOptions(
+        first_byte_timeout_s=1800.0, read_timeout_s=120.0, drain_timeout_s=120.0, max_workers=2
     )
+
+    def __init__(self, base_url: str, *, speakers: Sequence[Speaker] = (), **given: Any) -> None:
+        super().__init__(base_url, **given)
+        self._speakers = tuple(speakers)
+        self._found: tuple[Dialect, float] | None = None
+        self._info: ServerInfo | None = None
+        self._own_turns: Turns | None = None
+
+    def probe(self) -> ServerInfo:
+        """Ask the server who it is, and what voices it has.
+
+        While it converts for this process it is mute: then what it said before is told again, with ``busy`` in the
+        details.
+        """
+        started = time.monotonic()
+        turns = self._turns
+        scope = self.http.free_scope()
+        try:
+            dialect = self._dialect(scope, PROBE_PATIENCE_S, fresh=True)
+            latency_s = time.monotonic() - started
+            voices = dialect.voices(scope, PROBE_PATIENCE_S)
+        except NetworkTimeout as error:
+            if error.code == "connect":
+                raise
+            if turns.busy and self._info is not None:
+                return ServerInfo(**{**vars(self._info), "details": {**self._info.details, "busy": True}})
+            error.hint = "It may be busy: an RVC server answers nothing while it converts. Ask again later."
+            raise
+        details = {"f0_methods": list(dialect.f0_methods), "busy": False}
+        self._info = ServerInfo(dialect.version, dialect.name, dialect.capabilities, tuple(voices), latency_s, details)
+        return self._info
+
+    def run(self, job: JobContext) -> Result:
+        """Convert, speak or train."""
+        return self._work(job).run()
+
+    def rejoin(self, job: JobContext) -> Result:
+        """Follow a training again; a conversion is lost, for servers keep none."""
+        result = self._work(job).rejoin() if job.state.get("dialect") else None
+        if result is None:
+            raise JobLost(
+                "RVC servers keep no conversions, so it can't be told what became of this one.",
+                code="outcome_unknown",
+                backend=self.name,
+                hint="Send it again: converting twice does no harm.",
+            )
+        return result
+
+    def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
+        """Stop a training; for a conversion, which nothing stops, wait until the server is free."""
+        return self._dialect(job).cancel(job)
+
+    def _work(self, job: JobContext) -> Work:
+        from .work import Work  # here, because urllib3 costs 90 ms
+
+        return Work(job, self._dialect(job), self.codec, self._turns, self._speakers)
+
+    def _dialect(self, scope: Scope, patience_s: float | None = None, *, fresh: bool = False) -> Dialect:
+        from .detection import detect
+
+        known = self._found
+        if fresh or known is None or time.monotonic() - known[1] > FRESH_S:
+            known = self._found = (detect(self.http, scope, patience_s), time.monotonic())
+        return known[0]
+
+    @property
+    def _turns(self) -> Turns:
+        from .turns import turns_of
+
+        if self._own_turns is None:
+            self._own_turns = turns_of(str(self.url))
+        return self._own_turns

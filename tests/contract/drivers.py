@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 from movie_director.clients import BACKENDS
+from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.comfyui import WorkflowRequest
+from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.litellm import ChatRequest
+from movie_director.clients.mock.sound import effect_samples
 from movie_director.clients.requests import Request
 from movie_director.clients.rvc import ConvertRequest
 from movie_director.clients.wan2gp import VideoRequest
@@ -17,13 +22,17 @@ from movie_director.clients.wan2gp import VideoRequest
 
 @dataclass(frozen=True)
 class Driver:
-    """One backend as the contract tests drive it; ``finished`` is False until its own issue."""
+    """One backend as the contract tests drive it; ``finished`` is False until its own issue.
+
+    ``cancelled`` is what becomes of telling the backend to cancel a job that runs.
+    """
 
     name: str
     quick: Callable[[], Request]
     slow: Callable[[], Request]
     wrong: Request
     finished: bool = False
+    cancelled: BackendCancel = BackendCancel.CONFIRMED
 
     @property
     def info(self):
@@ -66,6 +75,15 @@ def clip(steps: int) -> VideoRequest:
     return VideoRequest(prompt="a cat", model="t2v", settings=settings)
 
 
+@cache
+def recorded_line(seconds: int) -> Path:
+    """Return a WAV of speech-like sound, made once."""
+    path = Path(mkdtemp(prefix="movie-director-test-")) / f"line_{seconds}.wav"
+    rate = 16_000
+    path.write_bytes(wave_bytes(effect_samples("horn", seconds, rate=rate), rate))
+    return path
+
+
 DRIVERS = (
     Driver("comfyui", lambda: workflow(2), lambda: workflow(2000), WorkflowRequest(workflow=5), finished=True),
     Driver("wan2gp", lambda: clip(2), lambda: clip(2000), VideoRequest(prompt="", model="t2v"), finished=True),
@@ -78,9 +96,11 @@ DRIVERS = (
     ),
     Driver(
         "rvc",
-        lambda: ConvertRequest(audio=Path("a.wav"), voice="v"),
-        lambda: ConvertRequest(audio=Path("a.wav"), voice="v"),
+        lambda: ConvertRequest(audio=recorded_line(1), voice="demo-voice"),
+        lambda: ConvertRequest(audio=recorded_line(20), voice="demo-voice", f0_method="harvest"),
         ConvertRequest(audio=Path("a.wav"), voice=""),
+        finished=True,
+        cancelled=BackendCancel.UNSUPPORTED,  # nothing stops a conversion
     ),
     Driver(
         "audioldm",

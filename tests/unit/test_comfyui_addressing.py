@@ -1,9 +1,12 @@
 """Addresses of inputs, and the plan that is made of a request: values, files and seeds in their places."""
 
+import copy
+
 import pytest
 
 from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow
 from movie_director.clients.comfyui.addressing import Addresses, Target, seed_targets
+from movie_director.clients.comfyui.loading import load_workflow
 from movie_director.clients.comfyui.planning import make_plan, models_in
 from movie_director.clients.errors import StorageError, ValidationError
 
@@ -105,7 +108,7 @@ def test_a_node_of_several_values_is_not_followed_into():
 
 
 def plan(prompt, **fields):
-    return make_plan(WorkflowRequest(prompt, **fields))
+    return make_plan(WorkflowRequest(prompt, **fields), copy.deepcopy(prompt))
 
 
 SEEDS = {
@@ -195,7 +198,7 @@ def test_the_models_of_a_prompt():
 @pytest.mark.parametrize("name", ["text_to_image", "image_to_image"])
 def test_the_bundled_workflows_take_the_addresses_of_the_readme(name):
     made = plan(
-        bundled_workflow(name),
+        load_workflow(bundled_workflow(name)),
         inputs={"Positive prompt": "cat", "Negative prompt": "dog", "Sampler.steps": 3, "Size.width": 64},
         seed=9,
     )

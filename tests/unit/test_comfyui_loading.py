@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from movie_director.clients.comfyui.loading import load_workflow, title_of
+from movie_director.clients.comfyui.loading import is_ui_format, load_workflow, title_of
 from movie_director.clients.errors import StorageError, ValidationError
 
 PROMPT = {
@@ -14,6 +14,7 @@ PROMPT = {
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "ü"}},
 }
 EDITOR = {"nodes": [{"id": 1, "type": "Note"}], "links": [], "version": 0.4, "last_node_id": 1}
+FILES = Path(__file__).parents[1] / "recordings" / "comfyui" / "files"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -53,7 +54,10 @@ def test_what_is_loaded_is_a_copy():
 
 @pytest.mark.parametrize("source", [EDITOR, {"workflow": EDITOR}, {"prompt": EDITOR}])
 def test_the_editors_format_is_told_apart(source):
-    assert refused(source).code == "ui_format"
+    loaded = load_workflow(source)
+    assert loaded == EDITOR
+    assert is_ui_format(loaded)
+    assert not is_ui_format(load_workflow(PROMPT))
 
 
 def test_a_node_called_prompt_is_no_wrapper():
@@ -142,7 +146,14 @@ def test_the_prompt_in_a_picture(tmp_path, text_chunk):
 
 def test_a_picture_with_the_editors_format_only(tmp_path):
     path = picture(tmp_path, chunk(b"tEXt", b"workflow\0" + json.dumps(EDITOR).encode()))
-    assert refused(path).code == "ui_format"
+    assert load_workflow(path) == EDITOR
+
+
+@pytest.mark.parametrize("name", ["animated.png", "saved.webp", "saved.flac", "saved.mp4"])
+def test_the_prompt_in_files_that_a_server_saved(name):
+    prompt = load_workflow(FILES / name)
+    assert prompt["1"]["_meta"]["title"] == "Fünf"
+    assert prompt["1"]["class_type"].startswith("Empty")
 
 
 def test_a_picture_without_a_workflow(tmp_path):
@@ -152,10 +163,16 @@ def test_a_picture_without_a_workflow(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text_chunk", [chunk(b"zTXt", b"prompt\0\0garbage"), chunk(b"iTXt", b"prompt"), chunk(b"tEXt", b"prompt\0{}")[:-3]]
+    ("text_chunk", "code"),
+    [
+        (chunk(b"zTXt", b"prompt\0\0garbage"), "no_workflow"),
+        (chunk(b"iTXt", b"prompt"), "invalid_workflow"),
+        (chunk(b"tEXt", b"prompt\0{}")[:-3], "invalid_workflow"),
+        ((2**31 - 1).to_bytes(4, "big") + b"tEXtprompt\0{}", "no_workflow"),
+    ],
 )
-def test_a_damaged_picture_is_refused_and_not_believed(tmp_path, text_chunk):
-    assert refused(picture(tmp_path, text_chunk)).code == "invalid_workflow"
+def test_a_damaged_picture_is_refused_and_not_believed(tmp_path, text_chunk, code):
+    assert refused(picture(tmp_path, text_chunk)).code == code
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,12 @@ def test_object_info_that_is_none(answer):
     assert ComfyAPI(Server({"/api/object_info": answer})).object_info() == {}
 
 
+def test_the_old_names_of_nodes():
+    assert ComfyAPI(Server({"/api/node_replacements": {"Old": []}})).replaceable_nodes() == {"Old"}
+    assert ComfyAPI(Server({"/api/node_replacements": []})).replaceable_nodes() == frozenset()
+    assert ComfyAPI(Server({})).replaceable_nodes() == frozenset()
+
+
 def test_names_are_encoded_in_paths():
     server = Server({"/api/object_info/A%20%2F%20B%20%28x%29": {"A / B (x)": {}}, "/api/models/a%2Fb": ["m", 5]})
     assert ComfyAPI(server).object_info("A / B (x)") == {"A / B (x)": {}}

@@ -3,10 +3,13 @@
 That its messages and answers have the shapes of the real server's is the business of test_mock_comfyui_shapes.
 """
 
+import contextlib
+import io
 import json
 import threading
 import time
 import uuid
+import wave
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,11 +17,13 @@ import pytest
 import urllib3
 import websocket
 
-from movie_director.clients.mock import comfyui_engine
+from movie_director.clients.mock import Fault, comfyui_engine
 from movie_director.clients.mock.comfyui import MockComfyUI
 from movie_director.clients.mock.comfyui_files import FileStore
 from movie_director.clients.mock.comfyui_nodes import NODES
-from movie_director.clients.mock.comfyui_object_info import NODE_CLASSES
+from movie_director.clients.mock.comfyui_object_info import NODE_CLASSES, classes_of
+from movie_director.clients.mock.comfyui_probes import ASYNC_NODES
+from movie_director.clients.mock.comfyui_versions import ServerFlags
 from movie_director.clients.mock.pixels import Pixels
 from movie_director.clients.mock.png import decode, encode, read_text
 
@@ -382,7 +387,7 @@ def test_an_unknown_version_is_refused() -> None:
 
 
 def test_every_class_is_told_and_can_run() -> None:
-    assert set(NODES) == set(NODE_CLASSES)
+    assert {*NODES, *ASYNC_NODES} == set(NODE_CLASSES)
 
 
 @pytest.mark.parametrize("version", ["0.33.0", "0.3.64", "0.3.40"])
@@ -393,12 +398,116 @@ def test_object_info_names_uploads_and_models(version: str) -> None:
         client.upload("a.png", b"a")
         client.upload("c.png", b"c", subfolder="deep")
         info = client.get("/api/object_info").json()
-        assert set(info) == set(NODE_CLASSES)
+        assert set(info) == set(classes_of(mock.version))
+        assert ("SaveText" in info, "EmptyAudio" in info) == (version == "0.33.0", version != "0.3.40")
         assert info["LoadImage"]["input"]["required"]["image"] == [["a.png", "b.png"], {"image_upload": True}]
         assert info["SaveImage"]["output"] == (["IMAGE"] if version == "0.33.0" else [])
         models = client.get("/models/checkpoints").json()
         assert info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] == models
         assert client.get("/models/loras").json() == []
+        client.close()
+
+
+# Sound, assets, users
+
+
+def wav(samples: bytes, width: int = 2) -> bytes:
+    stored = io.BytesIO()
+    with wave.open(stored, "wb") as writer:
+        writer.setparams((1, width, 22050, 0, "NONE", ""))
+        writer.writeframes(samples)
+    return stored.getvalue()
+
+
+def test_sound_that_was_uploaded_and_what_is_none(client: Client) -> None:
+    samples = bytes(range(256)) * 4
+    for name, data in (("a.wav", wav(samples)), ("b.wav", wav(b"\x80" * 10, width=1)), ("c.wav", b"RIFF")):
+        client.upload(name, data)
+    keep = {"2": node("SaveAudio", audio=["1", 0], filename_prefix="audio/x")}
+    (item,) = client.run({"1": node("LoadAudio", audio="a.wav"), **keep})["outputs"]["2"]["audio"]
+    assert item == {"filename": "x_00001.flac", "subfolder": "audio", "type": "output"}
+    file = client.mock.files.get("output", "audio", "x_00001.flac")
+    assert file is not None
+    assert bytes(samples[at ^ 1] for at in range(len(samples))) in file.data
+    assert (
+        "8 bits a sample" in error_of(client.run({"1": node("LoadAudio", audio="b.wav"), **keep}))["exception_message"]
+    )
+    assert error_of(client.run({"1": node("LoadAudio", audio="c.wav"), **keep}))["exception_type"].startswith("av.")
+    (problem,) = client.refused({"1": node("LoadAudio", audio="no.wav"), **keep})["node_errors"]["1"]["errors"]
+    assert problem["details"] == "audio - Invalid audio file: no.wav"
+
+
+def test_sound_that_goes_between_check_and_run(client: Client) -> None:
+    client.upload("a.wav", wav(b"\0\0"))
+    client.mock.inject(Fault("slow_node", on="LoadAudio", value=0.0))
+    take = client.mock.faults.take
+
+    def taken(kind: str, *subjects: str, **more: Any) -> Fault | None:
+        client.mock.files.delete("input", "", "a.wav")
+        return take(kind, *subjects, **more)
+
+    client.mock.faults.take = taken  # type: ignore[method-assign]
+    keep = {"2": node("PreviewAudio", audio=["1", 0])}
+    assert (
+        error_of(client.run({"1": node("LoadAudio", audio="a.wav"), **keep}))["exception_type"] == "FileNotFoundError"
+    )
+
+
+def test_a_video_is_told_as_animated_images(client: Client) -> None:
+    prompt = {
+        "1": empty(30, 20, batch_size=3),
+        "2": node("CreateVideo", images=["1", 0], fps=8.0),
+        "3": node("SaveVideo", video=["2", 0], filename_prefix="video/%width%", format="auto", codec="auto"),
+    }
+    assert client.run(prompt)["outputs"]["3"]["animated"] == [True]
+
+
+def test_a_choice_that_is_none_of_a_dynamic_combo_s(client: Client) -> None:
+    prompt = {"1": empty(), "2": node("SaveImageAdvanced", images=["1", 0], filename_prefix="x", format="bmp")}
+    (problem,) = client.refused(prompt)["node_errors"]["2"]["errors"]
+    assert (problem["type"], problem["extra_info"]["received_value"]) == ("value_not_in_list", "bmp")
+
+
+def test_optional_inputs_are_judged_only_where_given(client: Client) -> None:
+    video = {"1": empty(batch_size=2), "3": node("SaveVideo", video=["2", 0], filename_prefix="v", format="auto")}
+    video["3"]["inputs"]["codec"] = "auto"
+    assert client.run(video | {"2": node("CreateVideo", images=["1", 0], fps=8.0)})["status"]["completed"]
+    wrong = node("CreateVideo", images=["1", 0], fps=8.0, audio=["1", 0])
+    (problem,) = client.refused(video | {"2": wrong})["node_errors"]["2"]["errors"]
+    assert problem["type"] == "return_type_mismatch"
+
+
+def test_assets_are_listed_with_those_of_uploads() -> None:
+    with MockComfyUI(speed=float("inf"), flags=ServerFlags(assets=True)) as mock:
+        client = Client(mock)
+        client.upload("notes.txt", b"text", subfolder="deep")
+        prompt = {"1": node("ProbeMultiOut", nonce=1), "2": node("PreviewAny", source="hello")}
+        outputs = client.run(prompt)["outputs"]
+        listed = client.get("/api/assets").json()
+        ids = {outputs["1"]["gifs"][0]["id"], outputs["1"]["3d"][0]["id"]}
+        assert {each["id"] for each in listed["assets"] if "job_id" in each} == ids
+        assert outputs["1"]["result"] == ["mesh.glb", None, None]
+        kinds = [(each["loader_path"], each["metadata"]["kind"]) for each in listed["assets"]]
+        assert kinds == [("mesh.glb", "model"), ("clip.mp4", "video"), ("deep/notes.txt", "text")]
+        page = client.get("/api/assets?limit=1").json()
+        assert (len(page["assets"]), page["total"], page["has_more"]) == (1, 3, True)
+        client.close()
+
+
+def test_a_node_that_ends_the_process_and_a_fault_that_does() -> None:
+    with MockComfyUI(speed=FAST) as mock:
+        client = Client(mock)
+        mock.files.put("temp", "", "before.png", b"")
+        with contextlib.suppress(urllib3.exceptions.HTTPError):  # the answer may be lost with the process
+            client.queue({"1": node("ProbeCrash", nonce=1)})
+        wait_for(lambda: mock.files.get("temp", "", "before.png") is None)
+        assert not mock.down, "at this speed it is back at once"
+        mock.inject(Fault("vanish", on="EmptyImage", value=60))
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            client.queue({"1": empty(), "2": save()})
+        wait_for(lambda: mock.down)
+        mock.go_down(0.0)
+        assert client.get("/history").json() == {}
         client.close()
 
 

@@ -275,21 +275,22 @@ def test_rendering_can_be_stopped_between_slices() -> None:
 # Previews
 
 
-def test_previews_sharpen_from_noise() -> None:
+def test_previews_clear_up_from_noise() -> None:
     picture = smooth(768, 432)
     sketch = Sketch(picture, 1)
-    small = picture.scaled(256, 144)
+    small = picture.scaled(64, 36)
 
     def error(fraction: float) -> float:
-        preview = decode(sketch.at(fraction))
-        assert (preview.width, preview.height) == (256, 144)
-        return sum(abs(a - b) for a, b in zip(preview.data, small.data, strict=True)) / len(small.data)
+        preview = Image.open(io.BytesIO(sketch.at(fraction)))
+        assert (preview.format, preview.size) == ("JPEG", (512, 288))
+        blocks = preview.convert("RGB").resize((64, 36), Image.Resampling.NEAREST).tobytes()
+        return sum(abs(a - b) for a, b in zip(blocks, small.data, strict=True)) / len(blocks)
 
-    errors = [error(fraction) for fraction in (0.05, 0.4, 0.8, 1.0)]
+    errors = [error(fraction) for fraction in (0.05, 0.4, 0.7, 1.0)]
     assert errors == sorted(errors, reverse=True)
-    assert errors[-1] == 0
+    assert errors[-1] < 2
 
 
 def test_a_preview_of_a_small_picture_is_not_larger() -> None:
-    preview = decode(Sketch(smooth(40, 30), 1).at(0.5))
-    assert (preview.width, preview.height) == (40, 30)
+    preview = Image.open(io.BytesIO(Sketch(smooth(40, 32), 1).at(0.5)))
+    assert preview.size == (40, 32)

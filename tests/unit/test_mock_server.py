@@ -419,7 +419,7 @@ def test_the_identity_routes(http_pool: urllib3.PoolManager) -> None:
         assert get(mocks.litellm, "/health/liveliness") == "I'm alive!"
         assert get(mocks.litellm, "/health/readiness")["status"] == "healthy"
         assert get(mocks.litellm, "/v1/models")["object"] == "list"
-        assert get(mocks.rvc, "/models") == {"models": ["demo-voice"]}
+        assert get(mocks.rvc, "/models") == {"models": ["demo-voice", "demo-narrator"]}
         assert get(mocks.rvc, "/params")["f0method"] == "rmvpe"
         assert "/convert_file" in get(mocks.rvc, "/openapi.json")["paths"]
         assert get(mocks.audioldm, "/")["predictions_url"] == "/predictions"

@@ -107,6 +107,12 @@ class GradioConfig:
     def _by_id(self) -> dict[int, Dependency]:
         return {each.id: each for each in self.dependencies}
 
+    def resolve(self, target: Dependency | str | int) -> Dependency:
+        """Return the function meant by its name or id, or itself; ``MissingResource`` if there is none."""
+        if isinstance(target, Dependency):
+            return target
+        return self.named(target) if isinstance(target, str) else self.dependency(target)
+
     def dependency(self, number: int) -> Dependency:
         """Return the function of that id; ``MissingResource`` if there is none."""
         try:

@@ -49,24 +49,20 @@ class _Broken(Exception):
 class EventStream:
     """Reads the stream on a daemon thread that runs only while calls are under way. Thread-safe.
 
-    ``lossy`` says that the server may count calls as open that are lost: then the stream is closed from here.
+    Where the server counts calls as open that are lost, it does not close the stream: then it stays until ``close``.
     """
 
-    def __init__(
-        self, access: GradioAccess, config: GradioConfig, session_hash: str, *, idle_timeout_s: float, lossy: bool
-    ) -> None:
+    def __init__(self, access: GradioAccess, config: GradioConfig, session_hash: str, *, idle_timeout_s: float) -> None:
         self.changed = threading.Condition()
         self._access = access
         self._path = config.path(f"/queue/data?session_hash={quote(session_hash, safe='')}")
         self._session_hash = session_hash
         self._idle_timeout_s = idle_timeout_s
-        self._lossy = lossy
         self._scope = FreeScope(Interrupter())
         self._pending: dict[str, GradioCall] = {}
         self._early: list[tuple[int, Mapping[str, Any]]] = []
         self._open_joins = 0
         self._serial = 0
-        self._dropping = False
         self._not_before = 0.0
         self._thread: threading.Thread | None = None
 
@@ -77,9 +73,11 @@ class EventStream:
 
     @contextmanager
     def joining(self, scope: Scope) -> Iterator[None]:
-        """While the block runs, messages of unknown calls are kept: one may be the call that is being sent."""
-        while self._dropping:
-            wait_changed(self.changed, scope, LOOK_S, lambda: not self._dropping)
+        """While the block runs, messages of unknown calls are kept: one may be the call that is being sent.
+
+        Raises ``BackendError`` (code ``client_closed``) after ``close``.
+        """
+        self._scope.check()
         pause_s = self._not_before - time.monotonic()
         if pause_s > 0:
             scope.sleep(pause_s)
@@ -144,8 +142,6 @@ class EventStream:
 
     def _wanted(self) -> bool:
         with self.changed:
-            self._dropping = False
-            self.changed.notify_all()
             if self._pending:
                 return True
             self._thread = None
@@ -159,28 +155,18 @@ class EventStream:
                 for events in batches(response.available(), EventStreamParser(MAX_EVENT_BYTES)):
                     for event in events:
                         closed = self._take(decode_json(event.data)) or closed
-                    if closed or self._may_drop():
+                    if closed:
                         response.set_patience(TEAR_DOWN_S)
             except NetworkTimeout:
-                if not closed and not self._dropping:
+                if not closed:
                     raise
-        with self.changed:
-            if self._dropping and not closed:
-                self._not_before = time.monotonic() + TEAR_DOWN_S
-            if self._pending and not closed:
-                raise _Broken("it ended before the job did.", gone=False)
+        if not closed:
+            raise _Broken("it ended before the job did.", gone=False)
 
     def _request(self) -> Response:
         times = self._access.http.timeouts
         patience = Timeouts(times.connect_s, times.first_byte_s, self._idle_timeout_s)
         return self._access.request("GET", self._path, scope=self._scope, headers=_HEADERS, timeouts=patience)
-
-    def _may_drop(self) -> bool:
-        """Whether nothing more is wanted of a stream that the server may never close; no call is made until it is."""
-        with self.changed:
-            if self._lossy and not self._pending and not self._open_joins:
-                self._dropping = True
-            return self._dropping
 
     def _take(self, message: Any) -> bool:
         """Take one message; whether it is the one that ends the stream."""
@@ -209,7 +195,6 @@ class EventStream:
     def _lose(self, reason: str, cause: BaseException | None, *, gone: bool) -> None:
         """End all calls: what they tell goes lost."""
         with self.changed:
-            self._lossy = self._lossy or bool(self._pending)
             self._not_before = time.monotonic() + TEAR_DOWN_S
             calls = list(self._pending.values())
             self._pending.clear()

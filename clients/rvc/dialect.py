@@ -1,0 +1,81 @@
+"""What the client needs of each kind of RVC server."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ..context import CancelContext, JobContext
+from ..jobs import BackendCancel
+from ..transport.session import HTTPSession, Scope
+from .failures import unsupported
+from .request import SpeakRequest, TrainRequest, VoiceSettings
+from .samples import Samples
+
+CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
+    "convert",
+    "list",
+    "train",
+    "speak",
+    "upload_model",
+    "speech_server",
+)
+
+
+@dataclass(frozen=True)
+class Take:
+    """One conversion: ``recording`` is a 16-bit mono WAV of ``seconds``, the server's sound is to go to ``raw``."""
+
+    recording: Path
+    seconds: float
+    raw: Path
+    settings: VoiceSettings
+    accept_terms: bool
+
+
+class Dialect(abc.ABC):
+    """One kind of server, for the client of one address. Methods block; all but ``voices`` are for worker threads.
+
+    ``f0_methods`` are the ways to find the pitch that it knows. Whoever calls ``convert`` or ``speak`` has the
+    server's turn.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    f0_methods: ClassVar[tuple[str, ...]]
+
+    def __init__(self, http: HTTPSession, version: str, capabilities: frozenset[str]) -> None:
+        self.http = http
+        self.version = version
+        self.capabilities = capabilities
+
+    @abc.abstractmethod
+    def voices(self, scope: Scope, patience_s: float | None = None) -> list[str]:
+        """Return the names of the server's voices, as requests name them."""
+
+    @abc.abstractmethod
+    def convert(self, job: JobContext, take: Take) -> str:
+        """Convert a recording and return the server's own name for the result; marks the job as sent before it is."""
+
+    def speak(self, job: JobContext, request: SpeakRequest, raw: Path) -> tuple[str, str]:
+        """Speak the line by the server's own means, the voice included; returns the name of the result and of the
+        voice that spoke.
+        """
+        raise unsupported("speak", self.label, "Leave the speaker open, or name another one.")
+
+    def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
+        """Train a voice to its end; what it returns goes into the result's metadata."""
+        raise unsupported(
+            "train voices", self.label, "Start RVC-WebUI (webui.py) or Applio to train, and use its address."
+        )
+
+    def rejoin_training(self, job: JobContext, request: TrainRequest) -> Mapping[str, object] | None:
+        """Follow a training that was begun before; None if it can't be found again on this kind of server."""
+        return None
+
+    def cancel(self, job: CancelContext) -> BackendCancel:
+        """Wait until the server has done what it can't be told to stop, as long as there is time for it."""
+        return BackendCancel.UNSUPPORTED

@@ -1,0 +1,115 @@
+"""Small questions to an RVC server, and sounds from it; most statuses are answers here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..storage import storage_errors_in
+from ..transport.http import Response, Timeouts
+from ..transport.session import HTTPSession, Scope
+from .failures import odd_answer
+
+MAX_SOUND_BYTES = 1 << 30
+_TOLD = frozenset(range(400, 600)) - {401, 403, 429, 503}
+"""Error statuses that are answers here; those left out are about the way to the server, and raise their errors."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A small answer; ``value`` is its JSON, None if it is none."""
+
+    status: int
+    value: Any
+
+    def member(self, name: str) -> Any:
+        """Return a member of the JSON object, None if there is none."""
+        return self.value.get(name) if isinstance(self.value, Mapping) else None
+
+
+class Exchange:
+    """Requests on behalf of one scope. ``patience_s`` bounds the silence before an answer: a server that converts is
+    mute for as long as that takes.
+    """
+
+    def __init__(self, http: HTTPSession, scope: Scope, patience_s: float | None = None) -> None:
+        self.http = http
+        self.scope = scope
+        times = http.timeouts
+        first_byte_s = times.first_byte_s if patience_s is None else min(patience_s, times.first_byte_s)
+        self._timeouts = Timeouts(times.connect_s, first_byte_s, times.read_s)
+
+    def get(self, path: str) -> Reply:
+        """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
+        return self._reply("GET", path, None, {}, repeatable=True)
+
+    def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
+        """POST JSON."""
+        body = json.dumps(payload, allow_nan=False).encode()
+        return self._reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
+
+    def send(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str]) -> Reply:
+        """POST a form, once."""
+        return self._reply("POST", path, body, headers, repeatable=False)
+
+    def save(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str], target: Path) -> Reply | None:
+        """POST once and write the sound that comes back to ``target``; None if one came, else the answer."""
+        with self._request("POST", path, body, headers, repeatable=False) as response:
+            if response.status >= 400 or not response.content_type.startswith("audio/"):
+                return self._read(response)
+            save_body(response, target)
+            return None
+
+    def _reply(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool,
+    ) -> Reply:
+        with self._request(method, path, body, headers, repeatable=repeatable) as response:
+            return self._read(response)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool,
+    ) -> Response:
+        return self.http.request(
+            method,
+            path,
+            scope=self.scope,
+            body=body,
+            headers=headers,
+            expect=_TOLD,
+            repeatable=repeatable,
+            timeouts=self._timeouts,
+        )
+
+    def _read(self, response: Response) -> Reply:
+        if response.status >= 400 and "json" not in response.content_type:
+            return Reply(response.status, None)
+        return Reply(response.status, self.http.json_of(response))
+
+
+def save_body(response: Response, target: Path) -> None:
+    """Write an answer's body to a file, bounded; ``StorageError`` where the disk refuses it."""
+    with storage_errors_in(target.parent), target.open("wb") as file:
+        for chunk in response.chunks_within(MAX_SOUND_BYTES):
+            file.write(chunk)
+
+
+def texts_of(value: Any, path: str) -> list[str]:
+    """Return a list of texts, checked."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise odd_answer(path, "a list of texts was expected")
+    return value

@@ -1,0 +1,201 @@
+"""One job from its request to its result: the sound in, the server's turn, the sound out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..audio import AudioCodec, Conversion, published_sound
+from ..context import JobContext
+from ..errors import BackendError, GenerationError
+from ..jobs import Artifact, Result
+from ..storage import prepare_folder, storage_errors_in
+from .dialect import SPEECH_SERVER, Dialect, Take
+from .failures import BACKEND
+from .programs import ESpeak, Piper
+from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
+from .samples import prepared, to_mono
+from .speaker import Line, Speaker, Spoken, choose_speaker
+from .speech_server import RVCServerSpeech
+from .turns import Turns
+
+APPLIO = "applio"
+_STEM_CHARS = 40
+_LENGTH_SLACK_S = 0.5
+_LENGTH_SLACK = 0.1
+
+
+class Work:
+    """One job on the worker's thread."""
+
+    def __init__(
+        self, job: JobContext, dialect: Dialect, codec: AudioCodec, turns: Turns, speakers: Sequence[Speaker]
+    ) -> None:
+        self._job = job
+        self._dialect = dialect
+        self._codec = codec
+        self._turns = turns
+        self._speakers = speakers
+
+    def run(self) -> Result:
+        """Do what the request asks."""
+        request = self._job.request
+        if isinstance(request, TrainRequest):
+            return self._train(request)
+        prepare_folder(self._job.output_dir)
+        with work_folder() as folder:
+            if isinstance(request, SpeakRequest):
+                return self._speak(request, folder)
+            assert isinstance(request, ConvertRequest)
+            return self._convert(request, request.settings, Path(request.audio), Path(request.audio).stem, folder, {})
+
+    def _speak(self, request: SpeakRequest, folder: Path) -> Result:
+        stem = "_".join(request.text.split())[:_STEM_CHARS]
+        if request.speaker == APPLIO and request.recording is None:
+            return self._speak_there(request, stem, folder)
+        spoken = self._spoken(request, folder)
+        return self._convert(request, request.settings, spoken.path, stem, folder, {"speaker": spoken.told})
+
+    def _spoken(self, request: SpeakRequest, folder: Path) -> Spoken:
+        if request.recording is not None:
+            path = Path(request.recording)
+            return Spoken(path, {"name": "recording", "file": path.name})
+        line = Line(request.text, request.speaker_voice, request.speed)
+        speaker = choose_speaker(self._all_speakers(), line, request.speaker)
+        self._job.progress(stage="Speaking the line")
+        self._job.message(f"{speaker.name} speaks the line")
+        return speaker.speak(line, folder / "spoken.wav", self._job)
+
+    def _all_speakers(self) -> list[Speaker]:
+        own = [RVCServerSpeech(self._dialect.http)] if SPEECH_SERVER in self._dialect.capabilities else []
+        return [*self._speakers, *own, Piper(), ESpeak()]
+
+    def _speak_there(self, request: SpeakRequest, stem: str, folder: Path) -> Result:
+        raw = folder / "raw"
+        self._job.progress(stage="Waiting for the server")
+        with self._turns.turn(self._job):
+            source, voice = self._dialect.speak(self._job, request, raw)
+        told = {"speaker": {"name": APPLIO, "voice": voice}}
+        return self._result(request, self._published(request, request.voice, raw, stem, source), [], told)
+
+    def _convert(
+        self,
+        request: VoiceRequest,
+        settings: VoiceSettings,
+        source: Path,
+        stem: str,
+        folder: Path,
+        told: Mapping[str, Any],
+    ) -> Result:
+        self._job.message(f"Reading {source.name}")
+        recording = to_mono(self._codec, source, folder / "recording.wav", self._job)
+        take = Take(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
+        self._job.message("Waiting for the server")
+        with self._turns.turn(self._job):
+            self._job.progress(stage="Converting")
+            named = self._dialect.convert(self._job, take)
+        sound = self._published(request, settings.voice, take.raw, stem, named)
+        problems = [*_silence(sound[1]), *_wrong_length(recording.duration_s, sound[1].duration_s)]
+        return self._result(request, sound, problems, {**told, "recording_s": round(recording.duration_s, 3)})
+
+    def _published(
+        self, request: VoiceRequest, voice: str, raw: Path, stem: str, source: str
+    ) -> tuple[Artifact, Conversion]:
+        self._job.message("Saving the sound")
+        return published_sound(
+            self._codec,
+            raw,
+            self._job.output_dir,
+            f"{stem}_{voice}",
+            source=source,
+            rate=request.rate,
+            channels=1,
+            check=self._job.check,
+        )
+
+    def _result(
+        self,
+        request: VoiceRequest,
+        sound: tuple[Artifact, Conversion],
+        problems: Sequence[BackendError],
+        told: Mapping[str, Any],
+    ) -> Result:
+        artifact, conversion = sound
+        self._job.progress(1.0, stage="Done")
+        metadata = {
+            **self._common(request.to_dict()),
+            "rate": conversion.rate,
+            "server_rate": conversion.source.rate,
+            "duration_s": round(conversion.duration_s, 3),
+            "peak_db": round(conversion.peak_db, 2),
+            "codec": self._codec.name,
+            **told,
+        }
+        return Result((artifact,), problems=tuple(problems), metadata=metadata)
+
+    def _train(self, request: TrainRequest) -> Result:
+        with work_folder() as folder:
+            samples = prepared(self._job, self._codec, request.samples, folder)
+            told = self._dialect.train(self._job, request, samples)
+        return self._trained(request, {"samples": samples.told, **told})
+
+    def rejoin(self) -> Result | None:
+        """Follow a training that an earlier process has begun; None if this server can't be asked for it."""
+        request = self._job.request
+        if not isinstance(request, TrainRequest):
+            return None
+        told = self._dialect.rejoin_training(self._job, request)
+        return None if told is None else self._trained(request, told)
+
+    def _trained(self, request: TrainRequest, told: Mapping[str, Any]) -> Result:
+        self._job.progress(1.0, stage="Done")
+        text = f"The voice {request.voice} is trained and listed on the server."
+        return Result(text=text, data={"voice": request.voice}, metadata={**self._common(request.to_dict()), **told})
+
+    def _common(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "backend": BACKEND,
+            "dialect": self._dialect.name,
+            "server_version": self._dialect.version,
+            "voice": fields["voice"],
+            "request": fields,
+            "request_metadata": fields["metadata"],
+        }
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Make a folder for what is only needed on the way; ``StorageError`` if that can't be done."""
+    with storage_errors_in(Path(tempfile.gettempdir())):
+        folder = tempfile.TemporaryDirectory(prefix="movie_director-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
+def _silence(sound: Conversion) -> list[BackendError]:
+    if not sound.silent:
+        return []
+    return [
+        GenerationError(
+            "The converted sound is silent.",
+            code="silent_output",
+            backend=BACKEND,
+            hint="Is there speech in the recording? Another f0 method may also help.",
+        )
+    ]
+
+
+def _wrong_length(sent_s: float, got_s: float) -> list[BackendError]:
+    if abs(got_s - sent_s) <= _LENGTH_SLACK_S + _LENGTH_SLACK * sent_s:
+        return []
+    return [
+        GenerationError(
+            f"The converted sound lasts {got_s:.1f} s, the recording {sent_s:.1f} s.",
+            code="wrong_length",
+            backend=BACKEND,
+            hint="The server may have been changed by another program meanwhile; convert it again.",
+        )
+    ]

@@ -57,6 +57,13 @@ def litellm_recordings_table() -> str:
     return recordings_table("litellm", SCENARIOS)
 
 
+def audioldm_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of the sound servers."""
+    from support.audioldm_scenarios import SCENARIOS
+
+    return recordings_table("audioldm", SCENARIOS)
+
+
 def comfyui_recordings_table() -> str:
     """Return which tests cover which recorded scenario of ComfyUI."""
     from support.comfyui_scenarios import SCENARIOS
@@ -81,6 +88,7 @@ TABLES = {
     "docs/mocks.md": ("faults", faults_table),
     "docs/comfyui-recordings.md": ("scenarios", comfyui_recordings_table),
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
+    "docs/audioldm-recordings.md": ("scenarios", audioldm_recordings_table),
     "docs/rvc-recordings.md": ("scenarios", rvc_recordings_table),
 }
 

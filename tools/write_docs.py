@@ -83,6 +83,17 @@ def rvc_recordings_table() -> str:
     return "\n".join(lines)
 
 
+def wan2gp_recordings_table() -> str:
+    """Return which tests cover which recorded scenario of WanGP."""
+    from support.wan2gp_scenarios import SCENARIOS
+
+    lines = ["| scenario | tests |", "| --- | --- |"]
+    for name, tests in sorted(SCENARIOS.items()):
+        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
+        lines.append(f"| {name} | {shown} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
@@ -90,6 +101,7 @@ TABLES = {
     "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
     "docs/audioldm-recordings.md": ("scenarios", audioldm_recordings_table),
     "docs/rvc-recordings.md": ("scenarios", rvc_recordings_table),
+    "docs/wan2gp-recordings.md": ("scenarios", wan2gp_recordings_table),
 }
 
 

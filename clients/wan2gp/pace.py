@@ -27,5 +27,3 @@ class Pace:
     """Before the first such look: the server must have noticed that the stream is gone."""
     lost_s: float = 4 * 3600.0
     """How long the gallery is looked at for such a job."""
-    late_s: float = 10.0
-    """How long a file may take to show in the gallery after the job's end."""

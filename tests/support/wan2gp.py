@@ -23,7 +23,6 @@ QUICK = Pace(
     gallery_s=0.05,
     gallery_first_s=0.05,
     lost_s=20.0,
-    late_s=1.0,
 )
 MODEL = "t2v_1.3B"
 

@@ -486,7 +486,10 @@ class JobRunner:
         """Let go of a job that can be found again; False if it can't."""
         hooks = entry.hooks
         sent = entry.job._stage != STAGE_QUEUED
-        if not sent or (hooks is not None and not hooks.can_detach()):
+        able = entry.context.detachable
+        if able is None:
+            able = hooks is None or hooks.can_detach()
+        if not sent or not able:
             return False
         error = JobDetached(
             "The job was left running on the server.",

@@ -16,6 +16,7 @@ HTTP_SPOIL = "http-spoil"
 SOCKET = "socket"
 ENGINE = "engine"
 ANSWER = "answer"
+SOUND = "sound"
 GRADIO = "gradio"
 WANGP = "wangp"
 
@@ -122,11 +123,25 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "fenced_json": FaultKind(ANSWER, "a structured answer in a code fence, with chatter around it"),
     "wrong_json": FaultKind(ANSWER, "a structured answer that is JSON, but does not fit the schema"),
     "prose_for_json": FaultKind(ANSWER, "prose instead of a structured answer"),
+    # Sound effects over Cog. `on` is a prompt or a glob of it (`model` for the first three); none: any. `oom` too.
+    "model_loading": FaultKind(SOUND, "the health check says STARTING"),
+    "setup_failed": FaultKind(SOUND, "the health check says SETUP_FAILED: the model could not be loaded"),
+    "unhealthy": FaultKind(SOUND, "the health check says UNHEALTHY"),
+    "busy": FaultKind(SOUND, "409: the server works for somebody else"),
+    "run_error": FaultKind(SOUND, "the run fails without a word"),
+    "cancelled_elsewhere": FaultKind(SOUND, "the run ends as cancelled, though the client did not"),
+    "ignore_cancel": FaultKind(SOUND, "a cancel is answered as usual and has no effect"),
+    "mute_log": FaultKind(SOUND, "the log has no progress"),
+    "no_sound": FaultKind(SOUND, "the run succeeds without an output"),
+    "bad_sound": FaultKind(SOUND, "the output is a web page"),
+    "broken_sound": FaultKind(SOUND, "the output is a WAV without samples"),
+    "flac_sound": FaultKind(SOUND, "the output is FLAC"),
     # RVC. `on` is a voice's name or a glob; none: any.
     "voice_broken": FaultKind(ANSWER, "the voice's file can't be read: loading it fails"),
     "conversion_failed": FaultKind(ANSWER, "the conversion fails in the words that hide every reason"),
     "conversion_oom": FaultKind(ANSWER, "the conversion fails for lack of GPU memory"),
     "silent_conversion": FaultKind(ANSWER, "the converted sound is silence"),
+    "training_failed": FaultKind(ANSWER, "the training of that voice fails; the answer's status is 200 all the same"),
 }
 
 SAMPLERS = ("KSampler", "ProbeSlow")

@@ -26,13 +26,21 @@ class Sound:
 def movie_file(
     frames: Sequence[bytes], width: int, height: int, fps: float, *, sound: Sound | None = None, comment: str = ""
 ) -> bytes:
-    """An MP4 of JPEG ``frames``; ``comment`` is written as its comment tag. The index stands before the data."""
+    """An MP4 of JPEG ``frames``; ``comment`` is written as its comment tag. The index stands before the data.
+
+    Without frames it has its sound only.
+    """
     data = b"" if sound is None else _little_endian(sound.samples)
     kind = _box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2mp41")
     sizes = [len(each) for each in frames]
     begin = len(kind) + 8 + len(_index(sizes, width, height, fps, sound, comment, 0))
     index = _index(sizes, width, height, fps, sound, comment, begin)
     return b"".join((kind, index, struct.pack(">I4s", 8 + sum(sizes) + len(data), b"mdat"), *frames, data))
+
+
+def mp4_with_sound(samples: "array[int]", rate: int) -> bytes:
+    """An MP4 with nothing but sound in it."""
+    return movie_file((), 0, 0, 1.0, sound=Sound(samples, rate))
 
 
 def _little_endian(samples: "array[int]") -> bytes:
@@ -53,16 +61,15 @@ def _index(
     for size in sizes:
         offsets.append(begin)
         begin += size
-    pictures = _table(
-        _visual(width, height),
-        [(len(sizes), MOVIE_SCALE)],
-        struct.pack(">II", 0, len(sizes)) + _numbers(sizes),
-        offsets,
-    )
-    tracks = [_track(1, (width, height), scale, len(sizes) * MOVIE_SCALE, seconds, b"vide", pictures)]
+    tracks = []
+    if sizes:
+        times = [(len(sizes), MOVIE_SCALE)]
+        pictures = _table(_visual(width, height), times, struct.pack(">II", 0, len(sizes)) + _numbers(sizes), offsets)
+        tracks.append(_track(1, (width, height), scale, len(sizes) * MOVIE_SCALE, seconds, b"vide", pictures))
     if sound is not None:
         count = len(sound.samples)
         samples = _table(_audible(sound.rate), [(count, 1)], struct.pack(">II", 2, count), [begin], count)
+        seconds = max(seconds, count / sound.rate)
         tracks.append(_track(2, None, sound.rate, count, count / sound.rate, b"soun", samples))
     length = round(seconds * MOVIE_SCALE)
     header = struct.pack(">IIIIIIH10x", 0, 0, 0, MOVIE_SCALE, length, 1 << 16, 1 << 8)

@@ -9,6 +9,7 @@ from typing import Any
 
 from .responses import Request, Response
 from .rvc_rest import RVCPythonFlavour
+from .rvc_webui import WebUIFlavour
 from .server import MockServer, Route
 from .sound import converted_samples
 
@@ -17,14 +18,17 @@ CONVERSION_S = 0.3
 SECONDS_PER_SECOND = {"harvest": 5.0}
 QUICK_SECONDS_PER_SECOND = 0.1
 
-FLAVOURS = {
+FLAVOURS: dict[str, type[RVCPythonFlavour] | type[WebUIFlavour]] = {
     "rvc-python": RVCPythonFlavour,
     "rvc-python-git": RVCPythonFlavour,
+    "rvc-webui": WebUIFlavour,
+    "rvc-webui-2.2": WebUIFlavour,
 }
 
 
 class MockRVC(MockServer):
-    """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5) or ``rvc-python-git`` (before it).
+    """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5), ``rvc-python-git`` (before it), ``rvc-webui`` (main, on
+    Gradio 3.14) or ``rvc-webui-2.2`` (on 3.34).
 
     ``voices`` maps their names to their rates in Hz. ``speaks`` adds ``POST /v1/audio/speech``, which no real one but
     AllTalk has, so that demo mode speaks with nothing installed. Conversions are audible: as loud at each moment as
@@ -68,13 +72,18 @@ class MockRVC(MockServer):
 
     def converted(self, sound: bytes, voice: str, *, pitch: float, method: str) -> "tuple[array[int], int]":
         """The sound in that voice and the voice's rate; takes its time. ``ValueError`` for what is no WAV."""
-        samples, rate = read_wave(sound)
-        wanted = self.voices[voice]
-        seconds = len(samples) / rate
-        self.pace.wait(CONVERSION_S + seconds * SECONDS_PER_SECOND.get(method, QUICK_SECONDS_PER_SECOND))
-        if self.faults.take("silent_conversion", voice) is not None or self.stopping.is_set():
-            return array("h", bytes(2 * round(seconds * wanted))), wanted
-        return converted_samples(stretched(samples, rate, wanted), voice, rate=wanted, pitch=pitch), wanted
+        rate = self.voices[voice]
+        return converted(self, sound, voice, rate, pitch=pitch, method=method), rate
+
+
+def converted(server: MockServer, sound: bytes, voice: str, wanted: int, *, pitch: float, method: str) -> "array[int]":
+    """A recording in a voice of a server, at the rate ``wanted``; takes its time."""
+    samples, rate = read_wave(sound)
+    seconds = len(samples) / rate
+    server.pace.wait(CONVERSION_S + seconds * SECONDS_PER_SECOND.get(method, QUICK_SECONDS_PER_SECOND))
+    if server.faults.take("silent_conversion", voice) is not None or server.stopping.is_set():
+        return array("h", bytes(2 * round(seconds * wanted)))
+    return converted_samples(stretched(samples, rate, wanted), voice, rate=wanted, pitch=pitch)
 
 
 def read_wave(sound: bytes) -> tuple[list[float], int]:

@@ -70,11 +70,6 @@ def workflow(steps: int) -> WorkflowRequest:
     )
 
 
-def clip(steps: int) -> VideoRequest:
-    settings = {"num_inference_steps": steps, "resolution": "128x80", "video_length": 5}
-    return VideoRequest(prompt="a cat", model="t2v", settings=settings)
-
-
 @cache
 def recorded_line(seconds: int) -> Path:
     """Return a WAV of speech-like sound, made once."""
@@ -82,6 +77,11 @@ def recorded_line(seconds: int) -> Path:
     rate = 16_000
     path.write_bytes(wave_bytes(effect_samples("horn", seconds, rate=rate), rate))
     return path
+
+
+def clip(steps: int) -> VideoRequest:
+    settings = {"num_inference_steps": steps, "resolution": "128x80", "video_length": 5}
+    return VideoRequest(prompt="a cat", model="t2v", settings=settings)
 
 
 DRIVERS = (
@@ -105,8 +105,9 @@ DRIVERS = (
     Driver(
         "audioldm",
         lambda: SoundRequest(prompt="rain", duration_s=2.0),
-        lambda: SoundRequest(prompt="rain", duration_s=2.0),
+        lambda: SoundRequest(prompt="endless rain", duration_s=2.0),
         SoundRequest(prompt="rain", duration_s=-1.0),
+        finished=True,
     ),
 )
 FINISHED = tuple(driver for driver in DRIVERS if driver.finished)

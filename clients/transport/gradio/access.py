@@ -80,7 +80,7 @@ class GradioAccess:
         cookie = self._cookie()
         response = send(cookie)
         if response.status == _UNAUTHORIZED and self._sign_in is not None:
-            response.close()
+            self.words_of(response)
             self._renew(cookie, self._sign_in, scope)
             response = send(self._cookie())
         if response.status == _UNAUTHORIZED:

@@ -1,7 +1,7 @@
 """Calling a function in one request whose answer ends it: ``POST /run/...``, in every generation of Gradio.
 
-Facts: with ``fn_index`` in the body the name in the path does not matter, and only then does Gradio 3.34 keep a
-generator between its yields. Errors are a status 500 with ``{"error": text or null}``.
+Facts: the function is told by ``fn_index`` in the body; only so does Gradio 3.34 keep a generator between its yields.
+Errors are a status 500 with ``{"error": text or null}``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from ...errors import ProtocolError
 from ..http import Response
@@ -60,9 +61,11 @@ def post(
     scope: Scope,
 ) -> Answer:
     """Send a call whose body is written already."""
+    # by its name Gradio 3.34 would begin a generator anew each time
+    name = "predict" if config.generation == 3 or not dependency.api_name else dependency.api_name
     with access.request(
         "POST",
-        config.path("/run/predict"),
+        config.path(f"/run/{quote(name, safe='')}"),
         scope=scope,
         body=body,
         headers={**_JSON, **headers},

@@ -50,9 +50,12 @@ class EventStream:
     """Reads the stream on a daemon thread that runs only while calls are under way. Thread-safe.
 
     Where the server counts calls as open that are lost, it does not close the stream: then it stays until ``close``.
+    ``resumed`` says that the session may have had a stream just now.
     """
 
-    def __init__(self, access: GradioAccess, config: GradioConfig, session_hash: str, *, idle_timeout_s: float) -> None:
+    def __init__(
+        self, access: GradioAccess, config: GradioConfig, session_hash: str, *, idle_timeout_s: float, resumed: bool
+    ) -> None:
         self.changed = threading.Condition()
         self._access = access
         self._path = config.path(f"/queue/data?session_hash={quote(session_hash, safe='')}")
@@ -63,7 +66,7 @@ class EventStream:
         self._early: list[tuple[int, Mapping[str, Any]]] = []
         self._open_joins = 0
         self._serial = 0
-        self._not_before = 0.0
+        self._not_before = time.monotonic() + TEAR_DOWN_S if resumed else 0.0
         self._thread: threading.Thread | None = None
 
     @property

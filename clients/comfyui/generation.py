@@ -36,13 +36,16 @@ from .uploads import Uploads
 
 
 class Generator:
-    """Runs the jobs of one client; thread-safe."""
+    """Runs the jobs of one client; thread-safe. ``extra_data`` goes with each prompt."""
 
-    def __init__(self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace) -> None:
+    def __init__(
+        self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace, extra_data: Mapping[str, str]
+    ) -> None:
         self.api = ComfyAPI(http)
         self.connection = Connection(open_socket, pace)
         self._http = http
         self._pace = pace
+        self._extra_data = extra_data
         self._truth = Truth(self.api)
         self._uploads = Uploads(self.api)
         self._definitions = Definitions(self.api)
@@ -185,7 +188,9 @@ class Generator:
         job.sending(prompt_id=job.job_id, client_id=client_id, seed=plan.seed)
         with self.connection.posting():
             try:
-                accepted = Submission(self.api, self._truth, self._pace, job).send(plan.prompt, client_id)
+                accepted = Submission(self.api, self._truth, self._pace, job, self._extra_data).send(
+                    plan.prompt, client_id
+                )
             except (ValidationError, MissingResource):
                 self._uploads.forget(_uploaded_values(plan))
                 raise

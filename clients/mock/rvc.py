@@ -9,6 +9,7 @@ from typing import Any
 
 from .responses import Request, Response
 from .rvc_rest import RVCPythonFlavour
+from .rvc_webui import WebUIFlavour
 from .server import MockServer, Route
 from .sound import converted_samples
 
@@ -17,14 +18,17 @@ CONVERSION_S = 0.3
 SECONDS_PER_SECOND = {"harvest": 5.0}
 QUICK_SECONDS_PER_SECOND = 0.1
 
-FLAVOURS = {
+FLAVOURS: dict[str, type[RVCPythonFlavour] | type[WebUIFlavour]] = {
     "rvc-python": RVCPythonFlavour,
     "rvc-python-git": RVCPythonFlavour,
+    "rvc-webui": WebUIFlavour,
+    "rvc-webui-2.2": WebUIFlavour,
 }
 
 
 class MockRVC(MockServer):
-    """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5) or ``rvc-python-git`` (before it).
+    """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5), ``rvc-python-git`` (before it), ``rvc-webui`` (main, on
+    Gradio 3.14) or ``rvc-webui-2.2`` (on 3.34).
 
     ``voices`` maps their names to their rates in Hz. ``speaks`` adds ``POST /v1/audio/speech``, which no real one but
     AllTalk has, so that demo mode speaks with nothing installed. Conversions are audible: as loud at each moment as

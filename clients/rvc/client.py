@@ -13,6 +13,7 @@ from ..errors import JobLost, NetworkTimeout
 from ..jobs import BackendCancel, Result
 from ..options import ClientOptions
 from ..requests import Request
+from ..transport.gradio.signin import sign_in_of
 from .request import ConvertRequest, SpeakRequest, TrainRequest
 from .speaker import Speaker
 
@@ -53,13 +54,17 @@ class RVCClient(AudioClient):
         While it converts for this process it is mute: then what it said before is told again, with ``busy`` in the
         details.
         """
+        from .detection import detect  # here, because urllib3 costs 90 ms
+        from .exchange import with_patience
+
         started = time.monotonic()
         turns = self._turns
-        scope = self.http.free_scope()
+        http = with_patience(self.http, PROBE_PATIENCE_S)
+        scope = http.free_scope()
         try:
-            dialect = self._dialect(scope, PROBE_PATIENCE_S, fresh=True)
+            dialect = detect(http, scope, sign_in_of(self._api_key))
             latency_s = time.monotonic() - started
-            voices = dialect.voices(scope, PROBE_PATIENCE_S)
+            voices = dialect.voices(scope)
         except NetworkTimeout as error:
             if error.code == "connect":
                 raise
@@ -91,17 +96,27 @@ class RVCClient(AudioClient):
         """Stop a training; for a conversion, which nothing stops, wait until the server is free."""
         return self._dialect(job).cancel(job)
 
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers of every request; a key of the form NAME:PASSWORD signs in at Gradio's page instead."""
+        headers = super().auth_headers()
+        if sign_in_of(self._api_key) is not None and "Authorization" not in self._headers:
+            headers.pop("Authorization", None)
+        return headers
+
     def _work(self, job: JobContext) -> Work:
-        from .work import Work  # here, because urllib3 costs 90 ms
+        from .work import Work
 
-        return Work(job, self._dialect(job), self.codec, self._turns, self._speakers)
+        dialect = self._dialect(job)
+        if isinstance(job.request, TrainRequest):
+            job.detachable = dialect.rejoins_training and self.server_outlives_us
+        return Work(job, dialect, self.codec, self._turns, self._speakers)
 
-    def _dialect(self, scope: Scope, patience_s: float | None = None, *, fresh: bool = False) -> Dialect:
+    def _dialect(self, scope: Scope) -> Dialect:
         from .detection import detect
 
         known = self._found
-        if fresh or known is None or time.monotonic() - known[1] > FRESH_S:
-            known = self._found = (detect(self.http, scope, patience_s), time.monotonic())
+        if known is None or time.monotonic() - known[1] > FRESH_S:
+            known = self._found = (detect(self.http, scope, sign_in_of(self._api_key)), time.monotonic())
         return known[0]
 
     @property

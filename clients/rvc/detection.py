@@ -4,42 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import BackendError, ProtocolError
+from ..errors import ProtocolError
+from ..transport.gradio.access import GradioAccess
+from ..transport.gradio.config import read_config
+from ..transport.gradio.signin import SignIn
 from ..transport.session import HTTPSession, Scope
 from .dialect import Dialect
 from .exchange import Exchange
 from .failures import not_rvc
 from .rest import RVCPython
+from .webui import webui_of
+
+_OTHERS = ("not_gradio", "not_blocks")
 
 
-def detect(http: HTTPSession, scope: Scope, patience_s: float | None = None) -> Dialect:
+def detect(http: HTTPSession, scope: Scope, sign_in: SignIn | None = None) -> Dialect:
     """Return the dialect of the server; ``ProtocolError`` (code ``not_rvc`` or ``web_page``) if it is none of ours."""
-    exchange = Exchange(http, scope, patience_s)
-    page: ProtocolError | None = None
+    access = GradioAccess(http, sign_in)
     try:
-        config = exchange.get("/config")
-        if config.status == 200 and isinstance(config.member("dependencies"), list):
-            raise not_rvc(str(http.url))
+        config = read_config(access, scope=scope)
     except ProtocolError as error:
-        if error.code != "web_page":
+        if error.code not in _OTHERS:
             raise
-        page = error
+    else:
+        dialect = webui_of(access, config)
+        if dialect is None:
+            raise not_rvc(str(http.url))
+        return dialect
+    exchange = Exchange(http, scope)
     paths = _paths(exchange)
-    if {"/convert", "/models/{model_name}"} <= paths or ({"/models"} <= paths and _has_params(exchange)):
+    if {"/convert", "/models/{model_name}"} <= paths:
         return RVCPython(http, paths)
-    raise page or not_rvc(str(http.url))
+    raise not_rvc(str(http.url))
 
 
 def _paths(exchange: Exchange) -> frozenset[str]:
     paths = exchange.get("/openapi.json").member("paths")
     return frozenset(str(each) for each in paths) if isinstance(paths, Mapping) else frozenset()
-
-
-def _has_params(exchange: Exchange) -> bool:
-    return isinstance(exchange.get("/params").member("f0method"), str)
-
-
-def busy_error(error: BackendError) -> BackendError:
-    """Say of a server that does not begin to answer that it may be at work: during a conversion it is mute."""
-    error.hint = "It may be busy: RVC servers answer nothing while they convert. Ask again later."
-    return error

@@ -40,12 +40,13 @@ class Dialect(abc.ABC):
     """One kind of server, for the client of one address. Methods block; all but ``voices`` are for worker threads.
 
     ``f0_methods`` are the ways to find the pitch that it knows. Whoever calls ``convert`` or ``speak`` has the
-    server's turn.
+    server's turn. ``rejoins_training`` says whether a training can be found again.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     f0_methods: ClassVar[tuple[str, ...]]
+    rejoins_training: ClassVar[bool] = False
 
     def __init__(self, http: HTTPSession, version: str, capabilities: frozenset[str]) -> None:
         self.http = http
@@ -53,7 +54,7 @@ class Dialect(abc.ABC):
         self.capabilities = capabilities
 
     @abc.abstractmethod
-    def voices(self, scope: Scope, patience_s: float | None = None) -> list[str]:
+    def voices(self, scope: Scope) -> list[str]:
         """Return the names of the server's voices, as requests name them."""
 
     @abc.abstractmethod

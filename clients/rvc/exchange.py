@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,17 +31,19 @@ class Reply:
         return self.value.get(name) if isinstance(self.value, Mapping) else None
 
 
-class Exchange:
-    """Requests on behalf of one scope. ``patience_s`` bounds the silence before an answer: a server that converts is
-    mute for as long as that takes.
-    """
+def with_patience(http: HTTPSession, seconds: float) -> HTTPSession:
+    """Return the same session with another limit for the silence before an answer."""
+    other = copy.copy(http)
+    other.timeouts = Timeouts(http.timeouts.connect_s, seconds, http.timeouts.read_s)
+    return other
 
-    def __init__(self, http: HTTPSession, scope: Scope, patience_s: float | None = None) -> None:
+
+class Exchange:
+    """Requests on behalf of one scope."""
+
+    def __init__(self, http: HTTPSession, scope: Scope) -> None:
         self.http = http
         self.scope = scope
-        times = http.timeouts
-        first_byte_s = times.first_byte_s if patience_s is None else min(patience_s, times.first_byte_s)
-        self._timeouts = Timeouts(times.connect_s, first_byte_s, times.read_s)
 
     def get(self, path: str) -> Reply:
         """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
@@ -92,7 +95,6 @@ class Exchange:
             headers=headers,
             expect=_TOLD,
             repeatable=repeatable,
-            timeouts=self._timeouts,
         )
 
     def _read(self, response: Response) -> Reply:

@@ -18,7 +18,7 @@ from ..jobs import BackendCancel
 from ..transport.multipart import MultipartUpload, unreadable
 from ..transport.session import HTTPSession, Scope
 from .dialect import CONVERT, LIST, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
-from .exchange import Exchange, Reply, texts_of
+from .exchange import Exchange, Reply, texts_of, with_patience
 from .failures import check_f0_method, generation_error, missing_voice, odd_answer
 from .request import VoiceSettings
 
@@ -39,9 +39,9 @@ class RVCPython(Dialect):
         capabilities |= {SPEECH_SERVER} if "/v1/audio/speech" in paths else set()
         super().__init__(http, "0.1.5" if self._takes_files else "before 0.1.5", frozenset(capabilities))
 
-    def voices(self, scope: Scope, patience_s: float | None = None) -> list[str]:
+    def voices(self, scope: Scope) -> list[str]:
         """Return the server's list, with the phantoms that failed loads have added."""
-        reply = Exchange(self.http, scope, patience_s).get("/models")
+        reply = Exchange(self.http, scope).get("/models")
         if reply.status >= 400:
             raise _failure(reply, "listing its voices", "list_failed")
         return sorted(texts_of(reply.member("models"), "/models"))
@@ -64,7 +64,7 @@ class RVCPython(Dialect):
         pause_s = 0.0
         while job.wait(pause_s):
             try:
-                Exchange(self.http, job, max(0.1, job.remaining_s())).get("/params")
+                Exchange(with_patience(self.http, max(0.1, job.remaining_s())), job).get("/params")
                 break
             except BackendError:
                 pause_s = 0.2

@@ -15,7 +15,7 @@ import wave
 import zipfile
 
 import pytest
-from support.replay import RECORDINGS, ReplayServer, shape
+from support.replay import RECORDINGS, ReplayServer, response_of, shape
 from support.replay import exchanges as read_exchanges
 from support.rvc_scenarios import SCENARIOS
 from support.voices import GUARD_S, voices, write_tone
@@ -168,3 +168,245 @@ def test_a_recorded_refusal_is_typed(tmp_path):
         error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
     assert isinstance(error, errors.GenerationError)
     assert recorded[0].body["detail"] in error.message
+
+
+# --- RVC-WebUI
+
+MAIN, OF_2023 = "rvc-webui-main-gradio-3.14", "rvc-webui-2.2.231006-gradio-3.34"
+DIALECTS = {MAIN: "rvc-webui", OF_2023: "rvc-webui-2.2"}
+webuis = pytest.mark.parametrize("server", [MAIN, OF_2023])
+
+
+def webui(server, **given):
+    return MockRVC(dialect=DIALECTS[server], voices={"heroine": 40_000}, speed=1000.0, **given)
+
+
+def config_in(server):
+    (found,) = [each.body for each in read(server, "probe") if each.path == "/config"]
+    return found
+
+
+@webuis
+def test_the_mock_webui_has_the_recorded_functions_and_small_answers(server):
+    recorded = config_in(server)
+    with webui(server) as mock:
+        config = json.loads(call(mock.url, "GET", "/config")[2])
+        ours = {name: value for name, value in config.items() if name not in ("components", "dependencies")}
+        theirs = {name: value for name, value in recorded.items() if name not in ("components", "dependencies")}
+        assert list(ours.items()) == list(theirs.items())
+        for function, known in zip(config["dependencies"], recorded["dependencies"], strict=True):
+            assert function["api_name"] == known["api_name"]
+            wanted = len(known["inputs"]) if "inputs" in known else known["n_inputs"]
+            assert len(function["inputs"]) == wanted, known["api_name"]
+            assert function.get("types") == known["types"]
+            assert function["queue"] == known["queue"]
+            if "outputs" in known:
+                assert len(function["outputs"]) == len(known["outputs"]), known["api_name"]
+        for each in read(server, "probe"):
+            if each.path in ("/", "/config", "/docs", "/openapi.json", "/info") or not each.status:
+                continue
+            status, _, body = call(mock.url, each.method, each.path)
+            assert status == each.status, each.path
+            assert json.loads(body) == each.body, each.path
+
+
+@webuis
+def test_the_recorded_webui_is_recognised(server):
+    with ReplayServer([each for each in read(server, "probe") if each.path == "/config"]) as replay:
+        replay.route("POST", "/run/{name}", lambda _: response_of(read(server, "models_and_load")[0]))
+        with RVCClient(replay.url) as client:
+            info = client.probe()
+    assert (info.dialect, info.models) == (DIALECTS[server], ("heroine",))
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {name: each for name, each in value.items() if "duration" not in name}
+    return value
+
+
+@webuis
+@pytest.mark.parametrize("scenario", ["models_and_load", "infer_convert", "upload_then_convert"])
+def test_the_mock_webui_answers_as_recorded(server, scenario, tmp_path):
+    if not (FOLDER / server / f"{scenario}.jsonl").exists():
+        assert (server, scenario) == (MAIN, "upload_then_convert")
+        return
+    line = write_tone(tmp_path / "line.wav", 0.2).read_bytes()
+    with webui(server) as mock:
+        mock.flavour._files["/srv/dataset/a.wav"] = line
+        renamed: dict[str, str] = {}
+        for each in read(server, scenario):
+            body, media_type, path = each.sent, "application/json", each.path
+            if path == "/upload":
+                body, media_type = (
+                    form("files", "line.wav", line, "audio/wav"),
+                    f"multipart/form-data; boundary={BOUNDARY}",
+                )
+            elif body is None and each.method == "POST":
+                body = b"nope"
+            elif isinstance(body, dict):
+                body = json.loads(with_our_paths(json.dumps(body), renamed))
+                body["data"] = [with_sound(value, line) for value in body["data"]]
+            status, _, answer = call(mock.url, each.method, with_our_paths(path, renamed), body, media_type)
+            assert status == each.status, each
+            if each.body is None:
+                assert answer[:4] == b"RIFF" or each.status >= 400
+                continue
+            value = json.loads(answer)
+            assert shape(value) == shape(each.body), (path, value)
+            if "data" not in each.body or each.path == "/run/infer_refresh":
+                assert without_times(value) == without_times(each.body) or each.path == "/upload"
+            if path_in(value):
+                renamed[path_in(each.body)] = path_in(value)
+
+
+def with_sound(value, line):
+    if isinstance(value, dict) and str(value.get("data", "")).startswith("data:audio/wav;base64,UklGR"):
+        return {**value, "data": "data:audio/wav;base64," + base64.b64encode(line).decode()}
+    return value
+
+
+def with_our_paths(text, renamed):
+    for theirs, ours in renamed.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def path_in(value):
+    """Return the path of the file that an answer names, empty for none."""
+    if isinstance(value, list) and isinstance(value[0], str):
+        return value[0]
+    last = value["data"][-1] if isinstance(value, dict) and isinstance(value.get("data"), list) else None
+    return last["name"] if isinstance(last, dict) and "name" in last else ""
+
+
+def told(value):
+    """Return what a text of a training is about: title, status and stage, and the form of what stands beside it."""
+    text, *rest = value["data"]
+    if text is None:
+        return ("end", len(rest))
+    lines = text.splitlines()
+    stage = [line for line in lines if line.startswith(("Current stage", "✓", "Traceback", "Step", "step"))]
+    return (*lines[:2][: 2 if text.startswith("【") else 1], *stage, json.dumps(rest).replace("mi-test", "NAME"))
+
+
+def collapsed(rows):
+    return [each for each, _ in itertools.groupby(rows)]
+
+
+def drive(mock, body, path="/run/predict"):
+    answers = []
+    while True:
+        status, _, answer = call(mock.url, "POST", path, body)
+        assert status == 200
+        answers.append(json.loads(answer))
+        assert [*answers[-1]] == ["data", "is_generating", "duration", "average_duration"]
+        if not answers[-1]["is_generating"]:
+            return answers
+
+
+@pytest.mark.parametrize(
+    ("server", "scenario"),
+    [(MAIN, "train_all_http_iterate"), (MAIN, "train_steps"), (OF_2023, "train_all_http_fn_index")],
+)
+def test_the_mock_s_trainings_tell_what_was_recorded(server, scenario):
+    recorded = [each for each in read(server, scenario) if each.path != "/run/infer_refresh"]
+    sessions = {each.sent["session_hash"]: each for each in recorded}
+    with webui(server) as mock:
+        for session, first in sessions.items():
+            theirs = [each.body for each in recorded if each.sent["session_hash"] == session]
+            ours = drive(mock, first.sent, first.path)
+            if server == OF_2023:  # its texts were shortened in the recording
+                assert [len(each["data"]) for each in collapsed(ours)][:1] == [1]
+                steps = [
+                    [line for line in str(each["data"][0]).splitlines() if line.lower().startswith("step")]
+                    for each in ours
+                ]
+                known = [
+                    [line for line in str(each["data"][0]).splitlines() if line.lower().startswith("step")]
+                    for each in theirs
+                ]
+                assert steps[:4] == known[:4]
+                assert ours[-1]["data"] == theirs[-1]["data"] == [None]
+                continue
+            assert collapsed(map(told, ours)) == collapsed(map(told, theirs))
+
+
+def test_the_mock_s_main_branch_is_busy_and_stopped_as_recorded():
+    recorded = {}
+    for each in read(MAIN, "train_busy_and_stop"):
+        recorded.setdefault((each.sent["session_hash"], each.sent.get("fn_index", each.path)), []).append(each)
+    with webui(MAIN) as mock:
+        mock.voices["mi-test"] = 48_000
+        long = recorded[("long", "/run/train_start_all")][0].sent
+        for _ in range(3):
+            call(mock.url, "POST", "/run/train_start_all", long)
+        wrong, idle = recorded[("stop", 9)][0], recorded[("stop", 21)]
+        second = recorded[("second", "/run/train_preprocess")][0]
+        third = recorded[("third", "/run/train_preprocess")]
+        assert without_times(post(mock, second)) == without_times(second.body)
+        assert without_times(post(mock, wrong)) == without_times(wrong.body)
+        assert without_times(post(mock, idle[0]))["data"][0] == "【One-click training】\nStatus：Stopped"
+        ended = drive(mock, long, "/run/train_start_all")
+        assert "Status：Stopped" in ended[-2]["data"][0]
+        assert shape(ended[-2]) == shape(recorded[("long", "/run/train_start_all")][-2].body)
+        assert without_times(post(mock, idle[1])) == without_times(idle[1].body)
+        ours = drive(mock, third[0].sent, third[0].path)
+        assert collapsed(told(each)[:2] for each in ours) == collapsed(told(each.body)[:2] for each in third)
+
+
+def post(mock, recorded):
+    status, _, answer = call(mock.url, "POST", recorded.path, recorded.sent)
+    assert status == recorded.status
+    return json.loads(answer)
+
+
+def test_by_its_name_a_generator_of_2023_starts_anew_each_time():
+    recorded = [each for each in read(OF_2023, "train_all_http_iterate") if each.path == "/run/train_start_all"]
+    assert {each.body["data"][0] for each in recorded} == {"Step 1: Processing data"}
+    with webui(OF_2023) as mock:
+        for _ in range(3):
+            assert without_times(post(mock, recorded[0])) == without_times(recorded[0].body)
+        for each in read(OF_2023, "train_steps")[:3]:
+            assert shape(post(mock, each)) == shape(each.body)
+
+
+def test_train_start_of_2023_says_the_same_whatever_happened():
+    first, unprepared = read(OF_2023, "train_start_blocking")
+    with webui(OF_2023) as mock:
+        drive(
+            mock,
+            {"fn_index": 15, "data": read(OF_2023, "train_all_http_fn_index")[0].sent["data"], "session_hash": "a"},
+        )
+        assert without_times(post(mock, first)) == without_times(first.body)
+        assert post(mock, unprepared) == unprepared.body == {"error": None}
+
+
+def test_the_queue_of_the_page_is_not_used_but_what_it_leaves_behind_is_known(tmp_path):
+    left = [
+        json.loads(each) for each in (FOLDER / MAIN / "queue_ws_train.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    busy = [each["json"] for each in left if each["channel"] == "http" and each["dir"] == "recv"]
+    for server in (MAIN, OF_2023):
+        for scenario in ("queue_ws_convert", "queue_ws_train"):
+            text = (FOLDER / server / f"{scenario}.jsonl").read_text(encoding="utf-8")
+            assert '"/queue/join"' in text
+    with webui(MAIN) as mock:
+        body = read(MAIN, "train_all_http_iterate")[0].sent
+        for _ in range(2):
+            call(mock.url, "POST", "/run/train_start_all", body)  # and then nobody asks any more
+        second = {"data": ["/srv/dataset", "mi-x", "48k", 2], "session_hash": "afterleave"}
+        status, _, answer = call(mock.url, "POST", "/run/train_preprocess", second)
+        assert status == 200
+        assert without_times(json.loads(answer)) == without_times(busy[0])
+        stopped = json.loads(
+            call(mock.url, "POST", "/run/predict", {"fn_index": 21, "data": [], "session_hash": "st"})[2]
+        )
+        assert without_times(stopped) == without_times(busy[1])
+        again = {**second, "session_hash": "afterleave2"}
+        assert without_times(json.loads(call(mock.url, "POST", "/run/train_preprocess", again)[2])) == without_times(
+            busy[2]
+        )
+        with RVCClient(mock.url) as client:
+            client.probe()
+        assert not [each for each in mock.requests if "queue/join" in each.path]

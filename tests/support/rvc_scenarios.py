@@ -5,6 +5,10 @@ A test is named as ``file::function``. Rows are named by the folder of the serve
 
 RECORDINGS = "tests/integration/test_rvc_recordings.py"
 CONVERT = "tests/integration/test_rvc_convert.py"
+WEBUI = "tests/integration/test_rvc_webui.py"
+LEFT_ALONE = f"{RECORDINGS}::test_the_queue_of_the_page_is_not_used_but_what_it_leaves_behind_is_known"
+TRAININGS = f"{RECORDINGS}::test_the_mock_s_trainings_tell_what_was_recorded"
+BY_NAME = f"{RECORDINGS}::test_by_its_name_a_generator_of_2023_starts_anew_each_time"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "rvc-python-0.1.5/probe": (
@@ -28,5 +32,45 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "rvc-python-0.1.5/disconnect": (
         f"{RECORDINGS}::test_the_mock_is_mute_while_it_converts_as_recorded",
         f"{CONVERT}::test_cancel_ends_the_job_at_once_and_keeps_the_lane_until_the_server_is_free",
+    ),
+    **{
+        f"{server}/{scenario}": tests
+        for server in ("rvc-webui-main-gradio-3.14", "rvc-webui-2.2.231006-gradio-3.34")
+        for scenario, tests in {
+            "probe": (
+                f"{RECORDINGS}::test_the_recorded_webui_is_recognised",
+                f"{RECORDINGS}::test_the_mock_webui_has_the_recorded_functions_and_small_answers",
+            ),
+            "models_and_load": (f"{RECORDINGS}::test_the_mock_webui_answers_as_recorded",),
+            "infer_convert": (
+                f"{RECORDINGS}::test_the_mock_webui_answers_as_recorded",
+                f"{WEBUI}::test_errors_that_hide_in_good_answers_are_found",
+            ),
+            "queue_ws_convert": (LEFT_ALONE,),
+            "queue_ws_train": (
+                LEFT_ALONE,
+                f"{WEBUI}::test_an_abandoned_training_keeps_the_server_busy_until_it_is_seen_out",
+            ),
+        }.items()
+    },
+    "rvc-webui-2.2.231006-gradio-3.34/upload_then_convert": (f"{RECORDINGS}::test_the_mock_webui_answers_as_recorded",),
+    "rvc-webui-main-gradio-3.14/train_all_http_iterate": (
+        TRAININGS,
+        f"{WEBUI}::test_a_voice_is_trained_with_stages_and_epochs_and_can_be_used",
+    ),
+    "rvc-webui-main-gradio-3.14/train_steps": (TRAININGS,),
+    "rvc-webui-main-gradio-3.14/train_busy_and_stop": (
+        f"{RECORDINGS}::test_the_mock_s_main_branch_is_busy_and_stopped_as_recorded",
+        f"{WEBUI}::test_only_one_training_runs_on_a_server",
+        f"{WEBUI}::test_cancel_stops_the_trainer_and_sees_the_generator_out",
+    ),
+    "rvc-webui-2.2.231006-gradio-3.34/train_all_http_fn_index": (
+        TRAININGS,
+        f"{WEBUI}::test_the_older_one_is_trained_too_by_the_steps_that_it_tells",
+    ),
+    "rvc-webui-2.2.231006-gradio-3.34/train_all_http_iterate": (BY_NAME,),
+    "rvc-webui-2.2.231006-gradio-3.34/train_steps": (BY_NAME,),
+    "rvc-webui-2.2.231006-gradio-3.34/train_start_blocking": (
+        f"{RECORDINGS}::test_train_start_of_2023_says_the_same_whatever_happened",
     ),
 }

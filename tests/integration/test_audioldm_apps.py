@@ -108,6 +108,7 @@ def test_a_model_is_chosen_by_name(connect):
 def test_probe(app, connect):
     info = connect(app).probe()
     assert info.version == "3.34.0"
+    assert info.latency_s > 0
     assert info.dialect in ("audioldm", "audioldm2")
     assert {"sound", "seed", "guidance", "candidates"} <= info.capabilities
     assert not {"cancel", "progress"} & info.capabilities

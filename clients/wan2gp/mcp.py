@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BackendError, ProtocolError
+from ..transport.http import Response
 from ..transport.jsontext import decode_json
 from ..transport.session import HTTPSession, Scope
 from ..transport.sse import EventStreamParser, batches
@@ -82,7 +83,12 @@ class MCP:
         result = self._rpc("tools/call", params, scope, repeatable=repeatable)
         text = _text_of(result)
         if result.get("isError"):
-            raise ToolFailure(_EXECUTING.sub("", text), backend=self.http.backend, context={"tool": tool})
+            raise ToolFailure(
+                _EXECUTING.sub("", text),
+                backend=self.http.backend,
+                hint="WanGP's console has the details.",
+                context={"tool": tool},
+            )
         content = result.get("structuredContent")
         if content is None:
             content = decode_json(text) if text else None
@@ -118,22 +124,25 @@ class MCP:
 
     def _posted(self, body: bytes, scope: Scope | None, *, repeatable: bool) -> Mapping[str, Any]:
         with self.http.request(
-            "POST", self._path, scope=scope, body=body, headers=_HEADERS, expect=(400,), repeatable=repeatable
+            "POST", self._path, scope=scope, body=body, headers=_HEADERS, repeatable=repeatable
         ) as response:
             if response.content_type == "text/event-stream":
-                parser = EventStreamParser()
-                for events in batches(response.available(), parser):
-                    for event in events:
-                        answer = decode_json(event.data)
-                        if isinstance(answer, Mapping) and ("result" in answer or "error" in answer):
-                            return answer
-                raise not_wangp(str(self.http.url))
-            if response.status == 400 and response.content_type != "application/json":
-                raise self.http.error_of(response)
-            answer = self.http.json_of(response)
+                answer = _answer_in(response)
+            else:
+                answer = self.http.json_of(response)
         if not isinstance(answer, Mapping):
             raise not_wangp(str(self.http.url))
         return answer
+
+
+def _answer_in(response: Response) -> Any:
+    """Return the answer in an event stream, which a server may send in place of plain JSON; None if it has none."""
+    for events in batches(response.available(), EventStreamParser()):
+        for event in events:
+            answer = decode_json(event.data)
+            if isinstance(answer, Mapping) and not answer.keys().isdisjoint(("result", "error")):
+                return answer
+    return None
 
 
 def _text_of(result: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ from support.wan2gp_mcp import ReplayedMCP, event, finished, snapshot, tool
 from movie_director.clients import JobState, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
+from movie_director.clients.mock.responses import Response
 
 POST = "POST /mcp/"
 FILE = "outputs/blend_x.mp4"
@@ -382,3 +385,201 @@ def test_the_address_may_be_that_of_the_mcp_endpoint(clients):
     server = ReplayedMCP(script=happy())
     clients(server)
     assert made(clients(server.url + "/mcp")).artifacts
+
+
+# Who it is
+
+
+def test_probe_says_which_generation_of_tools_it_has(clients):
+    info = clients(ReplayedMCP()).probe()
+    assert info.dialect == "mcp"
+    assert info.version.startswith("v1")
+    assert {"rejoin", "cancel", "progress", "upload"} <= info.capabilities
+    assert "previews" not in info.capabilities
+    plain = ReplayedMCP()
+    plain.tools = [each for each in plain.tools if "upload" not in each["name"]]
+    assert "upload" not in clients(plain).probe().capabilities
+
+
+class OtherMCP(ReplayedMCP):
+    """An MCP server of another program."""
+
+    def _result(self, method, params):
+        if method == "initialize":
+            return {"result": {"protocolVersion": "1", "serverInfo": {"name": "files"}}}
+        return super()._result(method, params)
+
+
+class ErrorMCP(ReplayedMCP):
+    """A server that does not know the method, as the recorded one does not know others."""
+
+    def _result(self, method, params):
+        return {"error": {"code": -32602, "message": "Invalid request parameters", "data": ""}}
+
+
+class ListMCP(ReplayedMCP):
+    """A server that answers something else."""
+
+    def _rpc(self, request):
+        return Response.json([1])
+
+
+class ResultlessMCP(ReplayedMCP):
+    """A server whose answer has no result."""
+
+    def _result(self, method, params):
+        return {"result": 5}
+
+
+class StreamingMCP(ReplayedMCP):
+    """A server that answers with event streams, which the protocol allows."""
+
+    silent = False
+
+    def _rpc(self, request):
+        answer = super()._rpc(request)
+        notice = b'event: message\ndata: {"jsonrpc": "2.0", "method": "notifications/message"}\n\n'
+        body = b"" if self.silent else b"data: " + answer.body + b"\n\n"
+        return Response(200, notice + body, {"Content-Type": "text/event-stream"})
+
+
+@pytest.mark.parametrize(
+    ("server", "code"),
+    [(OtherMCP, "not_wangp"), (ErrorMCP, "rpc_error"), (ListMCP, "not_wangp"), (ResultlessMCP, "not_wangp")],
+)
+def test_other_servers_are_told_apart(clients, server, code):
+    error = failure(clients(server()), kind=errors.ProtocolError)
+    assert error.code == code
+
+
+def test_answers_may_come_as_event_streams(clients):
+    assert made(clients(StreamingMCP(script=happy()))).artifacts
+    silent = StreamingMCP()
+    silent.silent = True
+    assert failure(clients(silent), kind=errors.ProtocolError).code == "not_wangp"
+
+
+def test_a_server_that_wants_a_key_says_so(clients):
+    server = ReplayedMCP(script=happy(), auth="Bearer key")
+    assert isinstance(failure(clients(server)), errors.AuthenticationError)
+    assert made(clients(server.url, key="key")).artifacts
+
+
+def test_a_redirect_in_a_circle_ends(clients):
+    server = ReplayedMCP()
+    server.inject(Fault("redirect", on=POST, times=9))
+    server.inject(Fault("redirect", on="POST /mcp", times=9))
+    failure(clients(server), kind=errors.ProtocolError)
+
+
+def test_refused_settings_keep_the_servers_words(clients):
+    words = "Unknown setting 'foo'. Nothing was submitted."
+    error = failure(clients(ReplayedMCP(script=happy(wangp_generate=ValueError(words)))), kind=errors.ValidationError)
+    assert words in error.message
+
+
+def test_a_tool_that_fails_in_mid_job_ends_it(clients):
+    server = ReplayedMCP(script=happy(wangp_get_job=ValueError("disk full")))
+    assert "disk full" in failure(clients(server)).message
+
+
+def test_results_without_structured_content_are_read_from_their_text(clients):
+    def as_text(answer):
+        return {"content": [{"type": "text", "text": json.dumps(answer)}, {"type": "image"}]}
+
+    script = {name: as_text(answer) for name, answer in happy().items()}
+    assert made(clients(ReplayedMCP(script=script))).artifacts
+
+
+@pytest.mark.parametrize("answer", [{}, {"gallery_id": 5}, [], "x"])
+def test_an_upload_without_an_id_is_a_protocol_error(clients, tmp_path, answer):
+    class Odd(ReplayedMCP):
+        def _upload(self, request):
+            return Response.json(answer)
+
+    picture = tmp_path / "start.png"
+    picture.write_bytes(b"\x89PNG picture")
+    request = clip("move", "i2v", files={"image_start": picture})
+    failure(clients(Odd(script=happy())), request, errors.ProtocolError)
+
+
+def test_a_download_that_fails_keeps_what_had_come(clients):
+    items = [{"gallery_id": "visual:1", "path": FILE}, {"gallery_id": "visual:2", "path": "outputs/blend_y.mp4"}]
+    server = ReplayedMCP(script=happy(wangp_get_job=snapshot(result=finished(FILE, items=items))))
+    urls = [happy()["wangp_create_gallery_download"], {"download_url": None}]
+    server.script["wangp_create_gallery_download"] = urls
+    error = failure(clients(server), kind=errors.ProtocolError)
+    assert len(error.partial.artifacts) == 1
+
+
+def test_a_file_that_is_never_handed_out_is_not_found(clients):
+    server = ReplayedMCP(script=happy())
+    server.inject(Fault("status:404", on="GET /wangp_api/*", times=9))
+    failure(clients(server), kind=errors.NotFound)
+    assert server.downloads == 0
+
+
+def test_an_answer_that_is_cut_while_handing_in_is_unknown(clients):
+    server = ReplayedMCP(script=happy(wangp_get_default_settings=RuntimeError("no defaults")))
+
+    def generate(_arguments):
+        server.inject(Fault("bad_json", on=POST))
+        return snapshot()
+
+    server.script["wangp_generate"] = [generate]
+    assert failure(clients(server), kind=errors.JobLost).code == "outcome_unknown"
+
+
+def test_a_refusal_on_the_way_is_no_unknown_outcome(clients):
+    server = ReplayedMCP(script=happy())
+
+    def known(_arguments):
+        server.inject(Fault("redirect", on=POST))
+        return {}
+
+    server.script["wangp_get_default_settings"] = [known]
+    assert failure(clients(server), kind=errors.ProtocolError).code == "redirected"
+
+
+def test_a_lost_job_found_in_the_gallery_is_fetched_by_an_old_record(clients):
+    server = ReplayedMCP(script=happy())
+    client = clients(server)
+    job = client.submit(clip())
+    job.result(GUARD_S)
+    server.script["wangp_list_gallery"] = [[{"gallery_id": "visual:1", "path": f"outputs/blend_{job.id}.mp4"}]]
+    record = {**job.record(), "backend_id": None, "stage": "sent"}
+    assert len(clients(server.url).resume(record).result(GUARD_S).artifacts) == 1
+
+
+def test_a_cancel_without_a_job_id_is_said_to_have_failed(clients):
+    server = ReplayedMCP(script=happy())
+    ready, go_on = threading.Event(), threading.Event()
+
+    def generate(_arguments):
+        ready.set()
+        go_on.wait(GUARD_S)
+        return snapshot()
+
+    server.script["wangp_generate"] = [generate]
+    job = clients(server).submit(clip())
+    assert ready.wait(GUARD_S)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    go_on.set()
+    assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_cancel_that_fails_is_said_to_have_failed(clients):
+    server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()], wangp_cancel_job=ValueError("no")))
+    job = clients(server).submit(clip())
+    eventually(job.running)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is BackendCancel.FAILED)
+
+
+def test_a_failure_without_a_reason(clients):
+    result = {"success": False, "errors": "none"}
+    error = failure(
+        clients(ReplayedMCP(script=happy(wangp_get_job=snapshot(result=result)))), kind=errors.GenerationError
+    )
+    assert "without giving a reason" in error.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import urllib.request
 import zipfile
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2
 from movie_director.clients import JobState, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
+from movie_director.clients.mock.gradio_app import GradioError
+from movie_director.clients.mock.responses import Response
 from movie_director.clients.mock.wan2gp import MockWan2GP
 from movie_director.clients.wan2gp.web_search import session_hash_of
 
@@ -349,11 +352,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(clients):
 
 
 def test_a_restarted_server_has_lost_the_job(clients):
-    mock = server(speed=5.0)
-    job = clients(mock).submit(short(steps=20))
-    eventually(lambda: job.status.progress is not None)
-    mock._restart()
-    error = job.exception(GUARD_S)
+    error = clients(server(Fault("restart"), speed=5.0)).submit(short(steps=20)).exception(GUARD_S)
     assert isinstance(error, errors.JobLost), error
     assert error.hint
 
@@ -430,3 +429,104 @@ def test_no_thread_outlives_the_client(clients):
     client.close()
     names = [each.name for each in threading.enumerate() if each.name.startswith("movie-director")]
     assert names == []
+
+
+# Servers that are odd
+
+
+def odd(**methods):
+    """A server some of whose functions are the given ones."""
+    made = type("Odd", (MockWan2GP,), methods)
+    return made(speed=SPEED)
+
+
+def refuse(*_arguments):
+    raise GradioError("no")
+
+
+def test_a_finalizer_that_fails_is_made_up_for_by_the_gallery(clients):
+    mock = odd(do_finalize_generation_with_state=refuse, do_unload_model_if_needed=refuse)
+    assert len(made(clients(mock), short()).artifacts) == 1
+
+
+def test_a_status_that_can_not_be_asked_for_is_done_without(clients):
+    class Busy(MockWan2GP):
+        def _push(self, event):
+            if (event.dependency.api_name or "").startswith("refresh_status"):
+                return Response.json({"detail": "Queue is full. Max size is 1 and size is 1."}, 503)
+            return super()._push(event)
+
+    job = clients(Busy(speed=SPEED), max_retries=0).submit(short())
+    assert job.result(GUARD_S).artifacts
+    assert any("No progress" in each.line for each in seen(job, events.Logged))
+
+
+def test_a_preview_that_fails_is_left_out(clients):
+    job = clients(odd(do_refresh_preview=refuse)).submit(short())
+    assert job.result(GUARD_S).artifacts
+    assert not seen(job, events.Previewed)
+
+
+def test_a_call_that_was_cancelled_on_the_server_goes_on_there(clients):
+    """/cancel on the generating function ends the call, not the work."""
+    mock = server(speed=5.0)
+    job = clients(mock).submit(short(steps=20))
+    eventually(lambda: job.status.progress is not None)
+    (call,) = [each for each in joins(mock) if is_called(mock, each, "process_tasks")]
+    payload = {"session_hash": call["session_hash"], "fn_index": call["fn_index"], "event_id": job.backend_id}
+    request = urllib.request.Request(
+        f"{mock.url}/gradio_api/cancel", json.dumps(payload).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=GUARD_S) as answer:
+        assert json.load(answer)["success"] is True
+    assert len(job.result(GUARD_S).artifacts) == 1
+
+
+def is_called(mock, call, stem):
+    return (mock.app.dependencies[call["fn_index"]].api_name or "").startswith(stem)
+
+
+def test_a_page_that_was_read_before_a_restart_is_read_again(clients):
+    mock = server()
+    client = clients(mock)
+    made(client, short())
+    mock.app_id += 1
+    made(client, short())
+    assert len(mock.requests.matching("GET /config")) == 2
+
+
+def test_a_second_file_that_can_not_be_fetched_leaves_the_first(clients):
+    mock = server()
+    job = clients(mock, max_retries=0).submit(short(settings={"repeat_generation": 2}))
+    mock.inject(Fault("status:403", on="GET /gradio_api/file=*", after=1, times=9))
+    error = job.exception(GUARD_S)
+    assert isinstance(error, errors.PermissionDenied), error
+    assert len(error.partial.artifacts) == 1
+
+
+def test_a_lost_job_that_takes_too_long_is_given_up(clients):
+    mock = server(speed=1.0)
+    job = clients(mock, pace=replace(QUICK, lost_s=0.3)).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    mock._listener.reset_all()
+    error = job.exception(GUARD_S)
+    assert isinstance(error, errors.JobLost), error
+    assert isinstance(error.__cause__, errors.StreamInterrupted)
+
+
+def test_a_server_that_stays_away_ends_the_job(clients):
+    mock = server(speed=1.0)
+    job = clients(mock, max_retries=0, pace=replace(QUICK, outage_s=0.2)).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    mock.go_down(GUARD_S)
+    assert isinstance(job.exception(GUARD_S), errors.NetworkError)
+    mock._down_until = 0.0
+
+
+def test_a_job_that_failed_unseen_is_lost(clients):
+    mock = server(Fault("out_of_memory"), Fault("slow_load", value=2.0), speed=4.0)
+    job = clients(mock).submit(short())
+    eventually(lambda: any(is_called(mock, each, "refresh_status") for each in joins(mock)))
+    mock._listener.reset_all()
+    error = job.exception(GUARD_S)
+    assert isinstance(error, errors.JobLost), error

@@ -77,6 +77,6 @@ class Dialect(abc.ABC):
         """Follow a training that was begun before; None if it can't be found again on this kind of server."""
         return None
 
+    @abc.abstractmethod
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Wait until the server has done what it can't be told to stop, as long as there is time for it."""
-        return BackendCancel.UNSUPPORTED
+        """Stop what can be stopped, and wait until the server is free, as long as there is time for it."""

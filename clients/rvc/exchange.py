@@ -54,10 +54,6 @@ class Exchange:
         body = json.dumps(payload, allow_nan=False).encode()
         return self._reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
 
-    def send(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str]) -> Reply:
-        """POST a form, once."""
-        return self._reply("POST", path, body, headers, repeatable=False)
-
     def save(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str], target: Path) -> Reply | None:
         """POST once and write the sound that comes back to ``target``; None if one came, else the answer."""
         with self._request("POST", path, body, headers, repeatable=False) as response:

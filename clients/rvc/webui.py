@@ -12,7 +12,6 @@ import abc
 import base64
 import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from ..context import CancelContext, JobContext
@@ -25,7 +24,6 @@ from ..transport.gradio.direct import run_directly
 from ..transport.gradio.files import fetch, upload
 from ..transport.gradio.session import check_count
 from ..transport.gradio.values import choices_of, files_in, unwrapped
-from ..transport.multipart import unreadable
 from ..transport.session import Scope
 from .dialect import CONVERT, LIST, TRAIN, Dialect, Take
 from .exchange import with_patience
@@ -145,7 +143,8 @@ class WebUIMain(WebUI):
 
     def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
         asked = take.settings
-        sound = {"name": "recording.wav", "data": f"data:audio/wav;base64,{_base64_of(take.recording)}"}
+        content = base64.b64encode(take.recording.read_bytes()).decode("ascii")
+        sound = {"name": "recording.wav", "data": f"data:audio/wav;base64,{content}"}
         return [
             *(0, sound, asked.pitch, asked.f0_method, index, asked.index_rate),
             *(0, asked.rms_mix_rate, asked.protect),
@@ -187,10 +186,3 @@ def _at(values: list[Any], place: int) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _base64_of(path: Path) -> str:
-    try:
-        return base64.b64encode(path.read_bytes()).decode("ascii")
-    except OSError as error:
-        raise unreadable(path, error) from error

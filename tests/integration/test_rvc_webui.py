@@ -123,6 +123,32 @@ def test_a_missing_voice_and_an_error_without_a_word(tmp_path, line, dialect):
         assert isinstance(error, errors.ProtocolError)
 
 
+@both
+def test_a_conversion_can_not_be_stopped(tmp_path, dialect):
+    with voices(tmp_path, dialect=dialect, speed=10.0) as (_, client):
+        job = client.submit(ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice"))
+        wait_until(lambda: job.backend_id)
+        job.cancel()
+        idle(client)
+        assert job.cancelled()
+        assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
+
+
+def test_a_reason_that_the_server_gives_is_kept(tmp_path, line):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        run = mock.flavour._run
+
+        def refused(request):
+            return reply({"error": "no more voices"}, 500) if request.json().get("fn_index") == 2 else run(request)
+
+        for index, (method, regex, handler) in enumerate(mock._routes):
+            if handler == run:
+                mock._routes[index] = (method, regex, refused)
+        error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+        assert isinstance(error, errors.GenerationError)
+        assert "no more voices" in error.message
+
+
 def test_a_gradio_app_of_another_kind_is_none_of_ours(tmp_path):
     with voices(tmp_path, dialect="rvc-webui") as (mock, client):
         replace_route(mock, "GET", "/config", lambda _: reply({"version": "3.14.0", "dependencies": []}))
@@ -305,6 +331,38 @@ def test_a_record_of_a_training_that_has_ended_starts_none(tmp_path, samples, di
             error = fresh.resume(job.record()).exception(GUARD_S)
             assert isinstance(error, errors.JobLost)
             assert getattr(mock.flavour.trainings, "task", None) is None
+
+
+def test_a_record_of_another_kind_of_server_is_lost(tmp_path, samples):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=2))
+        job.result(GUARD_S)
+        record = {**job.record(), "state": {"dialect": "applio", "step": "train"}}
+        with another(mock, client) as fresh:
+            error = fresh.resume(record).exception(GUARD_S)
+            assert isinstance(error, errors.JobLost)
+            assert error.code == "outcome_unknown"
+
+
+def test_a_server_that_goes_away_in_mid_training_is_asked_again_for_a_while(tmp_path, samples, monkeypatch):
+    monkeypatch.setattr("movie_director.clients.rvc.webui_training.ATTEMPTS", 2)
+    monkeypatch.setattr("movie_director.clients.rvc.webui_training.ASK_AGAIN_S", 0.01)
+    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: job.backend_id)
+        mock.stop()
+        error = job.exception(GUARD_S)
+        assert isinstance(error, errors.NetworkError)
+
+
+def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, samples):
+    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: job.backend_id)
+        mock.stop()
+        job.cancel()
+        idle(client)
+        assert job.status.backend_cancel is BackendCancel.FAILED
 
 
 def test_a_lost_connection_in_mid_training_is_no_end(tmp_path, samples):

@@ -227,6 +227,10 @@ def test_a_version_with_other_functions_is_told_apart(tmp_path, line, samples):
         convert = ConvertRequest(line, "demo-voice", accept_terms=True)
         assert client.submit(convert).exception(GUARD_S).kind == "function"
     with applio(tmp_path) as (mock, client):
+        del mock.app.dependencies[mock.app.by_name["run_extract_script"].id]
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert error.name == "run_extract_script"
+    with applio(tmp_path) as (mock, client):
         number = mock.app.by_name["save_drop_dataset_audio"].id
         lost = replace(mock.app.dependencies[number], function=lambda *_given: [None, None])
         mock.app.dependencies[number] = mock.app.by_name["save_drop_dataset_audio"] = lost

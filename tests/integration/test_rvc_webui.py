@@ -365,6 +365,30 @@ def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, sampl
         assert job.status.backend_cancel is BackendCancel.FAILED
 
 
+def test_a_cancel_that_reaches_nobody_is_a_failed_one(tmp_path, samples):
+    stalled, soon = Fault("stall", on="/run/*"), {"drain_timeout_s": 0.3}
+    with voices(tmp_path, stalled, dialect="rvc-webui", options=soon) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: calls(mock, "train_start_all"))
+        job.cancel()
+        mock.inject(Fault("reset", on="/run/*", times=None))
+        idle(client)
+        assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_training_that_fails_without_a_word_ends_at_once(tmp_path, samples):
+    def broken(*_given):
+        yield from ()
+        raise LookupError("no such experiment")
+
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        mock.flavour.trainings.generators["train_start_all"] = broken
+        error = client.submit(TrainRequest("one", [samples], epochs=2)).exception(GUARD_S)
+        assert isinstance(error, errors.GenerationError)
+        assert error.code == "no_reason"
+        assert len(calls(mock, "train_start_all")) == 1
+
+
 def test_a_lost_connection_in_mid_training_is_no_end(tmp_path, samples):
     cut = Fault("lost_answer", on="/run/*", after=6, times=2)
     with voices(tmp_path, cut, dialect="rvc-webui") as (_, client):

@@ -1,4 +1,5 @@
-"""What the panels show that the runtime does not keep: results on their way into the film, connection tests, previews.
+"""What the panels show that the runtime does not keep: results on their way into the film, answers as they come,
+connection tests.
 
 Main thread only. Nothing here is Blender data, so it outlives the loading of another file.
 """
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..clients.errors import BackendError
     from ..clients.jobs import Result
     from .wish import Wish
+    from .writing import TextStream
 
 
 class PlacementState(enum.Enum):
@@ -70,6 +72,7 @@ class Board:
     def __init__(self) -> None:
         self.placements: dict[str, Placement] = {}
         self.queue: deque[Placement] = deque()
+        self.streams: dict[str, TextStream] = {}
         self.probes: dict[str, ProbeAnswer] = {}
         self.recovered: tuple[str, ...] | None = None
         self.elsewhere: tuple[str, ...] = ()
@@ -87,6 +90,7 @@ class Board:
 
     def forget(self, job_id: str) -> None:
         """Drop what is known of a job's result; the files stay."""
+        self.streams.pop(job_id, None)
         placement = self.placements.pop(job_id, None)
         if placement is not None and placement in self.queue:
             self.queue.remove(placement)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ..clients.errors import ValidationError
-from . import camera_view, sequencer, session, settings
+from . import camera_view, sequencer, session, settings, shots
 
 if TYPE_CHECKING:
     from ..clients.comfyui import WorkflowRequest
     from ..clients.jobs import Job
     from ..runtime import JobView
+    from .shots import Shot
     from .wish import Wish
     from .workflow_slots import Slots
 
@@ -35,15 +36,19 @@ WISHES = (
     "strength",
     "workflow",
     "as_strip",
+    "shot",
 )
 """What a caller may overrule of the scene's settings."""
 
 
-def obstacle(context: bpy.types.Context) -> str:
-    """Return why nothing can be generated now and what to do about it, "" if nothing is in the way."""
+def obstacle(context: bpy.types.Context, *, files: bool = True) -> str:
+    """Return why nothing can be generated now and what to do about it, "" if nothing is in the way.
+
+    ``files``: whether the result comes as files, which need a folder.
+    """
     if context.scene is None:
         return "There is no scene."
-    if settings.output_folder_or_none() is None:
+    if files and settings.output_folder_or_none() is None:
         return "Save the .blend file first, or choose a folder for the results of unsaved films."
     if bpy.app.is_job_running("RENDER"):
         return "Wait until Blender has rendered."
@@ -91,18 +96,30 @@ def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
 
     scene: Any = context.scene
     folder = settings.output_folder()
-    wishes = {name: overrides.get(name, getattr(scene.movie_director, name)) for name in WISHES}
+    wishes = {name: overrides.get(name, getattr(scene.movie_director, name, "")) for name in WISHES}
+    home = sequencer.scene_of(context)
+    shot, place = shot_place(home, wishes["shot"])
+    if shot is not None and "prompt" not in overrides:
+        wishes["prompt"] = shot.description
     if wishes["workflow"].strip() and "steps" not in overrides:
         wishes["steps"] = None  # a workflow of the user's own has the steps that its model needs
     if not wishes["prompt"].strip():
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the picture should show.")
-    seed = _resolve_seed(scene, overrides)
+    seed = resolve_seed(scene.movie_director, overrides)
     path = _workflow_path(wishes)
     graph = read_graph(path)
     slots = find_slots(graph) if graph is not None else Slots(prompt=["Prompt"], image=["Image"])
     _check_slots(slots, wishes, path)
     request = _request(path, slots, wishes, seed, context, folder)
-    job = session.submit(BACKEND, request, _wish(context, wishes))
+    own = scene.movie_director
+    place = {
+        "length": own.strip_frames or sequencer.strip_frames(home, settings.preferences().strip_seconds),
+        **place,
+    }
+    wish = wish_for(
+        home, title=short(wishes["prompt"]), prompt=wishes["prompt"], fit=own.fit, as_strip=wishes["as_strip"], **place
+    )
+    job = session.submit(BACKEND, request, wish)
     if "seed" not in overrides:
         scene.movie_director.seed = str(seed)
     if wishes["as_strip"]:
@@ -117,10 +134,40 @@ def resubmit(view: JobView) -> Job:
     return session.submit(view.backend, session.runtime().job(view.id).request, Wish.from_tag(view.tag))
 
 
-def _resolve_seed(scene: bpy.types.Scene, overrides: Mapping[str, Any]) -> int:
+def resolve_seed(owner: Any, overrides: Mapping[str, Any]) -> int:
+    """Return the seed to use: the caller's, the one that ``owner`` has locked, else a new one."""
     if "seed" in overrides:
         return parse_seed(overrides["seed"]) if overrides["seed"].strip() else random_seed()
-    return parse_seed(scene.movie_director.seed) if scene.movie_director.lock_seed else random_seed()
+    return parse_seed(owner.seed) if owner.lock_seed else random_seed()
+
+
+def short(text: str) -> str:
+    """Return a text on one line, short enough for a name."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 3]}..."
+
+
+def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[Shot | None, dict[str, Any]]:
+    """Return the shot of that id and the fields of a wish for its place in the film; None and none for an empty id.
+
+    ``ValidationError`` with code ``no_shot`` if it is not in the Sequencer.
+    """
+    if not shot_id:
+        return None, {}
+    for strip in sequencer.strips_of(scene):
+        shot = shots.of_strip(strip)
+        if shot is not None and shot.id == shot_id:
+            start, end = sequencer.bounds(strip)
+            return shot, {"shot": shot_id, "frame": start, "length": end - start}
+    raise ValidationError("That shot is no longer in the Sequencer.", code="no_shot", hint="Select another one.")
+
+
+def wish_for(scene: bpy.types.Scene, **fields: Any) -> Wish:
+    """Return what a result is wanted for in a scene, at its playhead unless ``fields`` say otherwise."""
+    from .wish import Wish
+
+    place = {"scene": scene.name, "scene_uid": scene.session_uid, "frame": scene.frame_current}
+    return Wish(blend_file=bpy.data.filepath, **{**place, **fields})
 
 
 def _workflow_path(wishes: Mapping[str, Any]) -> Path:
@@ -183,22 +230,3 @@ def _input_image(scene: bpy.types.Scene, wishes: Mapping[str, Any], folder: Path
             hint="Choose one, or start from the prompt alone.",
         )
     return Path(bpy.path.abspath(wishes["input_image"].strip()))
-
-
-def _wish(context: bpy.types.Context, wishes: Mapping[str, Any]) -> Wish:
-    from .wish import Wish
-
-    scene = sequencer.scene_of(context)
-    own = context.scene.movie_director
-    title = " ".join(wishes["prompt"].split())
-    return Wish(
-        title=title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 3]}...",
-        prompt=wishes["prompt"],
-        scene=scene.name,
-        scene_uid=scene.session_uid,
-        blend_file=bpy.data.filepath,
-        frame=scene.frame_current,
-        length=own.strip_frames or sequencer.strip_frames(scene, settings.preferences().strip_seconds),
-        fit=own.fit,
-        as_strip=wishes["as_strip"],
-    )

@@ -6,6 +6,9 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
+from .writing_properties import CLASSES as WRITING
+from .writing_properties import MOVIE_DIRECTOR_PG_writing
+
 DEFAULT_SIZE_LIMIT = 1920
 
 PATH_OPTIONS: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
@@ -13,7 +16,7 @@ PATH_OPTIONS: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= 
 
 
 class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
-    """The wishes for the next picture; saved with the scene."""
+    """The wishes for the next results, those for pictures at the top; saved with the scene."""
 
     prompt: StringProperty(name="Prompt", description="What to see in the picture", options={"TEXTEDIT_UPDATE"})
     negative_prompt: StringProperty(name="Avoid", description="What not to see in the picture")
@@ -83,6 +86,7 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         ),
         default="FIT",
     )
+    writing: PointerProperty(type=MOVIE_DIRECTOR_PG_writing)
 
 
 class MOVIE_DIRECTOR_PG_session(PropertyGroup):
@@ -91,7 +95,7 @@ class MOVIE_DIRECTOR_PG_session(PropertyGroup):
     show_all_jobs: BoolProperty(name="Show All", options={"SKIP_SAVE"})
 
 
-CLASSES = (MOVIE_DIRECTOR_PG_scene, MOVIE_DIRECTOR_PG_session)
+CLASSES = (*WRITING, MOVIE_DIRECTOR_PG_scene, MOVIE_DIRECTOR_PG_session)
 _register, _unregister = bpy.utils.register_classes_factory(CLASSES)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import bpy
 
 from ..clients import events
-from . import handlers, pictures, placement, redraw, session
+from . import handlers, pictures, placement, redraw, session, writing
 from .board import Placement
 from .interrupts import Interrupted, noticed_interrupts
 from .wish import Wish
@@ -66,12 +66,14 @@ def _timer() -> float | None:
 
 
 def tick(*, patient: bool = True) -> None:
-    """Take what the workers have sent, place at most one result, redraw if there is something new. Never raises.
+    """Take what the workers have sent, write a piece of one answer, place at most one result, redraw if there is
+    something new. Never raises.
 
     ``patient``: a result waits while Blender plays or renders.
     """
     try:
         _drain()
+        writing.write_some()
         _place_one(patient)
         _redraw()
     except Exception:  # noqa: BLE001 - it would end Blender's timer, and with it every other job
@@ -120,8 +122,13 @@ def _take_event(item: JobEvent) -> None:
     elif isinstance(event, events.TERMINAL):
         pictures.drop_preview(event.job_id)
         _preview_at.pop(event.job_id, None)
-    if isinstance(event, events.Succeeded):
+    if isinstance(event, events.TextDelta):
+        writing.take(event.job_id, item.job.backend, Wish.from_tag(item.tag), event.text)
+    elif isinstance(event, events.Succeeded):
         session.board.want(Placement(event.job_id, item.job.backend, event.result, Wish.from_tag(item.tag)))
+    elif isinstance(event, events.TERMINAL):
+        partial = event.error.partial if isinstance(event, events.Failed) else None
+        writing.keep(event.job_id, item.job.backend, Wish.from_tag(item.tag), partial)
 
 
 def _take_preview(event: events.Previewed) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bpy.types import Area, Region
 
 TAB = "Director"
-PANEL_AREAS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR"})
+PANEL_AREAS = frozenset({"VIEW_3D", "SEQUENCE_EDITOR", "TEXT_EDITOR"})
 
 
 def tag_panels() -> None:
@@ -23,6 +23,19 @@ def tag_panels() -> None:
             for region in area.regions:
                 if _shows_tab(region):
                     region.tag_redraw()
+
+
+def tag_text(text: bpy.types.Text) -> None:
+    """Have the text editors that show a text drawn again; one whose cursor is at the end follows it."""
+    for area in _areas():
+        if area.type != "TEXT_EDITOR":
+            continue
+        space: Any = area.spaces.active
+        if space.text == text:
+            lines = len(text.lines)
+            if text.current_line_index == lines - 1:
+                space.top = max(0, lines - space.visible_lines)
+            area.tag_redraw()
 
 
 def _areas() -> Iterator[Area]:

@@ -101,17 +101,50 @@ def _locked_channels(scene: bpy.types.Scene) -> set[int]:
     return {number for number, channel in enumerate(editor.channels) if channel.lock}
 
 
-def add_image(scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int, fit: str) -> Any:
-    """Put a still into the scene's Sequencer from frame ``start`` on, on a free channel, and return its strip."""
-    channel = free_channel(scene, start, start + frames)
+def channel_for(scene: bpy.types.Scene, start: int, end: int, wanted: int = 0) -> int:
+    """Return ``wanted`` if nothing is in [start, end) there and it is not locked, else a free channel."""
+    if wanted and wanted not in _taken_channels(strips_of(scene), start, end) | _locked_channels(scene):
+        return wanted
+    return free_channel(scene, start, end)
+
+
+def add_image(
+    scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int, fit: str, channel: int = 0
+) -> Any:
+    """Put a still into the scene's Sequencer from frame ``start`` on, and return its strip.
+
+    ``channel`` is taken if it is free there, else another one.
+    """
+    free = channel_for(scene, start, start + frames, channel)
     strip = _collection(editor_of(scene)).new_image(
-        name=name, filepath=str(path), channel=channel, frame_start=start, fit_method=fit
+        name=name, filepath=str(path), channel=free, frame_start=start, fit_method=fit
     )
     set_length(strip, frames)
     return strip
 
 
+def add_colour(
+    scene: bpy.types.Scene, name: str, start: int, frames: int, colour: tuple[float, float, float], channel: int
+) -> Any:
+    """Put a strip of one colour into the scene's Sequencer and return it."""
+    span = {"length": frames} if bpy.app.version >= (5, 0, 0) else {"frame_end": start + frames}
+    strip = _collection(editor_of(scene)).new_effect(
+        name=name, type="COLOR", channel=channel, frame_start=start, **span
+    )
+    strip.color = colour
+    return strip
+
+
+def remove(scene: bpy.types.Scene, strip: Any) -> None:
+    """Take a strip out of the scene's Sequencer."""
+    _collection(editor_of(scene)).remove(strip)
+
+
+def rate(scene: bpy.types.Scene) -> float:
+    """Return the scene's frames per second."""
+    return float(scene.render.fps / scene.render.fps_base)
+
+
 def strip_frames(scene: bpy.types.Scene, seconds: float) -> int:
     """Return how many frames of the scene's rate a time span has, 1 at least."""
-    rate = scene.render.fps / scene.render.fps_base
-    return max(1, round(seconds * rate))
+    return max(1, round(seconds * rate(scene)))

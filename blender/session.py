@@ -79,6 +79,14 @@ def probe(backend: str) -> boards.ProbeAnswer:
     return answer
 
 
+def models(backend: str) -> tuple[str, ...]:
+    """Return the names that the newest connection test has brought; the first call starts one in the background."""
+    answer = board.probes.get(backend)
+    if answer is None:
+        answer = probe(backend)
+    return answer.info.models if answer.info is not None else ()
+
+
 def recover() -> None:
     """Re-join the jobs that an earlier Blender left unfinished; ``board.recovered`` says which, once they are known."""
     from . import pump

@@ -17,9 +17,14 @@ Tag = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Wish:
-    """Where a result goes: ``frame`` is the playhead when it was asked for, ``length`` the strip's in frames."""
+    """Where a result goes: ``frame`` is the playhead when it was asked for, ``length`` the strip's in frames.
+
+    ``kind`` is one of ``placement.KINDS``; ``shot`` the id of the placeholder strip that the result takes the place of;
+    ``text`` the name of the Text datablock that an answer is written into; ``timeline`` what a shot list becomes there.
+    """
 
     title: str
+    kind: str = "image"
     prompt: str = ""
     scene: str = ""
     scene_uid: int = 0
@@ -29,6 +34,9 @@ class Wish:
     length: int = 1
     fit: str = "FIT"
     as_strip: bool = True
+    shot: str = ""
+    text: str = ""
+    timeline: str = ""
 
     def to_tag(self) -> dict[str, str]:
         """Return the wish as the plain strings a job is tagged with."""

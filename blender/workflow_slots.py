@@ -11,9 +11,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from ..clients.comfyui.embedded import embedded_texts
 from ..clients.errors import StorageError
+from .editor_graph import editors_graph
 
 MAX_BYTES = 1_000_000
 """What is read of a file on Blender's main thread at most."""
@@ -44,13 +46,14 @@ class Slots:
 
 
 def read_graph(path: Path) -> dict[str, Any] | None:
-    """Return a workflow file's nodes by id, None if it is not of the API format or too large; the client says which.
+    """Return a workflow file's nodes by id, None if there are none or it is too large; the client says why.
 
-    A file that can't be read raises ``StorageError``.
+    Of what ComfyUI's editor saved only as much is known as the file tells without the server's definitions, which is
+    enough to find the slots. A file that can't be read raises ``StorageError``.
     """
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            raw = _raw_workflow(file)
     except OSError as error:
         raise StorageError(
             f"The workflow {path} can't be read: {error.strerror or error}.",
@@ -64,7 +67,18 @@ def read_graph(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     graph = data.get("prompt", data) if isinstance(data, dict) else None
+    if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
+        return editors_graph(graph)
     return graph if _is_graph(graph) else None
+
+
+def _raw_workflow(file: BinaryIO) -> bytes:
+    """Return the text of a workflow file, or the one in a picture, video or sound that ComfyUI saved."""
+    texts = embedded_texts(file, MAX_BYTES)
+    if texts is not None:
+        return texts.get("prompt") or texts.get("workflow") or b""
+    file.seek(0)
+    return file.read(MAX_BYTES + 1)
 
 
 def _is_graph(data: Any) -> bool:

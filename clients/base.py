@@ -164,6 +164,12 @@ class BaseAPIClient(abc.ABC):
         """Whether a job that was sent can be found again on the server, also by another process."""
         return self.rejoins and self.server_outlives_us
 
+    def can_detach(self) -> bool:
+        """Whether letting go of a job that was sent leaves the server in good order, so that ``close(detach=True)`` may
+        do so.
+        """
+        return self.can_rejoin()
+
     @property
     def server(self) -> str:
         """Which server this client talks to, as records name it: its address without a query."""

@@ -38,15 +38,15 @@ class JobContext:
 
     Methods that wait or check raise ``JobCancelled`` or ``JobDetached`` once the job was ended from outside, and
     ``NetworkTimeout`` (code ``job_timeout``) once its time is over. ``post`` may be called from any thread, the
-    others from the worker's. A hook sets ``rejoinable`` where this one job can, or can't, be found again on the server
-    other than its client says of all.
+    others from the worker's. A hook sets ``detachable`` where this one job may, or may not, be let go of on closing,
+    other than its client says of all (``BaseAPIClient.can_detach``).
     """
 
     def __init__(self, job: Job, options: ClientOptions, recorder: Recorder | None) -> None:
         self.job_id = job.id
         self.options = options
         self.interrupter = Interrupter()
-        self.rejoinable: bool | None = None
+        self.detachable: bool | None = None
         self._job = job
         self._recorder = recorder
         self._inbox: SimpleQueue[Any] = SimpleQueue()

@@ -38,7 +38,7 @@ def _nothing(_job: Job) -> None:
 
 
 class Hooks(Protocol):
-    """What a client gives to have its jobs run; all but ``can_rejoin`` are called on worker threads."""
+    """What a client gives to have its jobs run; all but the two ``can_`` are called on worker threads."""
 
     @property
     def server(self) -> str:
@@ -46,6 +46,9 @@ class Hooks(Protocol):
 
     def can_rejoin(self) -> bool:
         """Whether a job that was sent can be found again on the server."""
+
+    def can_detach(self) -> bool:
+        """Whether a job that was sent may be let go of."""
 
     def run(self, job: JobContext) -> Result:
         """Submit the request and see it through."""
@@ -483,9 +486,9 @@ class JobRunner:
         """Let go of a job that can be found again; False if it can't."""
         hooks = entry.hooks
         sent = entry.job._stage != STAGE_QUEUED
-        able = entry.context.rejoinable
+        able = entry.context.detachable
         if able is None:
-            able = hooks is None or hooks.can_rejoin()
+            able = hooks is None or hooks.can_detach()
         if not sent or not able:
             return False
         error = JobDetached(

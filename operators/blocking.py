@@ -41,10 +41,11 @@ def _telling(job: Job) -> bool:
 def _settled(job: Job) -> bool:
     if not job.done():
         return False
-    if job.status.state.value != "succeeded":
-        return True
     placement = session.board.placements.get(job.id)
-    return placement is not None and placement.settled
+    if placement is not None:
+        return placement.settled
+    # an answer that ended early is settled when what came of it is kept
+    return job.status.state.value != "succeeded" and job.id not in session.board.streams
 
 
 def wait_for_probe(answer: ProbeAnswer, backend: str) -> None:

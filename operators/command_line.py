@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..blender import generation, session, settings, words
+from ..blender import generation, session, words
 from ..blender.interrupts import Interrupted
-from ..clients.errors import BackendError, ValidationError
+from ..clients.errors import BackendError
 from ..clients.registry import BACKENDS
-from .blocking import wait_for_job, wait_for_probe, wait_for_recovery
+from . import verbs, writing_verbs
+from .blocking import wait_for_probe, wait_for_recovery
 from .reporting import say
+from .verbs import FAILED, INTERRUPTED, OK, USAGE
 
 if TYPE_CHECKING:
     import argparse
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 NAME = "movie_director"
 
 _handle: Any = None
@@ -61,25 +62,28 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog=f"blender -b [film.blend] --command {NAME}", description="Generate with local AI, without a window."
     )
-    verbs = top.add_subparsers(required=True, metavar="VERB")
-    _add_generate(verbs)
+    parsers = top.add_subparsers(required=True, metavar="VERB")
+    _add_generate(parsers)
+    writing_verbs.add(parsers)
 
-    test = verbs.add_parser("test-connection", help="ask a server who it is")
+    test = parsers.add_parser("test-connection", help="ask a server who it is")
     test.add_argument("backend", choices=sorted(BACKENDS))
     test.add_argument("--demo", action="store_true", help="ask the stand-in inside Blender")
     test.set_defaults(verb=test_connection)
 
-    listing = verbs.add_parser("jobs", help="join the unfinished jobs of an earlier Blender and list them")
+    listing = parsers.add_parser("jobs", help="join the unfinished jobs of an earlier Blender and list them")
     listing.set_defaults(verb=list_jobs)
 
-    recover = verbs.add_parser("recover", help="join the unfinished jobs of an earlier Blender and fetch their results")
+    recover = parsers.add_parser(
+        "recover", help="join the unfinished jobs of an earlier Blender and fetch their results"
+    )
     recover.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="wait no longer than this")
     recover.set_defaults(verb=recover_jobs)
     return top
 
 
-def _add_generate(verbs: Any) -> None:
-    generate = verbs.add_parser("generate-image", help="generate an image and put it into the film")
+def _add_generate(parsers: Any) -> None:
+    generate = parsers.add_parser("generate-image", help="generate an image and put it into the film")
     generate.add_argument("--prompt", help="what to see; default: the scene's")
     generate.add_argument("--avoid", help="what not to see")
     generate.add_argument("--seed", help="0 to 18446744073709551615; default: the scene's if locked, else a new one")
@@ -88,59 +92,31 @@ def _add_generate(verbs: Any) -> None:
     start.add_argument("--camera", action="store_true", help="start from what the scene's camera sees")
     start.add_argument("--image", metavar="FILE", help="start from an image file")
     generate.add_argument("--workflow", metavar="FILE", help="a ComfyUI workflow exported with 'Export (API)'")
-    generate.add_argument("--frame", type=int, help="go to this frame first")
-    generate.add_argument("--output", metavar="FOLDER", help="where results go; default: as in the preferences")
-    generate.add_argument("--demo", action="store_true", help="use the stand-in inside Blender instead of a server")
-    generate.add_argument("--save", action="store_true", help="save the .blend file with the result in it")
+    verbs.add_common(generate)
     generate.set_defaults(verb=generate_image)
 
 
 def generate_image(options: argparse.Namespace) -> int:
     """``generate-image``: generate, place, and save if asked to."""
-    _use(options)
-    if options.save and not bpy.data.filepath:
-        raise ValidationError("--save needs a .blend file.", code="file_not_saved", hint="Name it: blender -b FILM ...")
-    if options.frame is not None:
-        bpy.context.scene.frame_set(options.frame)
-    job = generation.submit_image(bpy.context, _overrides(options))
-    wait_for_job(job)
-    placement = session.board.placements[job.id]
-    for artifact in placement.result.artifacts:
-        say(str(artifact.path))
-    say(placement.message, error=placement.unplaced)
-    if placement.unplaced:
-        return FAILED
-    if options.save:
-        bpy.ops.wm.save_mainfile()
-        say(f"Saved {bpy.data.filepath}")
-    return OK
-
-
-def _use(options: argparse.Namespace) -> None:
-    """Overrule the preferences for this run of Blender; they are not saved."""
-    preferences = settings.preferences()
-    if options.demo:
-        preferences.demo_mode = True
-    if getattr(options, "output", None):
-        preferences.output_folder = bpy.path.abspath(options.output)
+    verbs.use(options)
+    return verbs.finish(options, generation.submit_image(bpy.context, _overrides(options)))
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    given = {
-        "prompt": options.prompt,
-        "negative_prompt": options.avoid,
-        "seed": options.seed,
-        "steps": options.steps,
-        "input_source": "CAMERA" if options.camera else "FILE" if options.image else None,
-        "input_image": options.image,
-        "workflow": options.workflow,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    return verbs.chosen(
+        prompt=options.prompt,
+        negative_prompt=options.avoid,
+        seed=options.seed,
+        steps=options.steps,
+        input_source="CAMERA" if options.camera else "FILE" if options.image else None,
+        input_image=options.image,
+        workflow=options.workflow,
+    )
 
 
 def test_connection(options: argparse.Namespace) -> int:
     """``test-connection``: ask a server who it is."""
-    _use(options)
+    verbs.use(options)
     answer = session.probe(options.backend)
     wait_for_probe(answer, options.backend)
     if answer.error is not None:

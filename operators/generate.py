@@ -8,13 +8,14 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, session
+from ..blender import generation, sequencer, shots
 from ..blender.interrupts import Interrupted
 from ..blender.properties import PATH_OPTIONS
 from ..clients.errors import BackendError
 from . import following
 from .blocking import wait_for_job
 from .following import FollowJobs
+from .generating import GenerateJob
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..clients.jobs import Job
 
 
-class MOVIE_DIRECTOR_OT_generate_image(FollowJobs, Operator):
+class MOVIE_DIRECTOR_OT_generate_image(GenerateJob, Operator):
     """Generate an image with ComfyUI and put it into the film at the playhead"""
 
     bl_idname = "movie_director.generate_image"
@@ -51,6 +52,9 @@ class MOVIE_DIRECTOR_OT_generate_image(FollowJobs, Operator):
         name="Workflow", subtype="FILE_PATH", options=PATH_OPTIONS, description="Empty: a simple one is used"
     )
     as_strip: BoolProperty(name="Add Strip", default=True)
+    shot: StringProperty(
+        name="Shot", options={"HIDDEN", "SKIP_SAVE"}, description="The id of the placeholder strip to fill"
+    )
 
     @classmethod
     def poll(cls, context: "Context") -> bool:
@@ -60,42 +64,64 @@ class MOVIE_DIRECTOR_OT_generate_image(FollowJobs, Operator):
             cls.poll_message_set(obstacle)
         return not obstacle
 
+    def start(self, context: "Context") -> "Job":
+        """Submit the picture."""
+        return generation.submit_image(context, self.given(generation.WISHES))
+
+
+class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
+    """Generate each selected shot of the Sequencer from its own description, in the place of its placeholder"""
+
+    bl_idname = "movie_director.generate_shots"
+    bl_label = "Generate Shots"
+    bl_options = set()
+
+    kind: EnumProperty(name="What", items=(("IMAGE", "Images", "A still for each shot"),), default="IMAGE")
+
+    @classmethod
+    def poll(cls, context: "Context") -> bool:
+        """Whether shots are selected and can be generated now; the message says what to do if not."""
+        obstacle = generation.obstacle(context)
+        if not obstacle and not shots.selected(sequencer.scene_of(context)):
+            obstacle = "Select strips that have come of a shot list."
+        if obstacle:
+            cls.poll_message_set(obstacle)
+        return not obstacle
+
     def invoke(self, context: "Context", _event: "Event") -> set[str]:
-        """Start the job and follow it while the user works on."""
+        """Queue them all and follow them."""
         if bpy.app.background:
             return self.execute(context)
         try:
-            job = self.start(context)
+            jobs = self.start(context)
         except BackendError as error:
             return report_error(self, error)
-        return self.follow(context, job.id)
+        following.following.job_ids.extend(job.id for job in jobs)
+        return self.follow(context)
 
     def execute(self, context: "Context") -> set[str]:
-        """Start the job and wait for its end and its place in the film, as scripts and ``blender -b`` need it."""
+        """Queue them all and wait for the last; those that fail are told and don't stop the others."""
         try:
-            job = self.start(context)
-            wait_for_job(job)
+            jobs = self.start(context)
         except BackendError as error:
             return report_error(self, error)
-        except Interrupted:
-            self.report({"WARNING"}, "Cancelled by Ctrl-C.")
-            return {"CANCELLED"}
-        return self.report_placement(job)
+        failed = 0
+        for job in jobs:
+            try:
+                wait_for_job(job)
+            except BackendError as error:
+                report_error(self, error)
+                failed += 1
+            except Interrupted:
+                for each in jobs:
+                    each.cancel()
+                return {"CANCELLED"}
+        return {"CANCELLED"} if failed else {"FINISHED"}
 
-    def start(self, context: "Context") -> "Job":
-        """Read the wishes of the scene, overruled by what the operator was called with, and submit them."""
-        overrides = {name: getattr(self, name) for name in generation.WISHES if self.properties.is_property_set(name)}
-        return generation.submit_image(context, overrides)
-
-    def report_placement(self, job: "Job") -> set[str]:
-        """Say where the result is; a result that found no place is a failure, though its files are kept."""
-        placement = session.board.placements[job.id]
-        files = ", ".join(str(artifact.path) for artifact in placement.result.artifacts)
-        if placement.unplaced:
-            self.report({"ERROR"}, f"{placement.message} The files are kept: {files}")
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"{placement.message}: {files}")
-        return {"FINISHED"}
+    def start(self, context: "Context") -> "list[Job]":
+        """Submit a job for each selected shot."""
+        chosen = shots.selected(sequencer.scene_of(context))
+        return [generation.submit_image(context, {"shot": shot.id}) for _, shot in chosen]
 
 
 class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
@@ -110,7 +136,11 @@ class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
         return self.follow(context)
 
 
-CLASSES: tuple[Any, ...] = (MOVIE_DIRECTOR_OT_generate_image, MOVIE_DIRECTOR_OT_follow_jobs)
+CLASSES: tuple[Any, ...] = (
+    MOVIE_DIRECTOR_OT_generate_image,
+    MOVIE_DIRECTOR_OT_generate_shots,
+    MOVIE_DIRECTOR_OT_follow_jobs,
+)
 _register, _unregister = bpy.utils.register_classes_factory(CLASSES)
 
 

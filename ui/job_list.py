@@ -54,15 +54,19 @@ def _draw_recovery(layout: UILayout, context: Context) -> None:
         paragraph(layout, context, text, "INFO")
 
 
-def server_answers() -> bool:
-    """Whether the newest job that got anywhere has heard of the server."""
-    return any(view.status.progress is not None for view in session.jobs())
+def server_answers(backend: str) -> bool:
+    """Whether one of a backend's jobs has heard of the server."""
+    return any(view.backend == backend and _heard_of(view) for view in session.jobs())
 
 
-def newest_connection_error() -> BackendError | None:
-    """Return the error of the newest ended job if no server could be reached by it."""
+def _heard_of(view: JobView) -> bool:
+    return view.status.progress is not None or view.status.state.value == "succeeded"
+
+
+def newest_connection_error(backend: str) -> BackendError | None:
+    """Return the error of a backend's newest ended job if no server could be reached by it."""
     for view in session.jobs():
-        if view.status.state.ended:
+        if view.backend == backend and view.status.state.ended:
             return view.status.error if isinstance(view.status.error, ConnectionFailed) else None
     return None
 
@@ -73,23 +77,26 @@ def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -
     head.label(text=view.title or view.backend, icon=ICONS[view.status.state.value])
     if not view.status.state.ended:
         head.operator("movie_director.cancel_job", text="", icon="X").job_id = view.id
-        _draw_progress(box, view)
+        _draw_progress(box, context, view)
         return
     _draw_buttons(head, view, placement)
     if view.status.error is not None:
         _draw_error(box, context, view)
     elif view.status.state.value == "cancelled":
         paragraph(box, context, words.status_words(view.status), "BLANK1")
-    elif placement is not None:
+    if placement is not None:
         _draw_result(box, context, placement, large=newest)
 
 
-def _draw_progress(box: UILayout, view: JobView) -> None:
+def _draw_progress(box: UILayout, context: Context, view: JobView) -> None:
     status = view.status
     if status.state.value == "queued" or status.progress is None:
         box.label(text=words.status_words(status), icon="BLANK1")
     else:
         box.progress(factor=words.fraction(status), text=words.status_words(status))
+    stream = session.board.streams.get(view.id)
+    if stream is not None and stream.tail:
+        paragraph(box, context, f"...{stream.tail}", "BLANK1")
     icon = pictures.preview_icon(view.id)
     if icon:
         box.template_icon(icon_value=icon, scale=PICTURE_SCALE)

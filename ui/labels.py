@@ -1,4 +1,4 @@
-"""Text that Blender's labels can't wrap by themselves."""
+"""What panels are made of: the tab, text over several lines, fields with a grey hint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..blender import words
+from ..blender import redraw, settings, words
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
@@ -38,3 +38,23 @@ def paragraph(
 def supports_placeholder() -> bool:
     """Whether text fields can show a grey hint (Blender 4.5 and newer)."""
     return bpy.app.version >= (4, 5, 0)
+
+
+class Sidebar:
+    """Mix-in: what all our panels share."""
+
+    bl_region_type = "UI"
+    bl_category = redraw.TAB
+
+
+def preferences_button(layout: UILayout) -> None:
+    """Draw the way to the preferences."""
+    layout.operator("preferences.addon_show", text="", icon="PREFERENCES", emboss=False).module = settings.PACKAGE
+
+
+def prompt_field(layout: UILayout, owner: Any, name: str, icon: Any, hint: str) -> None:
+    """Draw a text field without a name, with a grey hint where Blender can."""
+    if supports_placeholder():
+        layout.prop(owner, name, text="", icon=icon, placeholder=hint)
+    else:
+        layout.prop(owner, name, text="", icon=icon)

@@ -1,57 +1,69 @@
-"""The "Director" tab in the 3D viewport and in the Sequencer."""
+"""The "Director" tab: which panels are in the 3D viewport, the Sequencer and the text editor."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.types import Panel
 
-from ..blender import generation, redraw, session, settings
-from . import job_list
-from .labels import paragraph, supports_placeholder
+from ..blender import generation, sequencer, settings, shots
+from . import job_list, write_panel
+from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .server_line import draw_server
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
-class _Sidebar:
-    """Mix-in: what all our panels share."""
-
-    bl_region_type = "UI"
-    bl_category = redraw.TAB
+SHOTS_SHOWN = 4
 
 
-class _Generate(_Sidebar):
+class _Generate(Sidebar):
     """The wishes for the next picture, and the button."""
 
     bl_label = "Generate Image"
 
     def draw_header_preset(self, _context: Context) -> None:
         """Put the way to the preferences into the header."""
-        self.layout.operator(  # type: ignore[attr-defined]
-            "preferences.addon_show", text="", icon="PREFERENCES", emboss=False
-        ).module = settings.PACKAGE
+        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw the fields in the order in which a film maker fills them."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         wishes = context.scene.movie_director
-        draw_server(layout, context)
+        draw_server(layout, context, generation.BACKEND)
+        draw_shots(layout, context, "IMAGE")
         _draw_prompt(layout, wishes)
         _draw_start(layout, context, wishes)
         _draw_seed(layout, wishes)
         _draw_button(layout, context)
 
 
+def draw_shots(layout: UILayout, context: Context, kind: str) -> None:
+    """Draw what the selected placeholders want to be, and the button that makes it."""
+    chosen = shots.selected(sequencer.scene_of(context))
+    if not chosen:
+        return
+    box = layout.box()
+    for strip, shot in chosen[:SHOTS_SHOWN]:
+        box.label(text=strip.name, icon="SEQUENCE")
+        if len(chosen) == 1:
+            paragraph(box, context, shot.description, "BLANK1")
+    if len(chosen) > SHOTS_SHOWN:
+        box.label(text=f"and {len(chosen) - SHOTS_SHOWN} more", icon="BLANK1")
+    row = box.row()
+    row.scale_y = 1.3
+    row.operator_context = "INVOKE_DEFAULT"
+    text = f"Generate for {len(chosen)} Shots" if len(chosen) > 1 else "Generate for This Shot"
+    row.operator("movie_director.generate_shots", text=text, icon="RENDER_STILL").kind = kind
+
+
 def _draw_prompt(layout: UILayout, wishes: Any) -> None:
     column = layout.column(align=True)
-    if supports_placeholder():
-        column.prop(wishes, "prompt", text="", icon="TEXT", placeholder="What to see")
-        column.prop(wishes, "negative_prompt", text="", icon="CANCEL", placeholder="What to avoid")
-    else:
-        column.prop(wishes, "prompt", text="", icon="TEXT")
-        column.prop(wishes, "negative_prompt", text="", icon="CANCEL")
+    prompt_field(column, wishes, "prompt", "TEXT", "What to see")
+    prompt_field(column, wishes, "negative_prompt", "CANCEL", "What to avoid")
 
 
 def _draw_start(layout: UILayout, context: Context, wishes: Any) -> None:
@@ -97,49 +109,10 @@ def _draw_button(layout: UILayout, context: Context) -> None:
     row.operator("movie_director.generate_image", icon="RENDER_STILL")
 
 
-def draw_server(layout: UILayout, context: Context) -> None:
-    """Draw which server is used, what it said last, and the way out for who has none."""
-    if settings.preferences().demo_mode:
-        row = layout.row()
-        row.label(text="Demo mode: test pictures", icon="GHOST_ENABLED")
-        row.operator("movie_director.demo_mode", text="", icon="X", emboss=False).enable = False
-        return
-    answer = session.board.probes.get("comfyui")
-    row = layout.row(align=True)
-    error = answer.error if answer else job_list.newest_connection_error()
-    row.label(text=_server_line(answer, error), icon=_server_icon(answer, error))
-    row.operator_context = "INVOKE_DEFAULT"
-    row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = "comfyui"
-    if error is not None:
-        box = layout.box()
-        paragraph(box, context, error.message, "ERROR", alert=True)
-        paragraph(box, context, error.hint, "BLANK1")
-        box.operator("movie_director.demo_mode", text="Turn on demo mode", icon="GHOST_ENABLED").enable = True
-    elif answer is None and not job_list.server_answers():
-        layout.operator("movie_director.demo_mode", text="No server? Try demo mode", icon="GHOST_ENABLED").enable = True
-
-
-def _server_line(answer: Any, error: Any) -> str:
-    if error is not None:
-        return "ComfyUI: no connection"
-    if answer is None:
-        return "ComfyUI: connected" if job_list.server_answers() else "ComfyUI: not tested yet"
-    return "ComfyUI: asking..." if answer.pending else f"ComfyUI {answer.info.version}"
-
-
-def _server_icon(answer: Any, error: Any) -> Any:
-    if error is not None:
-        return "UNLINKED"
-    if answer is None:
-        return "CHECKMARK" if job_list.server_answers() else "URL"
-    return "SORTTIME" if answer.pending else "CHECKMARK"
-
-
-class _Options(_Sidebar):
+class _Options(Sidebar):
     """What is set once for a film."""
 
     bl_label = "Options"
-    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
         """Draw the workflow, the size and the strip."""
@@ -161,7 +134,7 @@ class _Options(_Sidebar):
         column.prop(wishes, "fit")
 
 
-class _Jobs(_Sidebar):
+class _Jobs(Sidebar):
     """The jobs, newest first."""
 
     bl_label = "Jobs"
@@ -178,17 +151,46 @@ class _Jobs(_Sidebar):
         job_list.draw(self.layout, context)  # type: ignore[attr-defined]
 
 
+EDITORS = {"VIEW_3D": "view", "SEQUENCE_EDITOR": "sequencer", "TEXT_EDITOR": "text"}
+_PICTURES = frozenset({"VIEW_3D", "SEQUENCE_EDITOR"})
+_ALL = frozenset(EDITORS)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A panel: its name, the editors it is in, the panel it belongs to, and where it is folded away at first."""
+
+    mixin: type
+    name: str
+    editors: frozenset[str]
+    parent: str = ""
+    closed: frozenset[str] = frozenset()
+
+
+PLACES = (
+    _Place(_Generate, "generate", _PICTURES),
+    _Place(_Options, "options", _PICTURES, "generate", _PICTURES),
+    _Place(write_panel.Write, "write", _ALL, closed=_PICTURES),
+    _Place(write_panel.WriteOptions, "write_options", _ALL, "write", _ALL),
+    _Place(write_panel.ShotList, "shot_list", _ALL, "write", _PICTURES),
+    _Place(_Jobs, "jobs", _ALL),
+)
+
+
 def _panels() -> tuple[type[Panel], ...]:
     """Make each panel once for each editor it is in."""
-    made = []
-    for space, mark in (("VIEW_3D", "view"), ("SEQUENCE_EDITOR", "sequencer")):
-        for mixin, name in ((_Generate, "generate"), (_Options, "options"), (_Jobs, "jobs")):
-            identifier = f"MOVIE_DIRECTOR_PT_{name}_{mark}"
-            members: dict[str, Any] = {"bl_idname": identifier, "bl_space_type": space, "__doc__": mixin.__doc__}
-            if mixin is _Options:
-                members["bl_parent_id"] = f"MOVIE_DIRECTOR_PT_generate_{mark}"
-            made.append(type(identifier, (mixin, Panel), members))
-    return tuple(made)
+    return tuple(
+        _panel(place, editor, mark) for editor, mark in EDITORS.items() for place in PLACES if editor in place.editors
+    )
+
+
+def _panel(place: _Place, editor: str, mark: str) -> type[Panel]:
+    identifier = f"MOVIE_DIRECTOR_PT_{place.name}_{mark}"
+    members: dict[str, Any] = {"bl_idname": identifier, "bl_space_type": editor, "__doc__": place.mixin.__doc__}
+    members["bl_options"] = {"DEFAULT_CLOSED"} if editor in place.closed else set()
+    if place.parent:
+        members["bl_parent_id"] = f"MOVIE_DIRECTOR_PT_{place.parent}_{mark}"
+    return type(identifier, (place.mixin, Panel), members)
 
 
 CLASSES = _panels()

@@ -1,16 +1,186 @@
-"""Sound effects from AudioLDM."""
+"""Sound effects from AudioLDM and its siblings."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from ..audio.client import AudioClient
+from ..base import ServerInfo
+from ..context import CancelContext, JobContext
+from ..errors import JobLost, NetworkTimeout, ProtocolError
+from ..jobs import BackendCancel, Result
+from ..options import MIB, ClientOptions
 from ..requests import Request
-from ..unfinished import UnfinishedClient
+from ..transport.gradio.signin import sign_in_of
+from .fields import CANDIDATES, DURATION, MAX_SEED, SEED, Filled, filled, number_of
+from .profile import COG, COG_OLD, Knowledge, Profile
 from .request import SoundRequest
 
+if TYPE_CHECKING:
+    from ..transport.gradio.access import GradioAccess
+    from ..transport.gradio.config import Dependency, GradioConfig
+    from .outputs import Outputs
 
-class AudioLDMClient(UnfinishedClient):
-    """Sound effects from AudioLDM."""
+PROBE_FIRST_BYTE_S = 3.0
+LOOK_FIRST_BYTE_S = 15.0
+DEFAULT_CANDIDATES = 3
+"""What AudioLDM makes to choose from, unless told."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """Who it is; ``app`` is where the function of a Gradio app is to be found, None for a Cog server."""
+
+    profile: Profile
+    app: tuple[GradioAccess, GradioConfig, Dependency] | None = None
+
+
+class AudioLDMClient(AudioClient):
+    """Sound effects from a Cog container (AudioLDM, AudioGen, MMAudio, Stable Audio) or AudioLDM's own web app.
+
+    One sound at a time: these servers have one model in memory. A run can't be found again on the server, so nothing
+    can be re-joined: a job that may have been sent before ends as ``JobLost``.
+    """
 
     name: ClassVar[str] = "audioldm"
     request_types: ClassVar[tuple[type[Request], ...]] = (SoundRequest,)
+    default_options: ClassVar[ClientOptions] = ClientOptions(
+        first_byte_timeout_s=900.0, max_workers=1, max_response_bytes=128 * MIB
+    )
+    interval_s: ClassVar[float] = 0.5
+
+    def __init__(self, base_url: str, **given: Any) -> None:
+        super().__init__(base_url, **given)
+        self.knowledge = Knowledge()
+        self._sign_in = sign_in_of(given.get("api_key"))
+
+    def probe(self) -> ServerInfo:
+        """Ask the server who it is and what it can do.
+
+        An older Cog server is mute while it works; if it works for this client, what is known of it is the answer.
+        """
+        profile = self.knowledge.profile
+        try:
+            profile = self._ask(None, PROBE_FIRST_BYTE_S).profile
+        except NetworkTimeout:
+            if profile is None or not self.knowledge.at_work:
+                raise
+        details = {**profile.details, "inputs": [each.name for each in profile.fields]}
+        return ServerInfo(
+            profile.version, profile.dialect, profile.capabilities, profile.models, profile.latency_s, details
+        )
+
+    def run(self, job: JobContext) -> Result:
+        """Have the sound made and fetch it."""
+        from .outputs import Outputs
+
+        request = cast(SoundRequest, job.request)
+        server = self._server(job)
+        profile = server.profile
+        seed = random.randint(0, MAX_SEED) if request.seed is None else request.seed
+        inputs = filled(profile.fields, request, seed)
+        for note in inputs.notes:
+            job.log(note)
+        outputs = Outputs(self.http, job, self.codec, request)
+        self.knowledge.at_work += 1
+        try:
+            said_seed = self._made(job, server, inputs, outputs)
+        finally:
+            self.knowledge.at_work -= 1
+        sent_seed = number_of(inputs.of(profile.fields, SEED))
+        metadata = {
+            "request": request.to_dict(),
+            "dialect": profile.dialect,
+            "version": profile.version,
+            "input": inputs.values,
+            "notes": list(inputs.notes),
+            "seed": said_seed if said_seed is not None else sent_seed and int(sent_seed),
+            "codec": self.codec.name,
+            **outputs.described,
+        }
+        return Result(tuple(outputs.artifacts), problems=tuple(outputs.problems), metadata=metadata)
+
+    def rejoin(self, job: JobContext) -> Result:
+        """Say that the sound is lost: these servers can't be asked for it later."""
+        raise JobLost(
+            "The connection to the sound server is lost, and it keeps no results.",
+            code="outcome_unknown",
+            hint="Generate it again; with the same seed it will be the same sound.",
+        )
+
+    def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
+        """Cancel the run where the server can be told; where it can't, wait until it is free."""
+        dialect = job.state.get("dialect")
+        if dialect in (COG, COG_OLD):
+            from .cog_run import cancel
+
+            return cancel(self.http, job)
+        if dialect is None:  # nothing was sent
+            return BackendCancel.CONFIRMED
+        from .gradio_run import cancel as wait_for_the_end
+
+        return wait_for_the_end(self.knowledge, job)
+
+    def disconnect(self, timeout_s: float) -> None:
+        """Stop listening to the server."""
+        self.knowledge.close()
+
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers that go with every request; a ``NAME:PASSWORD`` for a Gradio app is no bearer token."""
+        return dict(self._headers) if self._sign_in else super().auth_headers()
+
+    def _ask(self, job: JobContext | None, first_byte_s: float) -> _Server:
+        """Find out who the server is: a Cog server, or one of the Gradio apps."""
+        from .server import cog_profile
+
+        profile = cog_profile(self.http, job, first_byte_s=first_byte_s)
+        if profile is not None:
+            return _Server(profile)
+        from .gradio_app import app_profile
+
+        try:
+            found = app_profile(self.http, self._sign_in, job)
+        except ProtocolError as error:
+            if error.code == "not_gradio":
+                error.code = "not_a_sound_server"
+                error.hint = "AudioLDM's and AudioLDM2's own web apps and Cog containers of sound models are."
+            raise
+        return _Server(found[0], found[1:])
+
+    def _server(self, job: JobContext) -> _Server:
+        """Return who the server is now, once its model is loaded."""
+        from .cog import CogAPI
+        from .cog_run import wait_while_loading
+
+        while True:
+            try:
+                server = self._ask(job, LOOK_FIRST_BYTE_S)
+            except NetworkTimeout:
+                if self.knowledge.profile is None:
+                    raise
+                job.message("The server is busy with another sound.")
+                continue
+            if server.profile.fields:
+                self.knowledge.profile = server.profile
+                return server
+            wait_while_loading(CogAPI(self.http, quick_s=LOOK_FIRST_BYTE_S), job)
+
+    def _made(self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs) -> int | None:
+        """Have the sound made; return the seed that the server names, if it does."""
+        profile = server.profile
+        seconds = number_of(inputs.of(profile.fields, DURATION)) or 1.0
+        work = seconds * (number_of(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
+        if server.app is not None:
+            from .gradio_app import values_of
+            from .gradio_run import GradioRun
+
+            app_run = GradioRun(job, self.knowledge, profile, server.app, work, self.interval_s)
+            app_run.run(values_of(profile.fields, inputs.values), outputs)
+            return None
+        from .cog_run import CogRun
+
+        run = CogRun(self.http, job, self.knowledge, profile, work, self.interval_s)
+        run.run(inputs, outputs)
+        return run.log.seed

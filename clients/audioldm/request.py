@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from ..requests import Request, integer_problems, number_problems, text_problems
+from ..requests import Request, integer_problems, mapping_problems, number_problems, text_problems
+
+SAMPLE_RATE = 48_000
 
 
 @dataclass(frozen=True)
 class SoundRequest(Request):
-    """A sound of ``duration_s`` seconds; what is None is left to the server."""
+    """A sound of ``duration_s`` seconds; what is None is left to the server, except for the seed: then one is chosen.
+
+    ``candidates`` is how many the server makes to pick the best of. ``model`` is one of the server's, where it has
+    several. ``settings`` are fields that only this kind of server has, under its own names. The file has
+    ``sample_rate`` Hz, whatever the model makes. What a server can't do it leaves out; the result's metadata say so.
+    """
 
     prompt: str
     duration_s: float
@@ -18,14 +27,24 @@ class SoundRequest(Request):
     steps: int | None = None
     seed: int | None = None
     candidates: int | None = None
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    sample_rate: int = SAMPLE_RATE
 
     def problems(self) -> list[str]:
         """Return what is wrong on the face of it."""
-        return [
+        found = [
             *super().problems(),
             *text_problems("prompt", self.prompt),
             *number_problems("duration_s", self.duration_s, above=0),
             *integer_problems("steps", self.steps, least=1),
             *integer_problems("seed", self.seed, least=0),
             *integer_problems("candidates", self.candidates, least=1),
+            *mapping_problems("settings", self.settings),
         ]
+        if self.guidance is not None:
+            found += number_problems("guidance", self.guidance, above=-1)
+        for name in ("negative_prompt", "model"):
+            if not isinstance(getattr(self, name), (str, type(None))):
+                found.append(f"{name}: a text is needed.")
+        return found + integer_problems("sample_rate", self.sample_rate, least=8000, most=192_000)

@@ -8,8 +8,9 @@ from .request import WorkflowRequest
 
 if TYPE_CHECKING:
     from .conversion import ui_to_api
+    from .template import WorkflowTemplate
 
-__all__ = ["ComfyUIClient", "WorkflowRequest", "bundled_workflow", "ui_to_api"]
+__all__ = ["ComfyUIClient", "WorkflowRequest", "WorkflowTemplate", "bundled_workflow", "ui_to_api"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from .conversion import ui_to_api  # here, because few need it and it costs 25 ms
 
         return ui_to_api
+    if name == "WorkflowTemplate":
+        from .template import WorkflowTemplate
+
+        return WorkflowTemplate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from ..errors import NotFound, ProtocolError
 from ..transport.http import Response, Timeouts
 from ..transport.multipart import MultipartUpload
 from ..transport.session import HTTPSession, Scope
+from .loading import MAX_WORKFLOW_BYTES
 
 ASK_TIMEOUT_S = 30.0
 """Silence allowed in the small requests: the server's event loop can stall for seconds while a node works."""
@@ -148,6 +149,32 @@ class ComfyAPI:
             raise self.not_comfyui()
         return name, str(value.get("subfolder") or "")
 
+    # The server itself, and what its users have saved
+
+    def free(self, *, unload_models: bool, free_memory: bool) -> None:
+        """Ask the server to let go of memory; it does so when the running prompt is done."""
+        wanted = {"unload_models": unload_models, "free_memory": free_memory}
+        self.http.post_json("/api/free", wanted, repeatable=True).close()
+
+    def users(self) -> dict[str, str] | None:
+        """The names of the server's users by their ids; None on a server without ``--multi-user``."""
+        value = self._get_if_there("/api/users", None)
+        users = value.get("users") if isinstance(value, Mapping) else None
+        return {str(each): str(name) for each, name in users.items()} if isinstance(users, Mapping) else None
+
+    def saved_files(self, headers: Mapping[str, str]) -> list[Any]:
+        """The rows of the user's saved workflows; none while the user has no folder for them."""
+        path = "/api/userdata?dir=workflows&recurse=true&full_info=true"
+        with self._request("GET", path, None, expect=(404,), headers=headers) as response:
+            value = None if response.status == 404 else self.http.json_of(response)
+        return value if isinstance(value, list) else []
+
+    def saved_file(self, path: str, headers: Mapping[str, str]) -> bytes | None:
+        """The content of one of them; None if there is none of that path."""
+        path = f"/api/userdata/{quote(f'workflows/{path}', safe='')}"
+        with self._request("GET", path, None, expect=(404,), headers=headers) as response:
+            return None if response.status == 404 else response.read(MAX_WORKFLOW_BYTES)
+
     # Inside
 
     def not_comfyui(self) -> ProtocolError:
@@ -170,9 +197,18 @@ class ComfyAPI:
             return None
 
     def _request(
-        self, method: str, path: str, scope: Scope | None, *, expect: Iterable[int] = (), repeatable: bool | None = None
+        self,
+        method: str,
+        path: str,
+        scope: Scope | None,
+        *,
+        expect: Iterable[int] = (),
+        repeatable: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
-        return self.http.request(method, path, scope=scope, expect=expect, repeatable=repeatable, timeouts=self._ask)
+        return self.http.request(
+            method, path, scope=scope, expect=expect, repeatable=repeatable, headers=headers, timeouts=self._ask
+        )
 
 
 def _items(value: Any) -> list[Any]:

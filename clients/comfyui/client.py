@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base import BaseAPIClient, ServerInfo
 from ..context import CancelContext, JobContext, Recorder
@@ -17,27 +18,44 @@ from .request import WorkflowRequest
 
 if TYPE_CHECKING:
     from ..transport.http import Transport
+    from .api import ComfyAPI
     from .generation import Generator
+    from .listings import PastPrompt, QueuedPrompt, SavedWorkflow
+    from .template import WorkflowTemplate
 
 FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
 
+DRAIN_TIMEOUT_S = 300.0
+"""An interrupt is honoured when the node that runs lets it: decoding or encoding a long clip can take minutes. A next
+job would only wait on the server instead.
+"""
 
 PROBE_TIMEOUT_S = 5.0
 """Silence allowed in each request of a probe: somebody waits for it."""
+
+PARTNER_KEY_HEADER = "comfy-org-api-key"
+"""Given among the headers, but not sent as one: the key of a Comfy account, for nodes that call paid services."""
+
+USER_HEADER = "comfy-user"
+"""Given among the headers: the user of a server with several, by id or by name. Sent with what needs it."""
+
+_OWN_HEADERS = frozenset({PARTNER_KEY_HEADER, USER_HEADER})
 
 
 class ComfyUIClient(BaseAPIClient):
     """Runs workflows on a ComfyUI server (0.3.30 and newer); see ``BaseAPIClient`` for its members.
 
     Jobs are found again after a lost connection or a crash (``rejoins``). One websocket under one client id serves
-    all jobs of the client; a client id must not be shared between processes.
+    all jobs of the client; a client id must not be shared between processes. Among the ``headers``, ``comfy-user``
+    names the user on a server with several, and ``Comfy-Org-Api-Key`` is the key that partner nodes need: it goes with
+    each prompt, never as a header.
     """
 
     name: ClassVar[str] = "comfyui"
     request_types: ClassVar[tuple[type[Request], ...]] = (WorkflowRequest,)
     default_options: ClassVar[ClientOptions] = ClientOptions(
-        first_byte_timeout_s=FIRST_BYTE_TIMEOUT_S, stream_idle_timeout_s=60.0
+        first_byte_timeout_s=FIRST_BYTE_TIMEOUT_S, stream_idle_timeout_s=60.0, drain_timeout_s=DRAIN_TIMEOUT_S
     )
     rejoins: ClassVar[bool] = True
     pace: Pace = Pace()
@@ -52,9 +70,13 @@ class ComfyUIClient(BaseAPIClient):
         transport: Transport | None = None,
         recorder: Recorder | None = None,
     ) -> None:
+        own = {name.lower(): value.strip() for name, value in (headers or {}).items()}
+        sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS}
         super().__init__(
-            base_url, api_key=api_key, headers=headers, options=options, transport=transport, recorder=recorder
+            base_url, api_key=api_key, headers=sent, options=options, transport=transport, recorder=recorder
         )
+        self._partner_key = own.get(PARTNER_KEY_HEADER, "")
+        self._user = own.get(USER_HEADER, "")
         self._generator_lock = threading.Lock()
         self._made: Generator | None = None
         self._closing = Interrupter()
@@ -78,6 +100,55 @@ class ComfyUIClient(BaseAPIClient):
 
         return ask_who(ComfyAPI(self.http, timeout_s=PROBE_TIMEOUT_S))
 
+    # Beyond the contract; all of these block, seconds at most, and raise the typed error of what is wrong
+
+    def free(self, *, unload_models: bool = True, free_memory: bool = True) -> None:
+        """Have the server unload its models and forget what it has made, once the prompt that runs is done: the way
+        out when its memory is full. A prompt that is sent again afterwards is made anew.
+        """
+        self._api().free(unload_models=unload_models, free_memory=free_memory)
+
+    def queue(self) -> list[QueuedPrompt]:
+        """Return what runs and waits on the server, also of others, in the order in which it runs."""
+        from .listings import queue_rows
+
+        return queue_rows(self._api())
+
+    def history(self, limit: int = 50) -> list[PastPrompt]:
+        """Return the last prompts that have ended on the server, also of others, newest first."""
+        from .listings import history_rows
+
+        return history_rows(self._api(), limit)
+
+    def saved_workflows(self, user: str = "") -> list[SavedWorkflow]:
+        """Return the workflows that were saved on the server in the editor.
+
+        ``user`` is a name or an id, for servers with several (default: the one that the headers name):
+        ``ValidationError`` (code ``user_needed``) where one must be named, ``MissingResource`` (kind ``user``) for one
+        that there is not.
+        """
+        from .listings import saved_rows
+
+        api = self._api()
+        return saved_rows(api, self._user_headers(api, user))
+
+    def saved_workflow(self, path: str, user: str = "") -> dict[str, Any]:
+        """Return one of them, to run it; ``MissingResource`` (kind ``workflow``) if there is none of that path."""
+        from .listings import saved_workflow
+
+        api = self._api()
+        return saved_workflow(api, path, self._user_headers(api, user))
+
+    def template(
+        self, workflow: Mapping[str, Any] | str | Path, parameters: Mapping[str, str] | None = None
+    ) -> WorkflowTemplate:
+        """Return the workflow as a form to fill in: its named parameters with their limits and the server's choices.
+
+        Blocking: asks the server for the definitions of the workflow's nodes. ``parameters`` maps names to addresses;
+        without it they are found by title and type. Raises what ``submit``'s job would for a workflow that is wrong.
+        """
+        return self._generator().template(workflow, parameters)
+
     def disconnect(self, timeout_s: float) -> None:
         """Close the websocket and join its thread."""
         with self._generator_lock:
@@ -85,6 +156,17 @@ class ComfyUIClient(BaseAPIClient):
         self._closing.fire()
         if generator is not None:
             generator.connection.close(timeout_s)
+
+    def _api(self) -> ComfyAPI:
+        from .api import ComfyAPI
+
+        return ComfyAPI(self.http)
+
+    def _user_headers(self, api: ComfyAPI, user: str) -> dict[str, str]:
+        from .listings import user_id
+
+        found = user_id(api, user or self._user)
+        return {USER_HEADER: found} if found else {}
 
     def _generator(self) -> Generator:
         from ..transport.websocket import WebSocketConnection
@@ -105,5 +187,7 @@ class ComfyUIClient(BaseAPIClient):
         http = self.http
         with self._generator_lock:
             if self._made is None:
-                self._made = Generator(http, open_socket, self.pace)
+                http.hide(self._partner_key)
+                extra_data = {"api_key_comfy_org": self._partner_key} if self._partner_key else {}
+                self._made = Generator(http, open_socket, self.pace, extra_data)
             return self._made

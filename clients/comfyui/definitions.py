@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..context import JobContext
 from ..errors import BackendError
 from ..requests import nearest_names
+from ..transport.session import Scope
 from .api import ComfyAPI
 from .refusals import missing_node
 
@@ -27,21 +27,21 @@ class Definitions:
         self._lock = threading.Lock()
         self._known: dict[str, Mapping[str, Any]] = {}
 
-    def of(self, classes: Iterable[str], job: JobContext) -> dict[str, Mapping[str, Any]]:
+    def of(self, classes: Iterable[str], scope: Scope | None = None) -> dict[str, Mapping[str, Any]]:
         """Return the definitions of those of the classes that the server has; what is new is asked for."""
         found = {}
         for name in dict.fromkeys(classes):
             with self._lock:
                 info = self._known.get(name)
             if info is None:
-                info = self.renew(name, job)
+                info = self.renew(name, scope)
             if info is not None:
                 found[name] = info
         return found
 
-    def renew(self, name: str, job: JobContext) -> Mapping[str, Any] | None:
+    def renew(self, name: str, scope: Scope | None = None) -> Mapping[str, Any] | None:
         """Ask for a class again and return its definition; None if the server does not have it."""
-        info = self._api.object_info(name, job).get(name)
+        info = self._api.object_info(name, scope).get(name)
         if not isinstance(info, Mapping):
             return None
         with self._lock:
@@ -51,15 +51,16 @@ class Definitions:
                 del self._known[next(iter(self._known))]
         return info
 
-    def missing(self, names: Iterable[str], job: JobContext) -> BackendError:
+    def missing(self, names: Iterable[str], scope: Scope | None = None) -> BackendError:
         """Return the error for classes that the server lacks, with what is like the first of them.
 
         Names that are alike can only be found in the list of all of them: it is asked for now, and not kept.
         """
         first, *others = dict.fromkeys(names)
         try:
-            known = list(self._api.object_info(scope=job))
+            known = list(self._api.object_info(scope=scope))
         except BackendError:
-            job.check()
+            if scope is not None:
+                scope.check()
             known = []
         return missing_node(first, nearest_names(first, known), tuple(name for name in others if name not in known))

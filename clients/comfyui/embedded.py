@@ -2,7 +2,7 @@
 
 Where they stand, seen in files of 0.3.64: PNG in text chunks (an animated one in ``comf`` chunks), WebP in the EXIF
 fields Make and Model as ``key:text``, FLAC among the Vorbis comments, MP4 under ``moov/udta/meta``. Only what holds
-texts is read, at most ``MAX_TEXT_BYTES`` of it; what is damaged is passed over.
+texts is read, and what is damaged passed over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
-"""A file that names longer texts is not read further: a workflow with a few hundred nodes has 1 MB."""
+"""What is read of a file: a workflow with a few hundred nodes has 1 MB."""
 
 MAX_PARTS = 100_000
 """A container of more parts is damaged, or made to keep us busy."""
@@ -27,8 +27,12 @@ _VORBIS_COMMENT = 4
 Texts = Iterator[tuple[str, bytes]]
 
 
-def embedded_texts(file: BinaryIO) -> dict[str, bytes] | None:
-    """Return the texts in a file by their keys, None for a file of another kind; ``OSError`` if it can't be read."""
+def embedded_texts(opened: BinaryIO, most: int = MAX_TEXT_BYTES) -> dict[str, bytes] | None:
+    """Return the texts in a file by their keys, None for a file of another kind; ``OSError`` if it can't be read.
+
+    Not more than about ``most`` bytes are read.
+    """
+    file = _Reader(opened, most)
     head = file.read(12)
     if head.startswith(_PNG):
         file.seek(len(_PNG))
@@ -39,7 +43,6 @@ def embedded_texts(file: BinaryIO) -> dict[str, bytes] | None:
         file.seek(4)
         found = _flac_texts(file)
     elif head[4:8] == b"ftyp":
-        file.seek(0)
         found = _mp4_texts(file, file.seek(0, io.SEEK_END))
     else:
         return None
@@ -56,8 +59,24 @@ class _DamagedError(Exception):
     """The container can't be followed further."""
 
 
-def _read(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size) if size <= MAX_TEXT_BYTES else b""
+class _Reader:
+    """A file of which only so many bytes are read."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file = file
+        self._left = most
+        self.seek = file.seek
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes."""
+        self._left -= size
+        if self._left < 0:
+            raise _DamagedError
+        return self._file.read(size)
+
+
+def _read(file: _Reader, size: int) -> bytes:
+    data = file.read(size)
     if len(data) < size:
         raise _DamagedError
     return data
@@ -66,7 +85,7 @@ def _read(file: BinaryIO, size: int) -> bytes:
 # PNG
 
 
-def _png_texts(file: BinaryIO) -> Texts:
+def _png_texts(file: _Reader) -> Texts:
     for _ in range(MAX_PARTS):
         length, kind = struct.unpack(">I4s", file.read(8))
         if kind in _PNG_TEXTS:
@@ -97,7 +116,7 @@ def _inflated(data: bytes) -> bytes:
 # WebP
 
 
-def _webp_texts(file: BinaryIO) -> Texts:
+def _webp_texts(file: _Reader) -> Texts:
     for _ in range(MAX_PARTS):
         kind, length = struct.unpack("<4sI", file.read(8))
         if kind == b"EXIF":
@@ -121,7 +140,7 @@ def _exif_texts(tiff: bytes) -> Texts:
 # FLAC
 
 
-def _flac_texts(file: BinaryIO) -> Texts:
+def _flac_texts(file: _Reader) -> Texts:
     last = False
     while not last:
         (header,) = struct.unpack(">I", file.read(4))
@@ -147,13 +166,13 @@ def _vorbis_texts(block: bytes) -> Texts:
 # MP4
 
 
-def _mp4_texts(file: BinaryIO, end: int) -> Texts:
+def _mp4_texts(file: _Reader, end: int) -> Texts:
     for kind, start, stop in _boxes(file, 0, end):
         if kind == b"moov":
             yield from _metadata(file, start, stop, within=b"udta")
 
 
-def _metadata(file: BinaryIO, start: int, stop: int, within: bytes = b"") -> Texts:
+def _metadata(file: _Reader, start: int, stop: int, within: bytes = b"") -> Texts:
     for kind, at, end in _boxes(file, start, stop):
         if kind == within:
             yield from _metadata(file, at, end)
@@ -164,7 +183,7 @@ def _metadata(file: BinaryIO, start: int, stop: int, within: bytes = b"") -> Tex
 
 def _keyed_texts(meta: bytes) -> Texts:
     """Yield the texts of a ``meta`` box: ``keys`` has the names, each box in ``ilst`` is named by its place there."""
-    body = io.BytesIO(meta)
+    body = _Reader(io.BytesIO(meta), len(meta))
     boxes = {kind: (start, stop) for kind, start, stop in _boxes(body, 4, len(meta))}
     if b"keys" not in boxes or b"ilst" not in boxes:
         return
@@ -176,7 +195,7 @@ def _keyed_texts(meta: bytes) -> Texts:
             yield names[number - 1].decode("latin-1"), meta[at + 16 : end]
 
 
-def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(file: _Reader, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and end of the contents of each box; the file may be moved between."""
     for _ in range(MAX_PARTS):
         if start + 8 > stop:

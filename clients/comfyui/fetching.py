@@ -16,6 +16,7 @@ from ..transport.session import HTTPSession
 from .outputs import OutputFile, Outputs, collect
 from .refusals import BACKEND
 from .run_errors import interrupted_error, run_error, unexplained_error
+from .socket_images import SocketImages
 from .truth import Finding, Place
 
 
@@ -29,9 +30,10 @@ def check_output_folder(folder: Path) -> None:
 class Fetcher:
     """Fetches what one job has made; used by one worker thread."""
 
-    def __init__(self, http: HTTPSession, job: JobContext) -> None:
+    def __init__(self, http: HTTPSession, job: JobContext, pictures: SocketImages) -> None:
         self._http = http
         self._job = job
+        self._pictures = pictures
         self._artifacts: list[Artifact] = []
 
     def conclude(self, found: Finding, prompt: Mapping[str, Any], metadata: dict[str, Any]) -> Result:
@@ -40,13 +42,15 @@ class Fetcher:
         if found.place is Place.SUCCEEDED:
             return self._fetched(outputs, metadata)
         error = _error_of(found, prompt)
-        if outputs.files or outputs.texts:
+        self._artifacts += self._pictures.publish()
+        if outputs.files or outputs.texts or self._artifacts:
             error.partial = self._rescued(outputs, metadata)
         raise error
 
     def _fetched(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
         self._job.progress(1.0, stage="Fetching the result")
-        gone: list[BackendError] = []
+        self._artifacts += self._pictures.publish()
+        gone: list[BackendError] = [*self._pictures.lost()]
         try:
             for file in outputs.files:
                 gone += self._fetch(file)

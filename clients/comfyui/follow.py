@@ -20,6 +20,7 @@ from .pace import Pace
 from .progress import ProgressTracker
 from .refusals import BACKEND
 from .run_errors import first_line, is_blocked_output
+from .socket_images import SocketImages
 from .truth import Finding, Place, Truth
 
 _ENDS = {
@@ -67,6 +68,8 @@ class Follower:
         self._told_stuck = False
         self._away_since: float | None = None
         self._kept_outputs: dict[str, Any] = {}
+        self._running_node = ""
+        self.pictures = SocketImages(prompt, job.output_dir)
 
     def wait_for_socket(self) -> None:
         """Wait a little for the websocket, so that the job's first messages are not missed."""
@@ -86,10 +89,18 @@ class Follower:
                 if found is not None:
                     return found
 
-    def finish(self) -> None:
-        """Look whether the job's end was also told; if it was not, the websocket has gone deaf and is renewed."""
+    def take_rest(self) -> None:
+        """Take what has come since the end was found out; for pictures that may still be on their way wait a little."""
+        waits = self.pictures.expected and self._live and not self._lost_touch
+        until = time.monotonic() + (self._pace.socket_wait_s if waits else 0.0)
+        while not self._end_told and (left := until - time.monotonic()) > 0:
+            self._take(self._job.receive(left))
         while (item := self._job.receive(0.0)) is not None:
             self._take(item)
+
+    def finish(self) -> None:
+        """Look whether the job's end was also told; if it was not, the websocket has gone deaf and is renewed."""
+        self.take_rest()
         if self._live and not self._end_told and not self._lost_touch:
             self._renew()
 
@@ -99,6 +110,7 @@ class Follower:
         if isinstance(item, Message):
             self._take_message(item)
         elif isinstance(item, Preview):
+            self.pictures.take(item, self._running_node)
             self._job.preview(item.data, item.media_type)
         elif isinstance(item, NodeText):
             self._job.message(f"{self._stage()}: {item.text}".removeprefix(": "))
@@ -148,6 +160,8 @@ class Follower:
         self._heard = True
         self._quiet_since = time.monotonic()
         self._start()
+        if kind == "executing":
+            self._running_node = str(data.get("node"))
         if kind == "executed":
             self._kept_outputs[str(data.get("node"))] = data.get("output")
         if self._tracker.take(kind, data):
@@ -271,12 +285,16 @@ class Follower:
             place, data = self._end
             return Finding(place, outputs=self._kept_outputs, end=data, prompt_id=self._prompt_id)
         if self._lost_touch:
-            raise job_lost("The ComfyUI server was restarted and has lost the job.")
+            during = f" during {stage!r}" if (stage := self._stage()) else ""
+            raise job_lost(
+                f"The ComfyUI server crashed or was restarted{during} and has lost the job.",
+                hint="Send it again. If that happens every time, the server runs out of memory: make the job smaller.",
+            )
         if self._started:
             raise job_lost("The ComfyUI server no longer knows the job: its history was cleared.")
         raise job_lost("The job was removed from the ComfyUI server's queue.", code="removed")
 
 
-def job_lost(message: str, code: str | None = None) -> JobLost:
+def job_lost(message: str, code: str | None = None, hint: str = "Send it again.") -> JobLost:
     """Return the error for a job that is not on the server any more."""
-    return JobLost(message, code=code, backend=BACKEND, hint="Send it again.", retryable=True)
+    return JobLost(message, code=code, backend=BACKEND, hint=hint, retryable=True)

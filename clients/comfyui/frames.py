@@ -33,11 +33,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Preview:
-    """A picture of the unfinished result; ``prompt_id`` is empty where the frame can't say it."""
+    """A picture of the unfinished result; ``prompt_id`` and ``node_id`` are empty where the frame can't say them."""
 
     data: bytes
     media_type: str
     prompt_id: str = ""
+    node_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _parse_text(raw: str) -> Message | None:
 def _parse_binary(raw: bytes) -> Frame | None:
     kind = int.from_bytes(raw[:4], "big")
     if kind == _PREVIEW:
-        return _preview(raw[8:], "")
+        return _preview(raw[8:], {})
     if kind not in (_TEXT, _PREVIEW_WITH_METADATA):
         return None
     length = int.from_bytes(raw[4:8], "big")
@@ -82,23 +83,23 @@ def _parse_binary(raw: bytes) -> Frame | None:
         return None
     if kind == _TEXT:
         return NodeText(body.decode("utf-8", "replace"))
-    return _preview(body, _prompt_id_in(head))
+    return _preview(body, _metadata(head))
 
 
-def _prompt_id_in(metadata: bytes) -> str:
+def _metadata(head: bytes) -> dict[str, str]:
     try:
-        value = decode_json(metadata)
+        value = decode_json(head)
     except ProtocolError:
-        return ""
-    prompt_id = value.get("prompt_id") if isinstance(value, dict) else None
-    return prompt_id if isinstance(prompt_id, str) else ""
+        return {}
+    found = {name: value.get(name) for name in ("prompt_id", "node_id")} if isinstance(value, dict) else {}
+    return {name: each for name, each in found.items() if isinstance(each, str)}
 
 
-def _preview(picture: bytes, prompt_id: str) -> Preview | None:
+def _preview(picture: bytes, origin: Mapping[str, str]) -> Preview | None:
     """Go by the picture's own first bytes, not by the format that the frame names."""
     for signature, media_type in _PICTURES:
         if picture.startswith(signature):
-            return Preview(picture, media_type, prompt_id)
+            return Preview(picture, media_type, **origin)
     if picture.startswith(b"RIFF") and picture[8:12] == b"WEBP":
-        return Preview(picture, "image/webp", prompt_id)
+        return Preview(picture, "image/webp", **origin)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -11,7 +11,7 @@ from typing import Any, cast
 from ..context import CancelContext, JobContext
 from ..errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
 from ..jobs import BackendCancel, Result
-from ..transport.session import HTTPSession
+from ..transport.session import HTTPSession, Scope
 from .addressing import Target, set_input
 from .api import ComfyAPI
 from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
@@ -28,19 +28,24 @@ from .planning import Plan, make_plan, models_in
 from .refusals import BACKEND, MISSING_MODEL, node_problems, refusal_for, rejected
 from .request import WorkflowRequest
 from .server_info import version_text
+from .socket_images import SocketImages
 from .submission import Accepted, Submission
+from .template import WorkflowTemplate
 from .truth import Finding, Place, Truth
 from .uploads import Uploads
 
 
 class Generator:
-    """Runs the jobs of one client; thread-safe."""
+    """Runs the jobs of one client; thread-safe. ``extra_data`` goes with each prompt."""
 
-    def __init__(self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace) -> None:
+    def __init__(
+        self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace, extra_data: Mapping[str, str]
+    ) -> None:
         self.api = ComfyAPI(http)
         self.connection = Connection(open_socket, pace)
         self._http = http
         self._pace = pace
+        self._extra_data = extra_data
         self._truth = Truth(self.api)
         self._uploads = Uploads(self.api)
         self._definitions = Definitions(self.api)
@@ -66,7 +71,7 @@ class Generator:
         workflow = load_workflow(request.workflow)
         check_output_folder(job.output_dir)
         self._learn_version(job)
-        plan = make_plan(request, self._converted(workflow, job) if is_ui_format(workflow) else workflow)
+        plan = make_plan(request, self._prompt_of(workflow, job))
         if is_bundled(request.workflow):
             self._fit_checkpoint(plan, job)
         self._check(plan.prompt, job)
@@ -89,7 +94,8 @@ class Generator:
         prompt = cast(Prompt, found.prompt or {})
         seed = cast("int | None", job.state.get("seed"))
         if found.place.ended:
-            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
+            fetcher = Fetcher(self._http, job, SocketImages(prompt, job.output_dir))
+            return fetcher.conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
         listens = self.connection.start(str(job.state.get("client_id", "")))
         follower = Follower(job, self._truth, self.connection, self._pace, prompt, targets=found.targets)
         if not listens:
@@ -97,6 +103,13 @@ class Generator:
         with self.connection.subscribed(found.prompt_id, job.post):
             follower.wait_for_socket()
             return self._see_through(job, follower, found.prompt_id, prompt, seed)
+
+    def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
+        """Return a workflow as a form, its parameters as the server defines them now."""
+        with _redacted(self._http.redact):
+            prompt = self._prompt_of(load_workflow(source))
+            known = self._definitions.of(str(node["class_type"]) for node in prompt.values())
+            return WorkflowTemplate.of(prompt, known, parameters)
 
     # Before it is sent
 
@@ -110,16 +123,17 @@ class Generator:
                 self._version = version
         return version
 
-    def _converted(self, workflow: dict[str, Any], job: JobContext) -> Prompt:
-        """Return the prompt of what the editor saved, by the server's definitions of its node classes."""
+    def _prompt_of(self, workflow: dict[str, Any], scope: Scope | None = None) -> Prompt:
+        """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
+        if not is_ui_format(workflow):
+            return workflow
         from .conversion import node_classes, ui_to_api
 
-        job.message("Converting the workflow")
-        known = self._definitions.of(node_classes(workflow), job)
+        known = self._definitions.of(node_classes(workflow), scope)
         try:
             prompt = ui_to_api(workflow, known)
         except MissingResource as error:
-            raise self._definitions.missing([each["name"] for each in error.context["missing"]], job) from error
+            raise self._definitions.missing([each["name"] for each in error.context["missing"]], scope) from error
         if not prompt:
             raise invalid_workflow("The workflow has no node that does anything.", [])
         return prompt
@@ -174,7 +188,9 @@ class Generator:
         job.sending(prompt_id=job.job_id, client_id=client_id, seed=plan.seed)
         with self.connection.posting():
             try:
-                accepted = Submission(self.api, self._truth, self._pace, job).send(plan.prompt, client_id)
+                accepted = Submission(self.api, self._truth, self._pace, job, self._extra_data).send(
+                    plan.prompt, client_id
+                )
             except (ValidationError, MissingResource):
                 self._uploads.forget(_uploaded_values(plan))
                 raise
@@ -191,11 +207,14 @@ class Generator:
     def _see_through(
         self, job: JobContext, follower: Follower, prompt_id: str, prompt: Prompt, seed: int | None
     ) -> Result:
-        found = follower.follow(prompt_id)
-        try:
-            return Fetcher(self._http, job).conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
-        finally:
-            follower.finish()
+        with follower.pictures:
+            found = follower.follow(prompt_id)
+            follower.take_rest()
+            fetcher = Fetcher(self._http, job, follower.pictures)
+            try:
+                return fetcher.conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
+            finally:
+                follower.finish()
 
     def _find_again(self, job: JobContext) -> Finding:
         accepted = job.backend_id

@@ -36,6 +36,11 @@ def load_workflow(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     return workflow
 
 
+def check_is_workflow(data: bytes, name: str) -> dict[str, Any]:
+    """Return the workflow that a file's content is; ``ValidationError`` (code ``invalid_workflow``) if it is none."""
+    return load_workflow(_parsed(data, name))
+
+
 def is_ui_format(workflow: Mapping[str, Any]) -> bool:
     """Whether this is what the editor saves, not the API format (protocol: nodes in a list under ``nodes``)."""
     return isinstance(workflow.get("nodes"), list)

@@ -48,13 +48,14 @@ class Accepted:
 
 
 class Submission:
-    """Sends one job's prompt and finds out what became of it."""
+    """Sends one job's prompt and finds out what became of it; ``extra_data`` goes with it."""
 
-    def __init__(self, api: ComfyAPI, truth: Truth, pace: Pace, job: JobContext) -> None:
+    def __init__(self, api: ComfyAPI, truth: Truth, pace: Pace, job: JobContext, extra_data: Mapping[str, str]) -> None:
         self._api = api
         self._truth = truth
         self._pace = pace
         self._job = job
+        self._extra_data = extra_data
 
     def send(self, prompt: Prompt, client_id: str) -> Accepted:
         """Send the prompt and return what the server made of it.
@@ -68,7 +69,7 @@ class Submission:
             "prompt": prompt,
             "client_id": client_id,
             "prompt_id": job_id,
-            "extra_data": {MARKER: {"job": job_id}, "preview_method": "auto"},
+            "extra_data": {MARKER: {"job": job_id}, "preview_method": "auto", **self._extra_data},
         }
         posts_left = MAX_POSTS
         while True:

@@ -88,7 +88,7 @@ class Truth:
     def _marked(self, job_id: str, scope: Scope | None) -> tuple[str, Mapping[str, Any] | None]:
         for prompt_id, entry in self._api.latest_history(MARKED_HISTORY_ITEMS, scope).items():
             prompt = entry.get("prompt") if isinstance(entry, Mapping) else None
-            if isinstance(prompt, list) and _carries(prompt, job_id):
+            if isinstance(prompt, list) and job_marked(prompt) == job_id:
                 return prompt_id, entry
         return "", None
 
@@ -131,12 +131,24 @@ def finding_of_history(entry: Mapping[str, Any], prompt_id: str) -> Finding:
     return Finding(place, outputs=entry.get("outputs"), end=end, prompt=prompt, prompt_id=prompt_id)
 
 
+def run_order(item: Any) -> tuple[float, str]:
+    """Sort key of queue items by when the server will run them."""
+    return _rank(item[0]), item[1]
+
+
+def job_marked(item: Any) -> str | None:
+    """Return the id of the job that a queue item, or the prompt of a history entry, was sent for."""
+    extra = item[3] if len(item) > 3 else None
+    mark = extra.get(MARKER) if isinstance(extra, Mapping) else None
+    job_id = mark.get("job") if isinstance(mark, Mapping) else None
+    return job_id if isinstance(job_id, str) else None
+
+
 def _in_queue(running: list[Any], pending: list[Any], prompt_id: str, job_id: str) -> Finding | None:
     for item in running:
         if _is_ours(item, prompt_id, job_id):
             return _queued_finding(Place.RUNNING, item, None, idle=False)
-    in_order = sorted(pending, key=lambda item: (_rank(item[0]), item[1]))
-    for position, item in enumerate(in_order):
+    for position, item in enumerate(sorted(pending, key=run_order)):
         if _is_ours(item, prompt_id, job_id):
             return _queued_finding(Place.PENDING, item, position, idle=not running)
     return None
@@ -164,10 +176,4 @@ def _rank(number: Any) -> float:
 
 
 def _is_ours(item: Any, prompt_id: str, job_id: str) -> bool:
-    return bool(item[1] == prompt_id or (job_id and _carries(item, job_id)))
-
-
-def _carries(item: Any, job_id: str) -> bool:
-    extra = item[3] if len(item) > 3 else None
-    mark = extra.get(MARKER) if isinstance(extra, Mapping) else None
-    return isinstance(mark, Mapping) and mark.get("job") == job_id
+    return bool(item[1] == prompt_id or (job_id and job_marked(item) == job_id))

@@ -1,35 +1,53 @@
-"""A mock AudioLDM server: a Cog image's identity routes."""
+"""A mock sound-effect server: a Cog container, or one of AudioLDM's own web apps."""
 
+from typing import Any
+
+from .audioldm_apps import sound_app
+from .cog import NEWEST, OLDER, CogServer
+from .gradio_app import App
+from .gradio_classic import MockGradioClassic
 from .responses import Request, Response
-from .server import MockServer
+
+COG_VERSIONS = {"cog-0.23": NEWEST, "cog-0.9": OLDER}
+DIALECTS = (*COG_VERSIONS, "audioldm1", "audioldm2")
 
 
-class MockAudioLDM(MockServer):
-    """Answers ``GET /`` and ``GET /health-check`` as Cog 0.23 does."""
+class MockAudioLDM(MockGradioClassic):
+    """``dialect`` is ``cog-0.23``, ``cog-0.9``, ``audioldm1`` or ``audioldm2`` (the web apps, on Gradio 3.34).
+    ``image`` is which model a Cog server has: ``audioldm``, ``audiogen``, ``mmaudio``, ``stable-audio``, ``image``
+    (which makes no sounds) or None for one without a schema.
+
+    A sound takes five steps of 0.2 s, forty if the prompt has ``slow`` in it, no end of them if ``endless``; it fails
+    for lack of memory if ``explode``.
+    """
 
     name = "audioldm"
-    server_header = "uvicorn"
-    cog_version = "0.23.1"
+
+    def __init__(self, *, dialect: str = "cog-0.23", image: str | None = "audioldm", **given: Any) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"no such dialect: {dialect}; there are {', '.join(DIALECTS)}")
+        self.dialect = dialect
+        self.cog = CogServer(self, COG_VERSIONS[dialect], image) if dialect in COG_VERSIONS else None
+        super().__init__(**given)
+
+    def make_app(self) -> App:
+        return App([], []) if self.cog is not None else sound_app(self, self.dialect)
 
     def add_routes(self) -> None:
-        self.route("GET", "/", self._index)
-        self.route("GET", "/health-check", self._health)
+        if self.cog is not None:
+            self.cog.add_routes()
+        else:
+            super().add_routes()
 
-    def _index(self, request: Request) -> Response:
-        return Response.json(
-            {
-                "cog_version": self.cog_version,
-                "docs_url": "/docs",
-                "healthcheck_url": "/health-check",
-                "openapi_url": "/openapi.json",
-                "predictions_cancel_url": "/predictions/{prediction_id}/cancel",
-                "predictions_idempotent_url": "/predictions/{prediction_id}",
-                "predictions_url": "/predictions",
-                "shutdown_url": "/shutdown",
-            }
-        )
+    def missing(self, request: Request) -> Response:
+        return self.cog.missing(request) if self.cog is not None else super().missing(request)
 
-    def _health(self, request: Request) -> Response:
-        setup = {"started_at": "2026-11-22T00:00:00+00:00", "completed_at": "2026-11-22T00:00:01+00:00"}
-        version = {"cog": self.cog_version, "python": "3.11.7"}
-        return Response.json({"status": "READY", "setup": {**setup, "status": "succeeded"}, "version": version})
+    def forbidden(self, request: Request) -> Response | None:
+        if self.cog is not None:
+            self.cog.hold()
+        return None
+
+    def on_stop(self) -> None:
+        if self.cog is not None:
+            self.cog.stop()
+        super().on_stop()

@@ -16,7 +16,9 @@ HTTP_SPOIL = "http-spoil"
 SOCKET = "socket"
 ENGINE = "engine"
 ANSWER = "answer"
+SOUND = "sound"
 GRADIO = "gradio"
+WANGP = "wangp"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,19 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "sse_noise": FaultKind(GRADIO, "sends a comment, an unknown message and a nameless event before that message"),
     "sse_bad_json": FaultKind(GRADIO, "sends cut JSON in the place of that message"),
     "session_lost": FaultKind(GRADIO, "the event stream says that the server does not know the session any more"),
+    # WanGP. `on` is a model's id, a glob or the prompt; none: any.
+    "out_of_memory": FaultKind(WANGP, "the generation ends with 'CUDA out of memory ...' (text in `value`)"),
+    "model_file_missing": FaultKind(WANGP, "the generation ends because a file of the model could not be had"),
+    "generation_fails": FaultKind(WANGP, "the generation ends with the text in `value`; the queue is emptied"),
+    "load_refused": FaultKind(WANGP, "the queue file is refused with a warning: 'Failed to load queue: `value`'"),
+    "load_ignored": FaultKind(WANGP, "the queue file is ignored: null, and no word, as without `trigger_id`"),
+    "slow_load": FaultKind(WANGP, "the model takes `value` seconds (default 5) to load"),
+    "late_abort": FaultKind(WANGP, "an abort takes effect only `value` seconds (default 3) after the next step"),
+    "no_output": FaultKind(WANGP, "the generation ends well, and no file was made"),
+    "status_slot_taken": FaultKind(WANGP, "another session has the only place of the status function, and keeps it"),
+    "restart": FaultKind(WANGP, "the program crashes in the middle of the task, and is back after a second"),
+    "not_wangp": FaultKind(WANGP, "/config is that of another Gradio program"),
+    "no_chain": FaultKind(WANGP, "/config lacks the function that loads queue files, as versions before 4 do"),
     # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
     "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),
     "unknown_model": FaultKind(ANSWER, "400 'There are no healthy deployments for this model'"),
@@ -108,6 +123,19 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "fenced_json": FaultKind(ANSWER, "a structured answer in a code fence, with chatter around it"),
     "wrong_json": FaultKind(ANSWER, "a structured answer that is JSON, but does not fit the schema"),
     "prose_for_json": FaultKind(ANSWER, "prose instead of a structured answer"),
+    # Sound effects over Cog. `on` is a prompt or a glob of it (`model` for the first three); none: any. `oom` too.
+    "model_loading": FaultKind(SOUND, "the health check says STARTING"),
+    "setup_failed": FaultKind(SOUND, "the health check says SETUP_FAILED: the model could not be loaded"),
+    "unhealthy": FaultKind(SOUND, "the health check says UNHEALTHY"),
+    "busy": FaultKind(SOUND, "409: the server works for somebody else"),
+    "run_error": FaultKind(SOUND, "the run fails without a word"),
+    "cancelled_elsewhere": FaultKind(SOUND, "the run ends as cancelled, though the client did not"),
+    "ignore_cancel": FaultKind(SOUND, "a cancel is answered as usual and has no effect"),
+    "mute_log": FaultKind(SOUND, "the log has no progress"),
+    "no_sound": FaultKind(SOUND, "the run succeeds without an output"),
+    "bad_sound": FaultKind(SOUND, "the output is a web page"),
+    "broken_sound": FaultKind(SOUND, "the output is a WAV without samples"),
+    "flac_sound": FaultKind(SOUND, "the output is FLAC"),
     # RVC. `on` is a voice's name or a glob; none: any.
     "voice_broken": FaultKind(ANSWER, "the voice's file can't be read: loading it fails"),
     "conversion_failed": FaultKind(ANSWER, "the conversion fails in the words that hide every reason"),

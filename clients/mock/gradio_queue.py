@@ -148,7 +148,7 @@ class EventQueue:
         return self._output(event, values, begun, generating=steps is not None)
 
     def stop(self) -> None:
-        """Forgets everything and waits a moment for the threads."""
+        """Forgets everything and waits a moment for the threads (a function that calls this goes on)."""
         with self._changed:
             for events in self._running.values():
                 for event in events:
@@ -163,7 +163,8 @@ class EventQueue:
             self._changed.notify_all()
         deadline = time.monotonic() + JOIN_S
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     # Messages; the lock is held
 

@@ -84,7 +84,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pairs = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         headers = cast(dict[str, str], self.headers)
         method = "GET" if self.command == "HEAD" else self.command
-        return Request(method, path, raw_path, pairs, headers, body)
+        return Request(method, path, raw_path, pairs, headers, body, gone=self._gone)
+
+    def _gone(self) -> bool:
+        try:
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except (OSError, ValueError):
+            return True
 
     # The body
 

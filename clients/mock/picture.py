@@ -34,7 +34,7 @@ class Picture:
     base: Pixels | None = None
     denoise: float = 1.0
 
-    def render(self, breathe: Breathe = no_breath) -> Pixels:
+    def render(self, breathe: Breathe = no_breath, *, letters: bool = True) -> Pixels:
         """Draws it. ``breathe`` is called between slices."""
         scene = Scene(self.text, self.seed, self.width, self.height)
         if self.base is None:
@@ -44,9 +44,29 @@ class Picture:
             rows = _hazed(_graded(base, scene, self.denoise), scene, self.denoise, breathe)
         rows = _lit(rows, scene, breathe)
         rows = _grained(rows, self.seed, self.width, breathe)
-        if min(self.width, self.height) >= MIN_LETTERED:
+        if letters and self.has_room:
             rows = _lettered(rows, self, breathe)
         return Pixels.from_rows(self.width, rows)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for letters."""
+        return min(self.width, self.height) >= MIN_LETTERED
+
+    @property
+    def scale(self) -> int:
+        """Pixels of a dot of the letters."""
+        return max(1, round(min(self.width, self.height) / 240))
+
+    def lines(self) -> list[str]:
+        """The prompt as it stands in the caption."""
+        return wrapped(plain(self.text) or "(empty prompt)", (self.width - 16 * self.scale) // self.scale, 3)
+
+    def bars(self) -> tuple[int, int]:
+        """The heights of the bars above and below, in pixels."""
+        if not self.has_room:
+            return 0, 0
+        return 17 * self.scale, len(self.lines()) * (ROWS + 3) * self.scale + 10 * self.scale
 
 
 # Light
@@ -145,12 +165,11 @@ def _grained(rows: list[bytes], seed: int, width: int, breathe: Breathe) -> list
 
 def _lettered(rows: list[bytes], picture: Picture, breathe: Breathe) -> list[bytes]:
     """Bars above and below, as of a cinema frame, with the seed, the word DEMO and the prompt in them."""
-    scale = max(1, round(min(picture.width, picture.height) / 240))
+    scale, lines = picture.scale, picture.lines()
     margin = 8 * scale
     room = (picture.width - 2 * margin) // scale
-    lines = wrapped(plain(picture.text) or "(empty prompt)", room, 3)
     line_height = (ROWS + 3) * scale
-    top, bottom = 17 * scale, len(lines) * line_height + 10 * scale
+    top, bottom = picture.bars()
     shade = bytes(int(value * (0.10 if picture.base is None else 0.22)) for value in range(256))
     out = [bytearray(row) for row in rows]
     for y in [*range(top), *range(picture.height - bottom, picture.height)]:

@@ -13,9 +13,16 @@ MAX_BODY = 100 * 1024 * 1024
 """Bytes a request body may have (ComfyUI's own default)."""
 
 
+def _stays() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Request:
-    """One request. ``path`` is the route: without the server's prefix; ``raw_path`` is percent-encoded as it came."""
+    """One request. ``path`` is the route: without the server's prefix; ``raw_path`` is percent-encoded as it came.
+
+    ``gone`` says whether the client has closed the connection meanwhile.
+    """
 
     method: str
     path: str
@@ -24,6 +31,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     parts: Mapping[str, str] = field(default_factory=dict)
+    gone: Callable[[], bool] = _stays
 
     def json(self) -> Any:
         """The body as JSON; ``ValueError`` (answered with 500, as the real servers do) where it is none."""

@@ -109,7 +109,7 @@ class RVCClient(AudioClient):
 
         dialect = self._dialect(job)
         if isinstance(job.request, TrainRequest):
-            job.rejoinable = dialect.rejoins_training and self.server_outlives_us
+            job.detachable = dialect.rejoins_training and self.server_outlives_us
         return Work(job, dialect, self.codec, self._turns, self._speakers)
 
     def _dialect(self, scope: Scope) -> Dialect:

@@ -1,16 +1,122 @@
-"""Video from Wan2GP (WanGP)."""
+"""Video from Wan2GP (WanGP): the client's hooks, and the door that it goes through."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..base import BaseAPIClient, ServerInfo
+from ..context import CancelContext, JobContext, Recorder
+from ..jobs import BackendCancel, Result
+from ..options import ClientOptions
 from ..requests import Request
-from ..unfinished import UnfinishedClient
+from ..transport.gradio.signin import sign_in_of
+from .pace import Pace
 from .request import VideoRequest
+from .schema import settings_schema
+
+if TYPE_CHECKING:
+    from ..transport.gradio.access import GradioAccess
+    from ..transport.http import Transport
+    from .doors import Door
 
 
-class Wan2GPClient(UnfinishedClient):
-    """Video from Wan2GP (WanGP)."""
+class Wan2GPClient(BaseAPIClient):
+    """Makes video (stills, music, speech) on a WanGP server: through its web page, or its MCP server.
+
+    WanGP works on one job at a time, and a failure empties its queue: so the client hands in one job at a time,
+    whatever ``max_workers`` says. Jobs are found again after a lost connection or a crash (``rejoins``).
+    """
 
     name: ClassVar[str] = "wan2gp"
     request_types: ClassVar[tuple[type[Request], ...]] = (VideoRequest,)
+    default_options: ClassVar[ClientOptions] = ClientOptions(
+        first_byte_timeout_s=120.0, stream_idle_timeout_s=60.0, drain_timeout_s=60.0, max_workers=1
+    )
+    rejoins: ClassVar[bool] = True
+    pace: Pace = Pace()
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: ClientOptions | None = None,
+        transport: Transport | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        super().__init__(
+            re.sub(r"/mcp/*\s*$", "", base_url),
+            api_key=api_key,
+            headers=headers,
+            options=replace(options or self.default_options, max_workers=1),
+            transport=transport,
+            recorder=recorder,
+        )
+        self._door_lock = threading.Lock()
+        self._door: Door | None = None
+
+    def run(self, job: JobContext) -> Result:
+        """Hand in the request and see it through."""
+        return self._open_door(job).run(job)
+
+    def rejoin(self, job: JobContext) -> Result:
+        """Find a job again that may have been handed in, and see it through; it is never handed in again."""
+        return self._open_door(job).rejoin(job)
+
+    def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
+        """Have WanGP abort the job and wait for its end."""
+        return self._open_door(job).cancel(job)
+
+    def probe(self) -> ServerInfo:
+        """Ask the server who it is; ``models`` are those that this version of the program comes with."""
+        from .doors import ask_who
+
+        return ask_who(self._access())
+
+    def settings_schema(self, model: str) -> dict[str, Any]:
+        """Return what a form for the model needs; see ``schema.settings_schema``. No I/O."""
+        return settings_schema(model)
+
+    def can_detach(self) -> bool:
+        """Not from a job on the web page: a stream that is dropped takes the progress from everybody."""
+        with self._door_lock:
+            door = self._door
+        return self.can_rejoin() and door is not None and door.can_detach()
+
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers that go with every request; a key of the form NAME:PASSWORD is for signing in instead."""
+        if sign_in_of(self._api_key) is not None:
+            return dict(self._headers)
+        return super().auth_headers()
+
+    def disconnect(self, timeout_s: float) -> None:
+        """Drop the streams that are still open."""
+        with self._door_lock:
+            door = self._door
+        if door is not None:
+            door.close(timeout_s)
+
+    def _access(self) -> GradioAccess:
+        from ..transport.gradio.access import GradioAccess
+
+        return GradioAccess(self.http, sign_in_of(self._api_key))
+
+    def _open_door(self, job: JobContext | CancelContext) -> Door:
+        """Return the way into the server: found out with the first job, and again when the server has changed."""
+        from .doors import find_door
+
+        with self._door_lock:
+            door = self._door
+        if door is not None and (isinstance(job, CancelContext) or door.still_there(job)):
+            return door
+        found = find_door(self._access(), self.pace, job)
+        with self._door_lock:
+            self._door = found
+        if door is not None:
+            door.close(0.1)
+        return found

@@ -23,6 +23,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 PACKAGE = "bl_ext.user_default.movie_director"
+BACKENDS = ("comfyui", "wan2gp", "litellm", "rvc", "audioldm")
 HANG_GUARD_S = 60.0
 THREADS_END_S = 20.0
 
@@ -76,18 +77,22 @@ def film(tmp_path: Path) -> Iterator[Path]:
         name: getattr(chosen, name)
         for name in ("demo_mode", "remember_keys", "output_folder", "unsaved_folder", "strip_seconds")
     }
-    row = chosen.backends.comfyui
-    row_before = {name: getattr(row, name) for name in ("url", "api_key", "headers", "verify_tls", "ca_file")}
+    rows_before = {backend: _values_of(getattr(chosen.backends, backend)) for backend in BACKENDS}
     yield path
     enable()
     own("blender.session").close()
     # what was left running is no business of the next test
     shutil.rmtree(own("blender.settings").own_folder("state"), ignore_errors=True)
     chosen = preferences()
-    for owner, values in ((chosen, before), (chosen.backends.comfyui, row_before)):
+    rows = [(getattr(chosen.backends, backend), values) for backend, values in rows_before.items()]
+    for owner, values in ((chosen, before), *rows):
         for name, value in values.items():
             setattr(owner, name, value)
     assert_no_threads(threads)
+
+
+def _values_of(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("url", "api_key", "headers", "verify_tls", "ca_file")}
 
 
 def assert_no_threads(known: Collection[threading.Thread] = ()) -> None:
@@ -117,6 +122,29 @@ def comfyui() -> Iterator[Any]:
         yield mocks.comfyui
 
 
+@pytest.fixture
+def litellm() -> Iterator[Any]:
+    """A mock LiteLLM on loopback, a hundred times as fast as life; the preferences point to it."""
+    with own("clients.mock").MockBackends(speed=100.0, only=["litellm"]) as mocks:
+        preferences().backends.litellm.url = mocks.litellm.url
+        yield mocks.litellm
+
+
+@pytest.fixture
+def slow_litellm() -> Iterator[Any]:
+    """The same as fast as life, so that an answer can be met in the middle."""
+    with own("clients.mock").MockBackends(only=["litellm"]) as mocks:
+        preferences().backends.litellm.url = mocks.litellm.url
+        yield mocks.litellm
+
+
+def script(words: str, name: str = "script") -> Any:
+    """Make a text with a script in it."""
+    text = bpy.data.texts.new(name)
+    text.from_string(words)
+    return text
+
+
 def preferences() -> Any:
     """Return the extension's preferences."""
     return bpy.context.preferences.addons[PACKAGE].preferences
@@ -131,6 +159,12 @@ def start_job(**overrides: Any) -> Any:
     """Submit an image without waiting for it."""
     overrides.setdefault("prompt", "a red fox")
     return own("blender.generation").submit_image(bpy.context, overrides)
+
+
+def start_text(**overrides: Any) -> Any:
+    """Submit the writing of a text without waiting for it."""
+    overrides.setdefault("prompt", "a lighthouse")
+    return own("blender.prompts").submit_text(bpy.context, overrides)
 
 
 def placement_of(job: Any) -> Any:

@@ -128,6 +128,7 @@ class Context:
         self.workspace = Workspace()
         self.screen = SimpleNamespace(is_animation_playing=False)
         self.region = SimpleNamespace(width=300)
+        self.space_data: Any = None
 
 
 class WithWindow:
@@ -152,8 +153,9 @@ def event(kind: str, value: str = "PRESS") -> Any:
     return SimpleNamespace(type=kind, value=value)
 
 
-def operator_of(cls: type, mixins: tuple[type, ...], **given: Any) -> Any:
+def operator_of(cls: type, **given: Any) -> Any:
     """Return an object with an operator's own functions, for Blender alone can make the real one."""
+    mixins = tuple(base for base in cls.__bases__ if not issubclass(base, bpy.types.Operator))
     functions = {name: value for name, value in vars(cls).items() if callable(value) and not name.startswith("__")}
     fake = type(f"Fake{cls.__name__}", mixins, functions)()
     fake.reports = []

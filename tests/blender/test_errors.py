@@ -129,7 +129,7 @@ def test_a_workflow_of_the_editors_format(film: Path, comfyui: Any) -> None:
     nodes = [{"id": 1, "type": "EmptyImage", "mode": 0, "inputs": [], "outputs": [], "widgets_values": [8, 8, 1, 0]}]
     ui_format = {"nodes": nodes, "links": [], "version": 0.4, "last_node_id": 1}
     (film.parent / "ui.json").write_text(json.dumps(ui_format), encoding="utf-8")
-    assert "no node 'Prompt'" in failure(workflow="//ui.json")
+    assert "no place for the prompt" in failure(workflow="//ui.json")
     assert not comfyui.requests.matching("POST /prompt")
 
 

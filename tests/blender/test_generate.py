@@ -145,6 +145,40 @@ def test_an_own_workflow_keeps_its_steps_and_what_is_to_be_avoided(film: Path, c
     assert posted(comfyui)["7"]["inputs"]["text"] == "crowds"
 
 
+def as_the_editor_saves(graph: dict[str, Any]) -> dict[str, Any]:
+    """Return a prompt in the form of ComfyUI's editor."""
+    nodes, links = [], []
+    for key, node in graph.items():
+        values = {name: value for name, value in node["inputs"].items() if not isinstance(value, list)}
+        slots = []
+        for name, value in node["inputs"].items():
+            if isinstance(value, list):
+                links.append([len(links) + 1, int(value[0]), value[1], int(key), len(slots), "*"])
+                slots.append({"name": name, "type": "*", "link": len(links)})
+        nodes.append(
+            {
+                "id": int(key),
+                "type": node["class_type"],
+                "mode": 0,
+                "inputs": slots,
+                "outputs": [{"name": "out", "type": "*"} for _ in range(3)],
+                "widgets_values": list(values.values()),
+                "widgets_values_named": values,
+            }
+        )
+    return {"nodes": nodes, "links": links, "version": 0.4}
+
+
+def test_a_workflow_that_the_editor_saved_is_used_as_it_is(film: Path, comfyui: Any) -> None:
+    graph = json.loads(own("clients.comfyui").bundled_workflow("text_to_image").read_text(encoding="utf-8"))
+    graph["4"]["inputs"]["ckpt_name"] = "dreamshaper_8.safetensors"
+    (film.parent / "mine.json").write_text(json.dumps(as_the_editor_saves(graph)), encoding="utf-8")
+    assert generate(prompt="a ship", workflow="//mine.json") == {"FINISHED"}
+    assert posted(comfyui)["6"]["inputs"]["text"] == "a ship"
+    assert posted(comfyui)["7"]["inputs"]["text"] == graph["7"]["inputs"]["text"]
+    assert len(strips()) == 1
+
+
 def _renamed(node: dict[str, Any]) -> dict[str, Any]:
     inputs = {
         name: [f"1{value[0]}", value[1]] if isinstance(value, list) else value for name, value in node["inputs"].items()

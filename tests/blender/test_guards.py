@@ -17,7 +17,7 @@ import bpy
 import fakes
 import mainthread
 import pytest
-from conftest import HANG_GUARD_S, own, preferences, start_job
+from conftest import HANG_GUARD_S, own, preferences, script, start_job, start_text
 
 ATTEMPTS = 3
 
@@ -93,16 +93,16 @@ def test_a_large_read_is_noticed(tmp_path: Path) -> None:
 # The promise
 
 
-def invoked(module: str, name: str, mixins: tuple[type, ...], **given: Any) -> set[str]:
+def invoked(module: str, name: str, **given: Any) -> set[str]:
     """Call an operator's ``invoke`` as a press in a Blender with a window does."""
     cls = getattr(own(f"operators.{module}"), f"MOVIE_DIRECTOR_OT_{name}")
-    result: set[str] = fakes.operator_of(cls, mixins, **given).invoke(fakes.Context(), fakes.event("LEFTMOUSE"))
+    result: set[str] = fakes.operator_of(cls, **given).invoke(fakes.Context(), fakes.event("LEFTMOUSE"))
     return result
 
 
 @pytest.fixture
 def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in ("generate", "jobs", "connection"):
+    for module in ("generating", "generate", "jobs", "connection"):
         monkeypatch.setattr(own(f"operators.{module}"), "bpy", fakes.WithWindow())
     yield
     following = own("operators.following")
@@ -111,43 +111,37 @@ def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_pressing_generate(busy: Any, with_window: None) -> None:
-    follow = own("operators.following").FollowJobs
     wishes = bpy.context.scene.movie_director
     wishes.prompt = "hello"
-    assert_harmless(lambda: invoked("generate", "generate_image", (follow,)))
+    assert_harmless(lambda: invoked("generate", "generate_image"))
 
 
 def test_pressing_generate_as_the_first_thing(comfyui: Any, with_window: None) -> None:
-    follow = own("operators.following").FollowJobs
     with mainthread.watched_locks():
-        assert_harmless(lambda: invoked("generate", "generate_image", (follow,), prompt="hello"))
+        assert_harmless(lambda: invoked("generate", "generate_image", prompt="hello"))
 
 
 def test_pressing_generate_with_the_camera(busy: Any, with_window: None) -> None:
     bpy.context.scene.render.resolution_percentage = 5
-    follow = own("operators.following").FollowJobs
     given = {"prompt": "hello", "input_source": "CAMERA"}
-    assert_harmless(lambda: invoked("generate", "generate_image", (follow,), **given))
+    assert_harmless(lambda: invoked("generate", "generate_image", **given))
 
 
 def test_pressing_generate_with_a_huge_workflow(film: Path, busy: Any, with_window: None) -> None:
     graph = json.loads(own("clients.comfyui").bundled_workflow("text_to_image").read_text(encoding="utf-8"))
     graph["6"]["_meta"]["note"] = "x" * (mainthread.READ_BYTES // 2)
     (film.parent / "huge.json").write_text(json.dumps(graph), encoding="utf-8")
-    follow = own("operators.following").FollowJobs
     given = {"prompt": "hello", "workflow": "//huge.json"}
-    assert_harmless(lambda: invoked("generate", "generate_image", (follow,), **given))
+    assert_harmless(lambda: invoked("generate", "generate_image", **given))
 
 
 @pytest.mark.parametrize("name", ["retry_job", "recover_jobs"])
 def test_pressing_buttons_of_the_list(busy: Any, with_window: None, name: str) -> None:
-    jobs = own("operators.jobs")
-    mixins = (jobs.JobOperator, own("operators.following").FollowJobs) if name == "retry_job" else (object,)
-    assert_harmless(lambda: invoked("jobs", name, mixins, job_id=busy.id))
+    assert_harmless(lambda: invoked("jobs", name, job_id=busy.id))
 
 
 def test_pressing_test_connection(busy: Any, with_window: None) -> None:
-    assert_harmless(lambda: invoked("connection", "test_connection", (object,), backend="comfyui"))
+    assert_harmless(lambda: invoked("connection", "test_connection", backend="comfyui"))
 
 
 def test_pressing_cancel(busy: Any) -> None:
@@ -180,10 +174,56 @@ def test_every_tick_of_a_job(comfyui: Any) -> None:
             assert_harmless(pump.tick)
 
 
+@pytest.mark.parametrize("name", ["write", "shot_list"])
+def test_pressing_write(litellm: Any, with_window: None, name: str) -> None:
+    bpy.context.scene.movie_director.writing.prompt = "a lighthouse"
+    bpy.context.scene.movie_director.writing.script = script("EXT. PIER - DUSK")
+    with mainthread.watched_locks():
+        assert_harmless(lambda: invoked("write", name))
+
+
+def test_editing_the_model(litellm: Any) -> None:
+    search = own("blender.choices").models("litellm")
+    with mainthread.watched_locks():
+        assert_harmless(lambda: search(None, None, "demo"))
+
+
+def test_every_tick_of_a_text(slow_litellm: Any) -> None:
+    with mainthread.watched_locks():
+        job = start_text(prompt="a feature-length story")
+        session, pump, writing = own("blender.session"), own("blender.pump"), own("blender.writing")
+        deadline = time.monotonic() + HANG_GUARD_S
+        while len(session.board.streams[job.id].written) < 100:
+            assert time.monotonic() < deadline
+            session.runtime().channel.wait(0.1)
+            assert_harmless(pump.tick)
+        job.cancel()
+        wait_for(lambda: job.id in session.board.placements and session.board.placements[job.id].settled)
+        assert writing.find(job.id).as_string()
+
+
+def test_a_tick_that_writes_keeps_its_budget_in_a_long_text(slow_litellm: Any) -> None:
+    """Ten times the 4 ms again; 20,000 lines stand there already, and more waits than a tick writes."""
+    job = start_text(prompt="a feature-length story")
+    streams, writing, pump = own("blender.session").board.streams, own("blender.writing"), own("blender.pump")
+    stream = streams[job.id]
+    writing.take(job.id, "litellm", stream.wish, "a line of a long text\n" * 20_000)
+    writing.write(stream, len(stream.waiting))
+    times = []
+    for _ in range(9):
+        writing.take(job.id, "litellm", stream.wish, "another line\n" * 10_000)
+        started = time.perf_counter()
+        pump.tick()
+        times.append(time.perf_counter() - started)
+    job.cancel()
+    assert stream.waiting
+    assert sorted(times)[len(times) // 2] < 10 * pump.BUDGET_S, times
+
+
 def test_modal_steps(busy: Any, with_window: None) -> None:
     following = own("operators.following")
     cls = own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs
-    operator = fakes.operator_of(cls, (following.FollowJobs,))
+    operator = fakes.operator_of(cls)
     context = fakes.Context()
     following.following.job_ids.append(busy.id)
     assert_harmless(lambda: operator.invoke(context, fakes.event("NONE")))

@@ -24,15 +24,14 @@ def following() -> Iterator[ModuleType]:
 @pytest.fixture
 def operator(following: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The operator as a user has it, in a Blender with a window."""
-    generate = own("operators.generate")
-    monkeypatch.setattr(generate, "bpy", fakes.WithWindow())
+    monkeypatch.setattr(own("operators.generating"), "bpy", fakes.WithWindow())
     return make(following)
 
 
 def make(following: ModuleType, **given: Any) -> Any:
     given = {"prompt": "a red fox", "steps": LONG, **given}
     cls = own("operators.generate").MOVIE_DIRECTOR_OT_generate_image
-    return fakes.operator_of(cls, (following.FollowJobs,), **given)
+    return fakes.operator_of(cls, **given)
 
 
 def newest() -> Any:
@@ -141,7 +140,7 @@ def test_it_lets_go_for_auto_save_and_comes_back(
     assert registered == [following.come_back]
     assert len(following.following.views()) == 1
     monkeypatch.undo()
-    follower = fakes.operator_of(own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs, (following.FollowJobs,))
+    follower = fakes.operator_of(own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs)
     assert follower.invoke(context, fakes.event("NONE")) == {"RUNNING_MODAL"}
     operator.modal(context, fakes.event("ESC"))
     assert newest().cancelled()
@@ -173,13 +172,13 @@ def test_retry_sends_the_same_request(comfyui: Any, following: ModuleType, monke
     context = fakes.Context()
     comfyui.inject(own("clients.mock").Fault("oom"))
     first = make(following, steps=1, seed="99")
-    monkeypatch.setattr(own("operators.generate"), "bpy", fakes.WithWindow())
+    monkeypatch.setattr(own("operators.generating"), "bpy", fakes.WithWindow())
     first.invoke(context, fakes.event("LEFTMOUSE"))
     failed = newest()
     pump_until(failed.done)
     assert first.modal(context, fakes.event("TIMER")) == {"FINISHED"}
     cls = jobs.MOVIE_DIRECTOR_OT_retry_job
-    retry = fakes.operator_of(cls, (jobs.JobOperator, following.FollowJobs), job_id=failed.id)
+    retry = fakes.operator_of(cls, job_id=failed.id)
     assert retry.invoke(context, fakes.event("LEFTMOUSE")) == {"RUNNING_MODAL"}
     again = newest()
     assert again.id != failed.id

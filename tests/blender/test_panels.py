@@ -7,15 +7,17 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import own, preferences, pump_until, settled, start_job
+from conftest import own, preferences, pump_until, script, settled, start_job, start_text, strips
 
 
 def panel(name: str) -> fakes.Layout:
-    """Draw the panel of that name in both editors; they show the same."""
-    view = fakes.draw(getattr(bpy.types, f"MOVIE_DIRECTOR_PT_{name}_view"))
-    sequencer = fakes.draw(getattr(bpy.types, f"MOVIE_DIRECTOR_PT_{name}_sequencer"))
-    assert view.texts() == sequencer.texts()
-    return view
+    """Draw the panel of that name in every editor that has it; they show the same."""
+    names = [f"MOVIE_DIRECTOR_PT_{name}_{mark}" for mark in own("ui.panels").EDITORS.values()]
+    drawn = [fakes.draw(getattr(bpy.types, each)) for each in names if hasattr(bpy.types, each)]
+    assert len(drawn) >= 2
+    for each in drawn:
+        assert each.texts() == drawn[0].texts()
+    return drawn[0]
 
 
 def preferences_drawn() -> fakes.Layout:
@@ -33,12 +35,68 @@ def preferences_drawn() -> fakes.Layout:
     return layout
 
 
-def test_the_tab_is_in_both_editors() -> None:
+def test_the_tab_is_in_three_editors() -> None:
     classes = own("ui.panels").CLASSES
-    assert {(cls.bl_space_type, cls.bl_category) for cls in classes} == {
-        ("VIEW_3D", "Director"),
-        ("SEQUENCE_EDITOR", "Director"),
-    }
+    editors = {(cls.bl_space_type, cls.bl_category) for cls in classes}
+    assert editors == {(editor, "Director") for editor in ("VIEW_3D", "SEQUENCE_EDITOR", "TEXT_EDITOR")}
+    names = [cls.bl_idname for cls in classes if cls.bl_space_type == "TEXT_EDITOR"]
+    assert "MOVIE_DIRECTOR_PT_write_text" in names
+    assert "MOVIE_DIRECTOR_PT_generate_text" not in names
+    # a panel's parent must be registered before it
+    for number, cls in enumerate(classes):
+        parent = getattr(cls, "bl_parent_id", "")
+        assert not parent or parent in [each.bl_idname for each in classes[:number]]
+
+
+def test_writing_needs_a_prompt_and_a_script_where_one_is_wanted(film: Any) -> None:
+    wishes = bpy.context.scene.movie_director.writing
+    ready = own("ui.write_panel")._ready
+    assert not ready(fakes.Context(), wishes)
+    wishes.prompt = "a lighthouse"
+    assert ready(fakes.Context(), wishes)
+    assert "script" not in panel("write").properties()
+    wishes.context = "TEXT"
+    assert not ready(fakes.Context(), wishes)
+    assert "Choose a text" in panel("write").text()
+    wishes.script = script("words")
+    assert ready(fakes.Context(), wishes)
+    assert "Choose a text" not in panel("write").text()
+    assert "movie_director.shot_list" in panel("shot_list").operators()
+    assert {"model", "system"} <= set(panel("write_options").properties())
+
+
+def test_the_text_editor_s_own_text_is_the_script(film: Any) -> None:
+    context = fakes.Context()
+    context.space_data = type("Space", (), {"type": "TEXT_EDITOR", "text": script("words", "Draft")})()
+    drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_shot_list_text, context)
+    assert "This editor's text: Draft" in drawn.text()
+
+
+def test_an_answer_is_shown_as_it_comes(slow_litellm: Any) -> None:
+    job = start_text(prompt="a feature-length story")
+    streams = own("blender.session").board.streams
+    pump_until(lambda: len(streams[job.id].written) > 20)
+    assert streams[job.id].tail.split()[0] in panel("jobs").text()
+    job.cancel()
+    pump_until(lambda: settled(job))
+    assert "What came is in the text 'a feature-" in panel("jobs").text()
+
+
+def test_selected_shots_are_offered(film: Any, litellm: Any) -> None:
+    assert "movie_director.generate_shots" not in panel("generate").operators()
+    script("EXT. PIER - DUSK")
+    bpy.ops.movie_director.shot_list("EXEC_DEFAULT", script="script")
+    assert "Generate for 3 Shots" in panel("generate").texts()
+    for strip in strips()[1:]:
+        strip.select = False
+    assert "Generate for This Shot" in panel("generate").texts()
+    assert "An empty pier" in panel("generate").text()
+
+
+def test_both_servers_have_a_line(comfyui: Any, litellm: Any) -> None:
+    bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="litellm")
+    assert panel("write").texts()[0] == "LiteLLM: connected"
+    assert "ComfyUI: not tested yet" in panel("generate").texts()
 
 
 def test_who_has_no_server_is_shown_demo_mode(film: Any) -> None:
@@ -181,7 +239,7 @@ def test_a_job_can_be_removed_once_it_has_ended(comfyui: Any) -> None:
 
 def test_the_preferences_show_what_is_in_use_first() -> None:
     drawn = preferences_drawn()
-    assert drawn.operators().count("movie_director.test_connection") == 1
+    assert drawn.operators().count("movie_director.test_connection") == 2
     assert drawn.properties()[:2] == ["demo_mode", "url"]
     assert "api_key" in drawn.properties()
 

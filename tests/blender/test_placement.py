@@ -106,7 +106,7 @@ def test_a_tick_survives_what_blender_does_not_take(comfyui: Any, monkeypatch: p
     def refuse(*_arguments: Any) -> None:
         raise RuntimeError("Blender says no")
 
-    monkeypatch.setattr(own("blender.placement"), "load_image", refuse)
+    monkeypatch.setattr(own("blender.stills"), "load_image", refuse)
     job = start_job(steps=1)
     pump_until(lambda: settled(job))
     assert placement_of(job).state.value == "failed"

@@ -112,6 +112,69 @@ def test_a_wrapped_workflow_is_unwrapped(tmp_path: Path) -> None:
     assert own("blender.workflow_slots").read_graph(tmp_path / "w.json") == bundled("text_to_image")
 
 
+def editors_node(number: int, kind: str, slots: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"id": number, "type": kind, "mode": 0, "inputs": slots, **more}
+
+
+def editors_workflow() -> dict[str, Any]:
+    """A text to picture as editors of different ages save it: named values, values by place, names of widgets only."""
+    text = {"name": "text", "type": "STRING", "widget": {"name": "text"}}
+    return {
+        "nodes": [
+            editors_node(6, "CLIPTextEncode", [{**text, "link": None}], widgets_values=["a cat"]),
+            editors_node(7, "CLIPTextEncode", [{**text, "link": 4}], widgets_values=["old"]),
+            editors_node(8, "PrimitiveNode", None, widgets_values=["dog"]),
+            editors_node(5, "EmptyLatentImage", None, widgets_values=[64, 48, 1]),
+            editors_node(
+                3,
+                "KSampler",
+                [
+                    {"name": "positive", "type": "CONDITIONING", "link": 1},
+                    {"name": "negative", "type": "CONDITIONING", "link": 2},
+                    {"name": "latent_image", "type": "LATENT", "link": 3},
+                ],
+                widgets_values_named={"seed": 1, "steps": 20, "denoise": 1.0},
+                widgets_values=[1, "fixed", 20, 7, "euler", "normal", 1.0],
+            ),
+            editors_node(9, "CLIPTextEncode", None, widgets_values=["muted"]) | {"mode": 2},
+            editors_node(10, "LoadImage", [], widgets_values=["a.png", "image"], title="Image"),
+            "no node",
+        ],
+        "links": [
+            [1, 6, 0, 3, 1, "CONDITIONING"],
+            [2, 7, 0, 3, 2, "CONDITIONING"],
+            {"id": 3, "origin_id": 5, "target_id": 3},
+            [4, 8, 0, 7, 0, "STRING"],
+            "no link",
+        ],
+    }
+
+
+def test_the_slots_of_what_the_editor_saved(tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_text(json.dumps(editors_workflow()), encoding="utf-8")
+    graph = own("blender.workflow_slots").read_graph(tmp_path / "w.json")
+    assert slots_of(graph) == {
+        "prompt": ["6.text"],
+        "negative_prompt": ["7.text"],
+        "image": ["10.image"],
+        "steps": ["3.steps"],
+        "strength": ["3.denoise"],
+        "width": ["5.width"],
+        "height": ["5.height"],
+    }
+    assert graph["10"]["_meta"]["title"] == "Image"
+    assert "9" not in graph
+
+
+def test_the_workflow_in_a_picture(tmp_path: Path) -> None:
+    body = b"workflow\0" + json.dumps(editors_workflow()).encode()
+    chunk = len(body).to_bytes(4, "big") + b"tEXt" + body + bytes(4)
+    (tmp_path / "w.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    assert "6" in own("blender.workflow_slots").read_graph(tmp_path / "w.png")
+    (tmp_path / "w.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    assert own("blender.workflow_slots").read_graph(tmp_path / "w.png") is None
+
+
 def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
     with pytest.raises(own("clients.errors").StorageError) as failed:
         own("blender.workflow_slots").read_graph(tmp_path)

@@ -79,14 +79,14 @@ def recorded_line(seconds: int) -> Path:
     return path
 
 
+def clip(steps: int) -> VideoRequest:
+    settings = {"num_inference_steps": steps, "resolution": "128x80", "video_length": 5}
+    return VideoRequest(prompt="a cat", model="t2v", settings=settings)
+
+
 DRIVERS = (
     Driver("comfyui", lambda: workflow(2), lambda: workflow(2000), WorkflowRequest(workflow=5), finished=True),
-    Driver(
-        "wan2gp",
-        lambda: VideoRequest(prompt="a cat", model="t2v"),
-        lambda: VideoRequest(prompt="a cat", model="t2v"),
-        VideoRequest(prompt="", model="t2v"),
-    ),
+    Driver("wan2gp", lambda: clip(2), lambda: clip(2000), VideoRequest(prompt="", model="t2v"), finished=True),
     Driver(
         "litellm",
         lambda: ChatRequest(prompt="A logline for a short film"),
@@ -105,8 +105,9 @@ DRIVERS = (
     Driver(
         "audioldm",
         lambda: SoundRequest(prompt="rain", duration_s=2.0),
-        lambda: SoundRequest(prompt="rain", duration_s=2.0),
+        lambda: SoundRequest(prompt="endless rain", duration_s=2.0),
         SoundRequest(prompt="rain", duration_s=-1.0),
+        finished=True,
     ),
 )
 FINISHED = tuple(driver for driver in DRIVERS if driver.finished)

@@ -427,11 +427,55 @@ def test_texts_are_the_results_text(tmp_path):
 
 
 def test_a_run_that_leaves_nothing_says_so(tmp_path):
-    workflow = picture_workflow() | {"2": node("SaveImageWebsocket", images=["1", 0])}
+    workflow = picture_workflow() | {"5": node("ProbeBlock", image=["1", 0], message="no")}
+    workflow["2"]["inputs"]["images"] = ["5", 0]
     with bench(tmp_path) as made:
         job = made.client().submit(WorkflowRequest(workflow))
         assert job.result(HANG_GUARD_S).artifacts == ()
-        assert "left no file" in logs(job)[0]
+        assert "left no file" in logs(job)[-1]
+
+
+def socket_workflow(*titles: str):
+    saves = {str(at): node("SaveImageWebsocket", title, images=["1", 0]) for at, title in enumerate(titles, start=2)}
+    return {"1": picture_workflow()["1"] | {"inputs": {"width": 8, "height": 8, "batch_size": 2, "color": 9}}} | saves
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_pictures_that_are_sent_over_the_websocket_only(version, tmp_path):
+    with bench(tmp_path, version) as made:
+        result = made.client().submit(WorkflowRequest(socket_workflow("Hero", "Hero"))).result(HANG_GUARD_S)
+    names = [artifact.path.name for artifact in result.artifacts]
+    assert names == ["Hero.png", "Hero_2.png", "Hero_3.png", "Hero_4.png"]
+    assert [artifact.source for artifact in result.artifacts] == ["websocket/2"] * 2 + ["websocket/3"] * 2
+    for artifact in result.artifacts:
+        assert artifact.path.read_bytes().startswith(PNG)
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == names
+
+
+def test_pictures_that_went_past_a_websocket_that_was_down(tmp_path):
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("status:404", on="/ws", times=None))
+        error = failed(made.client().submit(WorkflowRequest(socket_workflow("Hero"))), GenerationError)
+    assert error.code == "socket_images_lost"
+    assert "'Hero'" in error.message
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("status:404", on="/ws", times=None))
+        workflow = socket_workflow("Hero") | {"9": node("SaveImage", images=["1", 0], filename_prefix="kept")}
+        result = made.client().submit(WorkflowRequest(workflow)).result(HANG_GUARD_S)
+    assert [problem.code for problem in result.problems] == ["socket_images_lost"]
+    assert len(result.artifacts) == 2
+
+
+def test_pictures_of_a_run_that_fails_later_are_kept_in_its_partial_result(tmp_path):
+    workflow = socket_workflow("Hero") | {
+        "8": node("ProbeSlow", image=["1", 0], steps=2, delay=0.5, previews=False, nonce=1),
+        "9": node("ProbeError", image=["8", 0], kind="value", nonce=1),
+        "10": node("SaveImage", images=["9", 0], filename_prefix="never"),
+    }
+    with bench(tmp_path) as made:
+        error = failed(made.client().submit(WorkflowRequest(workflow)), NodeError)
+    assert error.partial is not None
+    assert [artifact.path.name for artifact in error.partial.artifacts] == ["Hero.png", "Hero_2.png"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -154,3 +154,15 @@ def test_only_so_many_definitions_are_kept(tmp_path, monkeypatch):
         for color in (1, 2):
             client.submit(WorkflowRequest(editor_workflow(), inputs={"Source.color": color})).result(HANG_GUARD_S)
         assert len(definitions_asked(made)) > 2
+
+
+def test_a_template_of_an_editor_workflow_runs_filled_in(tmp_path):
+    with bench(tmp_path) as made:
+        client = made.client()
+        form = client.template(editor_workflow(), {"color": "Source.color"})
+        assert (form.parameters["color"].kind, form.parameters["color"].minimum) == ("integer", 0)
+        client.submit(form.request({"color": 77})).result(HANG_GUARD_S)
+        assert made.posts()[0]["prompt"]["4"]["inputs"]["color"] == 77
+        with pytest.raises(MissingResource) as caught:
+            client.template(editor_workflow("EmptyImages"))
+    assert caught.value.nearest[0] == "EmptyImage"

@@ -12,6 +12,7 @@ import re
 import threading
 import urllib.parse
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import urllib3
@@ -78,6 +79,8 @@ class Replay:
         self.answers: dict[int, tuple[int, dict[str, str], bytes]] = {}
         self.streams: dict[int, Stream] = {}
         self.problems: list[str] = []
+        self.settle: Callable[[], object] = lambda: None
+        """Waits until the server has noticed that a client left; the recorder left it time for that."""
         self._events: dict[str, str] = {}
         self._files: dict[str, str] = {}
         self._cookies = ""
@@ -86,14 +89,18 @@ class Replay:
         said: dict[int, Counter[str]] = defaultdict(Counter)
         for line in self.lines:
             if line["channel"] == "sse" and "data" in line:
-                said[line["x"]][kind_of(line.get("event"), line["data"])] += 1
+                said[line["x"]][self.kind(line.get("event"), line["data"])] += 1
             elif line.get("closed_by") == "server":
                 stream = self.streams[line["x"]]
                 if not stream.wait(lambda stream=stream: stream.closed):
                     self.problems.append(f"stream {line['x']} did not end")
             elif line.get("closed_by") == "client":
                 self._catch_up(said)
+                if self.streams[line["x"]].closed:
+                    self.problems.append(f"stream {line['x']} was ended by the server")
+                    return
                 self.streams[line["x"]].leave()
+                self.settle()
             elif line["dir"] == "send":
                 self._catch_up(said)
                 self._send(line)
@@ -105,13 +112,17 @@ class Replay:
                 stream.leave()
         self.http.clear()
 
+    def kind(self, name: str | None, message: Any) -> str:
+        """What a message counts as, while it is waited for."""
+        return kind_of(name, message)
+
     def _catch_up(self, said: dict[int, Counter[str]]) -> None:
         for number, recorded in said.items():
             stream = self.streams[number]
             wanted = {kind: min(count, CHANCE.get(kind, count)) for kind, count in recorded.items()}
 
             def there(stream: Stream = stream, wanted: dict[str, int] = wanted) -> bool:
-                heard = Counter(kind_of(*each) for each in stream.messages)
+                heard = Counter(self.kind(*each) for each in stream.messages)
                 return stream.closed or stream.left or all(heard[kind] >= count for kind, count in wanted.items())
 
             if not stream.wait(there):
@@ -206,6 +217,8 @@ def form(value: Any, key: str = "") -> Any:
         return "any"
     if isinstance(value, list):
         return [form(each) for each in value]
+    if key == "desc" and isinstance(value, str):
+        return value.partition(" | ")[0]  # what follows is the time
     if key in LITERAL:
         return value
     return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
@@ -232,7 +245,9 @@ def conversation(messages: list[tuple[str | None, Any]], ended: bool) -> dict[st
 
 def differences(replay: Replay) -> list[str]:
     """What the mock did otherwise than the recorded server."""
-    found = list(replay.problems)
+    if replay.problems:
+        return replay.problems
+    found = []
     recorded_streams: dict[int, list[Any]] = defaultdict(list)
     ended = {line["x"] for line in replay.lines if line.get("closed_by") == "server"}
     for line in replay.lines:

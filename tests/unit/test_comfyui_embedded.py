@@ -98,9 +98,10 @@ def test_more_parts_than_any_file_has(monkeypatch):
     assert texts(box(b"ftyp", b"isom") + box(b"free") * 5 + movie()) == {}
 
 
-def test_a_text_longer_than_allowed_is_not_read(monkeypatch):
-    monkeypatch.setattr(embedded, "MAX_TEXT_BYTES", 8)
-    assert texts(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 9, b"tEXt") + b"prompt\0{}" + bytes(4)) == {}
+def test_only_so_much_of_a_file_is_read():
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 9, b"tEXt") + b"prompt\0{}" + bytes(4)
+    assert embedded_texts(io.BytesIO(data), most=29) == {"prompt": b"{}"}
+    assert embedded_texts(io.BytesIO(data), most=28) == {}
 
 
 def test_a_compressed_text_stays_within_the_limit(monkeypatch):

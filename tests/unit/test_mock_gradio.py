@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 from support.gradio_replay import Stream
+from support.waiting import eventually
 
 from movie_director.clients.mock.faults import Fault
 from movie_director.clients.mock.gradio import MockGradio
@@ -234,7 +235,7 @@ def test_leaving_the_stream_ends_a_generator_and_what_waits(mock: MockSmall) -> 
     stream = user.stream()
     heard(stream, "process_generating")
     stream.leave()
-    assert _eventually(lambda: not mock.queue.known("s1"))
+    assert eventually(lambda: not mock.queue.known("s1"))
     mock.held.set()
     assert mock.closed.wait(GUARD_S)
     # the session waits for the lost ends: a later stream is not closed by the server
@@ -243,11 +244,6 @@ def test_leaving_the_stream_ends_a_generator_and_what_waits(mock: MockSmall) -> 
     heard(later, "process_completed")
     assert not later.closed
     later.leave()
-
-
-def _eventually(ready: Any) -> bool:
-    tick = threading.Event()
-    return any(ready() or tick.wait(0.01) for _ in range(2000)) and bool(ready())
 
 
 def test_an_unknown_session_is_told_so(mock: MockSmall) -> None:
@@ -324,7 +320,7 @@ def test_call_that_the_client_leaves(mock: MockSmall) -> None:
     stream = Stream(user.http.request("GET", url, preload_content=False))
     stream.leave()
     assert not stream.messages
-    assert _eventually(lambda: mock.queue.size() == 0 and not mock.queue._mail)
+    assert eventually(lambda: mock.queue.size() == 0 and not mock.queue._mail)
 
 
 def test_silence_is_broken_by_heartbeats(mock: MockSmall) -> None:
@@ -442,7 +438,7 @@ def test_a_stream_that_is_cut(mock: MockSmall) -> None:
     user = User(mock)
     user.join("echo", "x")
     assert [each["msg"] for each in user.finish(user.stream())] == ["estimation"]
-    assert _eventually(lambda: not mock.queue.known("s1"))
+    assert eventually(lambda: not mock.queue.known("s1"))
 
 
 def test_a_stream_that_falls_silent(mock: MockSmall) -> None:

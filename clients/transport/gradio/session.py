@@ -39,9 +39,10 @@ _REFUSALS = (400, 403, 404, 422, 500, 503)
 class GradioSession:
     """One ``session_hash``, its State and its stream; thread-safe, a context manager.
 
-    A ``session_hash`` that is given is one from before, of a session that is closed or of another process. The
-    stream is read by a thread of its own, which runs only while calls do, so that ending a job does not drop
-    it: a dropped stream cancels all calls of the session. ``close`` drops it.
+    A ``session_hash`` that is given is one from before, of a session that is closed or of another process, unless
+    ``lost`` is False: then it is new, and only chosen by the caller. The stream is read by a thread of its own, which
+    runs only while calls do, so that ending a job does not drop it: a dropped stream cancels all calls of the session.
+    ``close`` drops it.
 
     Methods that block take the ``scope`` that they are for (a job, or a cancel): they raise what its ``check`` raises,
     at once when its interrupter fires. Raises ``ProtocolError`` (code ``gradio_version``) for generations or protocols
@@ -54,15 +55,15 @@ class GradioSession:
         config: GradioConfig,
         session_hash: str | None = None,
         *,
+        lost: bool | None = None,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         _check_protocol(access, config)
         self.access = access
         self.config = config
         self.session_hash = session_hash or secrets.token_hex(6)
-        self._stream = EventStream(
-            access, config, self.session_hash, idle_timeout_s=idle_timeout_s, resumed=session_hash is not None
-        )
+        resumed = session_hash is not None if lost is None else lost
+        self._stream = EventStream(access, config, self.session_hash, idle_timeout_s=idle_timeout_s, resumed=resumed)
         self._cancelled: set[str] = set()
         self._lock = threading.Lock()
 

@@ -1,0 +1,85 @@
+"""A small web server on loopback that a Cog server on this machine tells of its runs (webhooks).
+
+It outlives the runs: an older Cog server whose last word is not taken repeats it for minutes, and is busy meanwhile.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MAX_BODY_BYTES = 128 * 1024 * 1024
+_POLL_S = 0.05
+_SILENCE_S = 30.0
+
+Heard = Callable[[Mapping[str, Any]], None]
+
+
+class WebhookListener:
+    """Passes the states of runs to who asked for them, on threads of its own. Thread-safe; listens until ``close``."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Heard] = {}
+        self._secret = secrets.token_urlsafe(16)
+        self._server = _Server(self._take)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="movie-director-audioldm-listener", daemon=True
+        )
+        self._thread.start()
+
+    def address(self, run_id: str, heard: Heard) -> str:
+        """Return where the server is to tell of a run; ``heard`` gets each state until ``forget``."""
+        self._runs[run_id] = heard
+        return f"http://127.0.0.1:{self._server.server_port}/{self._secret}/{run_id}"
+
+    def forget(self, run_id: str) -> None:
+        """Take the run's further states without passing them on."""
+        self._runs.pop(run_id, None)
+
+    def close(self) -> None:
+        """Stop listening and join the thread."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _take(self, path: str, body: bytes) -> None:
+        place, _, run_id = path.strip("/").partition("/")
+        heard = self._runs.get(run_id) if secrets.compare_digest(place, self._secret) else None
+        if heard is None:
+            return
+        try:
+            state = json.loads(body)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(state, Mapping):
+            heard(state)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, take: Callable[[str, bytes], None]) -> None:
+        self.take = take
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    timeout = _SILENCE_S
+    server: _Server
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        fits = length.isdigit() and int(length) <= MAX_BODY_BYTES
+        if fits:
+            self.server.take(self.path, self.rfile.read(int(length)))
+        self.send_response(200 if fits else 413)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing: this must not write to the user's console."""

@@ -1,0 +1,91 @@
+"""One fraction from what WanGP says of phases, steps, windows, samples and prompts. Pure, but for the clock.
+
+Facts: steps begin anew in each sample, window and phase; texts read ``Prompt 1/2, Sample 1/3, Sliding Window 2/4 -
+Denoising | 12.3s / 1m 40s``; steps are skipped, so only the numbers count. A phase without steps has index 0 or none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_PLACE = re.compile(r"(Prompt|Sample|Sliding Window)\s+(\d{1,6})/(\d{1,6})")
+_TIMES = re.compile(r"\s*\|\s*(.*)$")
+_DURATION = re.compile(r"(?:(\d+)h\s*)?(?:(\d+)m\s*)?(?:(\d+(?:\.\d+)?)s)?")
+_LEVELS = ("Prompt", "Sample", "Sliding Window")
+
+_STEPS_FROM, _STEPS_TO = 0.05, 0.9
+_POST = 0.95
+USUAL_S = 180.0
+"""How long a job is taken to last while nothing is known of the server."""
+_ESTIMATE_MOST = 0.9
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one status text says: the phase's name, where it stands in samples and windows, and the seconds left."""
+
+    name: str
+    done: float = 0.0
+    share: float = 1.0
+    eta_s: float | None = None
+
+
+def parse_phase(text: str) -> Phase:
+    """Read a status text; what has another form is the phase's name as it stands."""
+    times = _TIMES.search(text)
+    label = text[: times.start()] if times else text
+    places = {found[1]: (int(found[2]), int(found[3])) for found in _PLACE.finditer(label)}
+    name = label.rpartition(" - ")[2].strip() if places else label.strip()
+    done, share = 0.0, 1.0
+    for level in _LEVELS:
+        number, count = places.get(level, (1, 1))
+        if 1 <= number <= count:
+            share /= count
+            done += (number - 1) * share
+    return Phase(name, done, share, _left_s(times[1]) if times else None)
+
+
+def fraction_of(phase: Phase, index: float | None, length: float | None) -> float:
+    """Return how much of the whole job is done at a step of a phase."""
+    inner = 0.0
+    if index is not None and length and length > 0:
+        inner = _STEPS_FROM + (_STEPS_TO - _STEPS_FROM) * min(max(index / length, 0.0), 1.0)
+    elif "decod" in phase.name.lower():
+        inner = _STEPS_TO
+    elif not re.search(r"encod|load|denois|prompt", phase.name, re.IGNORECASE):
+        inner = _POST
+    return phase.done + phase.share * inner
+
+
+class Estimate:
+    """Progress by the clock alone, for jobs of which nothing is heard: it slows down, and never says it is done."""
+
+    def __init__(self, usual_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._usual_s = usual_s
+        self._clock = clock
+        self._began = clock()
+
+    def fraction(self) -> float:
+        """Return the guess for now."""
+        return _ESTIMATE_MOST * (1.0 - math.exp(-self.elapsed_s() / self._usual_s))
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the start."""
+        return self._clock() - self._began
+
+
+def _left_s(text: str) -> float | None:
+    elapsed, _, total = text.partition("/")
+    begun, whole = _seconds(elapsed), _seconds(total)
+    return max(0.0, whole - begun) if begun is not None and whole is not None else None
+
+
+def _seconds(text: str) -> float | None:
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or not any(found.groups()):
+        return None
+    return int(found[1] or 0) * 3600.0 + int(found[2] or 0) * 60.0 + float(found[3] or 0.0)

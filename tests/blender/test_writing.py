@@ -1,0 +1,282 @@
+"""From the prompt to the text, live, against the embedded mock LiteLLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import fakes
+import pytest
+from conftest import new_film, own, placement_of, preferences, pump_until, script, settled, start_text
+
+ENDLESS = "a feature-length story"
+
+
+def write(**arguments: Any) -> set[str]:
+    result: set[str] = bpy.ops.movie_director.write("EXEC_DEFAULT", **arguments)
+    return result
+
+
+def texts() -> list[Any]:
+    return [text for text in bpy.data.texts if text.get("movie_director")]
+
+
+def asked(litellm: Any) -> dict[str, Any]:
+    [request] = litellm.requests.matching("POST /v1/chat/completions")
+    body: dict[str, Any] = request.json
+    return body
+
+
+def text_of(job: Any) -> Any:
+    return own("blender.writing").find(job.id)
+
+
+def words_in(job: Any) -> str:
+    return str(text_of(job).as_string())
+
+
+@pytest.fixture
+def running(slow_litellm: Any) -> Any:
+    """An endless answer that has begun to arrive."""
+    job = start_text(prompt=ENDLESS)
+    pump_until(lambda: len(words_in(job)) > 20)
+    yield job
+    job.cancel()
+
+
+def test_a_synopsis_becomes_a_text(film: Path, litellm: Any) -> None:
+    assert write(prompt="a lighthouse keeper", preset="SYNOPSIS") == {"FINISHED"}
+    [text] = texts()
+    assert text.name == "Synopsis: a lighthouse keeper"
+    assert text.as_string() == own("clients.mock.litellm_text").SYNOPSIS
+    assert text["movie_director"]["prompt"] == "a lighthouse keeper"
+    system, user = asked(litellm)["messages"]
+    assert "screenwriter" in system["content"]
+    assert user["content"] == "Write a synopsis.\n\na lighthouse keeper"
+
+
+def test_no_folder_is_needed(litellm: Any) -> None:
+    bpy.ops.wm.read_homefile(use_empty=False)
+    assert write(prompt="a lighthouse") == {"FINISHED"}
+    assert texts()
+
+
+def test_the_scene_is_asked_for_what_the_caller_does_not_say(film: Path, litellm: Any) -> None:
+    wishes = bpy.context.scene.movie_director.writing
+    wishes.prompt, wishes.preset, wishes.system = "two people", "DIALOGUE", "In verse."
+    assert write() == {"FINISHED"}
+    system, user = asked(litellm)["messages"]
+    assert system["content"].endswith("In verse.")
+    assert "two people" in user["content"]
+    assert "MARA" in texts()[0].as_string()
+
+
+def test_the_model_is_the_one_chosen(film: Path, litellm: Any) -> None:
+    name = litellm_models(litellm)[-1]
+    assert write(prompt="x", model=name) == {"FINISHED"}
+    assert asked(litellm)["model"] == name
+
+
+def litellm_models(litellm: Any) -> list[str]:
+    client = own("clients.litellm").LiteLLMClient(litellm.url)
+    with client:
+        return list(client.probe().models)
+
+
+def test_models_are_fetched_in_the_background_and_suggested(film: Path, litellm: Any) -> None:
+    search = own("blender.choices").models("litellm")
+    assert search(None, None, "") == []
+    probes = own("blender.session").board.probes
+    pump_until(lambda: not probes["litellm"].pending)
+    names = search(None, None, "")
+    assert names
+    assert search(None, None, names[-1].upper()) == [names[-1]]
+    assert search(None, None, "no such model") == []
+
+
+@pytest.mark.parametrize(("source", "expected"), [("SELECTION", "the second"), ("TEXT", "the first\nthe second\n")])
+def test_the_script_is_given_to_the_writer(film: Path, litellm: Any, source: str, expected: str) -> None:
+    text = script("the first\nthe second\n")
+    text.cursor_set(1, character=0)
+    text.cursor_set(1, character=10, select=True)
+    bpy.context.scene.movie_director.writing.script = text
+    assert write(prompt="go on", context=source) == {"FINISHED"}
+    assert asked(litellm)["messages"][-1]["content"] == f"go on\n\nThe text so far:\n\n{expected}"
+
+
+def test_a_selection_over_several_lines(film: Path) -> None:
+    text = script("one\ntwö\nthree")
+    text.cursor_set(2, character=3)
+    text.cursor_set(0, character=2, select=True)
+    assert own("blender.prompts").selected(text) == "e\ntwö\nthr"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"prompt": " "}, "There is no prompt"),
+        ({"prompt": "x", "context": "TEXT"}, "No script is chosen"),
+        ({"prompt": "x", "context": "TEXT", "script": "gone"}, "There is no text 'gone'"),
+        ({"prompt": "x", "context": "TEXT", "script": "empty"}, "is empty"),
+        ({"prompt": "x", "context": "SELECTION", "script": "full"}, "Nothing is selected"),
+        ({"prompt": "x", "context": "TEXT", "script": "huge"}, "more than any model"),
+    ],
+)
+def test_what_can_t_be_asked_is_said(film: Path, litellm: Any, given: dict[str, str], words: str) -> None:
+    script("", "empty")
+    script("words", "full")
+    script("word " * 100_000, "huge")
+    with pytest.raises(RuntimeError, match=words):
+        write(**given)
+    assert texts() == []
+    assert not litellm.requests.matching("POST /v1/chat/completions")
+
+
+def test_it_is_written_live(running: Any) -> None:
+    before = words_in(running)
+    pump_until(lambda: len(words_in(running)) > len(before))
+    assert words_in(running).startswith(before)
+    assert not running.done()
+
+
+def test_a_tick_writes_once_and_a_slice_at_most(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, session = own("blender.writing"), own("blender.session")
+    written: list[int] = []
+    append = writing.append
+    monkeypatch.setattr(writing, "append", lambda text, more: (written.append(len(more)), append(text, more)))
+    other = start_text(prompt=ENDLESS)
+    wish = session.board.streams[running.id].wish
+    for job in (running, other):
+        writing.take(job.id, "litellm", wish, "word " * 20_000)
+    for _ in range(2):
+        own("blender.pump").tick()
+    other.cancel()
+    assert written == [writing.SLICE, writing.SLICE]
+    assert len(words_in(other)) == writing.SLICE
+
+
+def test_cancel_keeps_what_came(running: Any) -> None:
+    own("blender.session").cancel(running.id)
+    pump_until(lambda: settled(running))
+    heard = "".join(event.text for event in running.events() if hasattr(event, "text"))
+    assert words_in(running) == heard
+    assert "What came is in" in placement_of(running).message
+
+
+def test_an_error_keeps_what_came(film: Path, litellm: Any) -> None:
+    litellm.inject(own("clients.mock").Fault("stream_cut", value=8))
+    with pytest.raises(RuntimeError):
+        write(prompt="a lighthouse", preset="SYNOPSIS")
+    [text] = texts()
+    assert text.as_string()
+    assert own("clients.mock.litellm_text").SYNOPSIS.startswith(text.as_string())
+    [view] = own("blender.session").jobs()
+    assert view.status.error.partial.text == text.as_string()
+
+
+def test_an_error_before_the_first_word_leaves_nothing_to_place(film: Path, litellm: Any) -> None:
+    preferences().backends.litellm.url = "http://127.0.0.1:9"
+    with pytest.raises(RuntimeError):
+        write(prompt="a lighthouse")
+    assert own("blender.session").board.placements == {}
+    assert own("blender.session").board.streams == {}
+
+
+def test_the_user_may_edit_and_the_cursor_stays(running: Any) -> None:
+    text = text_of(running)
+    text.cursor_set(0, character=0)
+    text.write("MY TITLE\n")
+    text.cursor_set(0, character=3)
+    length = len(text.as_string())
+    pump_until(lambda: len(words_in(running)) > length)
+    assert words_in(running).startswith("MY TITLE\n")
+    assert (text.current_line_index, text.current_character) == (0, 3)
+
+
+def test_a_cursor_at_the_end_goes_along(running: Any) -> None:
+    text = text_of(running)
+    text.cursor_set(len(text.lines) - 1, character=len(text.lines[-1].body))
+    length = len(text.as_string())
+    pump_until(lambda: len(words_in(running)) > length)
+    assert text.current_line_index == len(text.lines) - 1
+    assert text.current_character == len(text.lines[-1].body)
+
+
+def test_a_renamed_text_is_found(running: Any) -> None:
+    text = text_of(running)
+    text.name = "Renamed"
+    length = len(text.as_string())
+    pump_until(lambda: len(text.as_string()) > length)
+    assert len(texts()) == 1
+
+
+def test_a_text_that_undo_took_away_comes_back_whole(running: Any) -> None:
+    before = words_in(running)
+    bpy.data.texts.remove(text_of(running))
+    pump_until(lambda: text_of(running) is not None)
+    assert words_in(running).startswith(before)
+
+
+def test_a_text_that_undo_made_shorter_is_made_whole(running: Any) -> None:
+    before = words_in(running)
+    text_of(running).from_string(before[:5])
+    pump_until(lambda: len(words_in(running)) > len(before))
+    assert words_in(running).startswith(before)
+
+
+def test_loading_another_film_writes_nothing_into_it(film: Path, running: Any, tmp_path: Path) -> None:
+    bpy.ops.wm.save_mainfile()
+    new_film(tmp_path / "other.blend")
+    stream = own("blender.session").board.streams[running.id]
+    waiting = len(stream.waiting)
+    pump_until(lambda: len(stream.waiting) > waiting)
+    assert texts() == []
+    running.cancel()
+    pump_until(lambda: settled(running))
+    assert placement_of(running).state.value == "offered"
+    assert bpy.ops.movie_director.place_result(job_id=running.id) == {"FINISHED"}
+    assert words_in(running) == placement_of(running).result.text
+
+
+def test_loading_the_film_again_goes_on_with_its_text(film: Path, running: Any, tmp_path: Path) -> None:
+    bpy.ops.wm.save_mainfile()
+    before = words_in(running)
+    pump_until(lambda: len(words_in(running)) > len(before))
+    later = words_in(running)
+    bpy.ops.wm.open_mainfile(filepath=str(film))
+    assert words_in(running) == before
+    pump_until(lambda: len(words_in(running)) > len(later))
+    assert words_in(running).startswith(later)
+    assert len(texts()) == 1
+
+
+def test_nothing_is_written_while_blender_renders(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = own("blender.writing")
+    stream = own("blender.session").board.streams[running.id]
+    stream.waiting += "more"
+    rendering = fakes.WithWindow()
+    rendering.app.is_job_running = lambda _job: True  # type: ignore[attr-defined]
+    monkeypatch.setattr(writing, "bpy", rendering)
+    assert not writing.write(stream, 100)
+
+
+def test_trying_again_writes_a_new_text(film: Path, litellm: Any) -> None:
+    write(prompt="a lighthouse", preset="SYNOPSIS")
+    [view] = own("blender.session").jobs()
+    assert bpy.ops.movie_director.retry_job("EXEC_DEFAULT", job_id=view.id) == {"FINISHED"}
+    pump_until(lambda: len(own("blender.session").board.placements) == 2 and not own("blender.session").board.queue)
+    first, second = texts()
+    assert first.as_string() == second.as_string() != ""
+
+
+def test_letters_that_a_text_can_t_hold(film: Path) -> None:
+    clean = own("blender.writing").clean
+    assert clean("a\r\nb\0c\udc00é🎬") == "a\nbc?é🎬"
+
+
+def test_it_survives_saving_and_loading(film: Path, litellm: Any) -> None:
+    write(prompt="a lighthouse", preset="SYNOPSIS")
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=str(film))
+    assert texts()[0].as_string() == own("clients.mock.litellm_text").SYNOPSIS

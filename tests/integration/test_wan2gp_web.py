@@ -1,0 +1,532 @@
+"""The Wan2GP client through WanGP's web page, against the mock."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import urllib.request
+import zipfile
+from dataclasses import replace
+
+import pytest
+from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2gp_clients
+
+from movie_director.clients import JobState, errors, events
+from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.mock import Fault
+from movie_director.clients.mock.gradio_app import GradioError
+from movie_director.clients.mock.responses import Response
+from movie_director.clients.mock.wan2gp import MockWan2GP
+from movie_director.clients.wan2gp.web_search import session_hash_of
+
+SPEED = 40.0
+VERSIONS = ("12.60", "9.44", "6.7")
+
+
+@pytest.fixture
+def clients(tmp_path):
+    with wan2gp_clients(tmp_path) as make:
+        yield make
+
+
+def server(*faults, speed=SPEED, **given):
+    return MockWan2GP(faults=faults, speed=speed, **given)
+
+
+def short(prompt="a paper boat", steps=4, **fields):
+    settings = {"num_inference_steps": steps, "resolution": "128x80", "video_length": 5, **fields.pop("settings", {})}
+    return clip(prompt, settings=settings, **fields)
+
+
+def long(**fields):
+    return short(steps=2000, **fields)
+
+
+def joins(mock):
+    """The bodies of the calls that the server has got."""
+    return [request.json for request in mock.requests.matching("POST /gradio_api/queue/join")]
+
+
+def queue_file(mock):
+    """The task of the queue file that the server has got, and the names of the media beside it."""
+    (request,) = mock.requests.matching("POST /gradio_api/upload")
+    body = request.body
+    data = body[body.index(b"PK\x03\x04") : body.rindex(b"\r\n--")]
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        ((entry),) = json.loads(archive.read("queue.json"))
+        return entry["params"], [name for name in archive.namelist() if name != "queue.json"]
+
+
+def seen(job, kind):
+    return [each for each in job.events() if isinstance(each, kind)]
+
+
+# Making something
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_clip_is_made(clients, tmp_path, version):
+    mock = server(version=version)
+    job = clients(mock).submit(short(seed=42))
+    result = job.result(GUARD_S)
+    (artifact,) = result.artifacts
+    assert artifact.path == tmp_path / "out" / "a_paper_boat_42.mp4"
+    assert artifact.kind == "video"
+    assert artifact.size == artifact.path.stat().st_size > 0
+    assert result.metadata["seed"] == 42
+    assert result.metadata["door"] == "web"
+    assert result.metadata["fps"] == 16.0
+    params, media = queue_file(mock)
+    assert params["output_filename"] == f"blend_{job.id}"
+    assert params["client_id"] == job.id
+    assert media == []
+
+
+def test_the_functions_are_called_in_the_programs_order(clients):
+    mock = server(shift=500)
+    made(clients(mock), short())
+    stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
+    order = [
+        "load_queue_action",
+        "init_process_queue_if_any",
+        "activate_status",
+        "process_tasks",
+        "refresh_status_async",
+    ]
+    assert [stem.rstrip("_0123456789") for stem in stems[:5]] == order
+    rest = [stem.rstrip("_0123456789") for stem in stems[5:]]
+    assert rest[-2:] == ["finalize_generation_with_state", "unload_model_if_needed"]
+    assert len({each["session_hash"] for each in joins(mock)}) == 1
+    (load,) = [each for each in joins(mock) if each.get("trigger_id") is not None]
+    assert load["fn_index"] == joins(mock)[0]["fn_index"]
+
+
+def test_each_job_has_its_own_session_and_only_one_is_on_the_server(clients):
+    mock = server()
+    client = clients(mock, max_workers=4)
+    jobs = [client.submit(short(f"shot {number}", seed=number)) for number in range(3)]
+    assert jobs[2].status.queue_position in (0, 1, 2, None)
+    for job in jobs:
+        job.result(GUARD_S)
+    sessions = [each["session_hash"] for each in joins(mock)]
+    assert list(dict.fromkeys(sessions)) == [session_hash_of(job.id) for job in jobs]
+    assert sessions == sorted(sessions, key=[session_hash_of(job.id) for job in jobs].index)
+
+
+def test_progress_previews_and_lines_are_told(clients):
+    job = clients(server(speed=5.0)).submit(short(steps=20, settings={"repeat_generation": 2}))
+    told = list(job.events())
+    fractions = [each.progress.fraction for each in told if isinstance(each, events.Progressed)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert len(fractions) > 3
+    assert not any(each.progress.estimated for each in told if isinstance(each, events.Progressed))
+    previews = [each for each in told if isinstance(each, events.Previewed)]
+    assert previews[0].media_type == "image/jpeg"
+    assert previews[0].data.startswith(b"\xff\xd8\xff")
+    lines = [each.line for each in told if isinstance(each, events.Logged)]
+    assert any("Loading model" in line for line in lines)
+    assert len(job.result(GUARD_S).artifacts) == 2
+
+
+def test_media_go_into_the_queue_file(clients, tmp_path):
+    picture = tmp_path / "start.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n picture")
+    mock = server()
+    made(clients(mock), short("move", model="i2v", files={"image_start": picture}))
+    params, (name,) = queue_file(mock)
+    assert params["image_start"] == [name]
+    assert name.endswith("_image_start_0.png")
+
+
+def test_warnings_go_into_the_log(clients):
+    job = clients(server()).submit(short(settings={"temperature": 1.0}))
+    job.result(GUARD_S)
+    assert any("does not use it" in each.line for each in seen(job, events.Logged))
+
+
+def test_probe_says_what_it_is(clients):
+    mock = server()
+    info = clients(mock).probe()
+    assert info.dialect == "web"
+    assert {"rejoin", "cancel", "previews", "progress", "upload"} <= info.capabilities
+    assert "t2v_1.3B" in info.models
+
+
+# Failing
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ("out_of_memory", errors.OutOfMemory, "out_of_memory"),
+        ("model_file_missing", errors.MissingResource, "model_file_missing"),
+        ("generation_fails", errors.GenerationError, "generation_failed"),
+        ("no_output", errors.GenerationError, "no_output"),
+        ("load_refused", errors.ValidationError, "settings_refused"),
+        ("load_ignored", errors.ProtocolError, "queue_ignored"),
+        ("not_wangp", errors.ProtocolError, "not_wangp"),
+        ("no_chain", errors.ProtocolError, "no_chain"),
+    ],
+)
+def test_failures_are_typed_and_the_next_job_succeeds(clients, fault, kind, code):
+    mock = server(Fault(fault))
+    client = clients(mock)
+    error = failure(client, short(), kind)
+    assert error.code == code, error
+    assert made(client, short()).artifacts
+
+
+def test_a_failed_run_is_finalized(clients):
+    mock = server(Fault("out_of_memory"))
+    failure(clients(mock), short())
+    stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
+    assert stems[-2].startswith("finalize")
+
+
+def test_an_unknown_model_is_told_with_the_nearest(clients):
+    error = failure(clients(server()), short(model="t2v_1.3BX"), errors.MissingResource)
+    assert error.kind == "model"
+    assert "t2v_1.3B" in error.nearest
+
+
+def test_what_is_refused_keeps_the_programs_words(clients):
+    error = failure(clients(server()), short(settings={"resolution": "128"}, strict=False), errors.ValidationError)
+    assert "not enough values to unpack" in error.message
+    assert error.problems
+
+
+def test_an_input_that_is_not_there(clients, tmp_path):
+    mock = server()
+    error = failure(
+        clients(mock), short(model="i2v", files={"image_start": tmp_path / "none.png"}), errors.StorageError
+    )
+    assert error.code == "missing_file"
+    assert not joins(mock)
+
+
+def test_a_server_that_is_something_else(clients):
+    class Page(MockWan2GP):
+        def add_routes(self):
+            pass
+
+    error = failure(clients(Page()), short(), errors.ProtocolError)
+    assert error.code == "not_wangp"
+
+
+def test_nothing_listens(clients):
+    mock = server()
+    with mock:
+        url = mock.url
+    failure(clients(url), short(), errors.ConnectionFailed)
+
+
+def test_a_server_with_sign_in(clients, canary):
+    mock = server(login=("anna", canary))
+    assert failure(clients(mock), short(), errors.AuthenticationError).code == "sign_in_needed"
+    assert made(clients(mock.url, key=f"anna:{canary}"), short()).artifacts
+    assert failure(clients(mock.url, key="anna:wrong"), short(), errors.AuthenticationError).code == "sign_in_refused"
+
+
+# Progress without the status
+
+
+def test_progress_is_estimated_while_another_session_has_the_status(clients):
+    mock = server(Fault("status_slot_taken"), speed=10.0)
+    job = clients(mock, pace=replace(QUICK, silence_s=0.05)).submit(short(steps=20))
+    told = list(job.events())
+    progress = [each.progress for each in told if isinstance(each, events.Progressed)]
+    assert any(each.estimated for each in progress)
+    assert any("status display" in each.line for each in told if isinstance(each, events.Logged))
+    assert job.result(GUARD_S).artifacts
+
+
+# Cancelling
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_cancel_aborts_in_the_same_session_and_waits_for_the_end(clients, version):
+    mock = server(version=version, speed=5.0)
+    client = clients(mock)
+    job = client.submit(long())
+    eventually(lambda: job.status.progress is not None)
+    assert job.cancel()
+    assert job.status.state is JobState.CANCELLED
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+    stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
+    assert any(stem.startswith("abort_generation") for stem in stems)
+    assert not mock.requests.matching("POST /gradio_api/cancel")
+    assert mock.outputs == []
+    assert made(client, short()).artifacts  # with progress of its own: the status place is free
+    assert len({each["session_hash"] for each in joins(mock)}) == 2
+
+
+def test_a_late_abort_keeps_the_lane_until_it_works(clients):
+    mock = server(Fault("late_abort"), speed=5.0)
+    client = clients(mock)
+    job, after = client.submit(long()), client.submit(short())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    assert after.result(GUARD_S).artifacts
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+
+
+def test_an_abort_that_takes_too_long_is_left_to_end_by_itself(clients):
+    mock = server(Fault("late_abort", value=60.0), speed=1.0)
+    client = clients(mock, drain_timeout_s=0.3)
+    job = client.submit(long())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_job_cancelled_before_it_began_leaves_nothing_on_the_server(clients):
+    mock = server(Fault("slow_body:0.2", on="POST /gradio_api/upload"))
+    client = clients(mock)
+    job = client.submit(short())
+    mock.wait_for_request("POST /gradio_api/upload")
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+    assert mock.outputs == []
+
+
+def crashed(clients, mock, request):
+    """A job whose client's process has died: its stream is cut, and it does not come back."""
+    job = clients(mock, pace=replace(QUICK, gallery_first_s=GUARD_S)).submit(request)
+    eventually(lambda: job.status.progress is not None)
+    mock._listener.reset_all()
+    eventually(lambda: "connection broke" in job.status.message)
+    return job
+
+
+def test_a_job_of_another_process_is_cancelled_by_its_record(clients):
+    mock = server(speed=5.0)
+    job = crashed(clients, mock, long())
+    again = clients(mock.url).resume(job.record())
+    eventually(again.running)
+    again.cancel()
+    eventually(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
+    assert again.status.backend_cancel is BackendCancel.CONFIRMED
+    assert mock.outputs == []
+
+
+def test_closing_aborts_and_waits_within_its_bound(clients):
+    mock = server(speed=5.0)
+    client = clients(mock)
+    job = client.submit(long())
+    eventually(lambda: job.status.progress is not None)
+    assert not client.can_detach()
+    client.close(detach=True, timeout_s=2.0)
+    assert job.cancelled()
+    stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
+    assert any(stem.startswith("abort_generation") for stem in stems)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+
+
+# Lost connections
+
+
+def test_a_lost_stream_does_not_lose_the_job(clients):
+    mock = server(speed=5.0)
+    client = clients(mock)
+    job = client.submit(short(steps=20))
+    eventually(lambda: job.status.progress is not None)
+    mock._listener.reset_all()
+    assert len(job.result(GUARD_S).artifacts) == 1
+    assert seen(job, events.Reconnected)
+    stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
+    assert len([stem for stem in stems if stem.startswith("process_tasks")]) == 1
+    assert not any(stem.startswith("abort") for stem in stems)
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(clients):
+    mock = server(speed=5.0)
+    job = clients(mock, max_retries=0).submit(short(steps=20))
+    eventually(lambda: job.status.progress is not None)
+    mock.go_down(0.5)
+    assert len(job.result(GUARD_S).artifacts) == 1
+
+
+def test_a_restarted_server_has_lost_the_job(clients):
+    error = clients(server(Fault("restart"), speed=5.0)).submit(short(steps=20)).exception(GUARD_S)
+    assert isinstance(error, errors.JobLost), error
+    assert error.hint
+
+
+def test_a_lost_answer_to_the_start_is_looked_for_and_not_repeated(clients):
+    mock = server()
+    client = clients(mock)
+    made(client, short())
+
+    original = mock._push
+
+    def push(event):
+        answer = original(event)
+        if (event.dependency.api_name or "").startswith("process_tasks"):
+            mock.inject(Fault("lost_answer", on="POST /gradio_api/queue/join"))
+        return answer
+
+    mock._push = push
+    job = client.submit(short("another"))
+    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(mock.outputs) == 2
+
+
+# Found again
+
+
+def test_a_running_job_is_found_again_by_its_record(clients):
+    mock = server(speed=5.0)
+    job = crashed(clients, mock, short(steps=20))
+    again = clients(mock.url).resume(job.record())
+    result = again.result(GUARD_S)
+    assert len(result.artifacts) == 1
+    assert result.metadata["seed"] == queue_file(mock)[0]["seed"]
+    assert len(mock.outputs) == 1
+
+
+def test_a_finished_job_is_found_by_an_old_record_without_another_call(clients):
+    mock = server()
+    client = clients(mock)
+    job = client.submit(short())
+    first = job.result(GUARD_S)
+    calls = len(joins(mock))
+    record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
+    again = clients(mock.url).resume(record).result(GUARD_S)
+    assert [each.sha256 for each in again.artifacts] == [each.sha256 for each in first.artifacts]
+    assert len(joins(mock)) == calls
+
+
+def test_a_job_that_was_never_sent_is_sent(clients):
+    mock = server()
+    with_nothing = clients(mock, max_workers=1)
+    blocker = with_nothing.submit(long())
+    waiting = with_nothing.submit(short("later"))
+    record = waiting.record()
+    waiting.cancel()
+    blocker.cancel()
+    eventually(lambda: blocker.status.backend_cancel is not BackendCancel.PENDING)
+    assert len(clients(mock.url).resume(record).result(GUARD_S).artifacts) == 1
+
+
+def test_a_job_that_is_nowhere_is_lost(clients):
+    mock = server()
+    client = clients(mock)
+    job = client.submit(short())
+    job.result(GUARD_S)
+    record = {**job.record(), "id": "00000000-0000-0000-0000-000000000000"}
+    error = clients(mock.url).resume(record).exception(GUARD_S)
+    assert isinstance(error, errors.JobLost)
+
+
+def test_no_thread_outlives_the_client(clients):
+    client = clients(server())
+    made(client, short())
+    client.close()
+    names = [each.name for each in threading.enumerate() if each.name.startswith("movie-director")]
+    assert names == []
+
+
+# Servers that are odd
+
+
+def odd(**methods):
+    """A server some of whose functions are the given ones."""
+    made = type("Odd", (MockWan2GP,), methods)
+    return made(speed=SPEED)
+
+
+def refuse(*_arguments):
+    raise GradioError("no")
+
+
+def test_a_finalizer_that_fails_is_made_up_for_by_the_gallery(clients):
+    mock = odd(do_finalize_generation_with_state=refuse, do_unload_model_if_needed=refuse)
+    assert len(made(clients(mock), short()).artifacts) == 1
+
+
+def test_a_status_that_can_not_be_asked_for_is_done_without(clients):
+    class Busy(MockWan2GP):
+        def _push(self, event):
+            if (event.dependency.api_name or "").startswith("refresh_status"):
+                return Response.json({"detail": "Queue is full. Max size is 1 and size is 1."}, 503)
+            return super()._push(event)
+
+    job = clients(Busy(speed=SPEED), max_retries=0).submit(short())
+    assert job.result(GUARD_S).artifacts
+    assert any("No progress" in each.line for each in seen(job, events.Logged))
+
+
+def test_a_preview_that_fails_is_left_out(clients):
+    job = clients(odd(do_refresh_preview=refuse)).submit(short())
+    assert job.result(GUARD_S).artifacts
+    assert not seen(job, events.Previewed)
+
+
+def test_a_call_that_was_cancelled_on_the_server_goes_on_there(clients):
+    """/cancel on the generating function ends the call, not the work."""
+    mock = server(speed=5.0)
+    job = clients(mock).submit(short(steps=20))
+    eventually(lambda: job.status.progress is not None)
+    (call,) = [each for each in joins(mock) if is_called(mock, each, "process_tasks")]
+    payload = {"session_hash": call["session_hash"], "fn_index": call["fn_index"], "event_id": job.backend_id}
+    request = urllib.request.Request(
+        f"{mock.url}/gradio_api/cancel", json.dumps(payload).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=GUARD_S) as answer:
+        assert json.load(answer)["success"] is True
+    assert len(job.result(GUARD_S).artifacts) == 1
+
+
+def is_called(mock, call, stem):
+    return (mock.app.dependencies[call["fn_index"]].api_name or "").startswith(stem)
+
+
+def test_a_page_that_was_read_before_a_restart_is_read_again(clients):
+    mock = server()
+    client = clients(mock)
+    made(client, short())
+    mock.app_id += 1
+    made(client, short())
+    assert len(mock.requests.matching("GET /config")) == 2
+
+
+def test_a_second_file_that_can_not_be_fetched_leaves_the_first(clients):
+    mock = server()
+    job = clients(mock, max_retries=0).submit(short(settings={"repeat_generation": 2}))
+    mock.inject(Fault("status:403", on="GET /gradio_api/file=*", after=1, times=9))
+    error = job.exception(GUARD_S)
+    assert isinstance(error, errors.PermissionDenied), error
+    assert len(error.partial.artifacts) == 1
+
+
+def test_a_lost_job_that_takes_too_long_is_given_up(clients):
+    mock = server(speed=1.0)
+    job = clients(mock, pace=replace(QUICK, lost_s=0.3)).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    mock._listener.reset_all()
+    error = job.exception(GUARD_S)
+    assert isinstance(error, errors.JobLost), error
+    assert isinstance(error.__cause__, errors.StreamInterrupted)
+
+
+def test_a_server_that_stays_away_ends_the_job(clients):
+    mock = server(speed=1.0)
+    job = clients(mock, max_retries=0, pace=replace(QUICK, outage_s=0.2)).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    mock.go_down(GUARD_S)
+    assert isinstance(job.exception(GUARD_S), errors.NetworkError)
+    mock._down_until = 0.0
+
+
+def test_a_job_that_failed_unseen_is_lost(clients):
+    mock = server(Fault("out_of_memory"), Fault("slow_load", value=2.0), speed=4.0)
+    job = clients(mock).submit(short())
+    eventually(lambda: any(is_called(mock, each, "refresh_status") for each in joins(mock)))
+    mock._listener.reset_all()
+    error = job.exception(GUARD_S)
+    assert isinstance(error, errors.JobLost), error

@@ -1,0 +1,71 @@
+"""What the tests of the Wan2GP client share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from movie_director.clients import Wan2GPClient, errors
+from movie_director.clients.wan2gp import VideoRequest
+from movie_director.clients.wan2gp.pace import Pace
+
+GUARD_S = 60.0
+QUICK = Pace(
+    poll_s=0.01,
+    busy_s=0.02,
+    outage_s=5.0,
+    outage_poll_s=0.05,
+    silence_s=0.3,
+    estimate_s=0.05,
+    gallery_s=0.05,
+    gallery_first_s=0.05,
+    lost_s=20.0,
+    late_s=1.0,
+)
+MODEL = "t2v_1.3B"
+
+
+@contextmanager
+def wan2gp_clients(folder: Path):
+    """Make clients of servers; all are closed at the end."""
+    with ExitStack() as stack:
+
+        def make(server, *, pace=QUICK, key=None, **options):
+            running = stack.enter_context(server) if not isinstance(server, str) else None
+            given = {"output_dir": folder / "out", "backoff_base_s": 0.001, "drain_timeout_s": 10.0, **options}
+            client = Wan2GPClient(
+                running.url if running else server,
+                api_key=key,
+                options=replace(Wan2GPClient.default_options, **given),
+            )
+            client.pace = pace
+            return stack.enter_context(client)
+
+        yield make
+
+
+def clip(prompt="a paper boat", model=MODEL, **fields):
+    return VideoRequest(prompt, model, **fields)
+
+
+def made(client, request=None):
+    """The job's result."""
+    return client.submit(request or clip()).result(GUARD_S)
+
+
+def failure(client, request=None, kind=errors.BackendError):
+    error = client.submit(request or clip()).exception(GUARD_S)
+    assert isinstance(error, kind), error
+    assert error.hint
+    assert error.backend == "wan2gp"
+    return error
+
+
+def eventually(condition):
+    deadline, pause = time.monotonic() + GUARD_S, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "never came true"
+        pause.wait(0.005)

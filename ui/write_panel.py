@@ -1,0 +1,95 @@
+"""The section "Write": texts and shot lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blender import generation, prompts
+from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .server_line import draw_server
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+
+class Write(Sidebar):
+    """The wishes for the next text, and the button."""
+
+    bl_label = "Write"
+
+    def draw_header_preset(self, _context: Context) -> None:
+        """Put the way to the preferences into the header."""
+        preferences_button(self.layout)  # type: ignore[attr-defined]
+
+    def draw(self, context: Context) -> None:
+        """Draw what kind of text, about what, from what, and the button."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        wishes: Any = context.scene.movie_director.writing
+        draw_server(layout, context, prompts.BACKEND)
+        column = layout.column(align=True)
+        column.prop(wishes, "preset", text="")
+        prompt_field(column, wishes, "prompt", "TEXT", "What it is about")
+        column.separator(factor=0.5)
+        column.row(align=True).prop(wishes, "context", expand=True)
+        if wishes.context != "NONE":
+            draw_script(column, context)
+        row = layout.row()
+        row.scale_y = 1.6
+        row.operator_context = "INVOKE_DEFAULT"
+        row.enabled = _ready(context, wishes)
+        row.operator("movie_director.write", icon="GREASEPENCIL")
+
+
+class WriteOptions(Sidebar):
+    """Who writes, and how."""
+
+    bl_label = "Options"
+
+    def draw(self, context: Context) -> None:
+        """Draw the model and the instructions."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        wishes: Any = context.scene.movie_director.writing
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        prompt_field(row, wishes, "model", "USER", "Model: automatic")
+        row.operator_context = "INVOKE_DEFAULT"
+        row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = prompts.BACKEND
+        prompt_field(column, wishes, "system", "INFO", "Instructions: style, language, length")
+
+
+class ShotList(Sidebar):
+    """A script becomes shots on the timeline."""
+
+    bl_label = "Shot List from Script"
+
+    def draw(self, context: Context) -> None:
+        """Draw the script, what the shots become, and the button."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        wishes: Any = context.scene.movie_director.writing
+        draw_script(layout, context)
+        layout.prop(wishes, "selection_only")
+        layout.row(align=True).prop(wishes, "timeline", expand=True)
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator_context = "INVOKE_DEFAULT"
+        row.enabled = prompts.script_of(context) is not None
+        row.operator("movie_director.shot_list", icon="PRESET")
+
+
+def draw_script(layout: UILayout, context: Context) -> None:
+    """Draw which text is the script."""
+    wishes: Any = context.scene.movie_director.writing
+    layout.prop(wishes, "script", text="", icon="TEXT")
+    text = prompts.script_of(context)
+    if text is None:
+        paragraph(layout, context, "Choose a text, or open one in the Text Editor.", "INFO")
+    elif wishes.script is None:
+        paragraph(layout, context, f"This editor's text: {text.name}", "INFO")
+
+
+def _ready(context: Context, wishes: Any) -> bool:
+    if generation.obstacle(context, files=False):
+        return False
+    if wishes.context != "NONE" and prompts.script_of(context) is None:
+        return False
+    return bool(wishes.prompt.strip()) or wishes.context != "NONE"

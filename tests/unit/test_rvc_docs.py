@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import runpy
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from movie_director.clients import RVCClient
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "backends" / "rvc.md"
 SAID = (
@@ -19,7 +21,7 @@ SAID = (
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_examples_run(number, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(RVCClient, "default_options", replace(RVCClient.default_options, output_dir=tmp_path / "out"))
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) == len(SAID)
     (tmp_path / "example.py").write_text(examples[number], encoding="utf-8")

@@ -24,6 +24,9 @@ CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
     "speech_server",
 )
 
+SPEECH_ROUTE = "/v1/audio/speech"
+"""Where a server that has it speaks a text, as OpenAI's does."""
+
 
 @dataclass(frozen=True)
 class Take:

@@ -49,6 +49,11 @@ class Exchange:
         """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
         return self._reply("GET", path, None, {}, repeatable=True)
 
+    def routes(self) -> frozenset[str]:
+        """Return the paths that a FastAPI server says it has, empty for a server that says nothing."""
+        paths = self.get("/openapi.json").member("paths")
+        return frozenset(str(each) for each in paths) if isinstance(paths, Mapping) else frozenset()
+
     def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
         """POST JSON."""
         body = json.dumps(payload, allow_nan=False).encode()

@@ -17,7 +17,7 @@ from ..errors import BackendError, ServerError
 from ..jobs import BackendCancel
 from ..transport.multipart import MultipartUpload
 from ..transport.session import HTTPSession, Scope
-from .dialect import CONVERT, LIST, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
+from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
 from .exchange import Exchange, Reply, texts_of, with_patience
 from .failures import check_f0_method, generation_error, missing_voice, odd_answer
 from .request import VoiceSettings
@@ -36,7 +36,7 @@ class RVCPython(Dialect):
         self._takes_files = "/convert_file" in paths
         capabilities = {CONVERT, LIST}
         capabilities |= {UPLOAD_MODEL} if "/upload_model" in paths else set()
-        capabilities |= {SPEECH_SERVER} if "/v1/audio/speech" in paths else set()
+        capabilities |= {SPEECH_SERVER} if SPEECH_ROUTE in paths else set()
         super().__init__(http, "0.1.5" if self._takes_files else "before 0.1.5", frozenset(capabilities))
 
     def voices(self, scope: Scope) -> list[str]:

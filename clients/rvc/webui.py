@@ -25,8 +25,8 @@ from ..transport.gradio.files import fetch, upload
 from ..transport.gradio.session import check_count
 from ..transport.gradio.values import choices_of, files_in, unwrapped
 from ..transport.session import Scope
-from .dialect import CONVERT, LIST, TRAIN, Dialect, Take
-from .exchange import with_patience
+from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, Dialect, Take
+from .exchange import Exchange, with_patience
 from .failures import check_f0_method, generation_error, missing_voice, odd_answer
 from .request import TrainRequest
 from .samples import Samples
@@ -50,9 +50,10 @@ class WebUI(Dialect):
     training_f0: ClassVar[tuple[str, ...]]
     rejoins_training: ClassVar[bool] = True
 
-    def __init__(self, access: GradioAccess, config: GradioConfig) -> None:
+    def __init__(self, access: GradioAccess, config: GradioConfig, routes: frozenset[str]) -> None:
         version = f"{self.generation}, Gradio {config.version}"
-        super().__init__(access.http, version, frozenset({CONVERT, LIST, TRAIN}))
+        speech = {SPEECH_SERVER} if SPEECH_ROUTE in routes else set()
+        super().__init__(access.http, version, frozenset({CONVERT, LIST, TRAIN} | speech))
         self._access = access
         self._config = config
 
@@ -170,12 +171,13 @@ class WebUI2023(WebUI):
         ]
 
 
-def webui_of(access: GradioAccess, config: GradioConfig) -> WebUI | None:
+def webui_of(access: GradioAccess, config: GradioConfig, exchange: Exchange) -> WebUI | None:
     """Return the generation that an app is, None if it is another program."""
     names = {each.api_name for each in config.dependencies}
     if not {"infer_convert", "infer_change_voice", "infer_refresh"} <= names:
         return None
-    return WebUI2023(access, config) if "uvr_convert" in names else WebUIMain(access, config)
+    kind: type[WebUI] = WebUI2023 if "uvr_convert" in names else WebUIMain
+    return kind(access, config, exchange.routes())
 
 
 def _at(values: list[Any], place: int) -> Any:

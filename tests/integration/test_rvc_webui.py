@@ -16,7 +16,7 @@ from movie_director.clients import RVCClient, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc_webui import reply
-from movie_director.clients.rvc import ConvertRequest, TrainRequest
+from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
 from movie_director.clients.rvc.placing import place
 from movie_director.clients.transport.url import parse_server_url
 
@@ -72,7 +72,7 @@ def test_a_recording_is_converted(tmp_path, line, dialect):
         info = client.probe()
         assert info.dialect == dialect
         assert info.models == ("demo-narrator", "demo-voice")
-        assert info.capabilities == {"convert", "list", "train"}
+        assert info.capabilities == {"convert", "list", "train", "speech_server"}
         job = client.submit(ConvertRequest(line, "demo-voice", pitch=-5, protect=0.2, index_rate=0.5))
         result = job.result(GUARD_S)
         sent = calls(mock, "infer_convert")[-1]["data"]
@@ -87,6 +87,17 @@ def test_a_recording_is_converted(tmp_path, line, dialect):
     else:
         assert sent[1].startswith("/srv/gradio_tmp/")
         assert [sent[0], *sent[2:]] == [0, -5, None, "rmvpe", "", "", 0.5, 3, 0, 0.25, 0.2]
+
+
+@both
+def test_a_line_is_spoken_by_the_server_that_lists_the_route(tmp_path, monkeypatch, dialect):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with voices(tmp_path, dialect=dialect) as (_, client):
+        result = client.submit(SpeakRequest("Where is it?", "demo-voice")).result(GUARD_S)
+        assert result.metadata["speaker"]["name"] == "rvc-server"
+    with voices(tmp_path, dialect=dialect, speaks=False) as (_, client):
+        assert client.probe().capabilities == {"convert", "list", "train"}
+        assert client.submit(SpeakRequest("Where is it?", "demo-voice")).exception(GUARD_S).code == "no_speaker"
 
 
 @both

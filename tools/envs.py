@@ -78,6 +78,8 @@ ENVIRONMENTS = {
         Environment("test-3.13", "3.13", ("libraries-newest.txt", "test.txt"), check="import pytest, urllib3"),
         # the tests do not run in it, they start the proxy with it
         Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),
+        Environment("cog-0.23", "3.11", ("cog-0.23.txt",), check="import cog, coglet"),
+        Environment("cog-0.9", "3.11", ("cog-0.9.txt",), check="import cog, fastapi"),
         _stubs("4.2"),
         _stubs("4.5"),
         _stubs("5.2"),

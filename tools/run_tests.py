@@ -33,7 +33,7 @@ BLENDERS = ("4.2", "4.5", "5.2")
 UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
 BPY_CODE = ("blender", "operators", "ui", "preferences")
-GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "blender", "bench", "format")
+GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "cog", "blender", "bench", "format")
 
 
 def clean_environment() -> dict[str, str]:
@@ -158,6 +158,16 @@ def litellm_steps(arguments: list[str]) -> list[Step]:
     return [setup, dataclasses.replace(tests, needs=(*tests.needs, setup.name), environment=environment)]
 
 
+def cog_steps(arguments: list[str]) -> list[Step]:
+    """Return the tests against real Cog servers of both generations; setting them up takes 120 MB and about 30 s."""
+    names = ("cog-0.23", "cog-0.9")
+    setups = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in names]
+    tests = leg("cog", "dev-3.11", ("tests/servers/test_cog_servers.py",), arguments)
+    pythons = {"MOVIE_DIRECTOR_COG_PYTHON": python("cog-0.23"), "MOVIE_DIRECTOR_OLD_COG_PYTHON": python("cog-0.9")}
+    needs = (*tests.needs, *(step.name for step in setups))
+    return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]
+
+
 def bench_steps() -> list[Step]:
     """Return one step for each benchmark."""
     files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
@@ -184,6 +194,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
             *blender_steps(BLENDERS, arguments),
             *legs,
             *litellm_steps(arguments),
+            *cog_steps(arguments),
         ]
     makers: dict[str, Callable[[], list[Step]]] = {
         "lint": lint_steps,
@@ -192,6 +203,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         "integration": lambda: [leg("integration", "dev-3.11", INTEGRATION, arguments)],
         "blender": lambda: blender_steps(BLENDERS, arguments),
         "litellm": lambda: litellm_steps(arguments),
+        "cog": lambda: cog_steps(arguments),
         "bench": bench_steps,
         **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},
     }

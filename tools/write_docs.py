@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,70 +40,34 @@ def faults_table() -> str:
     return "\n".join(lines)
 
 
-def recordings_table(backend: str, scenarios: dict[str, tuple[str, ...]], newest: str = "") -> str:
-    """Return which tests cover which recorded scenario; ``newest`` is the version of files in no folder."""
+def recordings_table(backend: str, newest: str) -> str:
+    """Return which tests cover which recorded scenario; ``newest`` is the version of files in no folder.
+
+    Scenarios are named by the folder of their server where servers differ in what they have.
+    """
+    scenarios: dict[str, tuple[str, ...]] = import_module(f"support.{backend}_scenarios").SCENARIOS
     folder = ROOT / "tests" / "recordings" / backend
     lines = ["| scenario | versions | tests |", "| --- | --- | --- |"]
     for name, tests in sorted(scenarios.items()):
-        folders = [path.parent for path in folder.rglob(f"{name}.jsonl")]
+        server, _, scenario = name.rpartition("/")
+        folders = [path.parent for path in (folder / server).rglob(f"{scenario}.json*")]
         versions = sorted(newest if each == folder else each.name.removeprefix("v") for each in folders)
         shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
-        lines.append(f"| {name} | {', '.join(versions)} | {shown} |")
+        lines.append(f"| {scenario} | {', '.join(versions)} | {shown} |")
     return "\n".join(lines)
 
 
-def litellm_recordings_table() -> str:
-    """Return which tests cover which recorded scenario of LiteLLM."""
-    from support.litellm_scenarios import SCENARIOS
-
-    return recordings_table("litellm", SCENARIOS)
-
-
-def audioldm_recordings_table() -> str:
-    """Return which tests cover which recorded scenario of the sound servers."""
-    from support.audioldm_scenarios import SCENARIOS
-
-    return recordings_table("audioldm", SCENARIOS)
-
-
-def comfyui_recordings_table() -> str:
-    """Return which tests cover which recorded scenario of ComfyUI."""
-    from support.comfyui_scenarios import SCENARIOS
-
-    return recordings_table("comfyui", SCENARIOS, "0.33.0")
-
-
-def rvc_recordings_table() -> str:
-    """Return which tests cover which recorded scenario of the RVC servers."""
-    from support.rvc_scenarios import SCENARIOS
-
-    lines = ["| server | scenario | tests |", "| --- | --- | --- |"]
-    for name, tests in sorted(SCENARIOS.items()):
-        server, _, scenario = name.partition("/")
-        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
-        lines.append(f"| {server} | {scenario} | {shown} |")
-    return "\n".join(lines)
-
-
-def wan2gp_recordings_table() -> str:
-    """Return which tests cover which recorded scenario of WanGP."""
-    from support.wan2gp_scenarios import SCENARIOS
-
-    lines = ["| scenario | tests |", "| --- | --- |"]
-    for name, tests in sorted(SCENARIOS.items()):
-        shown = "<br>".join(f"`{test.partition('::')[0]}` {test.partition('::')[2]}" for test in tests)
-        lines.append(f"| {name} | {shown} |")
-    return "\n".join(lines)
-
+RECORDED = {"audioldm": "", "comfyui": "0.33.0", "gradio": "", "litellm": "", "rvc": "", "wan2gp": "12.60"}
+"""The backends with recordings, and the version of the files that lie in no folder."""
 
 TABLES = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
-    "docs/comfyui-recordings.md": ("scenarios", comfyui_recordings_table),
-    "docs/litellm-recordings.md": ("scenarios", litellm_recordings_table),
-    "docs/audioldm-recordings.md": ("scenarios", audioldm_recordings_table),
-    "docs/rvc-recordings.md": ("scenarios", rvc_recordings_table),
-    "docs/wan2gp-recordings.md": ("scenarios", wan2gp_recordings_table),
+    **{
+        f"docs/{backend}-recordings.md": ("scenarios", partial(recordings_table, backend, newest))
+        for backend, newest in RECORDED.items()
+        if (ROOT / "docs" / f"{backend}-recordings.md").is_file()
+    },
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..context import CancelContext, JobContext
-from ..errors import BackendError, ConnectionLost, JobLost, NetworkError, NetworkTimeout, ServerError
+from ..errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkError, NetworkTimeout, ServerError
 from ..jobs import BackendCancel
 from ..transport.session import HTTPSession, Scope
 from .call import BlockingCall, Finished
@@ -28,7 +28,11 @@ from .profile import COG, Knowledge, Profile
 
 BUSY_PAUSE_S = 1.0
 STOPPING_PAUSE_S = 0.1
-EVENTS = ["start", "logs", "completed"]
+EVENTS = ["start", "logs"]
+LAST_EVENT = "completed"
+"""Is asked for only of a server whose word has been heard: an older one that can't deliver its last word tries it for
+minutes, and answers nothing meanwhile. A container does not reach this machine's loopback.
+"""
 QUICK_S = 15.0
 """Silence allowed in the small requests; a Python server is mute while it loads."""
 
@@ -56,7 +60,8 @@ class CogRun:
         body: dict[str, Any] = {"input": filled.values}
         if not self._profile.observable and self._http.url.is_loopback:
             address = self._knowledge.listener().address(self._job.job_id, self._job.post)
-            body |= {"webhook": address, "webhook_events_filter": EVENTS}
+            events = [*EVENTS, LAST_EVENT] if self._knowledge.is_heard else EVENTS
+            body |= {"webhook": address, "webhook_events_filter": events}
         told = "webhook" in body and self._knowledge.shares_disk
         self._job.sending(dialect=self._profile.dialect, told=told)
         try:
@@ -129,6 +134,7 @@ class CogRun:
     def _heard(self, state: Mapping[str, Any]) -> None:
         """Take what the server told of the run; the address of its file shows whether it shares our disk."""
         self._take(state)
+        self._knowledge.is_heard = True
         if state.get("status") == "succeeded":
             self._knowledge.shares_disk = _local_file(state.get("output")) is not None
 
@@ -229,7 +235,7 @@ def cancel(http: HTTPSession, job: CancelContext) -> BackendCancel:
 def _free(api: CogAPI, job: CancelContext) -> bool:
     try:
         return api.health(job).status != "BUSY"
-    except NetworkTimeout:  # an older server that works
+    except (NetworkTimeout, JobCancelled):  # an older server that works, maybe for longer than we may wait
         return False
 
 

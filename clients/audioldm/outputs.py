@@ -92,7 +92,12 @@ class Outputs:
 
     def _fetch(self, raw: Path, address: str) -> None:
         """Get a file that the server has put elsewhere (its ``--upload-url``), without our keys."""
-        url = parse_server_url(address.partition("?")[0])
+        try:
+            url = parse_server_url(address.partition("?")[0])
+        except ValidationError as error:
+            raise ProtocolError(
+                "The server names an address for the sound that is none.", code="bad_file", hint="Generate it again."
+            ) from error
         path = address[len(address.partition("//")[0]) + 2 :].partition("/")[2]
         if self._http.url.is_loopback and not url.is_loopback:
             raise ProtocolError(

@@ -60,8 +60,11 @@ class Profile:
 
 
 class Knowledge:
-    """What a client has learnt of its server; thread-safe. ``turn`` is held by the job that a Gradio app works
-    on, ``draining`` has the calls of jobs that were ended while the server goes on.
+    """What a client has learnt of its server; thread-safe.
+
+    ``is_heard`` says that what the server tells arrives here, ``shares_disk`` that its files lie on this machine's
+    disk. ``turn`` is held by the job that a Gradio app works on; ``draining`` has the calls of jobs that were ended
+    while the server goes on; ``at_work`` counts the jobs that it works on.
     """
 
     def __init__(self) -> None:
@@ -70,6 +73,7 @@ class Knowledge:
         self.estimates = Estimates()
         self.turn = threading.Lock()
         self.profile: Profile | None = None
+        self.is_heard = False
         self.shares_disk = False
         self.at_work = 0
         self.draining: dict[str, BlockingCall] = {}

@@ -29,16 +29,20 @@ class Canceller:
         self._told_at = -pace.interrupt_again_s
 
     def run(self) -> BackendCancel:
-        """Tell the server until the job neither waits nor runs: ``CONFIRMED``; ``FAILED`` if the time is over first."""
-        began, pause_s, over = time.monotonic(), self._pace.drain_every_s, False
+        """Tell the server until the job neither waits nor runs: ``CONFIRMED``; ``FAILED`` if the time is over first, or
+        if the server is away for too long.
+        """
+        began = answered = time.monotonic()
+        pause_s, over = self._pace.drain_every_s, False
         while True:
             try:
                 if self._step(time.monotonic() - began):
                     return BackendCancel.CONFIRMED
+                answered = time.monotonic()
             except BackendError as error:
                 if not error.retryable and not over:
                     raise
-            if over:
+            if over or time.monotonic() - answered >= self._pace.drain_outage_s:
                 return BackendCancel.FAILED
             over = not self._job.wait(pause_s)
             pause_s = min(pause_s * 2.0, self._pace.ask_blind_s)

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
 
+DRAIN_TIMEOUT_S = 300.0
+"""An interrupt is honoured when the node that runs lets it: decoding or encoding a long clip can take minutes. A next
+job would only wait on the server instead.
+"""
+
 PROBE_TIMEOUT_S = 5.0
 """Silence allowed in each request of a probe: somebody waits for it."""
 
@@ -50,7 +55,7 @@ class ComfyUIClient(BaseAPIClient):
     name: ClassVar[str] = "comfyui"
     request_types: ClassVar[tuple[type[Request], ...]] = (WorkflowRequest,)
     default_options: ClassVar[ClientOptions] = ClientOptions(
-        first_byte_timeout_s=FIRST_BYTE_TIMEOUT_S, stream_idle_timeout_s=60.0
+        first_byte_timeout_s=FIRST_BYTE_TIMEOUT_S, stream_idle_timeout_s=60.0, drain_timeout_s=DRAIN_TIMEOUT_S
     )
     rejoins: ClassVar[bool] = True
     pace: Pace = Pace()

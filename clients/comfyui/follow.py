@@ -285,12 +285,16 @@ class Follower:
             place, data = self._end
             return Finding(place, outputs=self._kept_outputs, end=data, prompt_id=self._prompt_id)
         if self._lost_touch:
-            raise job_lost("The ComfyUI server was restarted and has lost the job.")
+            during = f" during {stage!r}" if (stage := self._stage()) else ""
+            raise job_lost(
+                f"The ComfyUI server crashed or was restarted{during} and has lost the job.",
+                hint="Send it again. If that happens every time, the server runs out of memory: make the job smaller.",
+            )
         if self._started:
             raise job_lost("The ComfyUI server no longer knows the job: its history was cleared.")
         raise job_lost("The job was removed from the ComfyUI server's queue.", code="removed")
 
 
-def job_lost(message: str, code: str | None = None) -> JobLost:
+def job_lost(message: str, code: str | None = None, hint: str = "Send it again.") -> JobLost:
     """Return the error for a job that is not on the server any more."""
-    return JobLost(message, code=code, backend=BACKEND, hint="Send it again.", retryable=True)
+    return JobLost(message, code=code, backend=BACKEND, hint=hint, retryable=True)

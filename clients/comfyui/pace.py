@@ -34,6 +34,8 @@ class Pace:
     """How long a job may run without any of its nodes being begun, before that is said."""
     drain_every_s: float = 0.1
     """Between two looks whether a cancelled job is gone: the first pause; doubled up to ``ask_blind_s``."""
+    drain_outage_s: float = 30.0
+    """How long a server may be away while a cancelled job is waited for."""
     in_flight_s: float = 3.0
     """How long a prompt is looked for that was cancelled while it was being sent."""
     interrupt_again_s: float = 2.0

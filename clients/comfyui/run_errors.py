@@ -33,7 +33,7 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"\b(401|402)\b|unauthorized|credits?\b", re.IGNORECASE),
-        "The node wants an account: check its key and credits.",
+        "The node wants an account: set the header Comfy-Org-Api-Key in the preferences, and look at its credits.",
     ),
 )
 _DEFAULT_HINT = "Look at the node's inputs; the server's log says more."
@@ -59,7 +59,8 @@ def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) 
         return OutOfMemory(
             f"The GPU ran out of memory at {title!r}.",
             backend=BACKEND,
-            hint="Make the picture, the batch or the number of frames smaller, or free the server's memory.",
+            hint="Free the server's memory and send it again, or make the picture, the batch or the number of frames "
+            "smaller.",
             context={**context, "message": words},
         )
     return NodeError(

@@ -72,13 +72,18 @@ class MockRVC(MockServer):
 
     def converted(self, sound: bytes, voice: str, *, pitch: float, method: str) -> "tuple[array[int], int]":
         """The sound in that voice and the voice's rate; takes its time. ``ValueError`` for what is no WAV."""
-        samples, rate = read_wave(sound)
-        wanted = self.voices[voice]
-        seconds = len(samples) / rate
-        self.pace.wait(CONVERSION_S + seconds * SECONDS_PER_SECOND.get(method, QUICK_SECONDS_PER_SECOND))
-        if self.faults.take("silent_conversion", voice) is not None or self.stopping.is_set():
-            return array("h", bytes(2 * round(seconds * wanted))), wanted
-        return converted_samples(stretched(samples, rate, wanted), voice, rate=wanted, pitch=pitch), wanted
+        rate = self.voices[voice]
+        return converted(self, sound, voice, rate, pitch=pitch, method=method), rate
+
+
+def converted(server: MockServer, sound: bytes, voice: str, wanted: int, *, pitch: float, method: str) -> "array[int]":
+    """A recording in a voice of a server, at the rate ``wanted``; takes its time."""
+    samples, rate = read_wave(sound)
+    seconds = len(samples) / rate
+    server.pace.wait(CONVERSION_S + seconds * SECONDS_PER_SECOND.get(method, QUICK_SECONDS_PER_SECOND))
+    if server.faults.take("silent_conversion", voice) is not None or server.stopping.is_set():
+        return array("h", bytes(2 * round(seconds * wanted)))
+    return converted_samples(stretched(samples, rate, wanted), voice, rate=wanted, pitch=pitch)
 
 
 def read_wave(sound: bytes) -> tuple[list[float], int]:

@@ -164,7 +164,7 @@ class MockWan2GP(MockGradio):
         """Runs the first task; returns whether it was aborted."""
         work = Work(session.queue[0], self._gpu, self.pace, self.faults, position, previews=self.previews)
         work.on_output = lambda output: self._keep(session, output)
-        session.work = work
+        session.work = session.latest = work
         if session.abort_asked:
             session.abort_asked = False
             work.abort()

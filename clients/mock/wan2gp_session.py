@@ -22,6 +22,7 @@ class Session:
     queue: list[Task] = field(default_factory=list)
     files: list[tuple[Output, dict[str, Any]]] = field(default_factory=list)
     work: Work | None = None
+    latest: Work | None = None
     in_progress: bool = False
     status_shown: bool = False
     validated: bool = False
@@ -43,7 +44,8 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether it works; a task whose stream was lost stays in the queue, but counts no more once it has ended."""
-        return bool(self.queue) and not (self.work is not None and self.work.ended)
+        latest = self.latest
+        return bool(self.queue) and not (latest is not None and latest.ended and latest.task is self.queue[0])
 
     @property
     def gallery(self) -> list[dict[str, Any]]:

@@ -84,11 +84,12 @@ class RVCClient(AudioClient):
         """Follow a training again; a conversion is lost, for servers keep none."""
         result = self._work(job).rejoin() if job.state.get("dialect") else None
         if result is None:
+            trains = isinstance(job.request, TrainRequest)
             raise JobLost(
-                "RVC servers keep no conversions, so it can't be told what became of this one.",
+                "This RVC server can't be asked again for what was sent to it, so the outcome is not known.",
                 code="outcome_unknown",
                 backend=self.name,
-                hint="Send it again: converting twice does no harm.",
+                hint="See on its page whether it still trains." if trains else "Converting it again does no harm.",
             )
         return result
 

@@ -9,6 +9,7 @@ from ..transport.gradio.access import GradioAccess
 from ..transport.gradio.config import read_config
 from ..transport.gradio.signin import SignIn
 from ..transport.session import HTTPSession, Scope
+from .applio import applio_of
 from .dialect import Dialect
 from .exchange import Exchange
 from .failures import not_rvc
@@ -27,7 +28,7 @@ def detect(http: HTTPSession, scope: Scope, sign_in: SignIn | None = None) -> Di
         if error.code not in _OTHERS:
             raise
     else:
-        dialect = webui_of(access, config)
+        dialect: Dialect | None = webui_of(access, config) or applio_of(access, config, scope)
         if dialect is None:
             raise not_rvc(str(http.url))
         return dialect

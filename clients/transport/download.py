@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -18,12 +17,14 @@ from ..errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTime
 from ..filenames import kind_and_type, safe_name, signature_problem
 from ..jobs import Artifact
 from ..partfile import PART_SUFFIX, give_name, part_path
-from .http import CHUNK_BYTES, Response
+from .digest import Digest
+from .http import Response
 from .session import Scope
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""
 
+_CHUNK_BYTES = 512 * 1024
 _FURTHER_BYTES = 64 * 1024
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -59,7 +60,7 @@ class _Part:
     source: str
     path: Path
     file: BinaryIO
-    digest: hashlib._Hash
+    digest: Digest
     size: int = 0
     total: int | None = None
     validator: str = ""
@@ -70,10 +71,12 @@ class _Part:
 
     def begin(self, response: Response) -> None:
         with storage_errors_named(self.path):
-            self.file.seek(0)
-            self.file.truncate()
+            if self.size:  # ext4 writes a file that was cut to nothing to disk when it is closed
+                self.file.seek(0)
+                self.file.truncate()
             _check_room(self.path, response.content_length)
-        self.digest = hashlib.sha256()
+        self.digest.close()
+        self.digest = Digest()
         self.size = 0
         self.total = response.content_length
         tag = response.headers.get("ETag", "")
@@ -108,6 +111,7 @@ def download(
         _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
         return _publish(part, folder)
     finally:
+        part.digest.close()
         with suppress(OSError):  # of what could not be written before: that error is on its way already
             part.file.close()
         with suppress(OSError):
@@ -199,7 +203,7 @@ class _Fetch:
         part = self._part
         if response.content_type == "text/html" and not part.name.lower().endswith((".html", ".htm")):
             raise _bad_file(part.name, "it is a web page", part.source)
-        for chunk in response.chunks(CHUNK_BYTES):
+        for chunk in response.chunks(_CHUNK_BYTES):
             self._scope.check()
             part.write(chunk)
             if self._on_bytes is not None:
@@ -220,7 +224,7 @@ def _open_part(folder: Path, name: str, source: str) -> _Part:
     prepare_folder(folder)
     path = part_path(folder, name)
     with storage_errors_named(path):
-        return _Part(name, source, path, path.open("xb"), hashlib.sha256())
+        return _Part(name, source, path, path.open("xb"), Digest())
 
 
 def _check_room(path: Path, wanted: int | None) -> None:

@@ -241,11 +241,11 @@ class Transport:
         """
         call = Call(interrupter, timeouts.first_byte_s)
         try:
-            manager = self._manager(url)
+            opener, address = self._opener(url, target)
             with call.under_way():
-                raw: Any = manager.urlopen(
+                raw: Any = opener.urlopen(
                     method,
-                    target,
+                    address,
                     body=body,
                     headers=dict(headers),
                     timeout=urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.first_byte_s),
@@ -298,8 +298,19 @@ class Transport:
         for manager in managers:
             manager.clear()
 
-    def _manager(self, url: ServerURL) -> urllib3.PoolManager:
+    def _opener(self, url: ServerURL, target: str) -> tuple[Any, str]:
+        """Return what opens the target, and the target as that wants it.
+
+        Without a proxy the host's own pool does, to which the manager would come after taking the URL apart twice.
+        """
         proxy = proxy_for(url)
+        manager = self._manager(url, proxy)
+        path = target.removeprefix(url.origin)
+        if proxy is not None or not path.startswith("/"):
+            return manager, target
+        return manager.connection_from_host(url.host, url.port, url.scheme), path
+
+    def _manager(self, url: ServerURL, proxy: Proxy | None) -> urllib3.PoolManager:
         needs_tls = url.scheme == "https" or (proxy is not None and proxy.scheme == "https")
         tls = self.tls_context() if needs_tls else None
         key = (proxy, url.scheme)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit
 
 from ..errors import ValidationError
@@ -137,6 +138,7 @@ def _host(written: str, typed: str) -> str:
     return ascii_host
 
 
+@lru_cache(maxsize=64)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the host as an IP address, None if it is a name; IPv4 within IPv6 as IPv4."""
     try:

@@ -79,7 +79,7 @@ class WebDoor:
         task = make_task(request_of(job), job.job_id)
         check_output_folder(job.output_dir)
         say_warnings(job)
-        live = self._begin(job, self._session(job.job_id))
+        live = self._begin(job, self._session(job.job_id, new=True))
         try:
             self._load(job, live.session, task)
             return self._start(job, live, task)
@@ -145,8 +145,8 @@ class WebDoor:
 
     # Handing in
 
-    def _session(self, job_id: str) -> GradioSession:
-        return GradioSession(self.access, self.config, session_hash_of(job_id))
+    def _session(self, job_id: str, *, new: bool = False) -> GradioSession:
+        return GradioSession(self.access, self.config, session_hash_of(job_id), lost=not new)
 
     def _begin(self, job: JobContext, session: GradioSession) -> _Live:
         live = _Live(session)

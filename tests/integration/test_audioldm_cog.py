@@ -5,16 +5,23 @@ from __future__ import annotations
 import threading
 import time
 import wave
+from array import array
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from movie_director.clients import AudioLDMClient, JobState, errors, events
+from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault, MockBackends
+from movie_director.clients.mock.responses import Response
+from movie_director.clients.mock.server import MockServer
+from movie_director.clients.mock.sound import effect_wave
 
 GUARD_S = 60.0
+SILENCE = array("h", [0] * 8000)
 
 
 @pytest.fixture
@@ -297,6 +304,67 @@ def test_progress_by_the_clock_where_the_log_says_nothing(make):
     assert all(each.estimated and 0 <= each.fraction <= 1 for each in guesses)
 
 
+class MockFiles(MockServer):
+    """Where a server started with --upload-url puts its sounds."""
+
+    def add_routes(self):
+        self.route("GET", "/bucket/out.wav", lambda _: Response(200, effect_wave("rain", 1.0, rate=16000)))
+        self.route("GET", "/bucket/gone.wav", lambda _: Response.text("gone", 410))
+
+
+def test_a_sound_that_lies_elsewhere_is_fetched_without_our_keys(make, monkeypatch):
+    server, client = make()
+    client._headers["X-Secret"] = "s3cret"
+    with MockFiles() as files:
+        address = f"{files.url}/bucket/out.wav?signature=5"
+        monkeypatch.setattr(server.cog, "_output", lambda run, seed: {"sounds": [address], "more": 5})
+        result = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        assert result.artifacts[0].source == f"{files.url}/bucket/out.wav"
+        [asked] = list(files.requests)
+        assert asked.path == "/bucket/out.wav?signature=5"
+        assert "X-Secret" not in asked.headers
+        monkeypatch.setattr(server.cog, "_output", lambda run, seed: f"{files.url}/bucket/gone.wav")
+        assert isinstance(error_of(client), errors.APIError)
+    for address, code in (
+        ("https://example.org/out.wav", "output_elsewhere"),
+        ("http://:99999", "bad_file"),
+        ("data:audio/wav;base64,UklG!", "bad_file"),
+        ([[[[["data:audio/wav;base64,AAAA"]]]]], "no_output"),
+        ("/etc/hostname", "no_output"),
+    ):
+        monkeypatch.setattr(server.cog, "_output", lambda run, seed, address=address: address)
+        assert error_of(client).code == code
+    assert [each.name for each in client.options.output_dir.iterdir()] == ["rain.wav"]
+
+
+def test_silence_is_said(make, monkeypatch):
+    _, client = make()
+    monkeypatch.setattr(
+        "movie_director.clients.mock.cog.effect_wave", lambda *given, **more: wave_bytes(SILENCE, 16000)
+    )
+    job = client.submit(SoundRequest("rain", 2.5))
+    assert job.result(GUARD_S).metadata["peak_db"] == -120.0
+    assert "The sound is silent." in [each.line for each in job.events() if isinstance(each, events.Logged)]
+
+
+def test_another_server_at_the_same_address(make):
+    server, client = make()
+    server.inject(Fault("model_loading"))
+    server.inject(Fault("status:200", on="/health-check", after=1))
+    assert error_of(client).code == "not_cog"
+
+
+def test_a_busy_older_server_that_works_in_the_background_is_asked_again(make, monkeypatch):
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.05)
+    server, client = make("cog-0.9")
+    client.knowledge.is_heard = client.knowledge.shares_disk = True
+    server.inject(Fault("busy", times=2))
+    server.inject(Fault("mute_log"))
+    monkeypatch.setattr(server.cog, "_file", lambda data: "https://example.org/out.wav")
+    assert error_of(client).code == "output_elsewhere"
+    assert isinstance(error_of(client, settings={"n_candidates": 99}), errors.ValidationError)
+
+
 # --- cancel
 
 
@@ -330,8 +398,12 @@ def test_an_older_server_can_not_be_told_while_a_call_waits(make):
 
 def test_an_older_server_that_shares_our_disk_works_in_the_background_and_can_be_told(make):
     server, client = make("cog-0.9")
-    first = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
-    assert first.artifacts[0].source == "output.wav"
+    for heard in (False, True):
+        assert client.knowledge.is_heard == heard
+        first = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        assert first.artifacts[0].source == "output.wav"
+        put = [each for each in server.requests if each.method == "PUT"][-1]
+        assert ("completed" in put.json["webhook_events_filter"]) == heard
     second = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
     assert second.artifacts[0].source.endswith(".wav")
     assert "/" in second.artifacts[0].source
@@ -349,7 +421,9 @@ def test_an_older_server_that_shares_our_disk_works_in_the_background_and_can_be
 def test_an_older_server_that_finishes_without_a_word(make, monkeypatch):
     monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.02)
     server, client = make("cog-0.9")
-    client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    for _ in range(2):
+        client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    assert client.knowledge.shares_disk
     job = running(client)
     client.knowledge.forget_run(job.id)
     server.cog._run.cancelled.set()
@@ -398,6 +472,23 @@ def test_no_thread_is_left(make):
     client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
     client.close()
     assert not [each for each in threading.enumerate() if each.name.startswith("movie-director-audioldm")]
+
+
+def test_a_job_of_before_that_was_never_sent_is_not_told_of(make):
+    server, client = make()
+    assert client.cancel_on_backend(SimpleNamespace(state={})) is BackendCancel.CONFIRMED
+    assert len(server.requests) == 0
+
+
+def test_an_older_server_that_stays_mute_keeps_the_lane_no_longer_than_the_drain(make, monkeypatch):
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.QUICK_S", 0.1)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.05)
+    _, client = make("cog-0.9")
+    client.runner.options = replace(client.options, drain_timeout_s=0.5)
+    job = running(client)
+    assert job.cancel()
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
 
 
 def test_a_sound_is_never_looked_for_again(make):

@@ -19,7 +19,7 @@ from support.comfyui import (
     wait_until,
 )
 
-from movie_director.clients import events
+from movie_director.clients import ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
 from movie_director.clients.errors import JobCancelled
 from movie_director.clients.jobs import BackendCancel
@@ -188,6 +188,31 @@ def test_a_node_that_does_not_listen_lets_the_drain_run_out(version, tmp_path):
         job.cancel()
         cancelled(job, BackendCancel.FAILED)
         assert len(stops_of(made.mock)) >= 2, "it is told again"
+
+
+def test_a_node_that_takes_long_to_listen_is_waited_for(tmp_path):
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("ignore_interrupt", times=None))
+        job = made.client().submit(slow(100, 0.5))
+        wait_for(job, events.Started)
+        job.cancel()
+        assert job.status.backend_cancel is BackendCancel.PENDING
+        cancelled(job)
+        assert made.mock.engine.remaining() == 0
+    assert ComfyUIClient.default_options.drain_timeout_s == 300.0
+
+
+def test_a_server_that_is_away_is_not_waited_for_so_long(tmp_path):
+    with bench(tmp_path) as made:
+        client = made.client(pace=replace(QUICK, drain_outage_s=0.2), max_retries=0, drain_timeout_s=HANG_GUARD_S)
+        job = client.submit(slow())
+        wait_for(job, events.Started)
+        made.mock.inject(Fault("status:503", on="/queue", times=None))
+        began = time.monotonic()
+        job.cancel()
+        cancelled(job, BackendCancel.FAILED)
+        assert time.monotonic() - began < HANG_GUARD_S / 2
+        made.mock.clear_faults()
 
 
 def test_a_cancel_that_the_server_refuses(tmp_path):

@@ -281,7 +281,8 @@ def test_a_server_that_was_restarted_has_lost_the_job(version, tmp_path):
         made.mock.inject(Fault("vanish", on="progress", after=3, value=0.3))
         error = failed(made.client().submit(slow()), JobLost)
         assert error.code == "job_lost"
-        assert "restarted" in error.message
+        assert "restarted during 'Slow'" in error.message
+        assert "memory" in error.hint
         assert error.retryable
 
 

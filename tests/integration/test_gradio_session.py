@@ -11,6 +11,8 @@ from support.gradio_proto import VERSIONS, MockProto
 
 from movie_director.clients import errors
 from movie_director.clients.mock.faults import Fault
+from movie_director.clients.mock.gradio import MockGradio
+from movie_director.clients.mock.gradio_app import App, Component, Dependency
 from movie_director.clients.transport.gradio.config import read_config
 from movie_director.clients.transport.gradio.messages import (
     Completed,
@@ -109,6 +111,23 @@ def test_state_stays_with_the_session(at, version):
         assert second.call("state_fn", ["b", None], scope=at.scope)[0] == "b"
         again = at.session(mock.url, first.session_hash)
         assert again.call("state_fn", ["c", None], scope=at.scope)[0] == "a,c"
+
+
+class MockTarget(MockGradio):
+    """One function, which tells what is said to have triggered it."""
+
+    def make_app(self):
+        button, out = Component(7, "uploadbutton", "load"), Component(8, "textbox")
+        told = Dependency(0, "load_2", lambda call: str(call.trigger_id), (), (8,), ((7, "upload"),))
+        return App([button, out], [told])
+
+
+def test_what_triggers_a_function_is_sent(at, version):
+    with MockTarget(version=version, speed=SPEED) as mock:
+        session = at.session(mock.url)
+        (load,) = session.config.having_stem("load")
+        assert session.call(load, [], scope=at.scope, trigger_id=load.target("upload")) == ["7"]
+        assert session.call(load, [], scope=at.scope) == ["None"]
 
 
 def test_two_calls_share_one_stream(at, version):

@@ -23,6 +23,7 @@ from support.voices import GUARD_S, voices, write_tone
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc import MockRVC
+from movie_director.clients.mock.rvc_applio import MockApplio
 from movie_director.clients.rvc import ConvertRequest
 
 FOLDER = RECORDINGS / "rvc"
@@ -410,3 +411,119 @@ def test_the_queue_of_the_page_is_not_used_but_what_it_leaves_behind_is_known(tm
         with RVCClient(mock.url) as client:
             client.probe()
         assert not [each for each in mock.requests if "queue/join" in each.path]
+
+
+# --- Applio, and a server that is not served
+
+APPLIO = "applio-gradio-6.20"
+
+
+def streamed(mock, path):
+    """Return the data of an event stream."""
+    _, _, body = call(mock.url, "GET", path)
+    return [json.loads(each[6:]) for each in body.decode().splitlines() if each.startswith("data: ")]
+
+
+@pytest.mark.parametrize("scenario", ["models", "upload_convert", "tts", "train_steps"])
+def test_the_mock_applio_answers_as_recorded(scenario, tmp_path):
+    line = write_tone(tmp_path / "line.wav", 0.5, rate=48_000).read_bytes()
+    renamed: dict[str, str] = {}
+    event_id = ""
+    with MockApplio(voices={"heroine": 48_000}, speed=1000.0) as mock:
+        for each in read(APPLIO, scenario):
+            body, media_type = each.sent, "application/json"
+            if each.path.endswith("/upload"):
+                body, media_type = (
+                    form("files", "line.wav", line, "audio/wav"),
+                    f"multipart/form-data; boundary={BOUNDARY}",
+                )
+            elif each.method == "POST":
+                body = json.loads(with_our_paths(json.dumps(body), renamed))
+            if "/call/" in each.path and each.method == "GET":
+                ours = streamed(mock, f"{each.path.rpartition('/')[0]}/{event_id}")
+                assert shape(ours) == shape(each.events), (each.path, ours)
+                assert texts_in(ours) == texts_in(each.events) or renamed
+                for theirs, own in zip(paths_in(each.events), paths_in(ours), strict=True):
+                    renamed[theirs] = own
+                continue
+            status, _, answer = call(mock.url, each.method, with_our_paths(each.path, renamed), body, media_type)
+            assert status == each.status, each
+            if each.body is None:
+                assert answer[:4] == b"RIFF" or each.status >= 400
+                continue
+            value = json.loads(answer)
+            assert shape(value) == shape(each.body), (each.path, value)
+            if path_in(value):
+                renamed[path_in(each.body)] = path_in(value)
+            event_id = value.get("event_id", event_id) if isinstance(value, dict) else event_id
+
+
+def texts_in(events):
+    return [value for event in events for value in event if isinstance(value, str)]
+
+
+def paths_in(events):
+    return [value["path"] for event in events for value in event if isinstance(value, dict) and "path" in value]
+
+
+def test_the_mock_applio_has_the_recorded_functions():
+    recorded = {each.path: each for each in read(APPLIO, "probe")}
+    listed = recorded["/gradio_api/info"].body["named_endpoints"]
+    with MockApplio() as mock:
+        ours = json.loads(call(mock.url, "GET", "/gradio_api/info")[2])["named_endpoints"]
+        config = json.loads(call(mock.url, "GET", "/config")[2])
+    assert set(ours) <= set(listed) | {"/refresh_pth_and_index_list"}
+    for name, endpoint in ours.items():
+        theirs = listed[name]["parameters"]
+        labels = [each["label"] for each in endpoint["parameters"]]
+        assert len(labels) == len(theirs), name
+        assert [a for a, b in zip(labels, theirs, strict=True) if a != b["label"] and not a.startswith("Effect ")] == []
+        for mine, known in zip(endpoint["parameters"], theirs, strict=True):
+            if "parameter_default" in known and not mine["label"].startswith(("Effect", "Voice", "Index")):
+                assert mine["parameter_default"] == known["parameter_default"], (name, mine["label"])
+    for key in ("version", "api_prefix", "title", "protocol"):
+        assert config[key] == recorded["/config"].body[key]
+
+
+def test_the_recorded_applio_is_recognised():
+    probed = [each for each in read(APPLIO, "probe") if each.path in ("/config", "/gradio_api/info")]
+    (listed,) = [each for each in read(APPLIO, "models") if each.path == "/gradio_api/run/refresh_pth_and_index_list"]
+    with ReplayServer(probed) as replay:
+        replay.route("POST", "/gradio_api/run/{name}", lambda _: response_of(listed))
+        with RVCClient(replay.url) as client:
+            info = client.probe()
+    assert (info.dialect, info.version, info.models) == ("applio", "Gradio 6.20.0", ("heroine",))
+
+
+def test_the_mock_applio_s_queue_tells_what_was_recorded():
+    recorded = read(APPLIO, "queue_v4_events")
+    joins = [each for each in recorded if each.path.endswith("/queue/join")]
+    streams = [each for each in recorded if "/queue/data" in each.path]
+    with MockApplio(speed=1.0) as mock:
+        number = mock.app.by_name["run_preprocess_script"].id
+        for join, stream in zip(joins, streams, strict=True):
+            status, _, answer = call(mock.url, "POST", "/gradio_api/queue/join", {**join.sent, "fn_index": number})
+            assert (status, shape(json.loads(answer))) == (join.status, shape(join.body))
+            event_id = json.loads(answer)["event_id"]
+            cancelled = stream is streams[1]
+            if cancelled:
+                body = {"session_hash": join.sent["session_hash"], "fn_index": number, "event_id": event_id}
+                assert json.loads(call(mock.url, "POST", "/gradio_api/cancel", body)[2]) == {"success": True}
+            else:
+                mock.pace.speed = 100.0
+            path = f"/gradio_api/queue/data?session_hash={join.sent['session_hash']}"
+            ours = [each for each in streamed(mock, path) if each["msg"] != "heartbeat"]
+            theirs = stream.events
+            assert [each["msg"] for each in ours][-2:] == [each["msg"] for each in theirs][-2:]
+            known = {each["msg"]: each for each in theirs}
+            for each in ours:
+                assert set(each) == set(known[each["msg"]]), each["msg"]
+
+
+def test_rvc_0_3_5_is_not_taken_for_one_of_ours():
+    recorded = read("rvc-0.3.5", "inference")
+    assert any(each.path.startswith("/inference") and each.status == 200 for each in recorded)
+    with ReplayServer([each for each in recorded if each.method == "GET"]) as replay, RVCClient(replay.url) as client:
+        with pytest.raises(errors.ProtocolError) as caught:
+            client.probe()
+    assert caught.value.code == "not_rvc"

@@ -5,6 +5,7 @@ A test is named as ``file::function``. Rows are named by the folder of the serve
 
 RECORDINGS = "tests/integration/test_rvc_recordings.py"
 CONVERT = "tests/integration/test_rvc_convert.py"
+APPLIO = "tests/integration/test_rvc_applio.py"
 WEBUI = "tests/integration/test_rvc_webui.py"
 LEFT_ALONE = f"{RECORDINGS}::test_the_queue_of_the_page_is_not_used_but_what_it_leaves_behind_is_known"
 TRAININGS = f"{RECORDINGS}::test_the_mock_s_trainings_tell_what_was_recorded"
@@ -73,4 +74,23 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "rvc-webui-2.2.231006-gradio-3.34/train_start_blocking": (
         f"{RECORDINGS}::test_train_start_of_2023_says_the_same_whatever_happened",
     ),
+    "applio-gradio-6.20/probe": (
+        f"{RECORDINGS}::test_the_recorded_applio_is_recognised",
+        f"{RECORDINGS}::test_the_mock_applio_has_the_recorded_functions",
+    ),
+    "applio-gradio-6.20/models": (f"{RECORDINGS}::test_the_mock_applio_answers_as_recorded",),
+    "applio-gradio-6.20/upload_convert": (
+        f"{RECORDINGS}::test_the_mock_applio_answers_as_recorded",
+        f"{APPLIO}::test_a_refusal_for_want_of_consent_is_found_in_the_answer_too",
+    ),
+    "applio-gradio-6.20/tts": (
+        f"{RECORDINGS}::test_the_mock_applio_answers_as_recorded",
+        f"{APPLIO}::test_applio_speaks_itself_only_when_it_is_named",
+    ),
+    "applio-gradio-6.20/train_steps": (
+        f"{RECORDINGS}::test_the_mock_applio_answers_as_recorded",
+        f"{APPLIO}::test_a_voice_is_trained_with_samples_that_go_over_http",
+    ),
+    "applio-gradio-6.20/queue_v4_events": (f"{RECORDINGS}::test_the_mock_applio_s_queue_tells_what_was_recorded",),
+    "rvc-0.3.5/inference": (f"{RECORDINGS}::test_rvc_0_3_5_is_not_taken_for_one_of_ours",),
 }

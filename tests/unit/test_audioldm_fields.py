@@ -11,12 +11,16 @@ import pytest
 from movie_director.clients import ClientOptions, errors
 from movie_director.clients.audioldm import SoundRequest, estimate, logs
 from movie_director.clients.audioldm.cog import Answer, failed, health_in, problems_in, refused
+from movie_director.clients.audioldm.cog import _json as as_json
 from movie_director.clients.audioldm.fields import Field, filled, number_of
+from movie_director.clients.audioldm.gradio_app import fields_for
 from movie_director.clients.audioldm.listener import WebhookListener
 from movie_director.clients.audioldm.schema import fields_of
 from movie_director.clients.context import JobContext
 from movie_director.clients.jobs import Job
+from movie_director.clients.mock.audioldm import MockAudioLDM
 from movie_director.clients.mock.cog_schemas import document
+from movie_director.clients.transport.gradio.config import config_of
 
 
 class Owner:
@@ -135,6 +139,33 @@ def test_an_unknown_setting_or_model_is_said_with_the_nearest():
 def test_values_are_fitted(field, value, fitted):
     assert field.fitted(value) == fitted
     assert type(field.fitted(value)) is type(fitted)
+
+
+def test_what_fits_nothing_is_left_out():
+    fields = (Field("text", "prompt"), Field("output_format", "format", choices=("mp3", "flac")))
+    assert filled(fields, SoundRequest("rain", 5.0), 1).values == {"text": "rain"}
+
+
+def test_the_inputs_of_a_gradio_app_have_names_of_their_own():
+    kinds = [
+        ("textbox", "Prompt"),
+        ("textbox", "More"),
+        ("slider", "Odd"),
+        ("slider", "Odd"),
+        ("radio", "Which"),
+        ("image", ""),
+    ]
+    listed = [{"id": at, "type": kind, "props": {"label": label}} for at, (kind, label) in enumerate(kinds)]
+    dependencies = [{"inputs": [0, 1, 2, 3, 4, 5, 9], "outputs": []}]
+    config = config_of({"version": "3.34.0", "dependencies": dependencies, "components": listed})
+    fields = fields_for(config, config.dependencies[0])
+    assert [each.name for each in fields] == ["prompt", "More", "Odd", "Odd'", "Which", "input 5", "input 6"]
+    assert [each.role for each in fields] == ["prompt", *[""] * 6]
+
+
+def test_an_answer_that_is_no_json():
+    assert as_json(b"{") is None
+    assert as_json(b"[1]") == [1]
 
 
 def test_numbers():
@@ -260,6 +291,11 @@ def test_a_listener_hears_its_own_runs_only():
         listener.close()
     assert heard == [{"status": "processing"}]
     assert not [each for each in threading.enumerate() if each.name.startswith("movie-director-audioldm")]
+
+
+def test_the_mock_knows_its_dialects():
+    with pytest.raises(ValueError, match="no such dialect"):
+        MockAudioLDM(dialect="cog-0.5")
 
 
 def test_requests_are_checked():

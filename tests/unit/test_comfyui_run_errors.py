@@ -64,6 +64,7 @@ def test_out_of_memory_in_all_its_names(data):
     error = run_error({**data, "node_id": "1"}, {})
     assert isinstance(error, OutOfMemory)
     assert "smaller" in error.hint
+    assert "Free the server's memory" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_out_of_memory_in_all_its_names(data):
         ("FileNotFoundError", "x", "missing or damaged"),
         ("SafetensorError", "Error while deserializing header: x", "missing or damaged"),
         ("Exception", "Saving image outside the output folder is not allowed", "file prefix"),
-        ("Exception", "401 Unauthorized", "key and credits"),
+        ("Exception", "401 Unauthorized", "Comfy-Org-Api-Key"),
         ("ValueError", "bad value 4010", "server's log"),
     ],
 )

@@ -546,21 +546,56 @@ def test_a_file_that_will_not_fit_is_not_begun(fetch, monkeypatch):
         assert_storage_error(failing(fetch, server), "storage")
 
 
-def test_a_disk_that_can_not_truncate(fetch, monkeypatch, folder):
+class Watched:
+    """A file whose ``truncate`` is counted, and done or refused."""
+
+    def __init__(self, file, counted, truncate):
+        self._file = file
+        self._counted = counted
+        self._truncate = truncate
+
+    def truncate(self):
+        self._counted.append(True)
+        return (self._truncate or self._file.truncate)()
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+@pytest.fixture
+def truncated(monkeypatch):
+    """Count what is cut to nothing; ``truncated(error)`` makes that fail."""
     real = Path.open
 
-    class Stiff:
-        def __init__(self, file):
-            self._file = file
-            self.truncate = refusing(errno.EIO)
+    def watch(truncate=None):
+        counted = []
 
-        def __getattr__(self, name):
-            return getattr(self._file, name)
+        def opened(self, mode="r", *rest):
+            file = real(self, mode, *rest)
+            return Watched(file, counted, truncate) if "x" in mode else file
 
-    monkeypatch.setattr(Path, "open", lambda self, mode="r", *rest: Stiff(real(self, mode, *rest)))
-    with FaultServer(always(answer(PNG))) as server:
+        monkeypatch.setattr(Path, "open", opened)
+        return counted
+
+    return watch
+
+
+def test_a_disk_that_can_not_truncate(fetch, truncated, folder):
+    assert truncated(refusing(errno.EIO)) == []
+    with FaultServer(cut_after(5000, TAG), serving_ranges(PNG[::-1], '"two"')) as server:
         assert_storage_error(failing(fetch, server), "storage")
     assert names(folder) == []
+
+
+def test_only_what_was_begun_before_is_truncated(fetch, truncated):
+    counted = truncated()
+    with FaultServer(always(answer(PNG))) as server:
+        assert fetch(server).size == len(PNG)
+    assert counted == []
+    other = PNG.replace(bytes([9]), bytes([8]))
+    with FaultServer(cut_after(5000, TAG), serving_ranges(other, '"two"')) as server:
+        assert fetch(server).path.read_bytes() == other
+    assert counted == [True]
 
 
 def test_a_part_that_vanishes(fetch, folder):

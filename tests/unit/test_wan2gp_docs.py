@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import tempfile
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "backends" / "wan2gp.md"
@@ -12,7 +11,6 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "backends" / "wan2gp.md"
 
 def test_the_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where results go by default
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "example.py").write_text(example, encoding="utf-8")
     runpy.run_path("example.py")

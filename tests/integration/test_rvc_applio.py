@@ -1,0 +1,240 @@
+"""Applio: conversions, its own speech, trainings with uploaded samples, and its sentences for what goes wrong."""
+
+from __future__ import annotations
+
+import threading
+import wave
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.voices import GUARD_S, write_tone
+
+from movie_director.clients import RVCClient, errors, events
+from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.mock import Fault
+from movie_director.clients.mock.rvc_applio import NOT_AGREED, MockApplio
+from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
+from movie_director.clients.rvc.applio import _beside, _parts
+
+
+@contextmanager
+def applio(folder, *faults, speed=100.0, key=None, **given):
+    with MockApplio(faults=faults, speed=speed, **given) as mock:
+        options = replace(RVCClient.default_options, output_dir=folder / "out", max_retries=0)
+        with RVCClient(mock.url, options=options, api_key=key) as client:
+            yield mock, client
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    return write_tone(tmp_path / "line.wav")
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for name in "ab":
+        write_tone(folder / f"{name}.wav", 6.0)
+    return folder
+
+
+def wait_until(condition):
+    pause = threading.Event()
+    for _ in range(int(GUARD_S * 200)):
+        if condition():
+            return
+        pause.wait(0.005)
+    raise AssertionError("never came true")
+
+
+@pytest.mark.parametrize("first", [12, 700])
+def test_a_recording_is_converted_whatever_the_numbers_of_the_functions(tmp_path, line, first):
+    with applio(tmp_path, first=first) as (mock, client):
+        info = client.probe()
+        assert (info.dialect, info.version) == ("applio", "Gradio 6.20.0")
+        assert info.models == ("demo-narrator", "demo-voice")
+        assert info.capabilities == {"convert", "list", "train", "speak"}
+        request = ConvertRequest(line, "demo-voice", pitch=3, protect=0.2, index_rate=0.5, accept_terms=True)
+        result = client.submit(request).result(GUARD_S)
+        (sent,) = [
+            each.json["data"]
+            for each in mock.requests
+            if each.json and each.route.endswith("/queue/join") and len(each.json["data"]) == 60
+        ]
+    assert sent[:6] == [True, 3, 0.5, 0.25, 0.2, "rmvpe"]
+    assert sent[6].endswith("recording.wav")
+    assert sent[7:10] == [
+        "/srv/Applio/assets/audios/output_movie_director.wav",
+        "logs/demo-voice/demo-voice.pth",
+        "logs/demo-voice/demo-voice.index",
+    ]
+    assert sent[17:19] == ["WAV", "contentvec"]
+    with wave.open(str(result.artifacts[0].path)) as sound:
+        assert sound.getframerate() == 48_000
+        assert sound.getnframes() == pytest.approx(48_000, abs=200)
+    assert result.metadata["dialect"] == "applio"
+
+
+def test_nothing_is_done_without_consent_to_the_terms(tmp_path, line, samples):
+    with applio(tmp_path) as (mock, client):
+        for request in (
+            ConvertRequest(line, "demo-voice"),
+            SpeakRequest("Hello.", "demo-voice", speaker="applio"),
+            TrainRequest("one", [samples]),
+        ):
+            error = client.submit(request).exception(GUARD_S)
+            assert isinstance(error, errors.ValidationError)
+            assert error.code == "terms_not_accepted"
+            assert "accept_terms" in error.hint
+        assert not mock.requests.matching(lambda each: each.route.endswith("/queue/join"))
+
+
+def test_a_refusal_for_want_of_consent_is_found_in_the_answer_too(tmp_path, line):
+    with applio(tmp_path) as (mock, client):
+        number = mock.app.by_name["enforce_terms"].id
+        mock.app.dependencies[number] = replace(
+            mock.app.dependencies[number], function=lambda *_given: [NOT_AGREED, None]
+        )
+        error = client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).exception(GUARD_S)
+        assert error.code == "terms_not_accepted"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ("conversion_failed", errors.GenerationError, "conversion_failed"),
+        ("conversion_oom", errors.OutOfMemory, "out_of_memory"),
+        ("function_error", errors.GenerationError, "no_reason"),
+    ],
+)
+def test_failures_that_end_complete_are_found(tmp_path, line, fault, kind, code):
+    with applio(tmp_path, Fault(fault, on="enforce_terms" if fault == "function_error" else None)) as (_, client):
+        error = client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).exception(GUARD_S)
+        assert type(error) is kind
+        assert error.code == code
+        assert error.hint
+
+
+def test_a_missing_voice_and_an_unknown_method(tmp_path, line):
+    with applio(tmp_path) as (_, client):
+        error = client.submit(ConvertRequest(line, "demo-voise", accept_terms=True)).exception(GUARD_S)
+        assert isinstance(error, errors.MissingResource)
+        assert error.nearest[0] == "demo-voice"
+        error = client.submit(ConvertRequest(line, "demo-voice", f0_method="harvest")).exception(GUARD_S)
+        assert error.code == "unsupported"
+
+
+def test_applio_speaks_itself_only_when_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with applio(tmp_path) as (mock, client):
+        error = client.submit(SpeakRequest("Where is it?", "demo-voice", accept_terms=True)).exception(GUARD_S)
+        assert error.code == "no_speaker"
+        request = SpeakRequest("Where is it?", "demo-voice", speaker="applio", speed=1.25, accept_terms=True)
+        result = client.submit(request).result(GUARD_S)
+        assert result.metadata["speaker"] == {"name": "applio", "voice": "en-US-AriaNeural"}
+        (sent,) = [each.json["data"] for each in mock.requests if each.json and len(each.json.get("data", ())) == 25]
+        assert sent[:5] == [True, "", "Where is it?", "en-US-AriaNeural", 25]
+    assert result.artifacts[0].path.name == "Where_is_it__demo-voice.wav"
+
+
+def test_a_voice_is_trained_with_samples_that_go_over_http(tmp_path, samples, line):
+    with applio(tmp_path) as (mock, client):
+        job = client.submit(TrainRequest("my-hero", [samples], epochs=4, rate=48_000, accept_terms=True))
+        stages = list(
+            dict.fromkeys(each.progress.stage for each in job.events() if isinstance(each, events.Progressed))
+        )
+        result = job.result(GUARD_S)
+        assert stages == [
+            "Checking the samples",
+            "Uploading the samples",
+            "Slicing the samples",
+            "Extracting pitch and features",
+            "Training the model",
+            "Making the index",
+            "Done",
+        ]
+        assert list(mock.datasets.values()) == [["sample_0000.wav", "sample_0001.wav"]]
+        assert result.metadata["voice_files"] == ["logs/my-hero/my-hero.pth"]
+        lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
+        assert "Model my-hero trained successfully." in lines
+        assert client.submit(ConvertRequest(line, "my-hero", accept_terms=True)).result(GUARD_S).artifacts
+
+
+def test_a_training_that_fails_says_so_in_a_complete_answer(tmp_path, samples):
+    with applio(tmp_path, Fault("training_failed")) as (_, client):
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert isinstance(error, errors.GenerationError)
+        assert error.code == "training_failed"
+        assert "Training failed for model one" in error.message
+
+
+def test_cancel_stops_the_trainer(tmp_path, samples):
+    with applio(tmp_path, speed=10.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=5000, accept_terms=True))
+        wait_until(lambda: job.status.progress and job.status.progress.stage == "Training the model")
+        wait_until(lambda: job._state.get("step") == "train")
+        job.cancel()
+        wait_until(lambda: not client.runner.busy())
+        assert job.status.backend_cancel is BackendCancel.CONFIRMED
+        assert mock.stopped == ["one"]
+
+
+def test_other_steps_can_not_be_stopped_nor_conversions(tmp_path, samples, line):
+    with applio(tmp_path, speed=10.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True))
+        wait_until(lambda: job.backend_id)
+        job.cancel()
+        conversion = client.submit(ConvertRequest(write_tone(tmp_path / "l.wav", 30), "demo-voice", accept_terms=True))
+        wait_until(lambda: conversion.backend_id)
+        conversion.cancel()
+        wait_until(lambda: not client.runner.busy())
+        assert job.status.backend_cancel is conversion.status.backend_cancel is BackendCancel.UNSUPPORTED
+        assert mock.stopped == []
+        assert "one" not in mock.voices
+
+
+def test_a_training_can_not_be_found_again_and_says_where_to_look(tmp_path, samples):
+    with applio(tmp_path, speed=10.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True))
+        wait_until(lambda: job.backend_id)
+        record = job.record()
+        client.close(detach=True)
+        assert job.cancelled()
+        with RVCClient(mock.url, options=client.options) as fresh:
+            error = fresh.resume(record).exception(GUARD_S)
+            assert isinstance(error, errors.JobLost)
+            assert "page" in error.hint
+
+
+def test_a_name_and_password_sign_in(tmp_path, line):
+    with applio(tmp_path, login=("mara", "lens cap"), key="mara:lens cap") as (mock, client):
+        assert client.probe().dialect == "applio"
+        assert client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).result(GUARD_S)
+        assert not any("lens" in str(each.headers) for each in mock.requests)
+        with RVCClient(mock.url) as stranger, pytest.raises(errors.AuthenticationError):
+            stranger.probe()
+
+
+def test_a_version_with_other_functions_is_told_apart(tmp_path, line, samples):
+    with applio(tmp_path) as (mock, client):
+        client.probe()
+        for name in ("enforce_terms", "run_extract_script"):
+            number = mock.app.by_name[name].id
+            mock.app.dependencies[number] = replace(mock.app.dependencies[number], inputs=())
+        convert = ConvertRequest(line, "demo-voice", accept_terms=True)
+        assert client.submit(convert).exception(GUARD_S).kind == "function"
+    with applio(tmp_path) as (mock, client):
+        number = mock.app.by_name["save_drop_dataset_audio"].id
+        lost = replace(mock.app.dependencies[number], function=lambda *_given: [None, None])
+        mock.app.dependencies[number] = mock.app.by_name["save_drop_dataset_audio"] = lost
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert isinstance(error, errors.ProtocolError)
+
+
+def test_paths_of_windows_are_understood():
+    assert _parts("logs\\hero\\hero.pth") == ("logs", "hero", "hero.pth")
+    assert _beside("C:\\Applio\\assets\\output.wav") == "C:\\Applio\\assets\\output_movie_director.wav"
+    assert _beside("") == "movie_director.wav"

@@ -73,6 +73,11 @@ class Replay:
         assert eventually(asked)
         self.learn(recorded_answer.get("json"), _json(told.data))
         theirs, mine = self.shape(recorded_answer, 0), self.shape(_line(told, recorded_answer), 1)
+        snapshot = self._snapshot(_json(told.data))
+        if done is not None and snapshot is not None and snapshot["done"] and not done["done"]:
+            # it ended sooner than the recorded one, which is chance
+            for side in (theirs, mine):
+                side["job"] = [pair for pair in side["job"] if pair[0] != "result"]
         if theirs != mine:
             self.found.append(f"answer {sent['x']}:\n recorded {theirs}\n mock     {mine}")
 

@@ -26,7 +26,7 @@ build: ## build dist/movie_director-VERSION.zip
 lock: ## bring the bundled wheels to their newest versions
 	@"$(PYTHON)" tools/wheel_lock.py lock
 
-demo: ## make a picture in a headless Blender with the embedded mock server; results in demo/out
+demo: ## make a short film in a headless Blender with the embedded mock servers; results in demo/out
 	@PYTHON="$(PYTHON)" tools/demo.sh
 
 test: ## everything: lint, types, all tests on all Pythons and Blenders, coverage gate

@@ -169,6 +169,32 @@ def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
     assert "rvc" not in session.board.probes
 
 
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """A folder with three recordings, long enough for a voice."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for number in range(3):
+        words = "Hello there, my friend, and how are you today? " * 8
+        (folder / f"{number}.wav").write_bytes(own("clients.mock.sound").speech_wave(words, "mara", seed=number))
+    return folder
+
+
+def test_a_voice_is_trained(film: Path, samples: Path) -> None:
+    with own("clients.mock.rvc").MockRVC(dialect="rvc-webui", speed=20.0) as webui:
+        preferences().backends.rvc.url = webui.url
+        result = bpy.ops.movie_director.train_voice("EXEC_DEFAULT", new_voice="mara", samples=str(samples), epochs=3)
+        assert result == {"FINISHED"}
+        own("blender.session").close()
+    assert bpy.context.scene.movie_director.voice.voice == "mara"
+    assert strips() == []
+
+
+def test_a_server_that_can_t_train_says_so(film: Path, rvc: Any, samples: Path) -> None:
+    with pytest.raises(RuntimeError, match="can't train voices"):
+        bpy.ops.movie_director.train_voice("EXEC_DEFAULT", new_voice="mara", samples=str(samples))
+
+
 def test_the_panels_show_what_is_needed(film: Path, rvc: Any, recording: Path) -> None:
     voice = bpy.context.scene.movie_director.voice
     drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_voice_view)

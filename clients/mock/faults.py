@@ -93,6 +93,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "restart": FaultKind(WANGP, "the program crashes in the middle of the task, and is back after a second"),
     "not_wangp": FaultKind(WANGP, "/config is that of another Gradio program"),
     "no_chain": FaultKind(WANGP, "/config lacks the function that loads queue files, as versions before 4 do"),
+    "mcp_busy": FaultKind(WANGP, "the MCP server refuses a job, as if another one ran"),
     # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
     "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),
     "unknown_model": FaultKind(ANSWER, "400 'There are no healthy deployments for this model'"),

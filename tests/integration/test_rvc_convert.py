@@ -291,6 +291,17 @@ def test_a_mute_server_is_not_down(tmp_path, line, monkeypatch):
         job.cancel()
 
 
+def test_a_machine_that_does_not_answer_is_not_said_to_be_busy(tmp_path, monkeypatch):
+    def unreachable(*_given):
+        raise errors.NetworkTimeout("did not take the connection", code="connect", hint="Is it on?")
+
+    with voices(tmp_path) as (_, client):
+        monkeypatch.setattr("movie_director.clients.rvc.detection.detect", unreachable)
+        with pytest.raises(errors.NetworkTimeout) as caught:
+            client.probe()
+    assert caught.value.hint == "Is it on?"
+
+
 def test_a_voice_can_not_be_trained_here(tmp_path):
     with voices(tmp_path) as (_, client):
         write_tone(tmp_path / "sample.wav", 12)

@@ -148,6 +148,15 @@ def test_an_error_in_plain_text_is_an_error_all_the_same(tmp_path, line):
         assert error.message == "The RVC server failed at the conversion."
 
 
+def test_a_key_that_the_server_repeats_is_in_no_error(tmp_path, line, canary, assert_no_secret):
+    with voices(tmp_path, client={"api_key": canary}) as (mock, client):
+        for route in ("/models/demo-voice", "/convert_file"):
+            replace_route(mock, "POST", route, lambda _: reply({"detail": f"no right for {canary}"}, 500))
+            error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+            assert "no right for" in error.message
+            assert_no_secret(error)
+
+
 def test_a_server_that_takes_no_connection_is_down(tmp_path):
     with voices(tmp_path) as (mock, client):
         client.probe()

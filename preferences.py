@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import AddonPreferences, PropertyGroup
 
-from .blender import keys, properties, session, settings, words
+from .blender import keys, paths, session, settings, words
 from .clients.errors import BackendError
 from .clients.registry import BACKENDS, BackendInfo
 
@@ -69,6 +69,10 @@ MOVIE_DIRECTOR_PG_backends = type(
 )
 
 
+FIRST = "comfyui"
+"""The backend whose fields are not folded away at first."""
+
+
 class MovieDirectorPreferences(AddonPreferences):
     """What holds for all films of this user."""
 
@@ -89,7 +93,7 @@ class MovieDirectorPreferences(AddonPreferences):
         name="Results",
         subtype="DIR_PATH",
         default=settings.BESIDE_FILE,
-        options=properties.PATH_OPTIONS,
+        options=paths.PATH_OPTIONS,
         description="Where results are written; // is the folder of the .blend file",
     )
     unsaved_folder: StringProperty(
@@ -107,20 +111,14 @@ class MovieDirectorPreferences(AddonPreferences):
     )
 
     def draw(self, context: "Context") -> None:
-        """Draw the backends in use first, the others folded away."""
+        """Draw demo mode, the backends and where results go."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
         _draw_demo(layout, self)
-        for name in settings.IN_USE:
-            _draw_backend(layout.box(), BACKENDS[name], getattr(self.backends, name))
+        for name, info in BACKENDS.items():
+            _draw_backend(layout.box(), info, getattr(self.backends, name))
         _draw_results(layout.box(), self)
-        others = [info for name, info in BACKENDS.items() if name not in settings.IN_USE]
-        names = ", ".join(info.label for info in others)
-        _, body = _folded(layout, "movie_director_other_backends", f"Not used by this version yet: {names}")
-        if body:
-            for info in others:
-                _draw_backend(body.box(), info, getattr(self.backends, info.name))
 
 
 def _draw_demo(layout: "UILayout", preferences: MovieDirectorPreferences) -> None:
@@ -133,7 +131,7 @@ def _draw_demo(layout: "UILayout", preferences: MovieDirectorPreferences) -> Non
 
 
 def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
-    header, body = box.panel(f"movie_director_{info.name}", default_closed=info.name not in settings.IN_USE)
+    header, body = box.panel(f"movie_director_{info.name}", default_closed=info.name != FIRST)
     header.label(text=f"{info.label}: {info.purpose}", icon="URL")
     test = header.row()
     test.alignment = "RIGHT"

@@ -1,4 +1,4 @@
-"""What the camera sees now, as a picture file for a backend to start from.
+"""What the camera sees now, or the Sequencer shows, as a picture file for a backend to start from.
 
 Rendering is Blender's own work on the main thread, so it is announced, and done by Workbench, which needs a second or
 two. Every setting that is touched is put back, also after an error.
@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 
 from ..clients.errors import StorageError, ValidationError
+from . import sequencer
 
 MULTIPLE = 8
 MIN_SIDE = 64
@@ -44,38 +45,53 @@ def check_camera(scene: bpy.types.Scene) -> None:
         )
 
 
-def render(scene: bpy.types.Scene, folder: Path, size: tuple[int, int]) -> Path:
-    """Render the camera's view at the current frame to a new PNG in ``folder`` and return its path.
+def check_strips(scene: bpy.types.Scene) -> None:
+    """Raise ``ValidationError`` with code ``no_strip`` if the Sequencer shows nothing at the current frame."""
+    frame = scene.frame_current
+    if not any(start <= frame < end for start, end in map(sequencer.bounds, sequencer.strips_of(scene))):
+        raise ValidationError(
+            f"There is no strip at frame {frame} of '{scene.name}'.",
+            code="no_strip",
+            hint="Move the playhead over a strip, or start from the prompt alone.",
+        )
 
-    Raises ``ValidationError`` (``no_camera``, ``rendering``) or ``StorageError`` (``no_permission``,
+
+def render(scene: bpy.types.Scene, folder: Path, size: tuple[int, int], *, strips: bool = False) -> Path:
+    """Render the camera's view at the current frame to a new PNG in ``folder`` and return its path; with ``strips``
+    what the Sequencer shows there instead.
+
+    Raises ``ValidationError`` (``no_camera``, ``no_strip``, ``rendering``) or ``StorageError`` (``no_permission``,
     ``render_failed``).
     """
-    check_camera(scene)
+    if strips:
+        check_strips(scene)
+    else:
+        check_camera(scene)
     if bpy.app.is_job_running("RENDER"):
         raise ValidationError(
             "Blender is rendering.", code="rendering", hint="Generate from the camera again when the render is done."
         )
-    path = _new_path(folder, scene)
+    path = _new_path(folder, scene, "strips" if strips else "camera")
     with _announced(scene), _restored(scene), _own_render_slot():
-        _set_up(scene, path, size)
+        _set_up(scene, path, size, strips=strips)
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
         except RuntimeError as error:
             raise StorageError(
-                f"Blender could not render the camera's view: {_first_line(error)}",
+                f"Blender could not render the picture to start from: {_first_line(error)}",
                 code="render_failed",
                 hint="Does Render > Render Image work?",
             ) from error
     if not path.is_file():
         raise StorageError(
-            f"The camera's view could not be written to {path.parent}.",
+            f"The picture to start from could not be written to {path.parent}.",
             code="render_failed",
             hint="Is the disk full? Another folder can be chosen in the preferences of Movie Director.",
         )
     return path
 
 
-def _new_path(folder: Path, scene: bpy.types.Scene) -> Path:
+def _new_path(folder: Path, scene: bpy.types.Scene, prefix: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -84,7 +100,7 @@ def _new_path(folder: Path, scene: bpy.types.Scene) -> Path:
             code="no_permission",
             hint="Choose another folder for results in the preferences of Movie Director.",
         ) from error
-    stem = f"camera_{bpy.path.clean_name(scene.name)}_{scene.frame_current:04d}_{time.strftime('%Y%m%d-%H%M%S')}"
+    stem = f"{prefix}_{bpy.path.clean_name(scene.name)}_{scene.frame_current:04d}_{time.strftime('%Y%m%d-%H%M%S')}"
     path = folder / f"{stem}.png"
     number = 1
     while path.exists():
@@ -97,7 +113,7 @@ def _first_line(error: RuntimeError) -> str:
     return str(error).strip().splitlines()[0].removeprefix("Error: ")
 
 
-def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int]) -> None:
+def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int], *, strips: bool) -> None:
     settings = scene.render
     settings.engine = "BLENDER_WORKBENCH"
     settings.resolution_x, settings.resolution_y = size
@@ -105,8 +121,9 @@ def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int]) -> None:
     settings.filepath = str(path)
     settings.use_file_extension = True
     settings.use_overwrite = True
-    for switch in ("use_sequencer", "use_compositing", "use_border", "use_stamp", "use_multiview", "use_placeholder"):
+    for switch in ("use_compositing", "use_border", "use_stamp", "use_multiview", "use_placeholder"):
         setattr(settings, switch, False)
+    settings.use_sequencer = strips
     settings.film_transparent = False
     image = settings.image_settings
     if hasattr(image, "media_type"):
@@ -120,7 +137,7 @@ def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int]) -> None:
 @contextlib.contextmanager
 def _announced(scene: bpy.types.Scene) -> Iterator[None]:
     """Say in the terminal, and by the mouse cursor, that Blender is at work."""
-    print(f"Movie Director: rendering what the camera of '{scene.name}' sees", flush=True)  # noqa: T201
+    print(f"Movie Director: rendering the picture to start from in '{scene.name}'", flush=True)  # noqa: T201
     window = None if bpy.app.background else bpy.context.window
     if window is not None:
         window.cursor_modal_set("WAIT")

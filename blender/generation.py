@@ -74,15 +74,15 @@ def random_seed() -> int:
     return int.from_bytes(os.urandom(8), "little") >> (64 - RANDOM_SEED_BITS)
 
 
-def parse_seed(text: str) -> int:
-    """Read a seed; ``ValidationError`` with code ``invalid_seed`` if it is no number from 0 to 2^64-1."""
+def parse_seed(text: str, most: int = MAX_SEED) -> int:
+    """Read a seed; ``ValidationError`` with code ``invalid_seed`` if it is no number from 0 to ``most``."""
     try:
         seed = int(text.strip())
     except ValueError:
         seed = -1
-    if not 0 <= seed <= MAX_SEED:
+    if not 0 <= seed <= most:
         raise ValidationError(
-            f"'{text}' is no seed.", code="invalid_seed", hint=f"A seed is a whole number from 0 to {MAX_SEED}."
+            f"'{text}' is no seed.", code="invalid_seed", hint=f"A seed is a whole number from 0 to {most}."
         )
     return seed
 
@@ -134,11 +134,10 @@ def resubmit(view: JobView) -> Job:
     return session.submit(view.backend, session.runtime().job(view.id).request, Wish.from_tag(view.tag))
 
 
-def resolve_seed(owner: Any, overrides: Mapping[str, Any]) -> int:
-    """Return the seed to use: the caller's, the one that ``owner`` has locked, else a new one."""
-    if "seed" in overrides:
-        return parse_seed(overrides["seed"]) if overrides["seed"].strip() else random_seed()
-    return parse_seed(owner.seed) if owner.lock_seed else random_seed()
+def resolve_seed(owner: Any, overrides: Mapping[str, Any], most: int = MAX_SEED) -> int:
+    """Return the seed to use, ``most`` at most: the caller's, the one that ``owner`` has locked, else a new one."""
+    given = overrides.get("seed", owner.seed if owner.lock_seed else "")
+    return parse_seed(given, most) if given.strip() else random_seed() % (most + 1)
 
 
 def short(text: str) -> str:
@@ -206,23 +205,33 @@ def _request(
     if wishes["steps"] is not None:
         values.append((slots.steps, wishes["steps"]))
     files: dict[str, Path] = {}
-    if wishes["input_source"] != "NONE":
+    picture = start_picture(context, wishes, folder, (width, height))
+    if picture is not None:
         # several samplers with a change of their own are a workflow's inner affair
         if len(slots.strength) == 1:
             values.append((slots.strength, wishes["strength"]))
-        files = dict.fromkeys(slots.image, _input_image(scene, wishes, folder, (width, height)))
+        files = dict.fromkeys(slots.image, picture)
     return WorkflowRequest(
         workflow=path,
         inputs={key: value for keys, value in values for key in keys},
         files=files,
         seed=seed,
-        metadata={"prompt": wishes["prompt"], "film": bpy.data.filepath, "scene": scene.name},
+        metadata=provenance(scene, wishes["prompt"]),
     )
 
 
-def _input_image(scene: bpy.types.Scene, wishes: Mapping[str, Any], folder: Path, wanted: tuple[int, int]) -> Path:
-    if wishes["input_source"] == "CAMERA":
+def start_picture(
+    context: bpy.types.Context, wishes: Mapping[str, Any], folder: Path, wanted: tuple[int, int]
+) -> Path | None:
+    """Return the picture to start from, None for the prompt alone; camera and strips are rendered here and now."""
+    source = wishes["input_source"]
+    if source == "NONE":
+        return None
+    if source == "CAMERA":
+        scene: Any = context.scene
         return camera_view.render(scene, folder / "inputs", wanted)
+    if source == "STRIPS":
+        return camera_view.render(sequencer.scene_of(context), folder / "inputs", wanted, strips=True)
     if not wishes["input_image"].strip():
         raise ValidationError(
             "No image to start from is chosen.",
@@ -230,3 +239,8 @@ def _input_image(scene: bpy.types.Scene, wishes: Mapping[str, Any], folder: Path
             hint="Choose one, or start from the prompt alone.",
         )
     return Path(bpy.path.abspath(wishes["input_image"].strip()))
+
+
+def provenance(scene: bpy.types.Scene, prompt: str) -> dict[str, str]:
+    """Return what a request's sidecar says about where it came from."""
+    return {"prompt": prompt, "film": bpy.data.filepath, "scene": scene.name}

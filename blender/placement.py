@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-KINDS = {"image": "stills", "text": "writing", "shots": "shot_list"}
+KINDS = {
+    "image": "media",
+    "video": "media",
+    "sound": "media",
+    "voice": "voices",
+    "text": "writing",
+    "shots": "shot_list",
+}
 """The module that places each kind of result; imported when first needed."""
 
 

@@ -97,7 +97,7 @@ def submit_text(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job
         prompt="\n\n".join(part for part in parts if part),
         system="\n\n".join(part for part in (preset.system, wishes["system"].strip()) if part) or None,
         model=wishes["model"].strip() or None,
-        metadata=_metadata(scene, wishes["prompt"]),
+        metadata=generation.provenance(scene, wishes["prompt"]),
     )
     title = generation.short(wishes["prompt"] or preset.label)
     name = title if preset.label == "Free" else f"{preset.label}: {title}"
@@ -122,7 +122,7 @@ def submit_shot_list(context: bpy.types.Context, overrides: Mapping[str, Any]) -
         model=wishes["model"].strip() or None,
         schema=shot_list.SCHEMA,
         stream=False,
-        metadata=_metadata(scene, text.name),
+        metadata=generation.provenance(scene, text.name),
     )
     home = sequencer.scene_of(context)
     wish = generation.wish_for(
@@ -173,7 +173,3 @@ def _material_of(text: bpy.types.Text, source: str) -> str:
             hint="Select a part of it.",
         )
     return found
-
-
-def _metadata(scene: Any, prompt: str) -> dict[str, str]:
-    return {"prompt": prompt, "film": bpy.data.filepath, "scene": scene.name}

@@ -6,13 +6,12 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import PropertyGroup
 
-from .writing_properties import CLASSES as WRITING
+from .paths import PATH_OPTIONS
+from .sound_properties import MOVIE_DIRECTOR_PG_sound, MOVIE_DIRECTOR_PG_voice
+from .video_properties import MOVIE_DIRECTOR_PG_video
 from .writing_properties import MOVIE_DIRECTOR_PG_writing
 
 DEFAULT_SIZE_LIMIT = 1920
-
-PATH_OPTIONS: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-"""What lets a path property keep a leading "//"; newer Blenders make such paths absolute, or warn, without it."""
 
 
 class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
@@ -87,6 +86,9 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         default="FIT",
     )
     writing: PointerProperty(type=MOVIE_DIRECTOR_PG_writing)
+    video: PointerProperty(type=MOVIE_DIRECTOR_PG_video)
+    sound: PointerProperty(type=MOVIE_DIRECTOR_PG_sound)
+    voice: PointerProperty(type=MOVIE_DIRECTOR_PG_voice)
 
 
 class MOVIE_DIRECTOR_PG_session(PropertyGroup):
@@ -95,7 +97,14 @@ class MOVIE_DIRECTOR_PG_session(PropertyGroup):
     show_all_jobs: BoolProperty(name="Show All", options={"SKIP_SAVE"})
 
 
-CLASSES = (*WRITING, MOVIE_DIRECTOR_PG_scene, MOVIE_DIRECTOR_PG_session)
+CLASSES = (
+    MOVIE_DIRECTOR_PG_writing,
+    MOVIE_DIRECTOR_PG_video,
+    MOVIE_DIRECTOR_PG_sound,
+    MOVIE_DIRECTOR_PG_voice,
+    MOVIE_DIRECTOR_PG_scene,
+    MOVIE_DIRECTOR_PG_session,
+)
 _register, _unregister = bpy.utils.register_classes_factory(CLASSES)
 
 

@@ -20,6 +20,8 @@ import bpy
 from ..clients.errors import StorageError
 
 MAX_CHANNEL = 128
+MAX_FRAMES = 100_000
+"""Where a strip's length is not known yet, this much room is looked for."""
 
 
 def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
@@ -58,6 +60,11 @@ def bounds(strip: Any) -> tuple[int, int]:
     return int(strip.frame_final_start), int(strip.frame_final_end)
 
 
+def content_start(strip: Any) -> int:
+    """Return the frame at which a strip's file begins, which may be cut off."""
+    return round(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
 def set_length(strip: Any, frames: int) -> None:
     """Have a strip end ``frames`` after its start."""
     if hasattr(strip, "right_handle"):
@@ -66,13 +73,13 @@ def set_length(strip: Any, frames: int) -> None:
         strip.frame_final_duration = frames
 
 
-def free_channel(scene: bpy.types.Scene, start: int, end: int) -> int:
+def free_channel(scene: bpy.types.Scene, start: int, end: int, without: Any = None) -> int:
     """Return a channel with nothing in [start, end): the lowest above all that is there, so that the new strip is seen.
 
-    Where no room is left on top, the highest free one below. Locked channels are left alone. ``StorageError`` with code
-    ``channels_full`` if all 128 are taken.
+    The strip ``without`` does not count. Where no room is left on top, the highest free one below. Locked channels are
+    left alone. ``StorageError`` with code ``channels_full`` if all 128 are taken.
     """
-    taken = _taken_channels(strips_of(scene), start, end)
+    taken = _taken_channels((strip for strip in strips_of(scene) if strip != without), start, end)
     locked = _locked_channels(scene)
     top = max(taken, default=0)
     for channel in (*range(top + 1, MAX_CHANNEL + 1), *range(top, 0, -1)):
@@ -101,11 +108,12 @@ def _locked_channels(scene: bpy.types.Scene) -> set[int]:
     return {number for number, channel in enumerate(editor.channels) if channel.lock}
 
 
-def channel_for(scene: bpy.types.Scene, start: int, end: int, wanted: int = 0) -> int:
+def channel_for(scene: bpy.types.Scene, start: int, end: int, wanted: int = 0, without: Any = None) -> int:
     """Return ``wanted`` if nothing is in [start, end) there and it is not locked, else a free channel."""
-    if wanted and wanted not in _taken_channels(strips_of(scene), start, end) | _locked_channels(scene):
+    others = (strip for strip in strips_of(scene) if strip != without)
+    if 0 < wanted <= MAX_CHANNEL and wanted not in _taken_channels(others, start, end) | _locked_channels(scene):
         return wanted
-    return free_channel(scene, start, end)
+    return free_channel(scene, start, end, without)
 
 
 def add_image(
@@ -133,6 +141,77 @@ def add_colour(
     )
     strip.color = colour
     return strip
+
+
+def add_movie(scene: bpy.types.Scene, name: str, path: Path, start: int, fit: str) -> Any:
+    """Put a clip into the scene's Sequencer from frame ``start`` on, above all else, and return its strip.
+
+    One frame of the clip is one of the film, whatever their rates; a file that can't be read has a rate of 0.
+    """
+    # how long it is shows only when it is there, so it begins where there is room for any length
+    channel = free_channel(scene, start, start + MAX_FRAMES)
+    return _collection(editor_of(scene)).new_movie(
+        name=name, filepath=str(path), channel=channel, frame_start=start, fit_method=fit
+    )
+
+
+def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int = 0, channel: int = 0) -> Any:
+    """Put a sound into the scene's Sequencer from frame ``start`` on, and return its strip, which is not cut.
+
+    ``channel`` is taken if it is free there for ``frames``; 0 frames: as far as there is room. ``StorageError`` with
+    code ``no_audio`` if this Blender was built without sound.
+    """
+    free = channel_for(scene, start, start + (frames or MAX_FRAMES), channel)
+    try:
+        return _collection(editor_of(scene)).new_sound(name=name, filepath=str(path), channel=free, frame_start=start)
+    except RuntimeError as error:
+        raise StorageError(
+            "This Blender was built without sound.",
+            code="no_audio",
+            hint=f"The file is kept: {path}. Open the film in another Blender to put it in.",
+        ) from error
+
+
+def settle_channel(scene: bpy.types.Scene, strip: Any, wanted: int = 0) -> None:
+    """Move a strip to the channel ``wanted`` if that is free where it is, else to one as ``free_channel`` chooses."""
+    strip.channel = channel_for(scene, *bounds(strip), wanted, without=strip)
+
+
+def retime(scene: bpy.types.Scene, strip: Any, frames: int) -> None:
+    """Have a clip take ``frames`` from beginning to end, at an even speed.
+
+    From 5.0 on by the strip's own retiming. Before, Python can't get at that without crashing some versions: a speed
+    effect above the strip does it.
+    """
+    start, end = bounds(strip)
+    if bpy.app.version >= (5, 0, 0):
+        for frame in (start, end):
+            strip.retiming_keys.add(timeline_frame=frame)
+        strip.retiming_keys[-1].timeline_frame = start + frames
+        return
+    factor = (end - start) / frames
+    set_length(strip, frames)
+    collection = _collection(editor_of(scene))
+    parameters = collection.bl_rna.functions["new_effect"].parameters
+    source = {"input1" if "input1" in parameters else "seq1": strip}
+    effect = collection.new_effect(
+        name=f"Speed of {strip.name}",
+        type="SPEED",
+        channel=free_channel(scene, start, start + frames),
+        frame_start=start,
+        frame_end=start + frames,
+        **source,
+    )
+    effect.speed_control = "MULTIPLY"
+    effect.speed_factor = factor
+
+
+def selected(scene: bpy.types.Scene) -> list[Any]:
+    """Return the selected strips in their order in the film; the active one first, if it is among them."""
+    editor = scene.sequence_editor
+    active = editor.active_strip if editor is not None else None
+    chosen = [strip for strip in strips_of(scene) if strip.select]
+    return sorted(chosen, key=lambda strip: (strip != active, bounds(strip)[0]))
 
 
 def remove(scene: bpy.types.Scene, strip: Any) -> None:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 PACKAGE = __package__.rpartition(".")[0]
 """The name Blender knows the extension by."""
 
-IN_USE = ("comfyui", "litellm")
-"""The backends that the operators use by now; the preferences show the others folded away."""
-
 BESIDE_FILE = "//movie_director/"
 
 

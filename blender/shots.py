@@ -63,9 +63,10 @@ def of_strip(strip: Any) -> Shot | None:
     return Shot.read(kept.to_dict()) if kept is not None and hasattr(kept, "to_dict") else None
 
 
-def mark(strip: Any, shot: Shot) -> None:
-    """Have a strip know its shot."""
-    strip[SHOT_KEY] = asdict(shot)
+def mark(strip: Any, shot: Shot | None) -> None:
+    """Have a strip know the shot it shows, if any."""
+    if shot is not None:
+        strip[SHOT_KEY] = asdict(shot)
 
 
 def selected(scene: bpy.types.Scene) -> list[tuple[Any, Shot]]:
@@ -74,25 +75,37 @@ def selected(scene: bpy.types.Scene) -> list[tuple[Any, Shot]]:
     return sorted(found, key=lambda pair: sequencer.bounds(pair[0])[0])
 
 
-def claim(scene: bpy.types.Scene, shot_id: str, spot: Spot) -> Spot:
-    """Return where a result for a shot goes: the placeholder's place, which is taken out; else ``spot``.
+def spot(scene: bpy.types.Scene, shot_id: str, otherwise: Spot) -> Spot:
+    """Return where a result for a shot goes: the placeholder's place; ``otherwise`` for a shot that is not there.
 
     A shot that has a result already keeps it: the new one goes to a free channel at the same frames.
     """
-    if not shot_id:
-        return spot
-    known = [(strip, shot) for strip in sequencer.strips_of(scene) if (shot := of_strip(strip)) and shot.id == shot_id]
-    for strip, shot in known:
-        if strip.type == "COLOR":
-            start, end = sequencer.bounds(strip)
-            claimed = Spot(start, end - start, int(strip.channel), shot)
-            sequencer.remove(scene, strip)
-            return claimed
+    known = _strips_of(scene, shot_id)
     if not known:
-        return spot
-    strip, shot = known[0]
+        return otherwise
+    strip = known[0]
     start, end = sequencer.bounds(strip)
-    return Spot(start, end - start, 0, shot)
+    return Spot(start, end - start, int(strip.channel) if _is_placeholder(strip) else 0, of_strip(strip))
+
+
+def vacate(scene: bpy.types.Scene, shot_id: str) -> None:
+    """Take a shot's placeholder out, if it is still there, for its result to take its place."""
+    for strip in _strips_of(scene, shot_id):
+        if _is_placeholder(strip):
+            sequencer.remove(scene, strip)
+            return
+
+
+def _strips_of(scene: bpy.types.Scene, shot_id: str) -> list[Any]:
+    """Return the strips of a shot, placeholders first."""
+    if not shot_id:
+        return []
+    known = [strip for strip in sequencer.strips_of(scene) if (shot := of_strip(strip)) and shot.id == shot_id]
+    return sorted(known, key=_is_placeholder, reverse=True)
+
+
+def _is_placeholder(strip: Any) -> bool:
+    return bool(strip.type == "COLOR")
 
 
 def frames_of(shots: Sequence[Shot], rate: float) -> list[tuple[int, int]]:

@@ -1,8 +1,8 @@
-"""Pictures on their way into the film: an image datablock, and a strip at the frame where the playhead was."""
+"""Pictures on their way into the film: an image datablock, and a strip."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from .board import Placement
 
 
-def place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
-    """Load a result's pictures, and put them into the Sequencer if that was wished; say what was done.
-
-    Raises ``StorageError`` if there is none, if one can't be read, or if the Sequencer is full.
-    """
-    pictures = [artifact for artifact in placement.result.artifacts if artifact.kind == "image"]
-    if not pictures:
-        raise StorageError("The result has no picture.", code="no_picture", hint="Its files are in the output folder.")
-    for artifact in pictures:
-        image = load_image(artifact, placement)
-        if placement.wish.as_strip:
-            _add_strip(scene, artifact, placement.wish.title or image.name, frame, placement)
-    count = len(pictures)
-    return f"{count} placed in '{scene.name}'" if count > 1 else f"Placed in '{scene.name}'"
+def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Artifact) -> str:
+    """Load a picture, and put it into the Sequencer if that was wished; return what there is to say."""
+    wish = placement.wish
+    image = load_image(artifact, placement)
+    if not wish.as_strip:
+        return ""
+    spot = shots.spot(scene, wish.shot, shots.Spot(frame, wish.length))
+    shots.vacate(scene, wish.shot)
+    name = wish.title or image.name
+    strip = sequencer.add_image(scene, name, artifact.path, spot.start, spot.length, wish.fit, spot.channel)
+    strip.directory = film_path(artifact.path.parent, folder=True)
+    strip[METADATA_KEY] = metadata(placement)
+    shots.mark(strip, spot.shot)
+    return ""
 
 
 def load_image(artifact: Artifact, placement: Placement) -> bpy.types.Image:
@@ -48,14 +48,3 @@ def load_image(artifact: Artifact, placement: Placement) -> bpy.types.Image:
     image.use_fake_user = True
     image[METADATA_KEY] = metadata(placement)
     return image
-
-
-def _add_strip(scene: bpy.types.Scene, artifact: Artifact, name: str, frame: int, placement: Placement) -> Any:
-    wish = placement.wish
-    spot = shots.claim(scene, wish.shot, shots.Spot(frame, wish.length))
-    strip = sequencer.add_image(scene, name, artifact.path, spot.start, spot.length, wish.fit, spot.channel)
-    strip.directory = film_path(artifact.path.parent, folder=True)
-    strip[METADATA_KEY] = metadata(placement)
-    if spot.shot is not None:
-        shots.mark(strip, spot.shot)
-    return strip

@@ -50,6 +50,3 @@ class MOVIE_DIRECTOR_PG_writing(PropertyGroup):
         name="Timeline", items=TIMELINE_ITEMS, default="STRIPS", description="What the shots become on the timeline"
     )
     selection_only: BoolProperty(name="Selection Only", description="Break down only what is selected in the script")
-
-
-CLASSES = (MOVIE_DIRECTOR_PG_writing,)

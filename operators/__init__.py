@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
+
+_MODULES = (
+    "generate",
+    "generate_video",
+    "generate_sound",
+    "write",
+    "generate_shots",
+    "jobs",
+    "connection",
+    "files",
+    "command_line",
+)
+
 
 def register() -> None:
     """Add the operators and the terminal command."""
-    from . import command_line, connection, files, generate, jobs, write
-
-    for module in (generate, write, jobs, connection, files, command_line):
+    for module in _modules():
         module.register()
 
 
 def unregister() -> None:
     """Take them out."""
-    from . import command_line, connection, files, generate, jobs, write
-
-    for module in (command_line, files, connection, jobs, write, generate):
+    for module in reversed(_modules()):
         module.unregister()
+
+
+def _modules() -> list[ModuleType]:
+    return [import_module(f".{name}", __package__) for name in _MODULES]

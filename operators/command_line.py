@@ -11,7 +11,7 @@ from ..blender import generation, session, words
 from ..blender.interrupts import Interrupted
 from ..clients.errors import BackendError
 from ..clients.registry import BACKENDS
-from . import verbs, writing_verbs
+from . import media_verbs, verbs, writing_verbs
 from .blocking import wait_for_probe, wait_for_recovery
 from .reporting import say
 from .verbs import FAILED, INTERRUPTED, OK, USAGE
@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parsers = top.add_subparsers(required=True, metavar="VERB")
     _add_generate(parsers)
+    media_verbs.add(parsers)
     writing_verbs.add(parsers)
 
     test = parsers.add_parser("test-connection", help="ask a server who it is")

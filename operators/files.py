@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, settings
+from ..blender import audio_jobs, generation, settings, videos
 from ..clients.errors import BackendError
 from .reporting import report_error
 
@@ -69,9 +69,18 @@ class MOVIE_DIRECTOR_OT_new_seed(Operator):
     bl_label = "New Seed"
     bl_options = {"INTERNAL", "UNDO"}
 
+    of: EnumProperty(
+        name="Of",
+        items=(("image", "Image", ""), ("video", "Video", ""), ("sound", "Sound", "")),
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
     def execute(self, context: "Context") -> set[str]:
         """Write a new seed into the scene."""
-        context.scene.movie_director.seed = str(generation.random_seed())
+        wishes = context.scene.movie_director
+        owner = wishes if self.of == "image" else getattr(wishes, self.of)
+        most = {"image": generation.MAX_SEED, "video": videos.MAX_SEED, "sound": audio_jobs.MAX_SEED}[self.of]
+        owner.seed = str(generation.random_seed() % (most + 1))
         return {"FINISHED"}
 
 

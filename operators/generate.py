@@ -8,15 +8,11 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, sequencer, shots
-from ..blender.interrupts import Interrupted
-from ..blender.properties import PATH_OPTIONS
-from ..clients.errors import BackendError
+from ..blender import generation
+from ..blender.paths import PATH_OPTIONS
 from . import following
-from .blocking import wait_for_job
 from .following import FollowJobs
-from .generating import GenerateJob
-from .reporting import report_error
+from .generating import GenerateJob, NeedsFolder
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     from ..clients.jobs import Job
 
 
-class MOVIE_DIRECTOR_OT_generate_image(GenerateJob, Operator):
+class MOVIE_DIRECTOR_OT_generate_image(NeedsFolder, GenerateJob, Operator):
     """Generate an image with ComfyUI and put it into the film at the playhead"""
 
     bl_idname = "movie_director.generate_image"
@@ -56,72 +52,9 @@ class MOVIE_DIRECTOR_OT_generate_image(GenerateJob, Operator):
         name="Shot", options={"HIDDEN", "SKIP_SAVE"}, description="The id of the placeholder strip to fill"
     )
 
-    @classmethod
-    def poll(cls, context: "Context") -> bool:
-        """Whether a picture can be generated now; the message says what to do if not."""
-        obstacle = generation.obstacle(context)
-        if obstacle:
-            cls.poll_message_set(obstacle)
-        return not obstacle
-
     def start(self, context: "Context") -> "Job":
         """Submit the picture."""
         return generation.submit_image(context, self.given(generation.WISHES))
-
-
-class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
-    """Generate each selected shot of the Sequencer from its own description, in the place of its placeholder"""
-
-    bl_idname = "movie_director.generate_shots"
-    bl_label = "Generate Shots"
-    bl_options = set()
-
-    kind: EnumProperty(name="What", items=(("IMAGE", "Images", "A still for each shot"),), default="IMAGE")
-
-    @classmethod
-    def poll(cls, context: "Context") -> bool:
-        """Whether shots are selected and can be generated now; the message says what to do if not."""
-        obstacle = generation.obstacle(context)
-        if not obstacle and not shots.selected(sequencer.scene_of(context)):
-            obstacle = "Select strips that have come of a shot list."
-        if obstacle:
-            cls.poll_message_set(obstacle)
-        return not obstacle
-
-    def invoke(self, context: "Context", _event: "Event") -> set[str]:
-        """Queue them all and follow them."""
-        if bpy.app.background:
-            return self.execute(context)
-        try:
-            jobs = self.start(context)
-        except BackendError as error:
-            return report_error(self, error)
-        following.following.job_ids.extend(job.id for job in jobs)
-        return self.follow(context)
-
-    def execute(self, context: "Context") -> set[str]:
-        """Queue them all and wait for the last; those that fail are told and don't stop the others."""
-        try:
-            jobs = self.start(context)
-        except BackendError as error:
-            return report_error(self, error)
-        failed = 0
-        for job in jobs:
-            try:
-                wait_for_job(job)
-            except BackendError as error:
-                report_error(self, error)
-                failed += 1
-            except Interrupted:
-                for each in jobs:
-                    each.cancel()
-                return {"CANCELLED"}
-        return {"CANCELLED"} if failed else {"FINISHED"}
-
-    def start(self, context: "Context") -> "list[Job]":
-        """Submit a job for each selected shot."""
-        chosen = shots.selected(sequencer.scene_of(context))
-        return [generation.submit_image(context, {"shot": shot.id}) for _, shot in chosen]
 
 
 class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
@@ -136,11 +69,7 @@ class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
         return self.follow(context)
 
 
-CLASSES: tuple[Any, ...] = (
-    MOVIE_DIRECTOR_OT_generate_image,
-    MOVIE_DIRECTOR_OT_generate_shots,
-    MOVIE_DIRECTOR_OT_follow_jobs,
-)
+CLASSES: tuple[Any, ...] = (MOVIE_DIRECTOR_OT_generate_image, MOVIE_DIRECTOR_OT_follow_jobs)
 _register, _unregister = bpy.utils.register_classes_factory(CLASSES)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..blender import session
+from ..blender import generation, session
 from ..blender.interrupts import Interrupted
 from ..clients.errors import BackendError
 from .blocking import wait_for_job
@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from bpy.types import Context, Event
 
     from ..clients.jobs import Job
+
+
+class NeedsFolder:
+    """Mix-in of operators whose results are files."""
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Whether something can be generated now; the message says what to do if not."""
+        obstacle = generation.obstacle(context)
+        if obstacle:
+            operator: Any = cls
+            operator.poll_message_set(obstacle)
+        return not obstacle
 
 
 class GenerateJob(FollowJobs):

@@ -76,6 +76,8 @@ def _show(context: "Context", job_id: str) -> None:
     text = writing.find(job_id)
     if text is not None and space is not None and space.type == "TEXT_EDITOR":
         space.text = text
+        # prose, not Python
+        space.show_word_wrap, space.show_syntax_highlight = True, False
 
 
 CLASSES: tuple[Any, ...] = (MOVIE_DIRECTOR_OT_write, MOVIE_DIRECTOR_OT_shot_list)

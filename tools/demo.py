@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""Show the whole way once, in a headless Blender: install the extension, look through a camera, generate, cut it in.
+"""Make a short film in a headless Blender: a story, its shots, a picture, a clip, a line and a sound, cut together.
 
-Runs in the Python of a ``bpy`` module (``make demo`` sets that up). Demo mode answers instead of a ComfyUI server, over
-the real protocol. Everything is done through the operators that a user presses. The results are in ``--out``:
+Runs in the Python of a ``bpy`` module (``make demo`` sets that up). Demo mode answers instead of the five AI servers,
+over their real protocols. Everything is done through the operators that a user presses. The results are in ``--out``:
 
-    film.blend           the film: the 3D scene, and the generated picture as a strip in its Sequencer
-    camera_view.png      what the camera sees, which the generation started from
-    generated.png        what came back
-    sequencer_frame.png  a frame of the film as the Sequencer renders it
+    film.blend           the film: the 3D scene, two texts, and strips of pictures and sounds
+    synopsis.txt         the story that was written
+    shots.json           its shots, which became placeholder strips
+    camera_view.png      what the camera sees, which the picture of the first shot started from
+    generated.png        that picture
+    clip.mp4             the clip of the second shot
+    line.wav             its line of dialogue, spoken
+    sound.wav            the sound of the first shot
+    sequencer_frame.png  a frame of the first shot as the Sequencer renders it
+    clip_frame.png       and one of the second
 
 The exit status is 0 only if all of them are there and are what they should be.
 """
@@ -15,6 +21,7 @@ The exit status is 0 only if all of them are there and are what they should be.
 from __future__ import annotations
 
 import argparse
+import array
 import json
 import math
 import os
@@ -23,6 +30,7 @@ import struct
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +48,10 @@ COLOURS = {
     "Moss": (0.18, 0.45, 0.10),
     "Plum": (0.40, 0.10, 0.35),
 }
-KEPT = ("film.blend", "camera_view.png", "generated.png", "sequencer_frame.png")
+STORY = "a monkey's head that longs for the sea"
+VOICE = "demo-voice"
+PICTURES = ("camera_view.png", "generated.png", "sequencer_frame.png", "clip_frame.png")
+KEPT = ("film.blend", "synopsis.txt", "shots.json", "clip.mp4", "line.wav", "sound.wav", *PICTURES)
 
 
 class DemoFailed(Exception):
@@ -112,30 +123,111 @@ def _paint(bpy: Any, material: Any) -> None:
     bpy.context.object.data.materials.append(material)
 
 
+def write(bpy: Any, out: Path) -> None:
+    """Have a story written, and broken down into shots on the timeline."""
+    wishes = bpy.context.scene.movie_director.writing
+    wishes.prompt, wishes.preset = STORY, "SYNOPSIS"
+    check(bpy.ops.movie_director.write() == {"FINISHED"}, "nothing was written")
+    [story] = bpy.data.texts
+    wishes.script = story
+    check(bpy.ops.movie_director.shot_list() == {"FINISHED"}, "no shot list was made")
+    [listed] = [text for text in bpy.data.texts if text != story]
+    (out / "synopsis.txt").write_text(story.as_string(), encoding="utf-8")
+    (out / "shots.json").write_text(listed.as_string(), encoding="utf-8")
+    shots = json.loads(listed.as_string())["shots"]
+    strips = shot_strips(bpy)
+    check(len(strips) == len(shots) >= 2, f"{len(strips)} placeholders for {len(shots)} shots")
+    check(strips[0].frame_final_start == PLAYHEAD, "the first shot does not begin at the playhead")
+    for strip in strips:
+        print(f"  frames {strip.frame_final_start} to {strip.frame_final_end - 1}: {strip.name}")
+    bpy.context.scene.frame_end = strips[-1].frame_final_end - 1
+
+
+def shot_strips(bpy: Any) -> list[Any]:
+    """Return the strips that show shots, in their order."""
+    strips = [strip for strip in bpy.context.scene.sequence_editor.strips if strip.get("movie_director_shot")]
+    return sorted(strips, key=lambda strip: strip.frame_final_start)
+
+
+def select(bpy: Any, chosen: Any) -> None:
+    """Select one strip alone."""
+    for strip in bpy.context.scene.sequence_editor.strips:
+        strip.select = strip == chosen
+
+
 def generate(bpy: Any) -> None:
-    """Fill in the panel's fields and press its button."""
+    """Fill in the panel's fields and press its button, for the first shot."""
     wishes = bpy.context.scene.movie_director
     wishes.prompt, wishes.seed, wishes.lock_seed = PROMPT, SEED, True
     wishes.input_source = "CAMERA"
-    check(bpy.ops.movie_director.generate_image() == {"FINISHED"}, "no picture was generated")
+    shot = shot_strips(bpy)[0]["movie_director_shot"]["id"]
+    done = bpy.ops.movie_director.generate_image(prompt=PROMPT, shot=shot)
+    check(done == {"FINISHED"}, "no picture was generated")
+
+
+def film(bpy: Any) -> None:
+    """Have a clip made of the second shot's own description, in its place."""
+    select(bpy, shot_strips(bpy)[1])
+    done = bpy.ops.movie_director.generate_shots(kind="VIDEO")
+    check(done == {"FINISHED"}, "no clip was generated")
+
+
+def sound(bpy: Any) -> None:
+    """Have the second shot's line spoken, and the first shot's sound made."""
+    bpy.context.scene.movie_director.voice.voice = VOICE
+    select(bpy, shot_strips(bpy)[1])
+    check(bpy.ops.movie_director.generate_shots(kind="LINE") == {"FINISHED"}, "no line was spoken")
+    select(bpy, shot_strips(bpy)[0])
+    check(bpy.ops.movie_director.generate_shots(kind="SOUND") == {"FINISHED"}, "no sound was made")
 
 
 def collect(bpy: Any, out: Path) -> None:
-    """Check what the film has got and copy the pictures to where they are easily found."""
-    strips = [strip for strip in bpy.context.scene.sequence_editor.strips if strip.get("movie_director")]
-    check(len(strips) == 1, f"{len(strips)} strips in the Sequencer instead of one")
-    strip = strips[0]
-    check(strip.frame_final_start == PLAYHEAD, f"the strip starts at {strip.frame_final_start}, not at the playhead")
-    check(strip["movie_director"]["seed"] == SEED, "the strip does not know its seed")
-    picture = Path(bpy.path.abspath(strip.directory)) / strip.elements[0].filename
+    """Check what the film has got and copy the files to where they are easily found."""
+    first, second, *_ = shot_strips(bpy)
+    check(first.type == "IMAGE" and second.type == "MOVIE", f"the shots are {first.type} and {second.type}")
+    check(first.frame_final_start == PLAYHEAD, f"the strip starts at {first.frame_final_start}, not at the playhead")
+    check(first["movie_director"]["seed"] == SEED, "the strip does not know its seed")
+    picture = Path(bpy.path.abspath(first.directory)) / first.elements[0].filename
     sidecar = json.loads(Path(f"{picture}.json").read_text(encoding="utf-8"))
     check(str(sidecar["request"]["seed"]) == SEED, "the sidecar does not know the seed")
     shutil.copy(picture, out / "generated.png")
     views = sorted((out / "movie_director" / "inputs").glob("camera_*.png"))
     check(len(views) == 1, f"{len(views)} camera views instead of one")
     shutil.copy(views[0], out / "camera_view.png")
-    start, end = strip.frame_final_start, strip.frame_final_end
-    print(f"  strip '{strip.name}': channel {strip.channel}, frames {start} to {end - 1}")
+    shutil.copy(bpy.path.abspath(second.filepath), out / "clip.mp4")
+    sounds = {
+        strip["movie_director"]["backend"]: strip
+        for strip in bpy.context.scene.sequence_editor.strips
+        if strip.type == "SOUND" and strip["movie_director"]["backend"] != "wan2gp"
+    }
+    for backend, name, shot in (("rvc", "line.wav", second), ("audioldm", "sound.wav", first)):
+        check(backend in sounds, f"there is no sound strip for {name}")
+        strip = sounds[backend]
+        check(strip.frame_final_start == shot.frame_final_start, f"{name} does not begin with its shot")
+        shutil.copy(bpy.path.abspath(strip.sound.filepath), out / name)
+    for strip in sorted(bpy.context.scene.sequence_editor.strips, key=lambda each: each.frame_final_start):
+        start, end = strip.frame_final_start, strip.frame_final_end
+        print(f"  {strip.type:6} channel {strip.channel}, frames {start:3} to {end - 1:3}: {strip.name}")
+
+
+def render_clip_frame(bpy: Any, path: Path) -> None:
+    """Render a frame in the middle of the second shot, and see that it is another picture."""
+    clip = shot_strips(bpy)[1]
+    bpy.context.scene.frame_set((clip.frame_final_start + clip.frame_final_end) // 2)
+    bpy.context.scene.render.filepath = str(path)
+    bpy.ops.render.render(write_still=True)
+    check(path.is_file(), "the Sequencer rendered nothing of the clip")
+    difference = _difference(bpy, path, path.with_name("generated.png"))
+    check(difference > 0.01, "the clip shows the first shot's picture")
+
+
+def check_sound(path: Path) -> str:
+    """Check that a WAV file can be heard, and return what it is."""
+    with wave.open(str(path), "rb") as file:
+        frames, rate = file.getnframes(), file.getframerate()
+        samples = array.array("h", file.readframes(frames))
+    check(samples and max(map(abs, samples)) > 1000, f"{path.name} is silent")
+    return f"WAV, {frames / rate:.1f} s"
 
 
 def render_sequencer_frame(bpy: Any, path: Path) -> None:
@@ -172,17 +264,28 @@ def check_files(out: Path) -> None:
     for name in KEPT:
         path = out / name
         check(path.is_file(), f"{name} is missing")
-        head = path.read_bytes()[:24]
-        if name.endswith(".png"):
-            check(head.startswith(b"\x89PNG\r\n\x1a\n"), f"{name} is no PNG")
-            width, height = struct.unpack(">II", head[16:24])
-            check((width, height) == SIZE, f"{name} has {width} x {height} pixels")
-            kind = f"PNG, {width} x {height}"
-        else:
-            check(head.startswith((b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b")), f"{name} is no .blend file")
-            kind = "Blender file"
-        check(path.stat().st_size > 1000, f"{name} is nearly empty")
+        kind = _kind(path)
+        check(path.stat().st_size > 100, f"{name} is nearly empty")
         print(f"  {name:20} {path.stat().st_size:>9,} bytes  {kind}")
+
+
+def _kind(path: Path) -> str:
+    """Check that a file is what its name says, and return that."""
+    head = path.read_bytes()[:24]
+    if path.suffix == ".png":
+        check(head.startswith(b"\x89PNG\r\n\x1a\n"), f"{path.name} is no PNG")
+        width, height = struct.unpack(">II", head[16:24])
+        check((width, height) == SIZE, f"{path.name} has {width} x {height} pixels")
+        return f"PNG, {width} x {height}"
+    if path.suffix == ".wav":
+        return check_sound(path)
+    if path.suffix == ".mp4":
+        check(head[4:8] == b"ftyp", f"{path.name} is no MP4")
+        return "MP4"
+    if path.suffix == ".blend":
+        check(head.startswith((b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b")), f"{path.name} is no .blend file")
+        return "Blender file"
+    return "text"
 
 
 def show(zip_path: Path, out: Path) -> None:
@@ -197,17 +300,26 @@ def show(zip_path: Path, out: Path) -> None:
     with step(f"install {zip_path.name} for a new user"):
         preferences = install(bpy, zip_path)
     preferences.demo_mode = True
-    print("  demo mode is on: a ComfyUI inside this process answers on loopback")
-    with step("test the connection"):
-        check(bpy.ops.movie_director.test_connection(backend="comfyui") == {"FINISHED"}, "no connection")
+    print("  demo mode is on: five stand-ins inside this process answer on loopback")
+    with step("test the connections"):
+        for backend in ("comfyui", "wan2gp", "litellm", "rvc", "audioldm"):
+            done = bpy.ops.movie_director.test_connection(backend=backend)
+            check(done == {"FINISHED"}, f"no connection to {backend}")
     with step("build a small set and save the film"):
         build_scene(bpy, out / "film.blend")
-    with step("generate from what the camera sees"):
+    with step("write the story and its shots (LiteLLM)"):
+        write(bpy, out)
+    with step("generate the first shot from what the camera sees (ComfyUI)"):
         generate(bpy)
-    with step("save the film with the strip, render a frame of it"):
+    with step("generate the second shot as a clip (Wan2GP)"):
+        film(bpy)
+    with step("speak its line (RVC), make a sound for the first (AudioLDM)"):
+        sound(bpy)
+    with step("save the film, render two frames of it"):
         bpy.ops.wm.save_mainfile()
         collect(bpy, out)
         render_sequencer_frame(bpy, out / "sequencer_frame.png")
+        render_clip_frame(bpy, out / "clip_frame.png")
     check_files(out)
 
 

@@ -33,7 +33,9 @@ BLENDERS = ("4.2", "4.5", "5.2")
 UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
 BPY_CODE = ("blender", "operators", "ui", "preferences")
-GROUPS = ("all", "setup", "lint", "types", "unit", "integration", "litellm", "cog", "blender", "bench", "format")
+GRADIOS = ("gradio-5", "gradio-6")
+SERVERS = ("litellm", "cog", "gradio")
+GROUPS = ("all", "setup", "lint", "types", "unit", "integration", *SERVERS, "blender", "bench", "format")
 
 
 def clean_environment() -> dict[str, str]:
@@ -150,12 +152,26 @@ def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]
     return steps
 
 
+def litellm_setup() -> Step:
+    """Return the set-up of the real LiteLLM proxy's environment."""
+    return Step("setup litellm", script("envs.py", "ensure", "litellm"), "setup")
+
+
 def litellm_steps(arguments: list[str]) -> list[Step]:
     """Return the tests against the real LiteLLM proxy; setting it up takes 750 MB and about 50 s."""
-    setup = Step("setup litellm", script("envs.py", "ensure", "litellm"), "setup")
+    setup = litellm_setup()
     tests = leg("litellm", "dev-3.11", ("tests/servers/test_litellm_proxy.py",), arguments)
     environment = {**tests.environment, "MOVIE_DIRECTOR_LITELLM_PYTHON": python("litellm")}
     return [setup, dataclasses.replace(tests, needs=(*tests.needs, setup.name), environment=environment)]
+
+
+def gradio_steps(arguments: list[str]) -> list[Step]:
+    """Return the tests against real Gradio servers; setting them up takes 470 and 370 MB, and 20 s each."""
+    setups = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in GRADIOS]
+    tests = leg("gradio", "dev-3.11", ("tests/servers/test_gradio_servers.py",), arguments)
+    pythons = {f"MOVIE_DIRECTOR_{name.upper().replace('-', '_')}_PYTHON": python(name) for name in GRADIOS}
+    needs = (*tests.needs, *(setup.name for setup in setups))
+    return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]
 
 
 def cog_steps(arguments: list[str]) -> list[Step]:
@@ -169,11 +185,15 @@ def cog_steps(arguments: list[str]) -> list[Step]:
 
 
 def bench_steps() -> list[Step]:
-    """Return one step for each benchmark."""
-    files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
-    needs = ("setup dev-3.11",)
-    environment = clean_environment()
-    return [Step(path.stem, [python("dev-3.11"), str(path)], "tests", needs, environment=environment) for path in files]
+    """Return one step for each benchmark, in the environment that has what ours is measured against."""
+    steps = []
+    for path in sorted((ROOT / "benchmarks").glob("bench_*.py")):
+        name = "litellm" if path.stem == "bench_chat" else "legacy-3.11"
+        setup = f"setup {name}"
+        if name == "litellm":
+            steps.append(litellm_setup())
+        steps.append(Step(path.stem, [python(name), str(path)], "tests", (setup,), environment=clean_environment()))
+    return steps
 
 
 def steps_of(group: str, arguments: list[str]) -> list[Step]:
@@ -195,6 +215,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
             *legs,
             *litellm_steps(arguments),
             *cog_steps(arguments),
+            *gradio_steps(arguments),
         ]
     makers: dict[str, Callable[[], list[Step]]] = {
         "lint": lint_steps,
@@ -204,6 +225,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         "blender": lambda: blender_steps(BLENDERS, arguments),
         "litellm": lambda: litellm_steps(arguments),
         "cog": lambda: cog_steps(arguments),
+        "gradio": lambda: gradio_steps(arguments),
         "bench": bench_steps,
         **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},
     }

@@ -12,7 +12,13 @@ from .labels import paragraph
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
-DEMO_WORDS = {"comfyui": "test pictures", "litellm": "made-up texts"}
+DEMO_WORDS = {
+    "comfyui": "test pictures",
+    "litellm": "made-up texts",
+    "wan2gp": "test clips",
+    "rvc": "test voices",
+    "audioldm": "test sounds",
+}
 
 
 def draw_server(layout: UILayout, context: Context, backend: str) -> None:

@@ -60,7 +60,7 @@ class WriteOptions(Sidebar):
 class ShotList(Sidebar):
     """A script becomes shots on the timeline."""
 
-    bl_label = "Shot List from Script"
+    bl_label = "Shot List"
 
     def draw(self, context: Context) -> None:
         """Draw the script, what the shots become, and the button."""
@@ -73,7 +73,7 @@ class ShotList(Sidebar):
         row.scale_y = 1.3
         row.operator_context = "INVOKE_DEFAULT"
         row.enabled = prompts.script_of(context) is not None
-        row.operator("movie_director.shot_list", icon="PRESET")
+        row.operator("movie_director.shot_list", text="Make Shot List", icon="PRESET")
 
 
 def draw_script(layout: UILayout, context: Context) -> None:

@@ -165,6 +165,9 @@ class MockWan2GP(MockGradio):
         work = Work(session.queue[0], self._gpu, self.pace, self.faults, position, previews=self.previews)
         work.on_output = lambda output: self._keep(session, output)
         session.work = session.latest = work
+        if session.abort_asked:
+            session.abort_asked = False
+            work.abort()
         self._works = [*self._works[-99:], work.start()]
         while True:
             command = work.commands.get()
@@ -257,10 +260,13 @@ class MockWan2GP(MockGradio):
         if isinstance(client_id, str) and client_id and (task is None or task.client_id != client_id):
             session.queue[1:] = [each for each in session.queue[1:] if each.client_id != client_id]
             return update(), update(value=queue_html(session.queue))
-        if session.work is None:
+        if session.work is None and not (session.in_progress and session.queue):
             return update(interactive=True), update()
         call.info("Processing Request to abort Current Generation")
-        session.work.abort()
+        if session.work is None:
+            session.abort_asked = True
+        else:
+            session.work.abort()
         return update(interactive=False), update()
 
     def do_early_stop_generation(self, call: Call, session: Session) -> Any:

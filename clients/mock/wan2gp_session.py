@@ -30,6 +30,8 @@ class Session:
     progress: tuple[int, int | None, str] | None = None
     preview: bytes | None = None
     loaded: int = 0
+    abort_asked: bool = False
+    """Whether an abort came before the work that it is for had begun."""
     fresh: bool = False
     """Whether something came out since the gallery was last asked for."""
 

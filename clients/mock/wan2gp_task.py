@@ -14,24 +14,13 @@ from .movie import Movie
 from .pixels import Pixels
 from .png import NotAPicture, decode
 from .sound import effect_wave, speech_wave
+from .wan2gp_rules import complaint
 
 STEPS = 30
 FRAMES = 81
 SIZE = "832x480"
 SECONDS = 10.0
 MAX_SEED = 999_999_999
-
-NEEDS = (
-    ("image_prompt_type", "S", "image_start", "You must provide a Start Image"),
-    ("image_prompt_type", "E", "image_end", "You must provide an End Image"),
-    ("image_prompt_type", "V", "video_source", "You must provide a Source Video"),
-    ("video_prompt_type", "V", "video_guide", "You must provide a Control Video"),
-    ("video_prompt_type", "A", "video_mask", "You must provide a Video Mask"),
-    ("video_prompt_type", "I", "image_refs", "You must provide at least one Reference Image"),
-    ("audio_prompt_type", "A", "audio_guide", "You must provide an Audio Source"),
-    ("audio_prompt_type", "B", "audio_guide2", "You must provide a second Audio Source"),
-)
-"""Setting, letter in it, the attachment that the letter needs, and what the program says where it is missing."""
 
 
 class Refused(Exception):
@@ -142,12 +131,13 @@ class Task:
         """Raises :class:`Refused` for what the program refuses while it loads a task."""
         if self.model is None:
             raise Refused("Settings must contain 'model_type'")
-        _ = self.size
-        for setting, letter, attachment, words in NEEDS:
-            if letter in str(self.value(setting, "")) and not self.attached(attachment):
-                raise Refused(words)
         if not self.prompt.strip() and not self.params.get("mode"):
-            raise Refused("Prompt cannot be empty")
+            raise Refused("Prompt cannot be empty.")
+        _ = self.size
+        there = [name for name in catalogue().attachments if self.attached(name)]
+        words = complaint(lambda name: str(self.value(name, "")), there, still=self.makes == "image")
+        if words is not None:
+            raise Refused(words)
 
     def attached(self, name: str) -> list[str]:
         """The names of the files of an attachment."""

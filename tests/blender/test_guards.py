@@ -102,7 +102,7 @@ def invoked(module: str, name: str, **given: Any) -> set[str]:
 
 @pytest.fixture
 def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in ("generating", "generate", "jobs", "connection"):
+    for module in ("generating", "jobs", "connection"):
         monkeypatch.setattr(own(f"operators.{module}"), "bpy", fakes.WithWindow())
     yield
     following = own("operators.following")
@@ -180,6 +180,31 @@ def test_pressing_write(litellm: Any, with_window: None, name: str) -> None:
     bpy.context.scene.movie_director.writing.script = script("EXT. PIER - DUSK")
     with mainthread.watched_locks():
         assert_harmless(lambda: invoked("write", name))
+
+
+@pytest.mark.parametrize("source", ["NONE", "CAMERA"])
+def test_pressing_generate_video(film: Path, with_window: None, source: str) -> None:
+    bpy.context.scene.render.resolution_percentage = 5
+    with own("clients.mock").MockBackends(only=["wan2gp"]) as mocks, mainthread.watched_locks():
+        preferences().backends.wan2gp.url = mocks.wan2gp.url
+        given = {"prompt": "waves", "input_source": source}
+        assert_harmless(lambda: invoked("generate_video", "generate_video", **given))
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("sound_effect", {"prompt": "rain", "seconds": 2.0}),
+        ("speak_line", {"text": "Hello", "voice": "demo-voice"}),
+        ("convert_recording", {"recording": "//take.wav", "voice": "demo-voice"}),
+        ("train_voice", {"new_voice": "mara", "samples": "//samples"}),
+    ],
+)
+def test_pressing_what_makes_sound(film: Path, with_window: None, name: str, given: dict[str, Any]) -> None:
+    with mainthread.watched_locks():
+        for backend in ("rvc", "audioldm"):
+            getattr(preferences().backends, backend).url = "http://127.0.0.1:9"
+        assert_harmless(lambda: invoked("generate_sound", name, **given))
 
 
 def test_editing_the_model(litellm: Any) -> None:

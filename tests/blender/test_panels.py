@@ -237,9 +237,9 @@ def test_a_job_can_be_removed_once_it_has_ended(comfyui: Any) -> None:
     assert own("blender.session").jobs() == []
 
 
-def test_the_preferences_show_what_is_in_use_first() -> None:
+def test_the_preferences_show_all_backends() -> None:
     drawn = preferences_drawn()
-    assert drawn.operators().count("movie_director.test_connection") == 2
+    assert drawn.operators().count("movie_director.test_connection") == 5
     assert drawn.properties()[:2] == ["demo_mode", "url"]
     assert "api_key" in drawn.properties()
 

@@ -270,6 +270,18 @@ def test_trying_again_writes_a_new_text(film: Path, litellm: Any) -> None:
     assert first.as_string() == second.as_string() != ""
 
 
+def test_a_text_editor_shows_what_is_written_in_it(film: Path, litellm: Any) -> None:
+    context, write_op = fakes.Context(), own("operators.write")
+    names = {"type": "TEXT_EDITOR", "text": None, "show_word_wrap": False, "show_syntax_highlight": True}
+    context.space_data = type("Space", (), names)()
+    job = start_text(preset="SYNOPSIS")
+    write_op._show(context, job.id)
+    assert context.space_data.text == text_of(job)
+    assert context.space_data.show_word_wrap
+    assert not context.space_data.show_syntax_highlight
+    pump_until(lambda: settled(job))
+
+
 def test_letters_that_a_text_can_t_hold(film: Path) -> None:
     clean = own("blender.writing").clean
     assert clean("a\r\nb\0c\udc00é🎬") == "a\nbc?é🎬"

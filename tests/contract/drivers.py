@@ -22,7 +22,7 @@ from movie_director.clients.wan2gp import VideoRequest
 
 @dataclass(frozen=True)
 class Driver:
-    """One backend as the contract tests drive it; ``finished`` is False until its own issue.
+    """One backend as the contract tests drive it.
 
     ``cancelled`` is what becomes of telling the backend to cancel a job that runs.
     """
@@ -31,7 +31,6 @@ class Driver:
     quick: Callable[[], Request]
     slow: Callable[[], Request]
     wrong: Request
-    finished: bool = False
     cancelled: BackendCancel = BackendCancel.CONFIRMED
 
     @property
@@ -85,21 +84,19 @@ def clip(steps: int) -> VideoRequest:
 
 
 DRIVERS = (
-    Driver("comfyui", lambda: workflow(2), lambda: workflow(2000), WorkflowRequest(workflow=5), finished=True),
-    Driver("wan2gp", lambda: clip(2), lambda: clip(2000), VideoRequest(prompt="", model="t2v"), finished=True),
+    Driver("comfyui", lambda: workflow(2), lambda: workflow(2000), WorkflowRequest(workflow=5)),
+    Driver("wan2gp", lambda: clip(2), lambda: clip(2000), VideoRequest(prompt="", model="t2v")),
     Driver(
         "litellm",
         lambda: ChatRequest(prompt="A logline for a short film"),
         lambda: ChatRequest(prompt="A feature-length treatment"),
         ChatRequest(),
-        finished=True,
     ),
     Driver(
         "rvc",
         lambda: ConvertRequest(audio=recorded_line(1), voice="demo-voice"),
         lambda: ConvertRequest(audio=recorded_line(20), voice="demo-voice", f0_method="harvest"),
         ConvertRequest(audio=Path("a.wav"), voice=""),
-        finished=True,
         cancelled=BackendCancel.UNSUPPORTED,  # nothing stops a conversion
     ),
     Driver(
@@ -107,7 +104,5 @@ DRIVERS = (
         lambda: SoundRequest(prompt="rain", duration_s=2.0),
         lambda: SoundRequest(prompt="endless rain", duration_s=2.0),
         SoundRequest(prompt="rain", duration_s=-1.0),
-        finished=True,
     ),
 )
-FINISHED = tuple(driver for driver in DRIVERS if driver.finished)

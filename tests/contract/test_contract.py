@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import CANARY
-from drivers import DRIVERS, FINISHED
+from drivers import DRIVERS
 
 from movie_director.clients import JobState, Result, errors, events
 from movie_director.clients.jobs import BackendCancel
@@ -18,17 +18,12 @@ from movie_director.clients.transport.http import Transport
 
 HANG_GUARD_S = 60.0
 every = pytest.mark.parametrize("driver", DRIVERS, ids=str)
-finished = pytest.mark.parametrize("driver", FINISHED, ids=str)
 
 
 def end_of(job):
     """Wait for the job's end and return it as a word."""
     assert job._ended.wait(HANG_GUARD_S), "the job did not end"
     return job.status.state
-
-
-def expected_end(driver):
-    return JobState.SUCCEEDED if driver.finished else JobState.FAILED
 
 
 def wait_for(condition):
@@ -99,7 +94,7 @@ def test_submit_does_no_io_on_the_calling_thread(driver, client, monkeypatch):
     end_of(job)
     job.cancel()
     assert threading.main_thread() not in callers
-    assert bool(callers) == driver.finished
+    assert callers
 
 
 @every
@@ -139,15 +134,11 @@ def test_after_close_submit_is_refused(driver, client):
 @every
 def test_the_client_ends_each_job_with_one_terminal_event(driver, client):
     job = client.submit(driver.quick())
-    assert end_of(job) is expected_end(driver)
+    assert end_of(job) is JobState.SUCCEEDED
     seen = list(job.events())
     assert [isinstance(event, events.TERMINAL) for event in seen] == [False] * (len(seen) - 1) + [True]
     assert isinstance(seen[0], events.Queued)
     assert all(event.job_id == job.id and event.at > 0 for event in seen)
-    if not driver.finished:
-        assert job.status.error.code == "not_implemented"
-        assert job.status.error.hint
-        assert job.status.error.backend == driver.name
 
 
 # --- status, result, forget
@@ -172,19 +163,13 @@ def test_status_has_times_and_becomes_json(driver, client):
 
 
 @every
-def test_get_result_gives_the_result_or_raises_the_job_s_error(driver, client):
+def test_get_result_waits_for_the_result(driver, client):
     job = client.submit(driver.quick())
-    if driver.finished:
-        result = client.get_result(job.id, timeout=HANG_GUARD_S)
-        assert isinstance(result, Result)
-        assert job.exception(0) is None
-    else:
-        with pytest.raises(errors.BackendError) as caught:
-            client.get_result(job.id, timeout=HANG_GUARD_S)
-        assert caught.value is job.exception(0)
+    assert isinstance(client.get_result(job.id, timeout=HANG_GUARD_S), Result)
+    assert job.exception(0) is None
 
 
-@finished
+@every
 def test_waiting_may_end_before_the_job(driver, client):
     job = running(client, driver)
     with pytest.raises(errors.WaitTimeout):
@@ -206,7 +191,7 @@ def test_forget_and_retention(driver, make_client):
         client.get_status(second.id)
 
 
-@finished
+@every
 def test_a_result_s_files_are_whole_and_inside_the_output_folder(driver, client):
     result = client.submit(driver.quick()).result(HANG_GUARD_S)
     assert result.artifacts or result.text
@@ -222,7 +207,7 @@ def test_a_result_s_files_are_whole_and_inside_the_output_folder(driver, client)
 # --- cancel
 
 
-@finished
+@every
 def test_cancel_ends_a_running_job_at_once_and_the_backend_is_told(driver, client):
     job = running(client, driver)
     assert client.cancel(job.id)
@@ -236,7 +221,7 @@ def test_cancel_ends_a_running_job_at_once_and_the_backend_is_told(driver, clien
     assert client.submit(driver.quick()).result(HANG_GUARD_S)
 
 
-@finished
+@every
 def test_cancel_takes_a_waiting_job_out(driver, make_client):
     client = make_client(max_workers=1)
     job = running(client, driver)
@@ -252,13 +237,13 @@ def test_cancel_after_the_end_is_false(driver, client):
     job = client.submit(driver.quick())
     end_of(job)
     assert not client.cancel(job.id)
-    assert job.status.state is expected_end(driver)
+    assert job.status.state is JobState.SUCCEEDED
 
 
 # --- resume
 
 
-@finished
+@every
 def test_a_detached_job_is_resumed_by_its_record_in_another_client(driver, make_client):
     client = make_client()
     job = running(client, driver)
@@ -276,7 +261,7 @@ def test_a_detached_job_is_resumed_by_its_record_in_another_client(driver, make_
     wait_for(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
 
 
-@finished
+@every
 def test_a_record_taken_at_once_never_submits_twice(driver, backend, make_client):
     client = make_client()
     job = client.submit(driver.quick())
@@ -289,7 +274,7 @@ def test_a_record_taken_at_once_never_submits_twice(driver, backend, make_client
     assert client.can_rejoin() == (again.status.state is JobState.SUCCEEDED)
 
 
-@finished
+@every
 def test_a_finished_job_s_result_is_fetched_again_by_its_record(driver, make_client):
     first = make_client()
     job = first.submit(driver.quick())
@@ -315,20 +300,15 @@ def test_what_is_no_record_is_refused(driver, client):
 
 @every
 def test_probe_says_who_the_server_is(driver, client):
-    if driver.finished:
-        info = client.probe()
-        assert info.version
-        assert info.dialect
-        assert isinstance(info.capabilities, frozenset)
-        assert info.latency_s > 0
-        assert ("rejoin" in info.capabilities) == client.can_rejoin()
-    else:
-        with pytest.raises(errors.BackendError) as caught:
-            client.probe()
-        assert caught.value.code == "not_implemented"
+    info = client.probe()
+    assert info.version
+    assert info.dialect
+    assert isinstance(info.capabilities, frozenset)
+    assert info.latency_s > 0
+    assert ("rejoin" in info.capabilities) == client.can_rejoin()
 
 
-@finished
+@every
 def test_probe_of_nothing_fails_quickly_and_says_what_to_do(driver):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -342,7 +322,7 @@ def test_probe_of_nothing_fails_quickly_and_says_what_to_do(driver):
 # --- close
 
 
-@finished
+@every
 def test_close_cancels_and_leaves_no_thread(driver, make_client):
     client = make_client()
     job = running(client, driver)
@@ -393,23 +373,19 @@ def test_aio_has_the_same_members(driver, client):
         seen = [event async for event in client.aio.events(job_id)]
         assert isinstance(seen[-1], events.TERMINAL)
         status = await client.aio.get_status(job_id)
-        assert status.state is expected_end(driver)
+        assert status.state is JobState.SUCCEEDED
         assert not await client.aio.cancel(job_id)
         with pytest.raises(errors.JobNotFound):
             await client.aio.get_result("nothing")
-        if driver.finished:
-            assert await client.aio.get_result(job_id)
-            assert (await client.aio.probe()).version
-            record = client.job(job_id).record()
-            assert await client.aio.resume(record) == job_id
-        else:
-            with pytest.raises(errors.BackendError):
-                await client.aio.get_result(job_id)
+        assert await client.aio.get_result(job_id)
+        assert (await client.aio.probe()).version
+        record = client.job(job_id).record()
+        assert await client.aio.resume(record) == job_id
 
     asyncio.run(main())
 
 
-@finished
+@every
 def test_aio_waits_for_a_job_that_is_under_way(driver, client):
     async def main():
         job_id = await client.aio.submit(driver.quick())
@@ -419,7 +395,7 @@ def test_aio_waits_for_a_job_that_is_under_way(driver, client):
     asyncio.run(main())
 
 
-@finished
+@every
 def test_aio_waits_hold_no_thread_and_a_cancelled_await_leaves_the_job(driver, client):
     async def main():
         job_id = await client.aio.submit(driver.slow())

@@ -22,6 +22,7 @@ from movie_director.clients.mock.pixels import Pixels
 from movie_director.clients.mock.png import encode
 from movie_director.clients.mock.server import Pace
 from movie_director.clients.mock.wan2gp import MockWan2GP
+from movie_director.clients.mock.wan2gp_session import Session
 from movie_director.clients.mock.wan2gp_task import Refused, Task
 from movie_director.clients.mock.wan2gp_wiring import stem_of
 from movie_director.clients.mock.wan2gp_work import DECODE_S, Work
@@ -178,7 +179,14 @@ def test_without_a_trigger_the_file_is_ignored(mock: MockWan2GP) -> None:
         ({"video_prompt_type": "V"}, "You must provide a Control Video"),
         ({"image_prompt_type": "S"}, "You must provide a Start Image"),
         ({"image_prompt_type": "S", "image_start": "gone.png"}, "[Errno 2] No such file or directory: 'gone.png'"),
-        ({"prompt": " "}, "Prompt cannot be empty"),
+        ({"prompt": " "}, "Prompt cannot be empty."),
+        ({"image_prompt_type": "V"}, "You must provide a Source Video file to continue"),
+        ({"image_prompt_type": "SE", "image_start": "gone.png"}, "You must provide an End Image"),
+        ({"audio_prompt_type": "A"}, "You must provide an Audio Source"),
+        ({"audio_prompt_type": "AB", "audio_guide": "gone.wav"}, "You must provide a second Audio Source"),
+        ({"video_prompt_type": "I"}, "You must provide at least one Reference Image"),
+        ({"video_prompt_type": "VA", "video_guide": "gone.mp4"}, "You must provide a Video Mask"),
+        ({"video_prompt_type": "V", "image_mode": 1}, "You must provide a Control Image"),
     ],
 )
 def test_settings_are_refused_in_the_program_s_words(mock: MockWan2GP, params: dict[str, Any], words: str) -> None:
@@ -345,6 +353,29 @@ def test_clearing_the_queue_ends_everything(mock: MockWan2GP) -> None:
     page.join(page.functions["clear_queue_action"], None)
     page.finish(stream)
     assert mock.outputs == []
+
+
+def test_an_abort_before_the_work_has_begun(mock: MockWan2GP) -> None:
+    session = Session()
+    session.queue = [Task(1, settings(steps=2000))]
+    call = Quiet()
+    steps = mock.do_process_tasks(call, session)
+    next(steps)
+    assert mock.do_abort_generation(call, session)[0]["interactive"] is False
+    for _ in steps:
+        pass
+    assert (mock.outputs, session.queue, session.abort_asked) == ([], [], False)
+    assert call.said == ["Processing Request to abort Current Generation"]
+
+
+class Quiet:
+    """Stands for the call of a function."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.said.append(text)
 
 
 def test_a_late_abort(mock: MockWan2GP) -> None:

@@ -1,0 +1,164 @@
+"""From a scene's wishes to requests for sounds and voices, on the main thread; where and how long, from the strips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..clients.errors import ValidationError
+from . import generation, sequencer, session, settings
+
+if TYPE_CHECKING:
+    from ..clients.jobs import Job
+    from ..clients.requests import Request
+
+SOUND, VOICE = "audioldm", "rvc"
+MAX_SEED = 2**32 - 1
+SOUND_WISHES = ("prompt", "negative_prompt", "match_strip", "seconds", "seed", "shot")
+SPEAK_WISHES = ("text", "voice", "pitch", "accept_terms", "shot")
+CONVERT_WISHES = ("recording", "voice", "pitch", "accept_terms")
+TRAIN_WISHES = ("new_voice", "samples", "epochs", "accept_terms")
+"""What a caller may overrule of the scene's settings."""
+
+
+def submit_sound(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a sound effect, as long as the selected strip if there is one; raises ``ValidationError``."""
+    from ..clients.audioldm import SoundRequest
+
+    own = _scene(context).movie_director.sound
+    wishes = _wishes(own, SOUND_WISHES, overrides)
+    home = sequencer.scene_of(context)
+    shot, place = generation.shot_place(home, wishes["shot"])
+    if shot is not None:
+        wishes["prompt"] = overrides.get("prompt", shot.sound)
+    _need(wishes["prompt"], "There is no prompt.", "no_prompt", "Write what is to be heard.")
+    if not place and wishes["match_strip"] and "seconds" not in overrides:
+        place = place_of_strip(home)
+    length = place.get("length") or sequencer.strip_frames(home, wishes["seconds"])
+    seed = generation.resolve_seed(own, overrides, MAX_SEED)
+    fields: dict[str, Any] = {"prompt": wishes["prompt"], "duration_s": length / sequencer.rate(home), "seed": seed}
+    if wishes["negative_prompt"].strip():
+        fields["negative_prompt"] = wishes["negative_prompt"]
+    request = SoundRequest(**fields, metadata=generation.provenance(home, wishes["prompt"]))
+    job = _submit(context, SOUND, request, wishes["prompt"], {**place, "length": length, "shot": ""})
+    if "seed" not in overrides:
+        own.seed = str(seed)
+    return job
+
+
+def submit_line(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a spoken line, from where the selected strip begins; raises ``ValidationError``."""
+    from ..clients.rvc import SpeakRequest
+
+    wishes = _wishes(_scene(context).movie_director.voice, SPEAK_WISHES, overrides)
+    home = sequencer.scene_of(context)
+    shot, place = generation.shot_place(home, wishes["shot"])
+    if shot is not None and "text" not in overrides:
+        wishes["text"] = spoken(shot.dialogue)
+    _need(wishes["text"], "There is no line to speak.", "no_text", "Write what is to be said.")
+    _need_voice(wishes["voice"])
+    metadata = generation.provenance(home, wishes["text"])
+    request = SpeakRequest(wishes["text"], wishes["voice"], metadata=metadata, **_voice_fields(wishes))
+    place = place or place_of_strip(home)
+    return _submit(context, VOICE, request, wishes["text"], {**place, "length": 0, "shot": ""})
+
+
+def submit_conversion(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a recording to be given another voice; from a strip, it is placed in step with it.
+
+    Raises ``ValidationError`` if there is neither a file nor a selected sound strip.
+    """
+    from ..clients.rvc import ConvertRequest
+
+    wishes = _wishes(_scene(context).movie_director.voice, CONVERT_WISHES, overrides)
+    home = sequencer.scene_of(context)
+    strip = sound_strip(home)
+    place: dict[str, Any] = {}
+    if wishes["recording"].strip():
+        source = Path(bpy.path.abspath(wishes["recording"].strip()))
+    elif strip is not None:
+        source = Path(bpy.path.abspath(strip.sound.filepath))
+        place = {"frame": sequencer.content_start(strip)}
+    else:
+        raise ValidationError(
+            "No recording is chosen.", code="no_recording", hint="Select a sound strip, or choose a file."
+        )
+    _need_voice(wishes["voice"])
+    title = f"{source.stem} as {wishes['voice']}"
+    metadata = generation.provenance(home, title)
+    request = ConvertRequest(audio=source, voice=wishes["voice"], metadata=metadata, **_voice_fields(wishes))
+    return _submit(context, VOICE, request, title, {**place, "length": 0})
+
+
+def submit_training(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit the training of a new voice from a folder of recordings; raises ``ValidationError``."""
+    from ..clients.rvc import TrainRequest
+
+    wishes = _wishes(_scene(context).movie_director.voice, TRAIN_WISHES, overrides)
+    _need(wishes["new_voice"], "The new voice has no name.", "no_voice", "Give it one: letters, digits, - and _.")
+    _need(wishes["samples"], "No samples are chosen.", "no_samples", "Choose a folder with recordings of the voice.")
+    home = sequencer.scene_of(context)
+    title = f"Voice {wishes['new_voice']}"
+    request = TrainRequest(
+        wishes["new_voice"].strip(),
+        [Path(bpy.path.abspath(wishes["samples"].strip()))],
+        epochs=wishes["epochs"],
+        accept_terms=wishes["accept_terms"],
+        metadata=generation.provenance(home, title),
+    )
+    settings.output_folder()
+    wish = generation.wish_for(home, kind="voice", title=title, prompt=wishes["new_voice"].strip())
+    return session.submit(VOICE, request, wish)
+
+
+def place_of_strip(scene: bpy.types.Scene) -> dict[str, Any]:
+    """Return first frame and length of the selected strip as fields of a wish; nothing if none is selected."""
+    chosen = sequencer.selected(scene)
+    if not chosen:
+        return {}
+    start, end = sequencer.bounds(chosen[0])
+    return {"frame": start, "length": end - start}
+
+
+def sound_strip(scene: bpy.types.Scene) -> Any:
+    """Return the selected sound strip, None if there is none."""
+    return next((strip for strip in sequencer.selected(scene) if strip.type == "SOUND"), None)
+
+
+def spoken(dialogue: str) -> str:
+    """Return what is said in a line of dialogue, without who says it."""
+    name, colon, words = dialogue.partition(":")
+    return words.strip() if colon and len(name.split()) <= 3 else dialogue.strip()
+
+
+def _submit(context: bpy.types.Context, backend: str, request: Request, title: str, place: dict[str, Any]) -> Job:
+    settings.output_folder()  # says so now if there is none
+    home = sequencer.scene_of(context)
+    wish = generation.wish_for(home, kind="sound", title=generation.short(title), prompt=title, **place)
+    job = session.submit(backend, request, wish)
+    sequencer.show_scene(context, home)
+    return job
+
+
+def _scene(context: bpy.types.Context) -> Any:
+    return context.scene
+
+
+def _wishes(own: Any, names: tuple[str, ...], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: overrides.get(name, getattr(own, name, "")) for name in names}
+
+
+def _voice_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pitch": wishes["pitch"], "accept_terms": wishes["accept_terms"]}
+
+
+def _need(text: str, message: str, code: str, hint: str) -> None:
+    if not text.strip():
+        raise ValidationError(message, code=code, hint=hint)
+
+
+def _need_voice(voice: str) -> None:
+    _need(voice, "No voice is chosen.", "no_voice", "Type into the field to see the server's voices, or train one.")

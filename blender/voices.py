@@ -1,0 +1,22 @@
+"""A new voice: nothing of it goes into the film, but the panel must hear of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import session
+
+if TYPE_CHECKING:
+    import bpy
+
+    from .board import Placement
+
+
+def place(placement: Placement, scene: bpy.types.Scene, _frame: int) -> str:
+    """Choose the new voice where none is chosen yet, and have the server's list asked for again."""
+    asking: Any = scene
+    own = asking.movie_director.voice
+    if not own.voice:
+        own.voice = placement.wish.prompt
+    session.board.probes.pop(placement.backend, None)
+    return f"The voice '{placement.wish.prompt}' can be used now"

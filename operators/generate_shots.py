@@ -1,0 +1,103 @@
+"""Generate all selected shots at once, each from its own words and in its own place."""
+
+# No postponed annotations here: Blender reads the properties from them.
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import EnumProperty
+from bpy.types import Operator
+
+from ..blender import audio_jobs, generation, sequencer, shots, videos
+from ..blender.interrupts import Interrupted
+from ..clients.errors import BackendError, ValidationError
+from . import following
+from .blocking import wait_for_job
+from .following import FollowJobs
+from .reporting import report_error
+
+if TYPE_CHECKING:
+    from bpy.types import Context, Event
+
+    from ..clients.jobs import Job
+
+_WAYS: dict[str, tuple[Callable[[Any, dict[str, Any]], Any], str]] = {
+    "IMAGE": (generation.submit_image, "description"),
+    "VIDEO": (videos.submit_video, "description"),
+    "SOUND": (audio_jobs.submit_sound, "sound"),
+    "LINE": (audio_jobs.submit_line, "dialogue"),
+}
+
+
+class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
+    """Generate each selected shot of the Sequencer from its own description, in the place of its placeholder"""
+
+    bl_idname = "movie_director.generate_shots"
+    bl_label = "Generate Shots"
+    bl_options = set()
+
+    kind: EnumProperty(
+        name="What",
+        items=(
+            ("IMAGE", "Images", "A still for each shot"),
+            ("VIDEO", "Clips", "A clip for each shot, as long as the shot"),
+            ("SOUND", "Sounds", "What is to be heard in each shot that says so"),
+            ("LINE", "Lines", "The dialogue of each shot that has one, in the scene's voice"),
+        ),
+        default="IMAGE",
+    )
+
+    @classmethod
+    def poll(cls, context: "Context") -> bool:
+        """Whether shots are selected and can be generated now; the message says what to do if not."""
+        obstacle = generation.obstacle(context)
+        if not obstacle and not shots.selected(sequencer.scene_of(context)):
+            obstacle = "Select strips that have come of a shot list."
+        if obstacle:
+            cls.poll_message_set(obstacle)
+        return not obstacle
+
+    def invoke(self, context: "Context", _event: "Event") -> set[str]:
+        """Queue them all and follow them."""
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            jobs = self.start(context)
+        except BackendError as error:
+            return report_error(self, error)
+        following.following.job_ids.extend(job.id for job in jobs)
+        return self.follow(context)
+
+    def execute(self, context: "Context") -> set[str]:
+        """Queue them all and wait for the last; those that fail are told and don't stop the others."""
+        try:
+            jobs = self.start(context)
+        except BackendError as error:
+            return report_error(self, error)
+        failed = 0
+        for job in jobs:
+            try:
+                wait_for_job(job)
+            except BackendError as error:
+                report_error(self, error)
+                failed += 1
+            except Interrupted:
+                for each in jobs:
+                    each.cancel()
+                return {"CANCELLED"}
+        return {"CANCELLED"} if failed else {"FINISHED"}
+
+    def start(self, context: "Context") -> "list[Job]":
+        """Submit a job for each selected shot that has what is wanted."""
+        submit, field = _WAYS[self.kind]
+        chosen = [shot for _, shot in shots.selected(sequencer.scene_of(context)) if getattr(shot, field).strip()]
+        if not chosen:
+            raise ValidationError(
+                f"None of the selected shots has a {field}.", code="no_prompt", hint="Select others, or write a prompt."
+            )
+        return [submit(context, {"shot": shot.id}) for shot in chosen]
+
+
+CLASSES = (MOVIE_DIRECTOR_OT_generate_shots,)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,0 +1,122 @@
+"""The sections "Sound Effect" and "Voices"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blender import audio_jobs, generation, sequencer
+from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .server_line import draw_server
+from .wishes import draw_obstacle, draw_seed, draw_shots
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+
+class Sound(Sidebar):
+    """The wishes for the next sound, and the button."""
+
+    bl_label = "Sound Effect"
+
+    def draw_header_preset(self, _context: Context) -> None:
+        """Put the way to the preferences into the header."""
+        preferences_button(self.layout)  # type: ignore[attr-defined]
+
+    def draw(self, context: Context) -> None:
+        """Draw what is to be heard, where and how long."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        own: Any = context.scene.movie_director.sound
+        draw_server(layout, context, audio_jobs.SOUND)
+        draw_shots(layout, context, "SOUND")
+        column = layout.column(align=True)
+        prompt_field(column, own, "prompt", "SOUND", "What is to be heard")
+        prompt_field(column, own, "negative_prompt", "CANCEL", "What to avoid")
+        _draw_length(layout, context, own)
+        draw_seed(layout, own, "sound")
+        column = layout.column()
+        draw_obstacle(column, context, own.prompt, "Write what is to be heard first")
+        _draw_button(column, "movie_director.sound_effect", "SOUND", _ready(context, own.prompt))
+
+
+class Voice(Sidebar):
+    """The voice that speaks and converts, and a line for it."""
+
+    bl_label = "Voices"
+
+    def draw_header_preset(self, _context: Context) -> None:
+        """Put the way to the preferences into the header."""
+        preferences_button(self.layout)  # type: ignore[attr-defined]
+
+    def draw(self, context: Context) -> None:
+        """Draw the voice, the line and the button."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        own: Any = context.scene.movie_director.voice
+        draw_server(layout, context, audio_jobs.VOICE)
+        draw_shots(layout, context, "LINE")
+        column = layout.column(align=True)
+        prompt_field(column, own, "voice", "OUTLINER_OB_SPEAKER", "Voice")
+        column.prop(own, "pitch")
+        prompt_field(layout, own, "text", "TEXT", "What is to be said")
+        column = layout.column()
+        draw_obstacle(column, context, own.text, "Write what is to be said first")
+        _draw_button(column, "movie_director.speak_line", "PLAY_SOUND", _ready(context, own.text, own.voice))
+
+
+class Convert(Sidebar):
+    """A recording in the voice chosen above."""
+
+    bl_label = "Convert Recording"
+
+    def draw(self, context: Context) -> None:
+        """Draw which recording, and the button."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        own: Any = context.scene.movie_director.voice
+        strip = audio_jobs.sound_strip(sequencer.scene_of(context))
+        layout.prop(own, "recording", text="")
+        if not own.recording:
+            text = f"Selected: {strip.name}" if strip is not None else "Select a sound strip, or choose a file."
+            paragraph(layout, context, text, "INFO")
+        ready = bool(own.recording) or strip is not None
+        _draw_button(layout, "movie_director.convert_recording", "FILE_REFRESH", ready and _ready(context, own.voice))
+
+
+class Train(Sidebar):
+    """A new voice from recordings."""
+
+    bl_label = "Train Voice"
+
+    def draw(self, context: Context) -> None:
+        """Draw its name, the samples and the button."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        own: Any = context.scene.movie_director.voice
+        column = layout.column(align=True)
+        prompt_field(column, own, "new_voice", "USER", "Name of the new voice")
+        column.prop(own, "samples", text="")
+        column.prop(own, "epochs")
+        layout.prop(own, "accept_terms")
+        ready = _ready(context, own.new_voice, own.samples)
+        _draw_button(layout, "movie_director.train_voice", "ADD", ready)
+
+
+def _draw_length(layout: UILayout, context: Context, own: Any) -> None:
+    home = sequencer.scene_of(context)
+    chosen = sequencer.selected(home)
+    layout.prop(own, "match_strip")
+    if own.match_strip and chosen:
+        start, end = sequencer.bounds(chosen[0])
+        seconds = (end - start) / sequencer.rate(home)
+        paragraph(layout, context, f"{chosen[0].name}: {seconds:.1f} s from frame {start}", "BLANK1")
+    else:
+        layout.prop(own, "seconds")
+
+
+def _ready(context: Context, *texts: str) -> bool:
+    return not generation.obstacle(context) and all(text.strip() for text in texts)
+
+
+def _draw_button(layout: UILayout, operator: str, icon: Any, ready: bool) -> None:
+    row = layout.row()
+    row.scale_y = 1.6
+    row.operator_context = "INVOKE_DEFAULT"
+    row.enabled = ready
+    row.operator(operator, icon=icon)

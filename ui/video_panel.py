@@ -1,0 +1,62 @@
+"""The section "Generate Video"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blender import videos
+from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .server_line import draw_server
+from .wishes import draw_obstacle, draw_seed, draw_shots, draw_start
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+
+class Video(Sidebar):
+    """The wishes for the next clip, and the button."""
+
+    bl_label = "Generate Video"
+
+    def draw_header_preset(self, _context: Context) -> None:
+        """Put the way to the preferences into the header."""
+        preferences_button(self.layout)  # type: ignore[attr-defined]
+
+    def draw(self, context: Context) -> None:
+        """Draw the fields in the order in which a film maker fills them."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        own: Any = context.scene.movie_director.video
+        draw_server(layout, context, videos.BACKEND)
+        draw_shots(layout, context, "VIDEO")
+        column = layout.column(align=True)
+        prompt_field(column, own, "prompt", "TEXT", "What happens")
+        prompt_field(column, own, "negative_prompt", "CANCEL", "What to avoid")
+        layout.prop(own, "seconds")
+        draw_start(layout, context, own)
+        draw_seed(layout, own, "video")
+        column = layout.column()
+        draw_obstacle(column, context, own.prompt, "Write what happens first")
+        row = column.row()
+        row.scale_y = 1.6
+        row.operator_context = "INVOKE_DEFAULT"
+        row.enabled = videos.ready(context)
+        row.operator("movie_director.generate_video", icon="RENDER_ANIMATION")
+
+
+class VideoOptions(Sidebar):
+    """What is set once for a film."""
+
+    bl_label = "Options"
+
+    def draw(self, context: Context) -> None:
+        """Draw the model, the quality and the size."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        own: Any = context.scene.movie_director.video
+        row = layout.row(align=True)
+        prompt_field(row, own, "model", "OUTLINER_OB_CAMERA", "Model: Wan 2.2 5B")
+        row.operator_context = "INVOKE_DEFAULT"
+        row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = videos.BACKEND
+        layout.row(align=True).prop(own, "quality", expand=True)
+        layout.prop(own, "size_limit")
+        width, height = videos.size(context)
+        paragraph(layout, context, f"{width} x {height} pixels, or the nearest that the model takes", "BLANK1")

@@ -2,8 +2,8 @@
 """Chat chunks per second, ours and openai-python's, from one server in a process of its own; and how late an event is.
 
 openai-python is measured where it can be imported: ``python tools/envs.py python litellm`` names an interpreter
-that has it. Contenders take turns; the medians and their ratio are printed. ``--chunks 100000`` shows that memory stays
-flat.
+that has it. Contenders take turns; the medians and their ratio are printed. Then a stream of 100,000 chunks shows that
+memory stays flat.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build" / "src")
 ROUNDS = 5
 PACED_CHUNKS = 100
 PACE_S = 0.01
+LONG_CHUNKS = 100_000
 
 
 def chunk(text: str, finish: str | None = None) -> bytes:
@@ -60,12 +61,12 @@ def serve(ready: Connection, chunks: int) -> None:
                     connection.sendall(chunk(f"{time.time():.6f} "))
                     time.sleep(PACE_S)
             else:
-                for _ in range(chunks // 100):
+                for _ in range((LONG_CHUNKS if b'"long"' in request else chunks) // 100):
                     connection.sendall(block)
             connection.sendall(ends)
 
 
-def ours(url: str, chunks: int) -> float:
+def ours(url: str, chunks: int, model: str = "bench") -> float:
     """Return the seconds that our client takes for all chunks, events included."""
     from movie_director.clients import LiteLLMClient
     from movie_director.clients.litellm import ChatRequest
@@ -73,7 +74,7 @@ def ours(url: str, chunks: int) -> float:
     with LiteLLMClient(url) as client:
         client.probe()
         started = time.perf_counter()
-        text = client.submit(ChatRequest(prompt="hi", model="bench")).result(600).text or ""
+        text = client.submit(ChatRequest(prompt="hi", model=model)).result(600).text or ""
         seconds = time.perf_counter() - started
     assert len(text) == 5 * chunks
     return seconds
@@ -123,7 +124,6 @@ def main() -> int:
         print(f"openai-python {openai.__version__}")
         contenders["openai"] = theirs
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(ROUNDS):
         for name, measure in contenders.items():
             seconds[name].append(measure(url, chunks))
@@ -133,7 +133,10 @@ def main() -> int:
     if "openai" in rates:
         print(f"ratio    {rates['ours'] / rates['openai']:10.1f}")
     print(f"event    {lateness_ms(url):10.2f} ms after its chunk (median)")
-    print(f"memory   {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024:10.1f} MiB more at its peak")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ours(url, LONG_CHUNKS, "long")
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"memory   {peak:10.1f} MiB more at its peak for {LONG_CHUNKS:,} chunks in one answer")
     server.terminate()
     return 0
 

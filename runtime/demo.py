@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..clients.mock import MockBackends
 
+DIALECTS = {"rvc": {"dialect": "rvc-webui"}}
+"""Which of a backend's servers is shown, where another one than the first can do more: RVC-WebUI trains voices too."""
+
 
 class DemoServers:
     """Loopback servers that speak the real protocols. ``url`` starts them, so it is for worker threads."""
@@ -22,7 +25,7 @@ class DemoServers:
 
         with self._lock:
             if self._backends is None:
-                backends = MockBackends(speed=speed)
+                backends = MockBackends(speed=speed, options=DIALECTS)
                 backends.start()
                 self._backends = backends
             server = getattr(self._backends, backend)

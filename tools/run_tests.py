@@ -152,9 +152,14 @@ def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]
     return steps
 
 
+def litellm_setup() -> Step:
+    """Return the set-up of the real LiteLLM proxy's environment."""
+    return Step("setup litellm", script("envs.py", "ensure", "litellm"), "setup")
+
+
 def litellm_steps(arguments: list[str]) -> list[Step]:
     """Return the tests against the real LiteLLM proxy; setting it up takes 750 MB and about 50 s."""
-    setup = Step("setup litellm", script("envs.py", "ensure", "litellm"), "setup")
+    setup = litellm_setup()
     tests = leg("litellm", "dev-3.11", ("tests/servers/test_litellm_proxy.py",), arguments)
     environment = {**tests.environment, "MOVIE_DIRECTOR_LITELLM_PYTHON": python("litellm")}
     return [setup, dataclasses.replace(tests, needs=(*tests.needs, setup.name), environment=environment)]
@@ -180,11 +185,15 @@ def cog_steps(arguments: list[str]) -> list[Step]:
 
 
 def bench_steps() -> list[Step]:
-    """Return one step for each benchmark."""
-    files = sorted((ROOT / "benchmarks").glob("bench_*.py"))
-    needs = ("setup dev-3.11",)
-    environment = clean_environment()
-    return [Step(path.stem, [python("dev-3.11"), str(path)], "tests", needs, environment=environment) for path in files]
+    """Return one step for each benchmark, in the environment that has what ours is measured against."""
+    steps = []
+    for path in sorted((ROOT / "benchmarks").glob("bench_*.py")):
+        name = "litellm" if path.stem == "bench_chat" else "legacy-3.11"
+        setup = f"setup {name}"
+        if name == "litellm":
+            steps.append(litellm_setup())
+        steps.append(Step(path.stem, [python(name), str(path)], "tests", (setup,), environment=clean_environment()))
+    return steps
 
 
 def steps_of(group: str, arguments: list[str]) -> list[Step]:

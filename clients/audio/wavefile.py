@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from .codec import needs_codec, unreadable_audio
 
-BLOCK_FRAMES = 8 * 1024
+BLOCK_FRAMES = 2 * 1024
 FULL_SCALE = 32768.0
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE

@@ -14,7 +14,7 @@ from ..jobs import BackendCancel, Result
 from ..options import MIB, ClientOptions
 from ..requests import Request
 from ..transport.gradio.signin import sign_in_of
-from .fields import CANDIDATES, DURATION, MAX_SEED, SEED, Filled, filled, number_of
+from .fields import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, number_of, whole_number_of
 from .profile import COG, COG_OLD, Knowledge, Profile
 from .request import SoundRequest
 
@@ -84,19 +84,21 @@ class AudioLDMClient(AudioClient):
         for note in inputs.notes:
             job.log(note)
         outputs = Outputs(self.http, job, self.codec, request)
-        self.knowledge.at_work += 1
+        self.knowledge.at_work.add(job.job_id)
         try:
             said_seed = self._made(job, server, inputs, outputs)
         finally:
-            self.knowledge.at_work -= 1
-        sent_seed = number_of(inputs.of(profile.fields, SEED))
+            self.knowledge.at_work.discard(job.job_id)
+        if said_seed is None:
+            said_seed = whole_number_of(inputs.of(profile.fields, SEED))
         metadata = {
             "request": request.to_dict(),
             "dialect": profile.dialect,
             "version": profile.version,
             "input": inputs.values,
             "notes": list(inputs.notes),
-            "seed": said_seed if said_seed is not None else sent_seed and int(sent_seed),
+            "model": inputs.of(profile.fields, MODEL),
+            "seed": said_seed,
             "codec": self.codec.name,
             **outputs.described,
         }

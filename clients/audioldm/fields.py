@@ -159,6 +159,12 @@ def _no_model(wanted: str, field: Field) -> MissingResource:
     )
 
 
+def whole_number_of(value: Any) -> int | None:
+    """Return a value as a whole number, None if it is no number."""
+    number = number_of(value)
+    return None if number is None else int(number)
+
+
 def number_of(value: Any) -> float | None:
     """Return a value as a finite number, also one that is written as a text; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):

@@ -6,6 +6,7 @@ a video of which the sound is wanted. ``/config`` tells what goes into the call;
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,9 @@ def app_profile(
     Raises what ``read_config`` does, and ``ProtocolError`` (code ``not_sound``) for an app that makes none.
     """
     access = GradioAccess(http, sign_in)
+    started = time.monotonic()
     config = read_config(access, scope=scope)
+    latency_s = time.monotonic() - started
     found = [(each, fields_for(config, each)) for each in config.dependencies if _makes_sound(config, each)]
     fitting = [(each, fields) for each, fields in found if {PROMPT, DURATION} <= by_role(fields).keys()]
     if not fitting:
@@ -67,7 +70,8 @@ def app_profile(
             )
         )
     dependency, fields = min(fitting, key=lambda pair: (_wants_files(config, pair[0]), pair[0].id))
-    profile = Profile(_dialect(config, dependency, fields), config.version, fields, details={"title": config.title})
+    dialect = _dialect(config, dependency, fields)
+    profile = Profile(dialect, config.version, fields, latency_s=latency_s, details={"title": config.title})
     return profile, access, config, dependency
 
 

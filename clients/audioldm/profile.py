@@ -64,7 +64,7 @@ class Knowledge:
 
     ``is_heard`` says that what the server tells arrives here, ``shares_disk`` that its files lie on this machine's
     disk. ``turn`` is held by the job that a Gradio app works on; ``draining`` has the calls of jobs that were ended
-    while the server goes on; ``at_work`` counts the jobs that it works on.
+    while the server goes on; ``at_work`` are the jobs that it works on.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Knowledge:
         self.profile: Profile | None = None
         self.is_heard = False
         self.shares_disk = False
-        self.at_work = 0
+        self.at_work: set[str] = set()
         self.draining: dict[str, BlockingCall] = {}
 
     def listener(self) -> WebhookListener:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,6 +36,9 @@ from .template import WorkflowTemplate
 from .truth import Finding, Place, Truth
 from .uploads import Uploads
 
+FOLDER_GOOD_S = 5.0
+"""How long an output folder that could be written to counts as such: a look costs half a millisecond."""
+
 
 class Generator:
     """Runs the jobs of one client; thread-safe. ``extra_data`` goes with each prompt."""
@@ -46,6 +51,7 @@ class Generator:
         self._http = http
         self._pace = pace
         self._extra_data = extra_data
+        self._folder_good_until = -math.inf
         self._truth = Truth(self.api)
         self._uploads = Uploads(self.api)
         self._definitions = Definitions(self.api)
@@ -69,7 +75,7 @@ class Generator:
     def _run(self, job: JobContext) -> Result:
         request = cast(WorkflowRequest, job.request)
         workflow = load_workflow(request.workflow)
-        check_output_folder(job.output_dir)
+        self._check_output_folder(job)
         self._learn_version(job)
         plan = make_plan(request, self._prompt_of(workflow, job))
         if is_bundled(request.workflow):
@@ -87,7 +93,7 @@ class Generator:
         return _with_problems(result, accepted, plan.prompt)
 
     def _rejoin(self, job: JobContext) -> Result:
-        check_output_folder(job.output_dir)
+        self._check_output_folder(job)
         self._learn_version(job)
         found = self._find_again(job)
         job.submitted(found.prompt_id, prompt_id=found.prompt_id)
@@ -112,6 +118,13 @@ class Generator:
             return WorkflowTemplate.of(prompt, known, parameters)
 
     # Before it is sent
+
+    def _check_output_folder(self, job: JobContext) -> None:
+        """Find out whether files can be made in the output folder, unless that was seen a moment ago."""
+        now = time.monotonic()
+        if now >= self._folder_good_until:
+            check_output_folder(job.output_dir)
+            self._folder_good_until = now + FOLDER_GOOD_S
 
     def _learn_version(self, job: JobContext) -> str:
         """Ask once who the server is; one that is no ComfyUI is found out before anything is sent to it."""
@@ -167,6 +180,8 @@ class Generator:
             if missing:
                 return
             problems = problems_of(prompt, known)
+            if not problems:
+                return
             for name in {str(prompt[node_id]["class_type"]) for node_id in problems}:
                 known[name] = self._definitions.renew(name, job) or {}
         except (APIError, ProtocolError):

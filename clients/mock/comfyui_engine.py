@@ -220,6 +220,8 @@ class Engine:
         if slow is not None:
             self.wait(slow.seconds(0.5), epoch, honour_interrupt=False)
         self._finish(item, outcome, epoch)
+        if self.faults.take("lost_history", item[1]):
+            self.clear_history()
         if run.client_id is not None:
             self.hub.send("executing", {"node": None, "prompt_id": item[1]}, run.client_id)
 

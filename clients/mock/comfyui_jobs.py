@@ -34,7 +34,9 @@ class JobsApi:
         workflow = query.get("workflow_id")
         if workflow is not None:
             jobs = [job for job in jobs if job.get("workflow_id") == workflow]
-        jobs.sort(key=lambda job: job["create_time"] or 0, reverse=query.get("sort_order", "desc") != "asc")
+        jobs.sort(
+            key=lambda job: (job["create_time"] or 0, job["priority"]), reverse=query.get("sort_order", "desc") != "asc"
+        )
         offset = int(query.get("offset", "0"))
         count = int(limit) if limit is not None else None
         page = jobs[offset : None if count is None else offset + count]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from .comfyui_node_base import Failure, Node, Result
 from .comfyui_saving import png_text, save, save_images, temporary_prefix
-from .jpeg import BLOCK, encode_blocks
-from .motion_jpeg import matroska, mp4
+from .jpeg_picture import encode
+from .matroska import matroska_file
+from .mp4 import Sound as Mono
+from .mp4 import movie_file
 from .pixels import Pixels
 from .png import encode_animation
 from .sound_files import Sound, flac, silent_mp3
@@ -24,10 +26,11 @@ MODEL_TAG, MAKE_TAG = 0x0110, 0x010F
 
 @dataclass(frozen=True)
 class Video:
-    """Pictures at a rate; sound given to CreateVideo is left out."""
+    """Pictures at a rate, maybe with sound."""
 
     frames: tuple[Pixels, ...]
     fps: float
+    sound: Sound | None = None
 
 
 # Moving pictures
@@ -46,28 +49,26 @@ def _save_apng(run: "Run", inputs: dict[str, Any]) -> Result:
 
 
 def _create_video(_run: "Run", inputs: dict[str, Any]) -> Result:
-    return Result((Video(inputs["images"], inputs["fps"]),))
+    return Result((Video(inputs["images"], inputs["fps"], inputs.get("audio")),))
 
 
 def _save_video(run: "Run", inputs: dict[str, Any]) -> Result:
     video: Video = inputs["video"]
-    data = mp4(*_coded(run, video.frames), video.fps)
+    sound = None if video.sound is None else Mono(video.sound.mono(), video.sound.rate)
+    data = movie_file(*_coded(run, video.frames), video.fps, sound=sound, comment=json.dumps(png_text(run)))
     return _animated(save(run, "output", inputs["filename_prefix"], "mp4", data))
 
 
 def _save_webm(run: "Run", inputs: dict[str, Any]) -> Result:
-    data = matroska(*_coded(run, inputs["images"]), inputs["fps"])
+    data = matroska_file(*_coded(run, inputs["images"]), inputs["fps"])
     return _animated(save(run, "output", inputs["filename_prefix"], "webm", data))
 
 
 def _coded(run: "Run", frames: tuple[Pixels, ...]) -> tuple[list[bytes], int, int]:
     """Frames as JPEG, and their size."""
-    columns, rows = -(-frames[0].width // BLOCK), -(-frames[0].height // BLOCK)
-    pictures = []
-    for frame in frames:
-        pictures.append(encode_blocks(frame.scaled(columns, rows, breathe=run.breathe)))
-        run.breathe()
-    return pictures, BLOCK * columns, BLOCK * rows
+    width, height = max(1, frames[0].width // 2), max(1, frames[0].height // 2)
+    pictures = [encode(frame.scaled(width, height, breathe=run.breathe), breathe=run.breathe) for frame in frames]
+    return pictures, 2 * width, 2 * height
 
 
 def _animated(item: dict[str, str]) -> Result:

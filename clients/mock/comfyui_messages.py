@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .comfyui_versions import Version
+from .comfyui_versions import MIB, Version
 from .faults import Fault, FaultBook
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ class Hub:
         if self._faults.take("foreign_messages", kind):
             for noise in NOISE:
                 socket.send(noise)
+        huge = self._faults.take("huge_message", kind)
+        if huge is not None:
+            socket.send(_text("custom_monitor", {"log": "x" * int(huge.seconds(8.0) * MIB)}))
         if self._faults.take("ws_deaf", kind):
             socket.deaf = True
         dropped: Fault | None = self._faults.take("ws_drop", kind)

@@ -283,6 +283,10 @@ class Run:
         self.check_interrupt()
         if preview is None and self._throttled(value, maximum):
             return
+        if preview is not None:
+            slow = self.engine.faults.take("slow_preview", self.node_id)
+            if slow is not None:
+                self.work(slow.seconds(0.5))
         self._state(self.node_id, value, maximum, "running")
         metadata = self._preview_metadata() if self.engine.hub.wants_metadata(self.client_id) else None
         if preview is not None and metadata is not None:

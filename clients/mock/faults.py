@@ -53,6 +53,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "ws_deaf": FaultKind(SOCKET, "keeps the websocket open, answers pings, never sends a message again"),
     "ws_refuse": FaultKind(SOCKET, "refuses the websocket handshake with the status in `value` (`ws_refuse:403`)"),
     "foreign_messages": FaultKind(SOCKET, "sends noise first: other prompts, unknown types and frames, odd data"),
+    "huge_message": FaultKind(SOCKET, "sends a text of a custom node first, of `value` MiB (default 8)"),
     # ComfyUI files.
     "view_404": FaultKind(HTTP_REFUSE, "GET /view answers 404 with an empty body"),
     "view_truncated": FaultKind(HTTP_SPOIL, "GET /view sends half of the file and closes"),
@@ -67,6 +68,9 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
     "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
     "slow_node": FaultKind(ENGINE, "the node waits `value` seconds (default 1) before it is named as executing"),
+    "slow_preview": FaultKind(ENGINE, "the node's next preview takes `value` seconds (default 0.5) to make"),
+    "minted_id": FaultKind(ENGINE, "the prompt gets an id of the server's own, as in the oldest release"),
+    "lost_history": FaultKind(ENGINE, "the history is emptied when the job is in it, before its last message"),
     "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
     # Gradio apps (WanGP's web UI, Applio). `on` is a function's name or a message's type ("progress"); none: any.
     "queue_full": FaultKind(GRADIO, "503 on joining the queue: it has `value` events (default 1), as many as it may"),
@@ -89,6 +93,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "restart": FaultKind(WANGP, "the program crashes in the middle of the task, and is back after a second"),
     "not_wangp": FaultKind(WANGP, "/config is that of another Gradio program"),
     "no_chain": FaultKind(WANGP, "/config lacks the function that loads queue files, as versions before 4 do"),
+    "mcp_busy": FaultKind(WANGP, "the MCP server refuses a job, as if another one ran"),
     # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
     "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),
     "unknown_model": FaultKind(ANSWER, "400 'There are no healthy deployments for this model'"),

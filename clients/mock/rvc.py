@@ -11,10 +11,11 @@ from .responses import Request, Response
 from .rvc_rest import RVCPythonFlavour
 from .rvc_webui import WebUIFlavour
 from .server import MockServer, Route
-from .sound import converted_samples
+from .sound import converted_samples, speech_wave
 
 VOICES: Mapping[str, int] = {"demo-voice": 40_000, "demo-narrator": 48_000}
 CONVERSION_S = 0.3
+SPEECH_S = 0.2
 SECONDS_PER_SECOND = {"harvest": 5.0}
 QUICK_SECONDS_PER_SECOND = 0.1
 
@@ -55,9 +56,17 @@ class MockRVC(MockServer):
 
     def add_routes(self) -> None:
         self.flavour.add_routes()
+        if self.speaks:
+            self.route("POST", "/v1/audio/speech", self._speech)
 
     def answer(self, request: Request) -> Response:
         return self.flavour.serve(request, super().answer)
+
+    def _speech(self, request: Request) -> Response:
+        body = request.json()
+        self.pace.wait(SPEECH_S)
+        sound = speech_wave(str(body["input"]), str(body["voice"]), rate=24_000)
+        return Response(200, sound, {"content-type": "audio/wav"})
 
     def missing(self, request: Request) -> Response:
         methods = self.methods(request.path)

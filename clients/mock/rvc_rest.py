@@ -14,7 +14,6 @@ from ..audio.wavefile import wave_bytes
 from .multipart import read_form
 from .responses import Request, Response
 from .rvc_openapi import document
-from .sound import speech_wave
 
 if TYPE_CHECKING:
     from .rvc import MockRVC
@@ -59,8 +58,6 @@ class RVCPythonFlavour:
         if not self._git:
             route("POST", "/convert_file", self._convert_file)
             route("POST", "/upload_model", self._upload)
-        if self._mock.speaks:
-            route("POST", "/v1/audio/speech", self._speech)
 
     def serve(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """One request at a time: the real handlers block the event loop."""
@@ -149,12 +146,6 @@ class RVCPythonFlavour:
             if path.suffix == ".pth" and len(path.parts) == 2:
                 self._mock.voices.setdefault(path.parts[0], NEW_RATE)
         return reply({"message": "Models uploaded and extracted successfully"})
-
-    def _speech(self, request: Request) -> Response:
-        body = _json(request)
-        self._mock.pace.wait(0.2)
-        sound = speech_wave(str(body.get("input", "")), str(body.get("voice", "")), rate=24_000)
-        return Response(200, sound, {"content-type": "audio/wav"})
 
     def _openapi(self, request: Request) -> Response:
         return reply(document(git=self._git, speaks=self._mock.speaks))

@@ -63,6 +63,7 @@ class WebUIFlavour:
         route("GET", "/config", lambda _: reply(config(self.program, self._voices())))
         route("POST", "/run/{name}", self._run)
         route("POST", "/api/{name}", self._run)
+        route("GET", "/openapi.json", lambda _: reply(openapi(self._mock.speaks)))
         route("GET", "/startup-events", lambda _: reply(False))
         route("GET", "/queue/status", lambda _: reply(self.program.queue_status))
         if self.program is OF_2023:
@@ -201,6 +202,13 @@ class WebUIFlavour:
         if self.program is MAIN:
             return Response(500, b"Internal Server Error", {"content-type": "text/plain; charset=utf-8"})
         return reply({"detail": f"File not allowed: {path}."}, 403)
+
+
+def openapi(speaks: bool) -> dict[str, Any]:
+    """As much of FastAPI's description as tells whether the mock's own speech is there."""
+    paths = ["/config", "/run/{api_name}", "/api/{api_name}", *(["/v1/audio/speech"] if speaks else [])]
+    info = {"title": "FastAPI", "version": "0.1.0"}
+    return {"openapi": "3.1.0", "info": info, "paths": {path: {} for path in paths}}
 
 
 def reply(value: Any, status: int = 200) -> Response:

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import struct
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,11 @@ class Sound:
     @property
     def length(self) -> int:
         return len(self.samples) // (2 * self.channels)
+
+    def mono(self) -> "array[int]":
+        """The first channel's samples."""
+        samples = array("h", struct.unpack(f"<{len(self.samples) // 2}h", self.samples))
+        return samples[:: self.channels]
 
 
 def flac(sound: Sound, text: Mapping[str, Any], *, breathe: Breathe = no_breath) -> bytes:

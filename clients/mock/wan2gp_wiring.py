@@ -69,7 +69,6 @@ FUNCTIONS: tuple[tuple[int, str, tuple[int, ...], tuple[int, ...], tuple[Target,
 """Number, name, inputs, outputs, targets, and the function it follows."""
 
 GENERATORS = ("process_tasks", "refresh_status_async", "pause_generation")
-ALWAYS_LAST = ("refresh_preview", "refresh_status_async", "refresh_gallery", "finalize_generation_with_state")
 SUFFIX = re.compile(r"_(\d+)\Z")
 
 
@@ -113,7 +112,7 @@ def wangp_app(
                 tuple((part and part + 2 * shift, event) for part, event in targets),
                 None if after is None else after + shift,
                 generator=stem in GENERATORS,
-                extra={"trigger_mode": "always_last" if stem in ALWAYS_LAST else "once"},
+                extra={"trigger_mode": _trigger_mode(stem, targets)},
             )
         )
     return App(parts, wired, title="WanGP")
@@ -127,6 +126,11 @@ def _props(number: int, state: Callable[[], Any], version: str) -> dict[str, Any
             "value": f"<div align=center><H1>Wan<SUP>GP</SUP> v{version} <FONT SIZE=4>by <I>DeepBeepMeep</I></FONT>"
         }
     return {}
+
+
+def _trigger_mode(stem: str, targets: tuple[Target, ...]) -> str:
+    changed = all(event == "change" for _, event in targets)
+    return "always_last" if changed or stem == "finalize_generation_with_state" else "once"
 
 
 def _renumbered(name: str, shift: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..errors import ProtocolError
 from ..transport.gradio.access import GradioAccess
 from ..transport.gradio.config import read_config
@@ -21,24 +19,18 @@ _OTHERS = ("not_gradio", "not_blocks")
 
 def detect(http: HTTPSession, scope: Scope, sign_in: SignIn | None = None) -> Dialect:
     """Return the dialect of the server; ``ProtocolError`` (code ``not_rvc`` or ``web_page``) if it is none of ours."""
-    access = GradioAccess(http, sign_in)
+    access, exchange = GradioAccess(http, sign_in), Exchange(http, scope)
     try:
         config = read_config(access, scope=scope)
     except ProtocolError as error:
         if error.code not in _OTHERS:
             raise
     else:
-        dialect: Dialect | None = webui_of(access, config) or applio_of(access, config, scope)
+        dialect: Dialect | None = applio_of(access, config, scope) or webui_of(access, config, exchange)
         if dialect is None:
             raise not_rvc(str(http.url))
         return dialect
-    exchange = Exchange(http, scope)
-    paths = _paths(exchange)
+    paths = exchange.routes()
     if {"/convert", "/models/{model_name}"} <= paths:
         return RVCPython(http, paths)
     raise not_rvc(str(http.url))
-
-
-def _paths(exchange: Exchange) -> frozenset[str]:
-    paths = exchange.get("/openapi.json").member("paths")
-    return frozenset(str(each) for each in paths) if isinstance(paths, Mapping) else frozenset()

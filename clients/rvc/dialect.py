@@ -24,6 +24,9 @@ CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
     "speech_server",
 )
 
+SPEECH_ROUTE = "/v1/audio/speech"
+"""Where a server that has it speaks a text, as OpenAI's does."""
+
 
 @dataclass(frozen=True)
 class Take:
@@ -77,6 +80,6 @@ class Dialect(abc.ABC):
         """Follow a training that was begun before; None if it can't be found again on this kind of server."""
         return None
 
+    @abc.abstractmethod
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Wait until the server has done what it can't be told to stop, as long as there is time for it."""
-        return BackendCancel.UNSUPPORTED
+        """Stop what can be stopped, and wait until the server is free, as long as there is time for it."""

@@ -49,14 +49,15 @@ class Exchange:
         """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
         return self._reply("GET", path, None, {}, repeatable=True)
 
+    def routes(self) -> frozenset[str]:
+        """Return the paths that a FastAPI server says it has, empty for a server that says nothing."""
+        paths = self.get("/openapi.json").member("paths")
+        return frozenset(str(each) for each in paths) if isinstance(paths, Mapping) else frozenset()
+
     def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
         """POST JSON."""
         body = json.dumps(payload, allow_nan=False).encode()
         return self._reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
-
-    def send(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str]) -> Reply:
-        """POST a form, once."""
-        return self._reply("POST", path, body, headers, repeatable=False)
 
     def save(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str], target: Path) -> Reply | None:
         """POST once and write the sound that comes back to ``target``; None if one came, else the answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..errors import BackendError, GenerationError, MissingResource, OutOfMemory, ProtocolError, ValidationError
+from ..errors import GenerationError, MissingResource, OutOfMemory, ProtocolError, ValidationError
 from ..requests import nearest_names
 
 BACKEND = "rvc"
@@ -91,9 +91,3 @@ def check_f0_method(method: str, known: tuple[str, ...], dialect: str) -> None:
         raise ValidationError(
             problem, code="unsupported", problems=[problem], backend=BACKEND, hint="Choose one that it has."
         )
-
-
-def named(error: BackendError) -> BackendError:
-    """Name the backend in an error."""
-    error.backend = error.backend or BACKEND
-    return error

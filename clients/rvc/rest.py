@@ -15,9 +15,9 @@ from urllib.parse import quote
 from ..context import CancelContext, JobContext
 from ..errors import BackendError, ServerError
 from ..jobs import BackendCancel
-from ..transport.multipart import MultipartUpload, unreadable
+from ..transport.multipart import MultipartUpload
 from ..transport.session import HTTPSession, Scope
-from .dialect import CONVERT, LIST, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
+from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
 from .exchange import Exchange, Reply, texts_of, with_patience
 from .failures import check_f0_method, generation_error, missing_voice, odd_answer
 from .request import VoiceSettings
@@ -36,7 +36,7 @@ class RVCPython(Dialect):
         self._takes_files = "/convert_file" in paths
         capabilities = {CONVERT, LIST}
         capabilities |= {UPLOAD_MODEL} if "/upload_model" in paths else set()
-        capabilities |= {SPEECH_SERVER} if "/v1/audio/speech" in paths else set()
+        capabilities |= {SPEECH_SERVER} if SPEECH_ROUTE in paths else set()
         super().__init__(http, "0.1.5" if self._takes_files else "before 0.1.5", frozenset(capabilities))
 
     def voices(self, scope: Scope) -> list[str]:
@@ -105,10 +105,7 @@ class RVCPython(Dialect):
         return exchange.save("/convert_file", body, body.headers, take.raw)
 
     def _send_text(self, exchange: Exchange, job: JobContext, take: Take) -> Reply | None:
-        try:
-            data = base64.b64encode(take.recording.read_bytes()).decode("ascii")
-        except OSError as error:
-            raise unreadable(take.recording, error) from error
+        data = base64.b64encode(take.recording.read_bytes()).decode("ascii")
         _begun(job)
         body = json.dumps({"audio_data": data}).encode()
         return exchange.save("/convert", body, {"Content-Type": "application/json"}, take.raw)
@@ -116,10 +113,7 @@ class RVCPython(Dialect):
 
 def words_of(reply: Reply) -> str:
     """Return what FastAPI says is wrong, empty for nothing."""
-    detail = reply.member("detail")
-    if isinstance(detail, list):
-        return "; ".join(str(each.get("msg", each)) if isinstance(each, dict) else str(each) for each in detail)
-    return str(detail) if detail else ""
+    return str(reply.member("detail") or "")
 
 
 def _begun(job: JobContext) -> None:

@@ -11,11 +11,11 @@ from ..options import ClientOptions
 from ..transport.http import Transport
 from ..transport.session import HTTPSession, Scope
 from ..transport.url import parse_server_url
+from .dialect import SPEECH_ROUTE
 from .exchange import save_body
 from .failures import BACKEND
 from .speaker import Line, Speaker, Spoken
 
-PATH = "/v1/audio/speech"
 DEFAULT_MODEL = "tts-1"
 DEFAULT_VOICE = "alloy"
 _SOUNDS = ("audio/", "application/octet-stream")
@@ -83,7 +83,7 @@ def speak_over(http: HTTPSession, name: str, model: str, voice: str, line: Line,
     payload = {"model": model, "input": line.text, "voice": voice, "response_format": "wav", "speed": line.speed}
     with http.request(
         "POST",
-        PATH,
+        SPEECH_ROUTE,
         scope=scope,
         body=json.dumps(payload, allow_nan=False).encode(),
         headers={"Content-Type": "application/json"},
@@ -93,7 +93,7 @@ def speak_over(http: HTTPSession, name: str, model: str, voice: str, line: Line,
                 f"{http.url} answers a line to speak with {response.content_type or 'something'} instead of a sound.",
                 code="no_sound",
                 backend=BACKEND,
-                hint=f"Is it a server with {PATH}, as OpenAI's?",
+                hint=f"Is it a server with {SPEECH_ROUTE}, as OpenAI's?",
             )
         save_body(response, target)
     return Spoken(target, {"name": name, "server": str(http.url), "model": model, "voice": voice})

@@ -12,7 +12,6 @@ import abc
 import base64
 import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from ..context import CancelContext, JobContext
@@ -25,10 +24,9 @@ from ..transport.gradio.direct import run_directly
 from ..transport.gradio.files import fetch, upload
 from ..transport.gradio.session import check_count
 from ..transport.gradio.values import choices_of, files_in, unwrapped
-from ..transport.multipart import unreadable
 from ..transport.session import Scope
-from .dialect import CONVERT, LIST, TRAIN, Dialect, Take
-from .exchange import with_patience
+from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, Dialect, Take
+from .exchange import Exchange, with_patience
 from .failures import check_f0_method, generation_error, missing_voice, odd_answer
 from .request import TrainRequest
 from .samples import Samples
@@ -52,9 +50,10 @@ class WebUI(Dialect):
     training_f0: ClassVar[tuple[str, ...]]
     rejoins_training: ClassVar[bool] = True
 
-    def __init__(self, access: GradioAccess, config: GradioConfig) -> None:
+    def __init__(self, access: GradioAccess, config: GradioConfig, routes: frozenset[str]) -> None:
         version = f"{self.generation}, Gradio {config.version}"
-        super().__init__(access.http, version, frozenset({CONVERT, LIST, TRAIN}))
+        speech = {SPEECH_SERVER} if SPEECH_ROUTE in routes else set()
+        super().__init__(access.http, version, frozenset({CONVERT, LIST, TRAIN} | speech))
         self._access = access
         self._config = config
 
@@ -145,7 +144,8 @@ class WebUIMain(WebUI):
 
     def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
         asked = take.settings
-        sound = {"name": "recording.wav", "data": f"data:audio/wav;base64,{_base64_of(take.recording)}"}
+        content = base64.b64encode(take.recording.read_bytes()).decode("ascii")
+        sound = {"name": "recording.wav", "data": f"data:audio/wav;base64,{content}"}
         return [
             *(0, sound, asked.pitch, asked.f0_method, index, asked.index_rate),
             *(0, asked.rms_mix_rate, asked.protect),
@@ -171,12 +171,13 @@ class WebUI2023(WebUI):
         ]
 
 
-def webui_of(access: GradioAccess, config: GradioConfig) -> WebUI | None:
+def webui_of(access: GradioAccess, config: GradioConfig, exchange: Exchange) -> WebUI | None:
     """Return the generation that an app is, None if it is another program."""
     names = {each.api_name for each in config.dependencies}
     if not {"infer_convert", "infer_change_voice", "infer_refresh"} <= names:
         return None
-    return WebUI2023(access, config) if "uvr_convert" in names else WebUIMain(access, config)
+    kind: type[WebUI] = WebUI2023 if "uvr_convert" in names else WebUIMain
+    return kind(access, config, exchange.routes())
 
 
 def _at(values: list[Any], place: int) -> Any:
@@ -187,10 +188,3 @@ def _at(values: list[Any], place: int) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _base64_of(path: Path) -> str:
-    try:
-        return base64.b64encode(path.read_bytes()).decode("ascii")
-    except OSError as error:
-        raise unreadable(path, error) from error

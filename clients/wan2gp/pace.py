@@ -19,13 +19,11 @@ class Pace:
     """Between two tries to reach a server that is away."""
     silence_s: float = 20.0
     """How long a job may give no sign of progress before its progress is estimated by the time it takes."""
-    estimate_s: float = 1.0
-    """Between two such estimates."""
+    status_s: float = 10.0
+    """How long the status function may take to end after the job has."""
     gallery_s: float = 3.0
     """Between two looks into the gallery for the result of a job whose stream was lost."""
     gallery_first_s: float = 0.5
     """Before the first such look: the server must have noticed that the stream is gone."""
     lost_s: float = 4 * 3600.0
     """How long the gallery is looked at for such a job."""
-    late_s: float = 10.0
-    """How long a file may take to show in the gallery after the job's end."""

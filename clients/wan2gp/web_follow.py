@@ -16,7 +16,6 @@ from .previews import preview_of
 from .progress import USUAL_S, Estimate, fraction_of, parse_phase
 
 _LOOK_S = 0.2
-_STATUS_END_S = 10.0
 _MAX_LINE = 500
 _HANGS = (
     "WanGP is busy with another session, or its status display hangs. "
@@ -62,7 +61,7 @@ class Follower:
 
     def _await_status(self, status: GradioCall | None) -> None:
         """Let the status end too, if it ever began: a stream must not be dropped while it runs."""
-        until = time.monotonic() + _STATUS_END_S
+        until = time.monotonic() + self._pace.status_s
         while status is not None and self._status_runs and (left := until - time.monotonic()) > 0:
             message = status.receive(self._job, left)
             if message is None:
@@ -72,9 +71,8 @@ class Follower:
     # Messages
 
     def _take_process(self, message: Message) -> None:
-        if isinstance(message, Queued):
-            if message.rank is not None:
-                self._job.queued(message.rank)
+        if isinstance(message, Queued) and message.rank is not None:
+            self._job.queued(message.rank)
         elif isinstance(message, Started):
             self._job.started()
         elif isinstance(message, Yielded):
@@ -111,8 +109,6 @@ class Follower:
             self._take_progress(message)
         elif isinstance(message, Yielded):
             self._take_line(message.data[0] if message.data else None)
-        elif isinstance(message, Log):
-            self._job.log(message.text[:_MAX_LINE])
 
     def _take_progress(self, message: Progress) -> None:
         bar = message.innermost

@@ -105,18 +105,15 @@ class WebDoor:
         """Abort the job and wait for its natural end."""
         with self._lock:
             live = self._live.pop(job.job_id, None)
-        if live is None:
-            if not job.state.get("session"):
-                return BackendCancel.CONFIRMED
-            live = _Live(self._session(job.job_id), sent=True)
-        if not live.sent:  # at most it waits in the queue of a session that nobody starts
-            live.session.close()
-            return BackendCancel.CONFIRMED
+        live = live or _Live(self._session(job.job_id))
         try:
             self._abort(job, live)
         except JobCancelled:
             self._leave_open(live.session)
             return BackendCancel.FAILED
+        except BackendError:
+            live.session.close()
+            raise
         live.session.close()
         return BackendCancel.CONFIRMED
 
@@ -155,11 +152,12 @@ class WebDoor:
         return live
 
     def _let_go(self, job: JobContext, live: _Live) -> None:
-        """Close the session, unless the job was ended from outside: then ``cancel`` comes next and needs it."""
+        """Close the session, unless the job was ended from outside when it had begun: ``cancel`` comes next then."""
         try:
             job.check()
         except BackendError:
-            return
+            if live.sent:
+                return
         with self._lock:
             self._live.pop(job.job_id, None)
         live.session.close()
@@ -304,7 +302,7 @@ class WebDoor:
             inputs = self.config.dependency(self.chain.abort).inputs
             self._asked_to_abort(session, self.chain.abort, [None] * len(inputs), job)
         if live.process is not None:
-            with suppress(GenerationError):
+            with suppress(GenerationError, StreamInterrupted):
                 live.process.result(job)
         self._wait_until_idle(session, job)
         self._finish(session, job)

@@ -122,3 +122,20 @@ def test_the_runtime_is_given_the_codec() -> None:
     runtime = session.runtime()
     assert runtime._keeper._codec.name == "blender"
     session.close()
+
+
+@needs_aud
+def test_the_sound_of_a_web_app_s_video_becomes_a_file_for_the_sequencer(codec: Any, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    client_class = own("clients.audioldm").AudioLDMClient
+    request = own("clients.audioldm").SoundRequest("church bell", 5.0, seed=3)
+    options = replace(client_class.default_options, output_dir=tmp_path)
+    backends = own("clients.mock").MockBackends
+    with backends(only=["audioldm"], speed=100.0, options={"audioldm": {"dialect": "audioldm1"}}) as mocks:
+        with client_class(mocks.audioldm.url, codec=codec, options=options) as client:
+            result = client.submit(request).result(60.0)
+    [artifact] = result.artifacts
+    assert header_of(artifact.path) == (48000, 1, 2, 240000)
+    assert (result.metadata["model_rate"], result.metadata["codec"]) == (16000, "blender")
+    assert result.problems == ()

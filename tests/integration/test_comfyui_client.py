@@ -357,9 +357,13 @@ def test_an_error_of_the_server_that_quotes_the_key(tmp_path):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_out_of_memory(version, tmp_path):
     with bench(tmp_path, version) as made:
+        client = made.client()
         made.mock.inject(Fault("oom"))
-        error = failed(made.client().submit(text_to_image()), OutOfMemory)
+        error = failed(client.submit(text_to_image()), OutOfMemory)
+        client.free()
+        assert client.submit(text_to_image()).result(HANG_GUARD_S).artifacts
     assert "'Sampler'" in error.message
+    assert "Free the server's memory" in error.hint
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -166,3 +166,11 @@ def test_a_template_of_an_editor_workflow_runs_filled_in(tmp_path):
         with pytest.raises(MissingResource) as caught:
             client.template(editor_workflow("EmptyImages"))
     assert caught.value.nearest[0] == "EmptyImage"
+
+
+def test_a_form_of_a_workflow_with_a_missing_node_when_the_list_of_all_can_not_be_had(tmp_path):
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("status:404", on="/object_info", after=2))
+        with pytest.raises(MissingResource) as missing:
+            made.client().template(editor_workflow("EmptyImages"))
+    assert (missing.value.name, missing.value.nearest) == ("EmptyImages", ())

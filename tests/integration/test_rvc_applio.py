@@ -227,11 +227,41 @@ def test_a_version_with_other_functions_is_told_apart(tmp_path, line, samples):
         convert = ConvertRequest(line, "demo-voice", accept_terms=True)
         assert client.submit(convert).exception(GUARD_S).kind == "function"
     with applio(tmp_path) as (mock, client):
+        del mock.app.dependencies[mock.app.by_name["run_extract_script"].id]
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert error.name == "run_extract_script"
+    with applio(tmp_path) as (mock, client):
         number = mock.app.by_name["save_drop_dataset_audio"].id
         lost = replace(mock.app.dependencies[number], function=lambda *_given: [None, None])
         mock.app.dependencies[number] = mock.app.by_name["save_drop_dataset_audio"] = lost
         error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
         assert isinstance(error, errors.ProtocolError)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "kind"),
+    [
+        ("run_preprocess_script", None, errors.GenerationError),
+        ("run_index_script", None, errors.GenerationError),
+        ("refresh_pth_and_index_list", [None, None], errors.GenerationError),
+    ],
+)
+def test_odd_answers_of_a_training_are_errors(tmp_path, samples, name, answer, kind):
+    with applio(tmp_path) as (mock, client):
+        odd = replace(mock.app.by_name[name], function=lambda *_given: answer)
+        mock.app.dependencies[odd.id] = mock.app.by_name[name] = odd
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert isinstance(error, kind)
+        assert error.code == "training_failed"
+
+
+def test_a_list_of_voices_that_is_none_is_a_protocol_error(tmp_path):
+    with applio(tmp_path) as (mock, client):
+        name = "refresh_pth_and_index_list"
+        odd = replace(mock.app.by_name[name], outputs=mock.app.by_name[name].outputs[:1], function=lambda _call: None)
+        mock.app.dependencies[odd.id] = mock.app.by_name[name] = odd
+        with pytest.raises(errors.ProtocolError):
+            client.probe()
 
 
 def test_paths_of_windows_are_understood():

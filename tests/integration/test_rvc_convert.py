@@ -15,6 +15,7 @@ from movie_director.clients.audio import WaveCodec
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.litellm import MockLiteLLM
+from movie_director.clients.mock.responses import Response
 from movie_director.clients.mock.rvc import MockRVC
 from movie_director.clients.mock.rvc_rest import reply
 from movie_director.clients.rvc import ConvertRequest, TrainRequest
@@ -137,6 +138,22 @@ def test_an_error_status_of_each_route_is_typed(tmp_path, line, path, code):
         error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
         assert error.code == code
         assert error.hint
+
+
+def test_an_error_in_plain_text_is_an_error_all_the_same(tmp_path, line):
+    with voices(tmp_path) as (mock, client):
+        replace_route(mock, "POST", "/convert_file", lambda _: Response.text("Internal Server Error", 500))
+        error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+        assert error.code == "conversion_failed"
+        assert error.message == "The RVC server failed at the conversion."
+
+
+def test_a_server_that_takes_no_connection_is_down(tmp_path):
+    with voices(tmp_path) as (mock, client):
+        client.probe()
+        mock.stop()
+        with pytest.raises(errors.ConnectionFailed):
+            client.probe()
 
 
 def test_a_silent_result_and_one_of_the_wrong_length_are_problems(tmp_path, line):

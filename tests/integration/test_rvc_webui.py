@@ -16,7 +16,7 @@ from movie_director.clients import RVCClient, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc_webui import reply
-from movie_director.clients.rvc import ConvertRequest, TrainRequest
+from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
 from movie_director.clients.rvc.placing import place
 from movie_director.clients.transport.url import parse_server_url
 
@@ -72,7 +72,7 @@ def test_a_recording_is_converted(tmp_path, line, dialect):
         info = client.probe()
         assert info.dialect == dialect
         assert info.models == ("demo-narrator", "demo-voice")
-        assert info.capabilities == {"convert", "list", "train"}
+        assert info.capabilities == {"convert", "list", "train", "speech_server"}
         job = client.submit(ConvertRequest(line, "demo-voice", pitch=-5, protect=0.2, index_rate=0.5))
         result = job.result(GUARD_S)
         sent = calls(mock, "infer_convert")[-1]["data"]
@@ -87,6 +87,17 @@ def test_a_recording_is_converted(tmp_path, line, dialect):
     else:
         assert sent[1].startswith("/srv/gradio_tmp/")
         assert [sent[0], *sent[2:]] == [0, -5, None, "rmvpe", "", "", 0.5, 3, 0, 0.25, 0.2]
+
+
+@both
+def test_a_line_is_spoken_by_the_server_that_lists_the_route(tmp_path, monkeypatch, dialect):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with voices(tmp_path, dialect=dialect) as (_, client):
+        result = client.submit(SpeakRequest("Where is it?", "demo-voice")).result(GUARD_S)
+        assert result.metadata["speaker"]["name"] == "rvc-server"
+    with voices(tmp_path, dialect=dialect, speaks=False) as (_, client):
+        assert client.probe().capabilities == {"convert", "list", "train"}
+        assert client.submit(SpeakRequest("Where is it?", "demo-voice")).exception(GUARD_S).code == "no_speaker"
 
 
 @both
@@ -121,6 +132,32 @@ def test_a_missing_voice_and_an_error_without_a_word(tmp_path, line, dialect):
         mock.flavour._functions["infer_convert"] = lambda *_given: []
         error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
         assert isinstance(error, errors.ProtocolError)
+
+
+@both
+def test_a_conversion_can_not_be_stopped(tmp_path, dialect):
+    with voices(tmp_path, dialect=dialect, speed=10.0) as (_, client):
+        job = client.submit(ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice"))
+        wait_until(lambda: job.backend_id)
+        job.cancel()
+        idle(client)
+        assert job.cancelled()
+        assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
+
+
+def test_a_reason_that_the_server_gives_is_kept(tmp_path, line):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        run = mock.flavour._run
+
+        def refused(request):
+            return reply({"error": "no more voices"}, 500) if request.json().get("fn_index") == 2 else run(request)
+
+        for index, (method, regex, handler) in enumerate(mock._routes):
+            if handler == run:
+                mock._routes[index] = (method, regex, refused)
+        error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+        assert isinstance(error, errors.GenerationError)
+        assert "no more voices" in error.message
 
 
 def test_a_gradio_app_of_another_kind_is_none_of_ours(tmp_path):
@@ -305,6 +342,62 @@ def test_a_record_of_a_training_that_has_ended_starts_none(tmp_path, samples, di
             error = fresh.resume(job.record()).exception(GUARD_S)
             assert isinstance(error, errors.JobLost)
             assert getattr(mock.flavour.trainings, "task", None) is None
+
+
+def test_a_record_of_another_kind_of_server_is_lost(tmp_path, samples):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=2))
+        job.result(GUARD_S)
+        record = {**job.record(), "state": {"dialect": "applio", "step": "train"}}
+        with another(mock, client) as fresh:
+            error = fresh.resume(record).exception(GUARD_S)
+            assert isinstance(error, errors.JobLost)
+            assert error.code == "outcome_unknown"
+
+
+def test_a_server_that_goes_away_in_mid_training_is_asked_again_for_a_while(tmp_path, samples, monkeypatch):
+    monkeypatch.setattr("movie_director.clients.rvc.webui_training.ATTEMPTS", 2)
+    monkeypatch.setattr("movie_director.clients.rvc.webui_training.ASK_AGAIN_S", 0.01)
+    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: job.backend_id)
+        mock.stop()
+        error = job.exception(GUARD_S)
+        assert isinstance(error, errors.NetworkError)
+
+
+def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, samples):
+    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: job.backend_id)
+        mock.stop()
+        job.cancel()
+        idle(client)
+        assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_cancel_that_reaches_nobody_is_a_failed_one(tmp_path, samples):
+    stalled, soon = Fault("stall", on="/run/*"), {"drain_timeout_s": 0.3}
+    with voices(tmp_path, stalled, dialect="rvc-webui", options=soon) as (mock, client):
+        job = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: calls(mock, "train_start_all"))
+        job.cancel()
+        mock.inject(Fault("reset", on="/run/*", times=None))
+        idle(client)
+        assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_training_that_fails_without_a_word_ends_at_once(tmp_path, samples):
+    def broken(*_given):
+        yield from ()
+        raise LookupError("no such experiment")
+
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        mock.flavour.trainings.generators["train_start_all"] = broken
+        error = client.submit(TrainRequest("one", [samples], epochs=2)).exception(GUARD_S)
+        assert isinstance(error, errors.GenerationError)
+        assert error.code == "no_reason"
+        assert len(calls(mock, "train_start_all")) == 1
 
 
 def test_a_lost_connection_in_mid_training_is_no_end(tmp_path, samples):

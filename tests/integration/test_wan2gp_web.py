@@ -12,13 +12,14 @@ from dataclasses import replace
 import pytest
 from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2gp_clients
 
-from movie_director.clients import JobState, errors, events
+from movie_director.clients import JobState, Wan2GPClient, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.gradio_app import GradioError
 from movie_director.clients.mock.responses import Response
 from movie_director.clients.mock.wan2gp import MockWan2GP
-from movie_director.clients.wan2gp.web_search import session_hash_of
+from movie_director.clients.transport.gradio.session import GradioSession
+from movie_director.clients.wan2gp.web_search import Searcher, session_hash_of
 
 SPEED = 40.0
 VERSIONS = ("12.60", "9.44", "6.7")
@@ -524,9 +525,130 @@ def test_a_server_that_stays_away_ends_the_job(clients):
 
 
 def test_a_job_that_failed_unseen_is_lost(clients):
-    mock = server(Fault("out_of_memory"), Fault("slow_load", value=2.0), speed=4.0)
+    mock = server(Fault("out_of_memory"), Fault("slow_load", value=4.0), speed=4.0)
     job = clients(mock).submit(short())
-    eventually(lambda: any(is_called(mock, each, "refresh_status") for each in joins(mock)))
+    eventually(lambda: "Loading" in job.status.message)
     mock._listener.reset_all()
     error = job.exception(GUARD_S)
     assert isinstance(error, errors.JobLost), error
+
+
+def test_a_file_that_only_the_output_folder_has_is_found(clients):
+    class Forgetful(MockWan2GP):
+        def do_refresh_gallery(self, call, session):
+            return []
+
+    mock = Forgetful(speed=5.0)
+    job = clients(mock).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    name = f"blend_{job.id}.mp4"
+    mock.files.put(f"outputs/{name}", b"\0\0\0\x18ftypmp42" + bytes(64))
+    mock._listener.reset_all()
+    (artifact,) = job.result(GUARD_S).artifacts
+    assert artifact.source == f"outputs/{name}"
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_session_that_is_gone_leaves_the_output_folder(clients, saved):
+    mock = odd(do_refresh_gallery=refuse)
+    mock.pace.speed = 5.0
+    job = clients(mock).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    if saved:
+        mock.files.put(f"outputs/blend_{job.id}.mkv", b"\x1a\x45\xdf\xa3" + bytes(64))
+    mock._listener.reset_all()
+    if saved:
+        assert len(job.result(GUARD_S).artifacts) == 1
+    else:
+        assert isinstance(job.exception(GUARD_S), errors.JobLost)
+
+
+def test_a_file_that_grows_is_not_whole(clients, monkeypatch):
+    sizes = iter(range(1000))
+    monkeypatch.setattr(Searcher, "_size_of", lambda self, name: str(next(sizes)))
+    mock = server()
+    job = clients(mock).submit(short())
+    job.result(GUARD_S)
+    record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
+    again = clients(mock.url).resume(record).result(GUARD_S)  # found in the gallery instead
+    assert len(again.artifacts) == 1
+    assert len(mock.outputs) == 1
+
+
+def test_a_waiting_job_of_another_process_is_cancelled_without_being_followed(clients):
+    mock = server(speed=5.0)
+    job = crashed(clients, mock, long())
+    client = clients(mock.url)
+    first = client.resume(job.record())
+    again = client.resume({**job.record(), "id": "00000000-0000-0000-0000-000000000000"})
+    eventually(first.running)
+    again.cancel()
+    first.cancel()
+    eventually(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
+    assert again.status.backend_cancel is BackendCancel.CONFIRMED
+
+
+def test_a_start_that_never_left_is_the_networks_error(clients, monkeypatch):
+    mock = server()
+    client = clients(mock)
+    join = GradioSession.join
+
+    def fail(self, target, data, **given):
+        if (self.dependency(target).api_name or "").startswith("process_tasks"):
+            raise errors.NetworkTimeout("no connection", code="connect", hint="Try again.", backend="wan2gp")
+        return join(self, target, data, **given)
+
+    monkeypatch.setattr(GradioSession, "join", fail)
+    assert failure(client, short(), errors.NetworkTimeout).code == "connect"
+
+
+def test_an_abort_that_fails_is_said_to_have_failed(clients):
+    mock = odd(do_abort_generation=refuse)
+    mock.pace.speed = 5.0
+    job = clients(mock).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_stream_lost_while_aborting_is_made_up_for_by_the_gallery(clients):
+    mock = server(Fault("late_abort", value=0.5), speed=2.0)
+    job = clients(mock).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    eventually(lambda: any(is_called(mock, each, "abort") for each in joins(mock)))
+    mock._listener.reset_all()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel in (BackendCancel.CONFIRMED, BackendCancel.FAILED)
+
+
+def test_a_server_that_does_not_tell_its_id_is_read_anew(clients):
+    mock = server()
+    client = clients(mock)
+    made(client, short())
+    mock.inject(Fault("status:404", on="GET /gradio_api/app_id"))
+    made(client, short())
+    assert len(mock.requests.matching("GET /config")) == 2
+
+
+def test_a_form_for_a_model_needs_no_server():
+    with Wan2GPClient("http://127.0.0.1:9") as client:
+        assert client.settings_schema("t2v_1.3B")["known"]
+        assert not client.can_detach()
+
+
+def test_a_page_that_is_too_old_for_us(clients):
+    class Old(MockWan2GP):
+        def config(self):
+            return {**super().config(), "version": "2.9.4"}
+
+    assert failure(clients(Old()), short(), errors.ProtocolError).code == "gradio_version"
+
+
+def test_a_page_without_a_heading_has_no_version(clients):
+    class Bare(MockWan2GP):
+        def config(self):
+            return {**super().config(), "components": []}
+
+    assert clients(Bare()).probe().version == "unknown"

@@ -19,11 +19,10 @@ QUICK = Pace(
     outage_s=5.0,
     outage_poll_s=0.05,
     silence_s=0.3,
-    estimate_s=0.05,
+    status_s=1.0,
     gallery_s=0.05,
     gallery_first_s=0.05,
     lost_s=20.0,
-    late_s=1.0,
 )
 MODEL = "t2v_1.3B"
 

@@ -12,7 +12,7 @@ from movie_director.clients import ClientOptions, errors
 from movie_director.clients.audioldm import SoundRequest, estimate, logs
 from movie_director.clients.audioldm.cog import Answer, failed, health_in, problems_in, refused
 from movie_director.clients.audioldm.cog import _json as as_json
-from movie_director.clients.audioldm.fields import Field, filled, number_of
+from movie_director.clients.audioldm.fields import Field, filled, number_of, whole_number_of
 from movie_director.clients.audioldm.gradio_app import fields_for
 from movie_director.clients.audioldm.listener import WebhookListener
 from movie_director.clients.audioldm.schema import fields_of
@@ -169,6 +169,7 @@ def test_an_answer_that_is_no_json():
 
 
 def test_numbers():
+    assert [whole_number_of(each) for each in (0, "7", 3.9, None, "x")] == [0, 7, 3, None, None]
     assert [number_of(each) for each in ("2.5", 3, "nan", "x", True, None, [1])] == [
         2.5,
         3,

@@ -18,5 +18,7 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     assert any(re.fullmatch(r"Sampler 0\.\d+", line) for line in printed)
     assert any(re.fullmatch(r"7 \S+\.png", line) for line in printed)
     assert any(re.fullmatch(r"True \d+", line) for line in printed)
-    assert printed[-3].count("output/movie_director/image_") == 2
+    assert printed[-3].count("output/movie_director/image_") == 3
+    assert "seed seed 0 18446744073709551615 0" in printed
+    assert any(line.startswith("model choice None None ") for line in printed)
     assert printed[-2:] == ["[]", "[]"]

@@ -209,6 +209,12 @@ def test_scaling_with_a_side_left_open(client: Client, width: int, height: int, 
     assert (picture.width, picture.height) == size
 
 
+def test_scaling_by_a_factor(client: Client) -> None:
+    scaled = node("ImageScaleBy", image=["1", 0], upscale_method="area", scale_by=1.5)
+    (data,) = client.images(client.run({"1": empty(16, 12), "2": scaled, "3": save("2")}))
+    assert (decode(data).width, decode(data).height) == (24, 18)
+
+
 def test_inverting_and_previewing(client: Client) -> None:
     prompt = {"1": empty(), "2": node("ImageInvert", image=["1", 0]), "3": node("PreviewImage", images=["2", 0])}
     entry = client.run(prompt)
@@ -443,7 +449,8 @@ def test_sound_that_goes_between_check_and_run(client: Client) -> None:
     take = client.mock.faults.take
 
     def taken(kind: str, *subjects: str, **more: Any) -> Fault | None:
-        client.mock.files.delete("input", "", "a.wav")
+        if kind == "slow_node":
+            client.mock.files.delete("input", "", "a.wav")
         return take(kind, *subjects, **more)
 
     client.mock.faults.take = taken  # type: ignore[method-assign]
@@ -453,13 +460,23 @@ def test_sound_that_goes_between_check_and_run(client: Client) -> None:
     )
 
 
-def test_a_video_is_told_as_animated_images(client: Client) -> None:
+def test_a_video_is_told_as_animated_images_and_has_its_sound(client: Client) -> None:
+    client.upload("a.wav", wav(b"\1\2" * 500))
     prompt = {
         "1": empty(30, 20, batch_size=3),
-        "2": node("CreateVideo", images=["1", 0], fps=8.0),
-        "3": node("SaveVideo", video=["2", 0], filename_prefix="video/%width%", format="auto", codec="auto"),
+        "2": node("CreateVideo", images=["1", 0], fps=8.0, audio=["4", 0]),
+        "3": node("SaveVideo", video=["2", 0], filename_prefix="video/x", format="auto", codec="auto"),
+        "4": node("LoadAudio", audio="a.wav"),
     }
-    assert client.run(prompt)["outputs"]["3"]["animated"] == [True]
+    told = client.run(prompt)["outputs"]["3"]
+    assert told["animated"] == [True]
+    (item,) = told["images"]
+    file = client.mock.files.get("output", "video", item["filename"])
+    assert file is not None
+    assert file.media_type == "video/mp4"
+    assert b"\1\2" * 500 in file.data
+    assert file.data.count(b"JFIF") == 3 or file.data.count(b"\xff\xd8") >= 3
+    assert b"CreateVideo" in file.data, "the prompt is in the file"
 
 
 def test_a_choice_that_is_none_of_a_dynamic_combo_s(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The files that the mock servers make without a library: JPEG, animated PNG and WebP, FLAC, MP3, MP4, Matroska."""
+"""The files that the mock servers make without a library: JPEG, animated PNG and WebP, FLAC, MP3, Matroska."""
 
 import io
 import random
@@ -7,8 +7,9 @@ import struct
 import pytest
 from PIL import Image
 
-from movie_director.clients.mock import motion_jpeg, png, webp
+from movie_director.clients.mock import png, webp
 from movie_director.clients.mock.jpeg import encode_blocks
+from movie_director.clients.mock.matroska import matroska_file
 from movie_director.clients.mock.pixels import Pixels
 from movie_director.clients.mock.sound_files import Sound, flac, silent_mp3
 
@@ -96,11 +97,13 @@ def test_an_mp3_is_as_long_as_the_sound(rate: int, channels: int) -> None:
     assert len(frames) // length * 1152 / written == pytest.approx(1.0, abs=0.05)
 
 
-def test_a_movie_finds_its_pictures() -> None:
+def test_a_matroska_file_holds_its_pictures() -> None:
     frames = [encode_blocks(noise(4, 3, seed)) for seed in range(5)]
-    data = motion_jpeg.mp4(frames, 32, 24, 7.0)
-    table = data.index(b"stco") + 8
-    count, *places = struct.unpack_from(">6I", data, table)
-    assert count == 5
-    assert [data[place : place + len(frame)] for place, frame in zip(places, frames, strict=True)] == frames
-    assert all(frame in motion_jpeg.matroska(frames, 32, 24, 7.0) for frame in frames)
+    data = matroska_file(frames, 32, 24, 7.0)
+    assert data.startswith(b"\x1a\x45\xdf\xa3")
+    places = [data.index(frame) for frame in frames]
+    assert places == sorted(places)
+
+
+def test_the_first_channel_of_a_sound() -> None:
+    assert list(Sound(8000, 2, struct.pack("<6h", 1, -2, 3, -4, 5, -6)).mono()) == [1, 3, 5]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.gradio_replay import differences
 from support.waiting import eventually
-from support.wangp import WanGPReplay, queue_zip, recorded, settings, without_chance
+from support.wan2gp_scenarios import SCENARIOS
+from support.wangp import RECORDINGS, WanGPReplay, queue_zip, recorded, settings, without_chance
 
-from movie_director.clients.mock.faults import Fault
+from movie_director.clients.mock.faults import Fault, FaultBook
 from movie_director.clients.mock.pixels import Pixels
 from movie_director.clients.mock.png import encode
+from movie_director.clients.mock.server import Pace
 from movie_director.clients.mock.wan2gp import MockWan2GP
+from movie_director.clients.mock.wan2gp_task import Refused, Task
+from movie_director.clients.mock.wan2gp_work import Work
 
 SPEED = 5.0
 PICTURE = encode(Pixels.plain(16, 16, b"\x40\x80\xc0"))
@@ -81,3 +88,70 @@ def _tidied(line: dict[str, Any]) -> dict[str, Any]:
 
 def _tidy(messages: list[tuple[str | None, Any]]) -> list[tuple[str | None, Any]]:
     return [(name, without_chance(message)) for name, message in messages]
+
+
+def test_the_wiring_is_the_recorded_one() -> None:
+    outline = json.loads((RECORDINGS / "config_outline.json").read_text(encoding="utf-8"))
+    known = {each["id"]: each for each in outline["dependencies"]}
+    mock = MockWan2GP()
+    config = mock.app.dependencies.values()
+    for mine in config:
+        theirs = known[mine.id]
+        assert mine.api_name == theirs["api_name"]
+        assert [list(each) for each in mine.targets] == theirs["targets"]
+        assert (list(mine.inputs), list(mine.outputs)) == (theirs["inputs"], theirs["outputs"])
+        assert (mine.trigger_after, mine.generator) == (theirs["trigger_after"], theirs["types"]["generator"])
+        assert mine.extra["trigger_mode"] == theirs["trigger_mode"]
+    for part in mock.app.components.values():
+        assert [part.type, part.label] == outline["components"][str(part.id)]
+    names = {each["api_name"] for each in outline["dependencies"]}
+    assert {each.api_name for each in config} <= names
+
+
+@pytest.mark.parametrize("scenario", ["cli_dry_run", "cli_process_mixed_errors", "cli_process_ok", "cli_sigint"])
+def test_the_command_line_says_what_the_mock_says(scenario: str) -> None:
+    """The command line is not mocked; but loading, generating and failing have the same words through every door."""
+    lines = recorded(scenario)
+    told = "".join(line["text"] for line in lines if line["channel"] == "stdout")
+    given = next(line["json"] for line in lines if line["channel"] == "argv")
+    tasks = [Task(at, each) for at, each in enumerate(given if isinstance(given, list) else [given], 1)]
+    for task in tasks:
+        refusal = _refusal(task)
+        if refusal:
+            assert f"{refusal} for task #{task.number}" in told
+            continue
+        if "DRY-RUN" in told:
+            assert f"model={task.params['model_type']}, steps={task.steps}, frames={task.frames}" in told
+            continue
+        fault = Fault("out_of_memory", on="STUB_FAIL", value="CUDA out of memory. Tried to allocate 2.00 GiB (stub)")
+        work = Work(task, threading.Lock(), Pace(1000.0, threading.Event()), FaultBook([fault]))
+        work.start().join(20.0)
+        said = [work.commands.get_nowait() for _ in range(work.commands.qsize())]
+        for command in said:
+            if command.kind == "status":
+                assert command.data in told
+            elif command.kind == "error":
+                assert f"[ERROR] {command.data}" in told
+            elif command.kind == "progress":
+                index, length, text = command.data
+                if length is None and "Aborted by user" in told:
+                    continue  # it was stopped before its end
+                count = f"[{index}/{length}] " if length is not None else "[0/1] "
+                assert re.search(re.escape(count) + r"(Prompt \d/\d - )?" + re.escape(text.partition(" | ")[0]), told)
+
+
+def _refusal(task: Task) -> str:
+    try:
+        task.check()
+    except Refused as refusal:
+        return str(refusal)
+    return ""
+
+
+def test_every_recorded_scenario_is_covered() -> None:
+    assert sorted(SCENARIOS) == sorted(path.stem for path in RECORDINGS.iterdir() if path.suffix != ".md")
+    root = Path(__file__).resolve().parents[2]
+    for test in {each for tests in SCENARIOS.values() for each in tests}:
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (root / file).read_text(encoding="utf-8"), test
+    assert set(UPLOADS) == {name for name in SCENARIOS if name.startswith("gradio_")}

@@ -1,0 +1,121 @@
+"""Parts of the RVC client by themselves: what training texts say, what samples are found, whose turn it is."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from movie_director.clients import RVCClient, errors
+from movie_director.clients.rvc.failures import last_line
+from movie_director.clients.rvc.samples import clear_folder, found_files
+from movie_director.clients.rvc.speech_server import SpeechServer
+from movie_director.clients.rvc.turns import turns_of
+from movie_director.clients.rvc.webui_progress import Wording, new_lines, read_text
+from movie_director.clients.transport.session import FreeScope
+
+GUARD_S = 20.0
+
+
+def test_a_text_of_the_main_branch_is_read():
+    text = (
+        "【One-click training】\nStatus：Running\n\nCompleted stages：\n✓ Data slicing：Succeeded\n"
+        "✓ F0 and HuBERT feature extraction：Succeeded\n\nCurrent stage：Model training\n\n"
+        "mi-test\tINFO\t====> Epoch: 3 [now] | (0:00:00.50)\n\nmi-test\tINFO\t====> 轮次：4 [now]"
+    )
+    view = read_text(text, Wording.MAIN)
+    assert (view.status, view.stage, view.done, view.epoch) == ("Running", 2, 2, 4)
+    assert view.fraction(8) == pytest.approx(0.55)
+    assert view.fraction(2) == pytest.approx(0.95)
+    assert not view.fresh
+    assert read_text("【One-click training】\nStatus：Starting", Wording.MAIN).fresh
+    slicing = read_text("【X】\nStatus：Running\n\nCurrent stage：Y\n\n[Preprocess] 1/4", Wording.MAIN)
+    assert (slicing.stage, slicing.part) == (0, 0.25)
+    odd = read_text("【X】\nStatus：Running\n\nCurrent stage：Y\n\n[Preprocess] 1/0", Wording.MAIN)
+    assert odd.part == 0.0
+    assert read_text("", Wording.MAIN).fraction(1) == 0.0
+
+
+def test_a_text_of_2023_grows_step_by_step():
+    first = read_text("Step 1: Processing data", Wording.OF_2023)
+    assert (first.stage, first.fresh) == (0, True)
+    later = read_text(
+        "Step 1: Processing data\n\nstep2:Pitch\n\nStep 3a: Model training\n====> Epoch: 2", Wording.OF_2023
+    )
+    assert (later.stage, later.epoch, later.fresh) == (2, 2, False)
+    assert new_lines(first.log, later.log) == later.log[1:]
+
+
+def test_only_the_lines_that_have_come_since_are_new():
+    assert new_lines((), ("a", "b")) == ("a", "b")
+    assert new_lines(("a", "b", "c"), ("b", "c", "d")) == ("d",)
+    assert new_lines(("a",), ("x",)) == ("x",)
+    assert new_lines(("a",), ("a",)) == ()
+
+
+def test_the_last_line_of_a_traceback_says_why():
+    assert last_line("Traceback:\n  File x\n\nValueError: no index\n \n") == "ValueError: no index"
+    assert last_line(" \n") == ""
+
+
+def test_samples_are_found_once_and_in_order(tmp_path, monkeypatch):
+    for name in ("b.wav", "a.mp3", ".hidden.wav", "notes.txt"):
+        (tmp_path / name).touch()
+    found = found_files([tmp_path / "b.wav", str(tmp_path)])
+    assert [each.name for each in found] == ["b.wav", "a.mp3"]
+
+    def refused(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(errors.StorageError) as caught:
+        found_files([tmp_path])
+    assert caught.value.code == "no_permission"
+
+
+def test_a_folder_that_is_gone_needs_no_clearing(tmp_path):
+    clear_folder(tmp_path / "gone")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "sample.wav").touch()
+    clear_folder(tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+
+
+def test_turns_belong_to_a_server_and_come_one_after_another():
+    turns = turns_of("http://127.0.0.1:5050")
+    assert turns_of("http://127.0.0.1:5050") is turns
+    assert turns_of("http://127.0.0.1:5051") is not turns
+    scope, waiting, order = FreeScope(), threading.Event(), []
+
+    def other():
+        waiting.set()
+        with pytest.raises(errors.BackendError), turns.turn(scope):
+            order.append("never")
+
+    with turns.turn(FreeScope()):
+        assert turns.busy
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert waiting.wait(GUARD_S)
+        scope.interrupter.fire()
+        thread.join(GUARD_S)
+        assert not thread.is_alive()
+    assert order == []
+    assert not turns.busy
+
+
+def test_a_speech_server_needs_an_address():
+    with pytest.raises(errors.ValidationError) as caught:
+        SpeechServer("file:///etc/passwd")
+    assert caught.value.code == "invalid_url"
+
+
+def test_a_key_that_signs_in_is_no_bearer_token():
+    with RVCClient("http://127.0.0.1:9", api_key="mara:lens cap") as client:
+        assert "Authorization" not in client.auth_headers()
+    with RVCClient("http://127.0.0.1:9", api_key="sk-1") as client:
+        assert client.auth_headers() == {"Authorization": "Bearer sk-1"}
+    own = {"Authorization": "Basic abc"}
+    with RVCClient("http://127.0.0.1:9", api_key="mara:lens cap", headers=own) as client:
+        assert client.auth_headers() == own

@@ -12,7 +12,7 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lock demo test test-unit test-integration test-blender test-gui test-litellm test-cog lint format types bench clean
+.PHONY: help setup build lock demo test test-unit test-integration test-blender test-gui test-litellm test-cog test-gradio lint format types bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-gui: ## a real Blender with a window under Xvfb (Debian, as root)
 
 test-litellm: ## only the text client against the real LiteLLM proxy, in an environment of its own (750 MB)
 	@"$(PYTHON)" tools/run_tests.py litellm -- $(ARGS)
+
+test-gradio: ## only the Gradio sessions against real servers of Gradio 5 and 6, in environments of their own (840 MB)
+	@"$(PYTHON)" tools/run_tests.py gradio -- $(ARGS)
 
 test-cog: ## only the client of sounds against real Cog servers, in environments of their own (120 MB)
 	@"$(PYTHON)" tools/run_tests.py cog -- $(ARGS)

@@ -80,6 +80,9 @@ ENVIRONMENTS = {
         Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),
         Environment("cog-0.23", "3.11", ("cog-0.23.txt",), check="import cog, coglet"),
         Environment("cog-0.9", "3.11", ("cog-0.9.txt",), check="import cog, fastapi"),
+        # as with litellm; gradio_client is run in the second, beside our own session
+        Environment("gradio-5", "3.11", ("gradio-5.txt",), check="import gradio"),
+        Environment("gradio-6", "3.11", ("gradio-6.txt",), check="import gradio, gradio_client, urllib3"),
         _stubs("4.2"),
         _stubs("4.5"),
         _stubs("5.2"),

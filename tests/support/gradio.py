@@ -58,6 +58,7 @@ class Bench:
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self.folder = folder
         self.scope = JobScope()
+        self.options: dict[str, Any] = {}
         self._stack = stack
         self._transport = stack.enter_context(Transport())
 
@@ -66,7 +67,7 @@ class Bench:
     ) -> GradioAccess:
         """Make the access to a server."""
         quick = {"backoff_base_s": 0.001, "backoff_max_s": 0.001, "max_retries": 1, "first_byte_timeout_s": 10.0}
-        given = ClientOptions(**{**quick, **options})
+        given = ClientOptions(**{**quick, **self.options, **options})
         return GradioAccess(
             HTTPSession(self._transport, parse_server_url(url), "wan2gp", given, headers or {}), sign_in
         )

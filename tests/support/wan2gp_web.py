@@ -12,7 +12,7 @@ from movie_director.clients.mock.responses import Request, Response, Stream, Str
 from movie_director.clients.mock.server import MockServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "wan2gp"
-MESSAGE_S = 0.005
+MESSAGE_S = 0.04
 """Between two messages, so that a reader sees them one by one."""
 
 MOVIE = b"\0\0\0\x18ftypmp42" + bytes(64)

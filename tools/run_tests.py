@@ -168,7 +168,9 @@ def litellm_steps(arguments: list[str]) -> list[Step]:
 def gradio_steps(arguments: list[str]) -> list[Step]:
     """Return the tests against real Gradio servers; setting them up takes 470 and 370 MB, and 20 s each."""
     setups = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in GRADIOS]
-    tests = leg("gradio", "dev-3.11", ("tests/servers/test_gradio_servers.py",), arguments)
+    tests = leg(
+        "gradio", "dev-3.11", ("tests/servers/test_gradio_servers.py", "tests/servers/test_wangp_page.py"), arguments
+    )
     pythons = {f"MOVIE_DIRECTOR_{name.upper().replace('-', '_')}_PYTHON": python(name) for name in GRADIOS}
     needs = (*tests.needs, *(setup.name for setup in setups))
     return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -60,7 +61,7 @@ def recordings_table(backend: str, newest: str) -> str:
 RECORDED = {"audioldm": "", "comfyui": "0.33.0", "gradio": "", "litellm": "", "rvc": "", "wan2gp": "12.60"}
 """The backends with recordings, and the version of the files that lie in no folder."""
 
-TABLES = {
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "docs/clients.md": ("options", options_table),
     "docs/mocks.md": ("faults", faults_table),
     **{

@@ -121,7 +121,7 @@ class Applio(Dialect):
                     job.started()
                 function = self._having(_TRAIN) if name == _STOPPABLE else self._named(name)
                 data = function.filled(values)
-                said = _said(session.call(function.name, data, scope=job))
+                said = self.http.redact(_said(session.call(function.name, data, scope=job)))
                 job.log(said)
                 if _FAILED.search(said):
                     raise generation_error(said, doing=f"training {request.voice}", code="training_failed")
@@ -184,7 +184,7 @@ class Applio(Dialect):
         said, sound = (*call.result(job), None, None)[:2]
         found = files_in(sound)
         if not found:
-            raise _failure(said if isinstance(said, str) else "")
+            raise _failure(self.http.redact(said) if isinstance(said, str) else "")
         fetched = session.download(found[0], take.raw.parent, scope=job, name="answer.wav")
         with storage_errors_in(take.raw.parent):
             fetched.path.replace(take.raw)

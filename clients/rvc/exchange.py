@@ -101,7 +101,10 @@ class Exchange:
     def _read(self, response: Response) -> Reply:
         if response.status >= 400 and "json" not in response.content_type:
             return Reply(response.status, None)
-        return Reply(response.status, self.http.json_of(response))
+        value = self.http.json_of(response)
+        if response.status >= 400:  # what is said there goes into errors: no key may be in it
+            value = json.loads(self.http.redact(json.dumps(value)))
+        return Reply(response.status, value)
 
 
 def save_body(response: Response, target: Path) -> None:

@@ -80,8 +80,10 @@ class WebUI(Dialect):
             raise
         found = files_in(_at(values, 1))
         if not found:
-            raise generation_error(_text(_at(values, 0)), doing="the conversion", code="conversion_failed")
-        job.log(_text(_at(values, 0)).partition("\n")[0])
+            raise generation_error(
+                self.http.redact(_text(_at(values, 0))), doing="the conversion", code="conversion_failed"
+            )
+        job.log(self.http.redact(_text(_at(values, 0))).partition("\n")[0])
         sound = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
         with storage_errors_in(take.raw.parent):
             sound.path.replace(take.raw)

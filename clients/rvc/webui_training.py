@@ -124,7 +124,8 @@ class Training:
         view: View | None = None
         while True:
             answer = self._asked(job, seen=seen)
-            text = answer.raw[0] if answer.raw and isinstance(answer.raw[0], str) else ""
+            first = answer.raw[0] if answer.raw else None
+            text = self._access.http.redact(first) if isinstance(first, str) else ""
             if text and seen and self._lost and read_text(text, self._wording).fresh:
                 self._undo(job)
                 return []

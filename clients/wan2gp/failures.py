@@ -116,6 +116,17 @@ def no_output(words: str = "") -> GenerationError:
     )
 
 
+def not_in_gallery(files: str) -> GenerationError:
+    """Return the error for files that the MCP server has made and does not hand out."""
+    return GenerationError(
+        f"WanGP has made {files}, but its MCP server does not hand it out.",
+        code="not_in_gallery",
+        backend=BACKEND,
+        hint="Start it with --output-dir and an absolute path. This file is in WanGP's outputs folder.",
+        context={"files": files},
+    )
+
+
 def outcome_unknown(words: str) -> JobLost:
     """Return the error for a job that WanGP may or may not have taken."""
     return JobLost(

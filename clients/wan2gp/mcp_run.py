@@ -16,7 +16,7 @@ from ..errors import BackendError, ConnectionLost, NetworkTimeout, NotFound, Ove
 from ..jobs import Artifact, BackendCancel, Result
 from ..transport.download import download
 from ..transport.session import HTTPSession, Scope
-from .failures import generation_failed, job_lost, no_output, outcome_unknown, refused, unknown_model
+from .failures import generation_failed, job_lost, no_output, not_in_gallery, outcome_unknown, refused, unknown_model
 from .mcp import ToolFailure
 from .mcp_events import EventTeller
 from .mcp_tools import Tools, malformed
@@ -142,7 +142,8 @@ class McpDoor:
             raise self._error_of(job, result)
         items = _items(result.get("gallery_items")) or self._items_named(job, result.get("generated_files"), task)
         if not items:
-            raise no_output(", ".join(_texts(result.get("generated_files"))))
+            made = ", ".join(_base_name(each) for each in _texts(result.get("generated_files")))
+            raise not_in_gallery(made) if made else no_output()
         return self._fetched(job, items, task)
 
     def _follow(self, job: JobContext, job_id: str) -> Mapping[str, Any] | None:

@@ -19,6 +19,8 @@ class Pace:
     """Between two tries to reach a server that is away."""
     silence_s: float = 20.0
     """How long a job may give no sign of progress before its progress is estimated by the time it takes."""
+    status_again_s: float = 2.0
+    """Between two tries to have the status told, if that ends before the job."""
     status_s: float = 10.0
     """How long the status function may take to end after the job has."""
     gallery_s: float = 3.0

@@ -40,6 +40,7 @@ class Follower:
         self._preview_mark: object = None
         self._status_line = ""
         self._status_runs = False
+        self._renew_at = 0.0
 
     def follow(self, process: GradioCall, status: GradioCall | None) -> str:
         """Wait for the end and return the last status line; raises the error that ``process`` ended with."""
@@ -50,6 +51,7 @@ class Follower:
                 self._take_process(message)
             elif process.ended:
                 break
+            status = self._renewed(status)
             self._mind_silence()
         self._await_status(status)
         process.result(self._job)
@@ -58,6 +60,17 @@ class Follower:
     def _drain(self, status: GradioCall | None) -> None:
         while status is not None and (message := status.receive(self._job, 0.0)) is not None:
             self._take_status(message)
+
+    def _renewed(self, status: GradioCall | None) -> GradioCall | None:
+        """Ask for the status again if it has ended before the job: it may have looked before the job began."""
+        if status is None or not status.ended or time.monotonic() < self._renew_at:
+            return status
+        self._renew_at = time.monotonic() + self._pace.status_again_s
+        try:
+            return self._session.join(self._chain.status, [None], scope=self._job)
+        except BackendError:
+            self._job.check()
+            return None
 
     def _await_status(self, status: GradioCall | None) -> None:
         """Let the status end too, if it ever began: a stream must not be dropped while it runs."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from movie_director.clients import BACKENDS
 from movie_director.clients.audio.wavefile import wave_bytes
@@ -69,10 +69,13 @@ def workflow(steps: int) -> WorkflowRequest:
     )
 
 
+_FOLDER = TemporaryDirectory(prefix="movie-director-test-")  # gone when the tests are
+
+
 @cache
 def recorded_line(seconds: int) -> Path:
     """Return a WAV of speech-like sound, made once."""
-    path = Path(mkdtemp(prefix="movie-director-test-")) / f"line_{seconds}.wav"
+    path = Path(_FOLDER.name) / f"line_{seconds}.wav"
     rate = 16_000
     path.write_bytes(wave_bytes(effect_samples("horn", seconds, rate=rate), rate))
     return path

@@ -247,9 +247,24 @@ def test_the_session_fits_the_generation(at):
 # The mock
 
 
+class Answered:
+    """An answer of the mock, asked without the client."""
+
+    def __init__(self, method, url, body=None):
+        with urllib3.PoolManager() as pool:
+            answered = pool.request(method, url, body=body, headers={"Content-Type": "application/json"})
+        self.status, self.headers, self.data = answered.status, answered.headers, answered.data
+
+    def json(self):
+        return json.loads(self.data)
+
+
+def get(url):
+    return Answered("GET", url)
+
+
 def post(url, payload):
-    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return urllib3.request("POST", url, body=body, headers={"Content-Type": "application/json"})
+    return Answered("POST", url, payload if isinstance(payload, bytes) else json.dumps(payload).encode())
 
 
 def test_the_mock_answers_as_recorded(mock):
@@ -273,22 +288,22 @@ def test_the_mock_answers_as_recorded(mock):
     sound = post(f"{mock.url}/run/louder", {"data": [{"name": "x.wav", "data": "data:audio/wav;base64,UklGRg=="}]})
     file = sound.json()["data"][1]
     assert shape(file) == shape({"name": "/srv/x.wav", "data": None, "is_file": True})
-    fetched = urllib3.request("GET", f"{mock.url}/file={file['name']}")
+    fetched = get(f"{mock.url}/file={file['name']}")
     assert (fetched.data, fetched.headers["content-type"]) == (b"RIFF" * 2, "audio/x-wav")
     assert {"accept-ranges", "etag", "last-modified"} <= {name.lower() for name in fetched.headers}
-    same = urllib3.request("GET", f"{mock.url}/file/{file['name']}")
+    same = get(f"{mock.url}/file/{file['name']}")
     assert same.data == fetched.data
     for bad in ("x", {"data": "data:audio/wav,x"}, {"name": "none"}):
         assert post(f"{mock.url}/run/louder", {"data": [bad]}).status == 500
 
 
 def test_the_mock_s_small_routes(mock):
-    assert urllib3.request("GET", f"{mock.url}/startup-events").json() is False
-    assert urllib3.request("GET", f"{mock.url}/").data.startswith(b"<!DOCTYPE html>")
-    status = urllib3.request("GET", f"{mock.url}/queue/status").json()
+    assert get(f"{mock.url}/startup-events").json() is False
+    assert get(f"{mock.url}/").data.startswith(b"<!DOCTYPE html>")
+    status = get(f"{mock.url}/queue/status").json()
     assert (status["msg"], status["queue_size"], status["rank"]) == ("estimation", 0, None)
-    denied = urllib3.request("GET", f"{mock.url}/file=/etc/hostname")
-    upload = urllib3.request("GET", f"{mock.url}/upload")
+    denied = get(f"{mock.url}/file=/etc/hostname")
+    upload = get(f"{mock.url}/upload")
     if mock.old:
         assert (denied.status, denied.data) == (500, b"Internal Server Error")
         assert (upload.status, upload.json()) == (404, {"detail": "Not Found"})
@@ -318,4 +333,4 @@ def test_other_versions_are_not_mocked():
     with pytest.raises(ValueError, match="3\\.14\\.0, 3\\.34\\.0"):
         MockGradioClassic(version="3.50.2")
     with MockGradioClassic() as empty:
-        assert urllib3.request("GET", f"{empty.url}/config").json()["dependencies"] == []
+        assert get(f"{empty.url}/config").json()["dependencies"] == []

@@ -148,6 +148,15 @@ def test_an_error_in_plain_text_is_an_error_all_the_same(tmp_path, line):
         assert error.message == "The RVC server failed at the conversion."
 
 
+def test_a_key_that_the_server_repeats_is_in_no_error(tmp_path, line, canary, assert_no_secret):
+    with voices(tmp_path, client={"api_key": canary}) as (mock, client):
+        for route in ("/models/demo-voice", "/convert_file"):
+            replace_route(mock, "POST", route, lambda _: reply({"detail": f"no right for {canary}"}, 500))
+            error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+            assert "no right for" in error.message
+            assert_no_secret(error)
+
+
 def test_a_server_that_takes_no_connection_is_down(tmp_path):
     with voices(tmp_path) as (mock, client):
         client.probe()
@@ -289,6 +298,17 @@ def test_a_mute_server_is_not_down(tmp_path, line, monkeypatch):
             stranger.probe()
         assert "busy" in caught.value.hint
         job.cancel()
+
+
+def test_a_machine_that_does_not_answer_is_not_said_to_be_busy(tmp_path, monkeypatch):
+    def unreachable(*_given):
+        raise errors.NetworkTimeout("did not take the connection", code="connect", hint="Is it on?")
+
+    with voices(tmp_path) as (_, client):
+        monkeypatch.setattr("movie_director.clients.rvc.detection.detect", unreachable)
+        with pytest.raises(errors.NetworkTimeout) as caught:
+            client.probe()
+    assert caught.value.hint == "Is it on?"
 
 
 def test_a_voice_can_not_be_trained_here(tmp_path):

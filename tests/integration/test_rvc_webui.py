@@ -160,6 +160,20 @@ def test_a_reason_that_the_server_gives_is_kept(tmp_path, line):
         assert "no more voices" in error.message
 
 
+def test_a_key_that_the_server_repeats_is_in_no_error(tmp_path, line, samples, canary, assert_no_secret):
+    def telling(*_given):
+        yield [f"【X】\nStatus：Starting\n\n{canary}", None, None, None]
+        yield [f"【X】\nStatus：Failed\n\nTraceback of {canary}", None, None, None]
+
+    with voices(tmp_path, dialect="rvc-webui", client={"api_key": canary}) as (mock, client):
+        mock.flavour._functions["infer_convert"] = lambda *_given: [f"Traceback\nno {canary}", None]
+        mock.flavour.trainings.generators["train_start_all"] = telling
+        for request in (ConvertRequest(line, "demo-voice"), TrainRequest("one", [samples])):
+            job = client.submit(request)
+            assert_no_secret(job.exception(GUARD_S))
+            assert canary not in "".join(map(repr, job.events()))
+
+
 def test_a_gradio_app_of_another_kind_is_none_of_ours(tmp_path):
     with voices(tmp_path, dialect="rvc-webui") as (mock, client):
         replace_route(mock, "GET", "/config", lambda _: reply({"version": "3.14.0", "dependencies": []}))

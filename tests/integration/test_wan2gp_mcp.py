@@ -14,6 +14,7 @@ from movie_director.clients import JobState, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.responses import Response
+from movie_director.clients.mock.wan2gp_mcp import MockWan2GPMCP
 
 POST = "POST /mcp/"
 FILE = "outputs/blend_x.mp4"
@@ -583,3 +584,47 @@ def test_a_failure_without_a_reason(clients):
         clients(ReplayedMCP(script=happy(wangp_get_job=snapshot(result=result)))), kind=errors.GenerationError
     )
     assert "without giving a reason" in error.message
+
+
+# Against the mock
+
+
+@pytest.mark.parametrize("output_dir", [True, False])
+@pytest.mark.parametrize(
+    ("generation", "background"), [("v1", False), ("v1-models", False), ("v2", False), ("v2", True)]
+)
+def test_the_mock_of_each_generation_of_tools(clients, tmp_path, generation, background, output_dir):
+    picture = tmp_path / "start.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n picture")
+    mock = MockWan2GPMCP(generation=generation, background=background, output_dir=output_dir, speed=40.0)
+    settings = {"num_inference_steps": 4, "resolution": "128x80", "video_length": 5}
+    request = clip("move", "i2v", settings=settings, files={"image_start": picture}, seed=4)
+    client = clients(mock)
+    if generation == "v2" and not output_dir:
+        # its tools can't list the gallery: WanGP has to be started with --output-dir
+        error = failure(client, request, errors.GenerationError)
+        assert error.code == "not_in_gallery"
+        assert "--output-dir" in error.hint
+        return
+    (artifact,) = made(client, request).artifacts
+    assert artifact.path.name == "move_4.mp4"
+    assert artifact.media_type == "video/mp4"
+
+
+@pytest.mark.parametrize("generation", ["v1", "v2"])
+def test_a_job_of_the_mock_is_cancelled(clients, generation):
+    mock = MockWan2GPMCP(generation=generation, speed=5.0)
+    job = clients(mock).submit(clip(settings={"num_inference_steps": 2000}))
+    eventually(lambda: job.status.progress is not None and job.status.progress.fraction)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [("out_of_memory", errors.OutOfMemory), ("model_file_missing", errors.MissingResource)],
+)
+def test_failures_of_the_mock_are_typed(clients, fault, kind):
+    settings = {"num_inference_steps": 4, "resolution": "128x80", "video_length": 5}
+    failure(clients(MockWan2GPMCP(faults=[Fault(fault)], speed=40.0)), clip(settings=settings), kind)

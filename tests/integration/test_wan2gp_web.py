@@ -652,3 +652,39 @@ def test_a_page_without_a_heading_has_no_version(clients):
             return {**super().config(), "components": []}
 
     assert clients(Bare()).probe().version == "unknown"
+
+
+def test_a_status_that_ends_before_the_job_is_asked_for_again(clients):
+    class Hasty(MockWan2GP):
+        looks = 0
+
+        def do_refresh_status_async(self, call, session):
+            self.looks += 1
+            if self.looks < 3:
+                return
+            yield from super().do_refresh_status_async(call, session)
+
+    mock = Hasty(speed=5.0)
+    job = clients(mock).submit(short(steps=20))
+    told = list(job.events())
+    assert any(isinstance(each, events.Progressed) and 0.0 < each.progress.fraction < 1.0 for each in told)
+    assert job.result(GUARD_S).artifacts
+
+
+def test_a_status_that_is_refused_the_second_time_is_done_without(clients):
+    class Refusing(MockWan2GP):
+        looks = 0
+
+        def _push(self, event):
+            if (event.dependency.api_name or "").startswith("refresh_status"):
+                self.looks += 1
+                if self.looks > 1:
+                    return Response.json({"detail": "no"}, 400)
+            return super()._push(event)
+
+        def do_refresh_status_async(self, call, session):
+            yield from ()
+
+    mock = Refusing(speed=20.0)
+    assert made(clients(mock), short()).artifacts
+    assert mock.looks == 2

@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def real_app(python: str, folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
+def real_app(python: str, folder: Path, *options: str, port: int | None = None, app: Path = APP) -> Iterator[str]:
     """Serve the app with that interpreter's Gradio; yields its address. Its log and caches are in ``folder``."""
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -35,7 +35,7 @@ def real_app(python: str, folder: Path, *options: str, port: int | None = None) 
     log = folder / f"log-{port}"
     with log.open("ab") as told:
         process = subprocess.Popen(
-            [python, str(APP), str(port), *options],
+            [python, str(app), str(port), *options],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

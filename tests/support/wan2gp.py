@@ -19,6 +19,7 @@ QUICK = Pace(
     outage_s=5.0,
     outage_poll_s=0.05,
     silence_s=0.3,
+    status_again_s=0.05,
     status_s=1.0,
     gallery_s=0.05,
     gallery_first_s=0.05,

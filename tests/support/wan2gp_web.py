@@ -12,7 +12,7 @@ from movie_director.clients.mock.responses import Request, Response, Stream, Str
 from movie_director.clients.mock.server import MockServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "wan2gp"
-MESSAGE_S = 0.005
+MESSAGE_S = 0.04
 """Between two messages, so that a reader sees them one by one."""
 
 MOVIE = b"\0\0\0\x18ftypmp42" + bytes(64)
@@ -30,13 +30,13 @@ def page() -> dict[str, Any]:
     return {**outline, "components": [heading, *parts], "app_id": 7, "title": "WanGP"}
 
 
-def recorded_events(scenario: str) -> dict[int, deque[list[dict[str, Any]]]]:
-    """Return by function what the stream has said of each of its calls, in order."""
+def recorded_events(scenario: str) -> dict[int, deque[list[tuple[int, dict[str, Any]]]]]:
+    """Return by function what the stream has said of each of its calls, in order, with the place in the recording."""
     lines = [json.loads(line) for line in (FOLDER / f"{scenario}.jsonl").read_text(encoding="utf-8").splitlines()]
     function_of: dict[int, int] = {}
-    calls: dict[str, list[dict[str, Any]]] = {}
-    events: defaultdict[int, deque[list[dict[str, Any]]]] = defaultdict(deque)
-    for line in lines:
+    calls: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    events: defaultdict[int, deque[list[tuple[int, dict[str, Any]]]]] = defaultdict(deque)
+    for place, line in enumerate(lines):
         body = line.get("json")
         if line["channel"] == "http" and isinstance(body, dict) and "fn_index" in body:
             function_of[line["x"]] = body["fn_index"]
@@ -44,7 +44,7 @@ def recorded_events(scenario: str) -> dict[int, deque[list[dict[str, Any]]]]:
             calls[body["event_id"]] = []
             events[function_of[line["x"]]].append(calls[body["event_id"]])
         elif line["channel"] == "sse" and isinstance(line.get("data"), dict) and line["data"].get("event_id") in calls:
-            calls[line["data"]["event_id"]].append(line["data"])
+            calls[line["data"]["event_id"]].append((place, line["data"]))
     return events
 
 
@@ -59,7 +59,7 @@ class ReplayedPage(MockServer):
         self.page = page()
         self.joined: list[dict[str, Any]] = []
         self.fetched: list[str] = []
-        self._pending: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._pending: queue.PriorityQueue[tuple[int, str, dict[str, Any]]] = queue.PriorityQueue()
         self._open: set[str] = set()
         super().__init__(**given)
 
@@ -83,8 +83,8 @@ class ReplayedPage(MockServer):
         recorded = self.events[call["fn_index"]]
         nothing = {"msg": "process_completed", "output": {"data": []}, "success": True}
         self._open.add(event_id)
-        for message in recorded.popleft() if recorded else [nothing]:
-            self._pending.put({**message, "event_id": event_id})
+        for place, message in recorded.popleft() if recorded else [(0, nothing)]:
+            self._pending.put((place, event_id, {**message, "event_id": event_id}))
         return Response.json({"event_id": event_id})
 
     def _data(self, request: Request) -> Response:
@@ -93,7 +93,7 @@ class ReplayedPage(MockServer):
     def _messages(self) -> Any:
         while self._open or not self._pending.empty():
             try:
-                message = self._pending.get(timeout=1.0)
+                _, _, message = self._pending.get(timeout=1.0)
             except queue.Empty:
                 raise StreamCut from None  # the recorded client had left before the end
             if message["msg"] == "process_completed":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import urllib.error
 import urllib.request
+import wave
 
 import pytest
 
-from movie_director.clients.mock.rvc import MockRVC
+from movie_director.clients.mock.rvc import MockRVC, read_wave
 from movie_director.clients.mock.rvc_applio import NOT_AGREED, SPEAK, MockApplio
 
 GUARD_S = 20.0
@@ -34,6 +36,15 @@ def test_rvc_python_refuses_what_lacks_a_voice_or_a_file():
         assert post(mock, "/upload_model", b"--b--", FORM)[0] == 422
         assert post(mock, "/params", b"{no json")[0] == 422
         assert post(mock, "/nowhere", {})[0] == 404
+
+
+def test_a_wav_that_is_not_16_bit_is_none():
+    target = io.BytesIO()
+    with wave.open(target, "wb") as sound:
+        sound.setparams((1, 1, 8_000, 0, "NONE", ""))
+        sound.writeframes(bytes(100))
+    with pytest.raises(ValueError, match="16 bit"):
+        read_wave(target.getvalue())
 
 
 @pytest.mark.parametrize(

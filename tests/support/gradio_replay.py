@@ -17,6 +17,8 @@ from typing import Any
 
 import urllib3
 
+from support.http import Pool
+
 GUARD_S = 20.0
 CHANCE = {"progress": 1, "process_generating": 2, "generating": 2, "estimation": 1, "heartbeat": 1}
 """Messages of which it is chance how many there are -> how many are waited for (a whole value and edits, in yields)."""
@@ -75,7 +77,7 @@ class Replay:
     def __init__(self, url: str, lines: list[dict[str, Any]]) -> None:
         self.url = url
         self.lines = lines
-        self.http = urllib3.PoolManager(retries=False, timeout=GUARD_S, maxsize=20)
+        self.http = Pool(GUARD_S)
         self.answers: dict[int, tuple[int, dict[str, str], bytes]] = {}
         self.streams: dict[int, Stream] = {}
         self.problems: list[str] = []

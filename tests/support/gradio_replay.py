@@ -81,6 +81,8 @@ class Replay:
         self.answers: dict[int, tuple[int, dict[str, str], bytes]] = {}
         self.streams: dict[int, Stream] = {}
         self.problems: list[str] = []
+        self.told: Callable[[Any], object] = lambda message: None
+        """Is told of each recorded message, when it is its turn."""
         self.settle: Callable[[], object] = lambda: None
         """Waits until the server has noticed that a client left; the recorder left it time for that."""
         self._events: dict[str, str] = {}
@@ -92,6 +94,7 @@ class Replay:
         for line in self.lines:
             if line["channel"] == "sse" and "data" in line:
                 said[line["x"]][self.kind(line.get("event"), line["data"])] += 1
+                self.told(line["data"])
             elif line.get("closed_by") == "server":
                 stream = self.streams[line["x"]]
                 if not stream.wait(lambda stream=stream: stream.closed):

@@ -17,6 +17,8 @@ from .wan2gp_task import Output, Task
 LOAD_S = 1.0
 STEP_S = 0.3
 MOST_S = 8.0
+MOST_STEPS = 100
+"""The end of the program's slider; a task that asks for more is meant to last."""
 DECODE_S = 0.25
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 NO_FILE = "models/{model}.safetensors not found: the download of the model's file failed"
@@ -123,7 +125,7 @@ class Work:
 
     def _denoise(self, sample: int, window: int, still: Any) -> bool:
         task = self.task
-        pause = min(STEP_S, MOST_S / (task.steps * task.samples * task.windows * task.phases))
+        pause = min(STEP_S, MOST_S / (min(task.steps, MOST_STEPS) * task.samples * task.windows * task.phases))
         whole = pause * task.steps
         self._tell("progress", (0, None, self._words(sample, window, "Encoding Prompt")))
         for phase in range(task.phases):

@@ -248,7 +248,7 @@ def test_progress_is_estimated_while_another_session_has_the_status(clients):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_cancel_aborts_in_the_same_session_and_waits_for_the_end(clients, version):
-    mock = server(version=version, speed=5.0)
+    mock = server(version=version, speed=2.0)
     client = clients(mock)
     job = client.submit(long())
     eventually(lambda: job.status.progress is not None)
@@ -305,7 +305,7 @@ def crashed(clients, mock, request):
 
 
 def test_a_job_of_another_process_is_cancelled_by_its_record(clients):
-    mock = server(speed=5.0)
+    mock = server(speed=1.0)
     job = crashed(clients, mock, long())
     again = clients(mock.url).resume(job.record())
     eventually(again.running)
@@ -316,7 +316,7 @@ def test_a_job_of_another_process_is_cancelled_by_its_record(clients):
 
 
 def test_closing_aborts_and_waits_within_its_bound(clients):
-    mock = server(speed=5.0)
+    mock = server(speed=1.0)
     client = clients(mock)
     job = client.submit(long())
     eventually(lambda: job.status.progress is not None)
@@ -538,7 +538,7 @@ def test_a_file_that_only_the_output_folder_has_is_found(clients):
         def do_refresh_gallery(self, call, session):
             return []
 
-    mock = Forgetful(speed=5.0)
+    mock = Forgetful(speed=1.0)
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     name = f"blend_{job.id}.mp4"
@@ -551,7 +551,7 @@ def test_a_file_that_only_the_output_folder_has_is_found(clients):
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_session_that_is_gone_leaves_the_output_folder(clients, saved):
     mock = odd(do_refresh_gallery=refuse)
-    mock.pace.speed = 5.0
+    mock.pace.speed = 1.0
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     if saved:
@@ -576,7 +576,7 @@ def test_a_file_that_grows_is_not_whole(clients, monkeypatch):
 
 
 def test_a_waiting_job_of_another_process_is_cancelled_without_being_followed(clients):
-    mock = server(speed=5.0)
+    mock = server(speed=1.0)
     job = crashed(clients, mock, long())
     client = clients(mock.url)
     first = client.resume(job.record())
@@ -604,7 +604,7 @@ def test_a_start_that_never_left_is_the_networks_error(clients, monkeypatch):
 
 def test_an_abort_that_fails_is_said_to_have_failed(clients):
     mock = odd(do_abort_generation=refuse)
-    mock.pace.speed = 5.0
+    mock.pace.speed = 1.0
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     job.cancel()

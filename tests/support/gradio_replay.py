@@ -17,6 +17,8 @@ from typing import Any
 
 import urllib3
 
+from support.http import Pool
+
 GUARD_S = 20.0
 CHANCE = {"progress": 1, "process_generating": 2, "generating": 2, "estimation": 1, "heartbeat": 1}
 """Messages of which it is chance how many there are -> how many are waited for (a whole value and edits, in yields)."""
@@ -75,10 +77,12 @@ class Replay:
     def __init__(self, url: str, lines: list[dict[str, Any]]) -> None:
         self.url = url
         self.lines = lines
-        self.http = urllib3.PoolManager(retries=False, timeout=GUARD_S, maxsize=20)
+        self.http = Pool(GUARD_S)
         self.answers: dict[int, tuple[int, dict[str, str], bytes]] = {}
         self.streams: dict[int, Stream] = {}
         self.problems: list[str] = []
+        self.told: Callable[[Any], object] = lambda message: None
+        """Is told of each recorded message, when it is its turn."""
         self.settle: Callable[[], object] = lambda: None
         """Waits until the server has noticed that a client left; the recorder left it time for that."""
         self._events: dict[str, str] = {}
@@ -90,6 +94,7 @@ class Replay:
         for line in self.lines:
             if line["channel"] == "sse" and "data" in line:
                 said[line["x"]][self.kind(line.get("event"), line["data"])] += 1
+                self.told(line["data"])
             elif line.get("closed_by") == "server":
                 stream = self.streams[line["x"]]
                 if not stream.wait(lambda stream=stream: stream.closed):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import urllib3
 from support.gradio_replay import Stream
+from support.http import Pool, request
 from support.waiting import eventually
 
 from movie_director.clients.mock.faults import Fault
@@ -96,7 +96,7 @@ class User:
 
     def __init__(self, mock: MockGradio, session: str = "s1", cookie: str = "") -> None:
         self.mock, self.session = mock, session
-        self.http = urllib3.PoolManager(retries=False, timeout=GUARD_S)
+        self.http = Pool(GUARD_S)
         self.headers = {"cookie": cookie} if cookie else {}
 
     def post(self, route: str, body: Any) -> Any:
@@ -153,9 +153,9 @@ def test_functions_without_outputs_and_steps_of_javascript(mock: MockSmall) -> N
     assert user.call("nothing")["output"]["data"] == []
     user.post("/queue/join", {"data": [], "fn_index": 5, "session_hash": "s1"})
     assert user.finish(user.stream())[-2]["output"] == {"error": None}
-    config = urllib3.request("GET", f"{mock.url}/config").json()
+    config = request("GET", f"{mock.url}/config").json()
     assert [each["props"].get("value") for each in config["components"]][:4] == ["first", None, None, None]
-    assert "/nothing" in urllib3.request("GET", f"{mock.base}/info").json()["named_endpoints"]
+    assert "/nothing" in request("GET", f"{mock.base}/info").json()["named_endpoints"]
 
 
 def test_yields_are_whole_first_and_edits_then(mock: MockSmall) -> None:
@@ -194,7 +194,7 @@ def test_who_waits_is_told_the_rank(mock: MockSmall) -> None:
     stream = third.stream()
     heard(stream, "estimation")
     assert [(m["rank"], m["queue_size"]) for _, m in stream.messages if m["msg"] == "estimation"] == [(1, 2)]
-    assert urllib3.request("GET", f"{mock.base}/queue/status").json()["queue_size"] == 2
+    assert request("GET", f"{mock.base}/queue/status").json()["queue_size"] == 2
     mock.held.set()
     third.finish(stream)
 
@@ -278,7 +278,7 @@ def test_inputs_are_checked_as_each_generation_does() -> None:
 
 
 def test_bodies_and_names_that_are_wrong(mock: MockSmall) -> None:
-    post = urllib3.PoolManager().request
+    post = request
     assert post("POST", f"{mock.base}/queue/join", body=b"{x").status == 422
     assert User(mock).post("/queue/join", {"data": [], "fn_index": 0}).status == 400
     assert User(mock).post("/queue/join", {"data": [], "fn_index": 99, "session_hash": "s"}).status == 500
@@ -353,7 +353,7 @@ def test_uploads_can_be_read_and_fetched(mock: MockSmall) -> None:
 def test_files_are_handed_out_in_ranges(mock: MockSmall) -> None:
     made = User(mock).call("make")["output"]["data"][0]
     assert (made["orig_name"], made["size"]) == ("tön .bin", None)
-    get = urllib3.PoolManager().request
+    get = request
     url = f"{mock.base}/file={urllib.parse.quote(made['path'])}"
     whole = get("GET", url)
     assert whole.data == b"0123456789"
@@ -369,7 +369,7 @@ def test_version_4_ignores_a_range_without_end() -> None:
     with MockSmall(version="4.44.1", speed=50.0) as server:
         made = User(server).call("make")["output"]["data"][0]
         url = f"{server.base}/file={urllib.parse.quote(made['path'])}"
-        assert urllib3.request("GET", url, headers={"range": "bytes=8-"}).data == b"0123456789"
+        assert request("GET", url, headers={"range": "bytes=8-"}).data == b"0123456789"
 
 
 def test_the_cache_drops_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,8 +391,8 @@ def test_names_are_made_safe() -> None:
 
 def test_sign_in(mock: MockSmall) -> None:
     with MockSmall(login=("user", "secret"), speed=50.0) as server:
-        post = urllib3.PoolManager().request
-        assert urllib3.request("GET", f"{server.url}/config").status == 401
+        post = request
+        assert request("GET", f"{server.url}/config").status == 401
         assert post("POST", f"{server.url}/login", body=b"username=user&password=wrong").status == 400
         answer = post("POST", f"{server.url}/login", body=b"username=user&password=secret")
         cookies = [each.partition(";")[0] for each in answer.headers.getlist("set-cookie")]
@@ -409,12 +409,12 @@ def test_a_restart_forgets_sessions_and_cookies() -> None:
     with server:
         first = server.app_id
         User(server, cookie="x")
-        answer = urllib3.request("POST", f"{server.url}/login", body=b"username=user&password=secret")
+        answer = request("POST", f"{server.url}/login", body=b"username=user&password=secret")
         cookie = answer.headers["set-cookie"].partition(";")[0]
         User(server, cookie=cookie).call("keep", "a", None)
     with server:
         assert server.app_id != first
-        assert urllib3.request("GET", f"{server.url}/config", headers={"cookie": cookie}).status == 401
+        assert request("GET", f"{server.url}/config", headers={"cookie": cookie}).status == 401
         assert server.app.state("s1", STATE) == []
 
 
@@ -494,6 +494,6 @@ def test_edits_say_what_changed() -> None:
 
 def test_an_app_of_its_own_is_empty() -> None:
     with MockGradio() as server:
-        assert urllib3.request("GET", f"{server.url}/").status == 200
-        assert urllib3.request("GET", f"{server.base}/config").json()["dependencies"] == []
-        assert urllib3.request("GET", f"{server.base}/startup-events").json() is False
+        assert request("GET", f"{server.url}/").status == 200
+        assert request("GET", f"{server.base}/config").json()["dependencies"] == []
+        assert request("GET", f"{server.base}/startup-events").json() is False

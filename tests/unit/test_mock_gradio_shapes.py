@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import urllib3
 from support import gradio_replay
 from support.gradio_proto import RECORDINGS, VERSIONS, MockProto, recorded
 from support.gradio_replay import Replay, differences, form
+from support.http import request
 
 from movie_director.clients.mock.gradio_messages import Dialect
 from movie_director.clients.mock.gradio_queue import EventQueue
@@ -62,7 +62,7 @@ def test_config_and_info_have_the_recorded_keys(version: str) -> None:
             path = sent[line["x"]]
             if line["dir"] == "send" or path in NOT_SERVED:
                 continue
-            answer = urllib3.request("GET", mock.url + path)
+            answer = request("GET", mock.url + path)
             assert answer.status == line["status"], path
             told = line.get("json", line.get("json_outline", line.get("text")))
             if path.endswith("/config"):

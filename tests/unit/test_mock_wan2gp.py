@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import urllib3
 from PIL import Image
 from support.gradio_replay import Stream
+from support.http import Pool, request
 from support.waiting import eventually
 from support.wangp import queue_zip, settings
 
@@ -36,7 +36,7 @@ class Page:
 
     def __init__(self, mock: MockWan2GP, session: str = "s1") -> None:
         self.mock, self.session = mock, session
-        self.http = urllib3.PoolManager(retries=False, timeout=GUARD_S)
+        self.http = Pool(GUARD_S)
         self.config = self.http.request("GET", f"{mock.url}/config").json()
         self.functions = {each["api_name"]: each for each in self.config["dependencies"]}
         self.load = next(
@@ -479,7 +479,7 @@ def test_a_crash_forgets_everything(mock: MockWan2GP) -> None:
 def test_addresses_of_other_programs(mock: MockWan2GP) -> None:
     mock.inject(Fault("not_wangp"))
     mock.inject(Fault("no_chain"))
-    other, old = (urllib3.request("GET", f"{mock.url}/config").json() for _ in range(2))
+    other, old = (request("GET", f"{mock.url}/config").json() for _ in range(2))
     assert (other["title"], other["dependencies"]) == ("Another program", [])
     names = {each["api_name"] for each in old["dependencies"]}
     assert "process_tasks_1" in names

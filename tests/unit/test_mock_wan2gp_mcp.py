@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from support.http import Pool
 from support.waiting import eventually
 from support.wangp import settings
 
@@ -16,7 +17,7 @@ from movie_director.clients.mock.faults import Fault
 from movie_director.clients.mock.wan2gp_mcp import BUSY, MockWan2GPMCP
 
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-HTTP = urllib3.PoolManager(retries=False, timeout=20.0)
+HTTP = Pool(20.0)
 
 
 def rpc(mock: MockWan2GPMCP, method: str, params: Any = None, **headers: str) -> Any:

@@ -13,8 +13,8 @@ import threading
 from typing import Any
 
 import pytest
-import urllib3
 from support.gradio_replay import form
+from support.http import Pool
 from support.waiting import eventually
 from support.wangp import recorded
 
@@ -40,7 +40,7 @@ class Replay:
     def __init__(self, mock: MockWan2GPMCP, lines: list[dict[str, Any]]) -> None:
         self.url = mock.url
         self.lines = lines
-        self.http = urllib3.PoolManager(retries=False, timeout=20.0)
+        self.http = Pool(20.0)
         self.known: dict[str, str] = {}
         self.events: tuple[set[str], set[str]] = (set(), set())
         self.found: list[str] = []

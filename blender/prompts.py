@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ..clients.errors import ValidationError
-from . import generation, sequencer, session, shot_list, writing
+from . import generation, sequencer, session
 
 if TYPE_CHECKING:
     from ..clients.jobs import Job
@@ -84,6 +84,7 @@ def selected(text: bpy.types.Text) -> str:
 def submit_text(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
     """Submit the writing of a text, as the scene wishes it; ``overrides`` go before. Raises ``ValidationError``."""
     from ..clients.litellm import ChatRequest
+    from . import writing
 
     scene: Any = context.scene
     own = scene.movie_director.writing
@@ -110,6 +111,7 @@ def submit_text(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job
 def submit_shot_list(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
     """Submit the breaking down of a script into shots; raises ``ValidationError`` if there is no script."""
     from ..clients.litellm import ChatRequest
+    from . import shot_list
 
     scene: Any = context.scene
     own = scene.movie_director.writing

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, prompts, writing
+from ..blender import generation, prompts
 from ..blender.writing_properties import CONTEXT_ITEMS, PRESET_ITEMS, TIMELINE_ITEMS
 from .generating import GenerateJob
 
@@ -73,6 +73,8 @@ class MOVIE_DIRECTOR_OT_shot_list(_NeedsNoFolder, GenerateJob, Operator):
 def _show(context: "Context", job_id: str) -> None:
     """Have the text editor show the text, if the user pressed the button there."""
     space: Any = context.space_data
+    from ..blender import writing
+
     text = writing.find(job_id)
     if text is not None and space is not None and space.type == "TEXT_EDITOR":
         space.text = text

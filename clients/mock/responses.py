@@ -13,10 +13,6 @@ MAX_BODY = 100 * 1024 * 1024
 """Bytes a request body may have (ComfyUI's own default)."""
 
 
-def _stays() -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Request:
     """One request. ``path`` is the route: without the server's prefix; ``raw_path`` is percent-encoded as it came.
@@ -31,7 +27,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     parts: Mapping[str, str] = field(default_factory=dict)
-    gone: Callable[[], bool] = _stays
+    gone: Callable[[], bool] = field(kw_only=True)
 
     def json(self) -> Any:
         """The body as JSON; ``ValueError`` (answered with 500, as the real servers do) where it is none."""

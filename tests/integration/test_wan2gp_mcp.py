@@ -169,6 +169,20 @@ def test_events_of_any_form_are_survived(clients):
     assert made(clients(ReplayedMCP(script=happy(wangp_get_job=polls)))).artifacts
 
 
+def test_events_of_one_moment_are_each_told_once(clients):
+    lines = [event("info", "one", 1.0), event("info", "two", 1.0)]
+    polls = [snapshot("job", lines[0]), snapshot("job", *lines), snapshot("job", *lines), happy()["wangp_get_job"]]
+    job = clients(ReplayedMCP(script=happy(wangp_get_job=polls))).submit(clip())
+    assert [each.line for each in job.events() if isinstance(each, events.Logged)] == ["one", "two"]
+
+
+def test_a_second_job_takes_the_same_door(clients):
+    server = ReplayedMCP(script=happy())
+    client = clients(server)
+    asked = len([client.submit(clip()).result(GUARD_S) for _ in range(2)])
+    assert asked == len(server.called("wangp_generate")) == 2
+
+
 def test_progress_that_falls_is_held(clients):
     def at(percent, when):
         return event("progress", {"progress": percent, "status": "VAE Decoding | 1s / 2s"}, when)

@@ -4,6 +4,7 @@ import collections
 import http.client
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -44,10 +45,21 @@ class Small(MockServer):
         self.route("GET", "/chunked", lambda _: Response(200, b"x" * 100_000, chunked=True))
         self.route("GET", "/nothing", lambda _: Response(204))
         self.route("GET", "/socket", lambda _: Upgrade(open=self._open))
+        self.route("GET", "/patient", self._patient)
+        self.left = threading.Event()
         self.texts: list[str | bytes] = []
         self.opened = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
+
+    def _patient(self, request: Request) -> Response:
+        self.opened.set()
+        deadline = time.monotonic() + GUARD_S
+        while not request.gone():
+            assert time.monotonic() < deadline
+            self.left.wait(0.001)
+        self.left.set()
+        return Response(204)
 
     def _broken(self, request: Request) -> Response:
         raise KeyError("broken")
@@ -151,6 +163,18 @@ def test_a_client_that_leaves_in_mid_request_harms_nothing(small: Small, http_po
         connection.sendall(b"POST /echo/x HTTP/1.1\r\nContent-Length: nonsense\r\n\r\n")
         assert connection.recv(100) == b""
     assert http_pool.request("POST", f"{small.url}/echo/x", body=b"1").status == 200
+
+
+@pytest.mark.parametrize("abruptly", [False, True])
+def test_a_route_can_tell_that_its_client_has_left(small: Small, abruptly: bool) -> None:
+    connection = socket.create_connection(address(small), timeout=GUARD_S)
+    with connection:
+        connection.sendall(b"GET /patient HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert small.opened.wait(GUARD_S)
+        assert not small.left.is_set()
+        if abruptly:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert small.left.wait(GUARD_S)
 
 
 def test_a_path_prefix_and_an_authorization(http_pool: urllib3.PoolManager) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -129,7 +132,13 @@ def test_what_may_be_wrong_is_a_warning(settings, words):
 
 
 def test_settings_that_fit_are_neither():
-    settings = {"num_inference_steps": 20, "resolution": "832x480", "video_length": "5s", "image_start": None}
+    settings = {
+        "num_inference_steps": 20,
+        "resolution": "832x480",
+        "video_length": "5s",
+        "image_start": None,
+        "prompt_enhancer": "T",
+    }
     assert request(settings=settings).problems() == []
     assert request(settings=settings).warnings() == []
     assert request(settings={"type": "WanGP v12.60", "skip_steps_cache_type": "tea"}).warnings() == []
@@ -142,6 +151,7 @@ def test_an_unknown_model_is_a_warning_with_the_nearest():
     assert "Did you mean t2v" in request("Wan2.1 Text2video 14b").warnings()[0]
     assert "mean" not in request("$$$").warnings()[0]
     assert request("mine", {"base_model_type": T2V, "sample_solver": "nope"}).problems()
+    assert "none of its letters" in " ".join(request("mine", {"image_prompt_type": "q"}).problems())
 
 
 def test_an_unknown_model_takes_everything():
@@ -421,6 +431,18 @@ def test_a_queue_file_of_what_is_not_there(tmp_path):
         task = make_task(VideoRequest("a", "mine", files={"image_start": path}, strict=False), "id")
         with pytest.raises(errors.StorageError):
             write_queue(task, tmp_path / "queue.zip", lambda: None)
+
+
+def test_a_file_that_can_not_be_read(tmp_path, monkeypatch):
+    class Broken(io.BytesIO):
+        def read(self, size=-1):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", lambda path, mode: Broken())
+    task = make_task(VideoRequest("a", "mine", files={"image_start": "a.png"}, strict=False), "id")
+    with pytest.raises(errors.StorageError) as caught:
+        write_queue(task, tmp_path / "queue.zip", lambda: None)
+    assert "a.png" in caught.value.message
 
 
 def test_settings_that_json_has_not(tmp_path):

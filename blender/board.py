@@ -1,5 +1,5 @@
 """What the panels show that the runtime does not keep: results on their way into the film, answers as they come,
-connection tests.
+connection tests, servers asked for memory.
 
 Main thread only. Nothing here is Blender data, so it outlives the loading of another file.
 """
@@ -66,6 +66,19 @@ class ProbeAnswer:
         return self.info is None and self.error is None
 
 
+@dataclass
+class MemoryAnswer:
+    """What came of asking a server for memory; neither ``done`` nor ``error``: it is being asked."""
+
+    done: bool = False
+    error: BackendError | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the server has not answered yet."""
+        return not self.done and self.error is None
+
+
 class Board:
     """The state behind the panels; ``revision`` grows with each change, so that nothing is redrawn without one."""
 
@@ -74,6 +87,7 @@ class Board:
         self.queue: deque[Placement] = deque()
         self.streams: dict[str, TextStream] = {}
         self.probes: dict[str, ProbeAnswer] = {}
+        self.memory: dict[str, MemoryAnswer] = {}
         self.recovered: tuple[str, ...] | None = None
         self.elsewhere: tuple[str, ...] = ()
         self.revision = 0
@@ -97,7 +111,8 @@ class Board:
         self.touch()
 
     def heard_of(self, backend: str) -> None:
-        """Forget that a connection test failed: the server has taken a job since."""
+        """Forget that a connection test failed, and that memory was freed: the server has taken a job since."""
+        self.memory.pop(backend, None)
         answer = self.probes.get(backend)
         if answer is not None and answer.error is not None:
             del self.probes[backend]

@@ -15,12 +15,12 @@ import bpy
 
 from ..clients import events
 from . import handlers, pictures, placement, redraw, session, writing
-from .board import Placement
+from .board import MemoryAnswer, Placement
 from .interrupts import Interrupted, noticed_interrupts
 from .wish import Wish
 
 if TYPE_CHECKING:
-    from ..runtime import EventChannel, JobEvent, ProbeFinished, Recovered
+    from ..runtime import EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +102,10 @@ def _take(item: object) -> None:
         _take_event(cast("JobEvent", item))
     elif kind == "ProbeFinished":
         _take_answer(cast("ProbeFinished", item))
+    elif kind == "MemoryFreed":
+        freed = cast("MemoryFreed", item)
+        answer = session.board.memory.setdefault(freed.backend, MemoryAnswer())
+        answer.done, answer.error = freed.error is None, freed.error
     elif kind == "Recovered":
         recovered = cast("Recovered", item)
         session.board.recovered, session.board.elsewhere = recovered.job_ids, recovered.elsewhere

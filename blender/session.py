@@ -79,6 +79,21 @@ def probe(backend: str) -> boards.ProbeAnswer:
     return answer
 
 
+def free_memory(backend: str) -> boards.MemoryAnswer:
+    """Have a backend's server give memory back; the pump fills in the answer, a refusal is one too."""
+    from . import pump
+
+    answer = boards.MemoryAnswer()
+    try:
+        runtime().free_memory(backend)
+    except BackendError as error:
+        answer.error = error
+    board.memory[backend] = answer
+    board.touch()
+    pump.start()
+    return answer
+
+
 def models(backend: str) -> tuple[str, ...]:
     """Return the names that the newest connection test has brought; the first call starts one in the background."""
     answer = board.probes.get(backend)

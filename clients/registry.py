@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 class BackendInfo:
     """What the rest of the program knows of a backend: its client's class, the typed requests, the class of its
-    embedded mock server, where it listens by default, and whether it uses the GPU.
+    embedded mock server, where it listens by default, whether it uses the GPU, and whether the client can have the
+    server give memory back (a method ``free()``).
     """
+
+    frees_memory = False
 
     def __init__(
         self,
@@ -44,12 +47,15 @@ class BackendInfo:
 class BuiltInBackend(BackendInfo):
     """One of our own: its modules are imported when first asked for, so that Blender starts as quickly as without."""
 
-    def __init__(self, name: str, label: str, purpose: str, default_url: str, *, uses_gpu: bool) -> None:
+    def __init__(
+        self, name: str, label: str, purpose: str, default_url: str, *, uses_gpu: bool, frees_memory: bool = False
+    ) -> None:
         self.name = name
         self.label = label
         self.purpose = purpose
         self.default_url = default_url
         self.uses_gpu = uses_gpu
+        self.frees_memory = frees_memory
 
     @cached_property
     def client(self) -> type[BaseAPIClient]:  # type: ignore[override]  # an attribute in the base, filled in later here
@@ -72,7 +78,9 @@ class BuiltInBackend(BackendInfo):
 BACKENDS: dict[str, BackendInfo] = {
     info.name: info
     for info in (
-        BuiltInBackend("comfyui", "ComfyUI", "Stills and clips", "http://127.0.0.1:8188", uses_gpu=True),
+        BuiltInBackend(
+            "comfyui", "ComfyUI", "Stills and clips", "http://127.0.0.1:8188", uses_gpu=True, frees_memory=True
+        ),
         BuiltInBackend("wan2gp", "Wan2GP", "Video", "http://127.0.0.1:7860", uses_gpu=True),
         BuiltInBackend("litellm", "LiteLLM", "Text", "http://127.0.0.1:4000", uses_gpu=False),
         BuiltInBackend("rvc", "RVC", "Voices", "http://127.0.0.1:5050", uses_gpu=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..blender import session, words
-from ..blender.board import ProbeAnswer
+from ..blender.board import MemoryAnswer, ProbeAnswer
 from ..blender.interrupts import Interrupted
 from .reporting import say
 
@@ -50,6 +50,15 @@ def _settled(job: Job) -> bool:
 
 def wait_for_probe(answer: ProbeAnswer, backend: str) -> None:
     """Wait for the answer of a connection test; a server that stays mute for a minute makes it an error."""
+    _wait_for(answer, backend)
+
+
+def wait_for_memory(answer: MemoryAnswer, backend: str) -> None:
+    """Wait until a server has said that it frees its memory; one that stays mute for a minute makes it an error."""
+    _wait_for(answer, backend)
+
+
+def _wait_for(answer: ProbeAnswer | MemoryAnswer, backend: str) -> None:
     from ..blender import pump
     from ..clients.errors import NetworkTimeout
 

@@ -1,4 +1,4 @@
-"""Test a connection, and switch demo mode."""
+"""Ask a server who it is or for its memory, and switch demo mode."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -11,13 +11,13 @@ from bpy.types import Operator
 from ..blender import session, settings, words
 from ..clients.errors import BackendError, ValidationError
 from ..clients.registry import BACKENDS
-from .blocking import wait_for_probe
+from .blocking import wait_for_memory, wait_for_probe
 from .reporting import report_error
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
 
-    from ..blender.board import ProbeAnswer
+    from ..blender.board import MemoryAnswer, ProbeAnswer
 
 
 class MOVIE_DIRECTOR_OT_test_connection(Operator):
@@ -61,6 +61,49 @@ class MOVIE_DIRECTOR_OT_test_connection(Operator):
         return session.probe(self.backend)
 
 
+class MOVIE_DIRECTOR_OT_free_memory(Operator):
+    """Have the server unload its models and give its memory back, as soon as it does not need it"""
+
+    bl_idname = "movie_director.free_memory"
+    bl_label = "Free Memory"
+    bl_options = set()
+
+    backend: StringProperty(name="Backend", default="comfyui", description="The backend's name, such as comfyui")
+
+    def invoke(self, context: "Context", _event: "Event") -> set[str]:
+        """Ask in the background; the pump brings the answer."""
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            self.start()
+        except BackendError as error:
+            return report_error(self, error)
+        return {"FINISHED"}
+
+    def execute(self, _context: "Context") -> set[str]:
+        """Ask and wait for the answer."""
+        try:
+            answer = self.start()
+        except BackendError as error:
+            return report_error(self, error)
+        wait_for_memory(answer, self.backend)
+        if answer.error is not None:
+            return report_error(self, answer.error)
+        self.report({"INFO"}, f"{BACKENDS[self.backend].label} frees its memory.")
+        return {"FINISHED"}
+
+    def start(self) -> "MemoryAnswer":
+        """Ask; raises ``ValidationError`` for a backend that can't."""
+        able = [name for name, info in BACKENDS.items() if info.frees_memory]
+        if self.backend not in able:
+            raise ValidationError(
+                f"'{self.backend}' can't be asked to free memory.",
+                code="unknown_backend",
+                hint=f"These can: {', '.join(able)}.",
+            )
+        return session.free_memory(self.backend)
+
+
 class MOVIE_DIRECTOR_OT_demo_mode(Operator):
     """Use stand-ins inside Blender instead of AI servers, to see how everything works"""
 
@@ -79,5 +122,9 @@ class MOVIE_DIRECTOR_OT_demo_mode(Operator):
         return {"FINISHED"}
 
 
-CLASSES: tuple[Any, ...] = (MOVIE_DIRECTOR_OT_test_connection, MOVIE_DIRECTOR_OT_demo_mode)
+CLASSES: tuple[Any, ...] = (
+    MOVIE_DIRECTOR_OT_test_connection,
+    MOVIE_DIRECTOR_OT_free_memory,
+    MOVIE_DIRECTOR_OT_demo_mode,
+)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

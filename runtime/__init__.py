@@ -2,7 +2,7 @@
 here.
 """
 
-from .channel import ChannelItem, EventChannel, JobEvent, ProbeFinished, Recovered
+from .channel import ChannelItem, EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 from .runtime import JobView, Runtime
 from .settings import BackendSettings, RuntimeSettings
 
@@ -12,6 +12,7 @@ __all__ = [
     "EventChannel",
     "JobEvent",
     "JobView",
+    "MemoryFreed",
     "ProbeFinished",
     "Recovered",
     "Runtime",

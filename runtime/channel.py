@@ -38,6 +38,14 @@ class ProbeFinished:
 
 
 @dataclass(frozen=True)
+class MemoryFreed:
+    """A server was asked to give memory back; ``error`` if it could not be."""
+
+    backend: str
+    error: BackendError | None
+
+
+@dataclass(frozen=True)
 class Recovered:
     """The journal was read: these jobs of an earlier session are being re-joined.
 
@@ -48,7 +56,7 @@ class Recovered:
     elsewhere: tuple[str, ...] = ()
 
 
-ChannelItem: TypeAlias = JobEvent | ProbeFinished | Recovered
+ChannelItem: TypeAlias = JobEvent | ProbeFinished | MemoryFreed | Recovered
 
 
 class EventChannel:

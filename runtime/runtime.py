@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..clients.base import DEMO_SERVER
 from ..clients.context import STAGE_QUEUED
@@ -29,7 +29,7 @@ from ..clients.jobs import Job, JobStatus
 from ..clients.registry import BACKENDS, BackendInfo
 from ..clients.requests import nearest_names
 from ..clients.runner import JobRunner
-from .channel import EventChannel, JobEvent, ProbeFinished, Recovered
+from .channel import EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 from .journal import JobJournal, JournalEntry
 from .keeper import ClientKeeper, check_online, server_now, shutting_down
 from .outputs import write_sidecars
@@ -37,12 +37,14 @@ from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from ..clients.audio import AudioCodec
-    from ..clients.base import BaseAPIClient, ServerInfo
+    from ..clients.base import BaseAPIClient
     from ..clients.requests import Request
 
 _log = logging.getLogger(__name__)
 
 KEEP_FINISHED = 1000
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class _Entry:
 class Runtime:
     """Jobs for all backends: a lane for each, one channel to the main thread, one journal.
 
-    Made without I/O or threads. ``submit``, ``cancel``, ``probe``, ``configure`` and the queries may be called from
-    Blender's main thread: they neither block nor do I/O. Clients and demo servers are made on worker threads. Sound
-    files are read by ``codec`` (None: WAV alone).
+    Made without I/O or threads. ``submit``, ``cancel``, ``probe``, ``free_memory``, ``configure`` and the queries may
+    be called from Blender's main thread: they neither block nor do I/O. Clients and demo servers are made on worker
+    threads. Sound files are read by ``codec`` (None: WAV alone).
     """
 
     def __init__(self, settings: RuntimeSettings, codec: AudioCodec | None = None) -> None:
@@ -79,7 +81,7 @@ class Runtime:
         self._entries: dict[str, _Entry] = {}
         self._unreported: set[str] = set()
         self._keeper = ClientKeeper(self._journal, self._users, codec)
-        self._probes: set[str] = set()
+        self._questions: set[str] = set()
         self._errands: list[threading.Thread] = []
         self._closed = False
 
@@ -147,9 +149,19 @@ class Runtime:
         info = self._info(backend)
         check_online(info, self._settings)
         probe_id = str(uuid.uuid4())
-        self._probes.add(probe_id)
+        self._questions.add(probe_id)
         self._run_errand(lambda: self._probe(info, probe_id), f"probe-{backend}")
         return probe_id
+
+    def free_memory(self, backend: str) -> None:
+        """Have a backend's server give memory back; ``MemoryFreed`` comes through the channel. For backends that can
+        (``frees_memory``).
+        """
+        info = self._info(backend)
+        check_online(info, self._settings)
+        question = str(uuid.uuid4())
+        self._questions.add(question)
+        self._run_errand(lambda: self._free_memory(info, question), f"free-{backend}")
 
     def recover(self) -> None:
         """Re-join the unfinished jobs of sessions that have ended; ``Recovered`` comes through the channel."""
@@ -250,22 +262,30 @@ class Runtime:
         return self._keeper.client(info, self._settings)
 
     def _users(self, backend: str) -> frozenset[str]:
-        return (
-            self._runners[backend].under_way() | self._probes if backend in self._runners else frozenset(self._probes)
-        )
+        questions = frozenset(self._questions)
+        return self._runners[backend].under_way() | questions if backend in self._runners else questions
 
     def _probe(self, info: BackendInfo, probe_id: str) -> None:
-        found: ServerInfo | None = None
-        failure: BackendError | None = None
-        try:
-            found = self._client(info).probe()
-        except BackendError as error:
-            failure = error
-        except Exception as error:  # noqa: BLE001 - whoever waits for the answer must get one
-            _log.exception("The connection test of %s failed unexpectedly", info.name)
-            failure = BackendError(f"The connection test failed: {error!r}.", code="internal", backend=info.name)
-        self._probes.discard(probe_id)
+        found, failure = self._asked(probe_id, info, lambda client: client.probe())
         self.channel.put(ProbeFinished(probe_id, info.name, found, failure))
+
+    def _free_memory(self, info: BackendInfo, question: str) -> None:
+        _, failure = self._asked(question, info, lambda client: client.free())  # type: ignore[attr-defined]
+        self.channel.put(MemoryFreed(info.name, failure))
+
+    def _asked(
+        self, question: str, info: BackendInfo, ask: Callable[[BaseAPIClient], _Answer]
+    ) -> tuple[_Answer | None, BackendError | None]:
+        """Ask a backend's client and return the answer or the error."""
+        try:
+            return ask(self._client(info)), None
+        except BackendError as error:
+            return None, error
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer must get one
+            _log.exception("A question to %s failed unexpectedly", info.name)
+            return None, BackendError(f"{info.label} can't be asked: {error!r}.", code="internal", backend=info.name)
+        finally:
+            self._questions.discard(question)
 
     def _recover(self) -> None:
         job_ids: list[str] = []

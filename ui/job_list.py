@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..blender import pictures, session, words
 from ..blender.board import PlacementState
-from ..clients.errors import ConnectionFailed
+from ..clients.errors import ConnectionFailed, OutOfMemory
+from ..clients.registry import BACKENDS
 from .labels import paragraph
 
 if TYPE_CHECKING:
@@ -119,6 +120,19 @@ def _draw_error(box: UILayout, context: Context, view: JobView) -> None:
     paragraph(box, context, error.message, "BLANK1", alert=True)
     if error.hint:
         paragraph(box, context, error.hint, "BLANK1")
+    if isinstance(error, OutOfMemory) and BACKENDS[view.backend].frees_memory:
+        _draw_memory(box, context, view.backend)
+
+
+def _draw_memory(box: UILayout, context: Context, backend: str) -> None:
+    answer = session.board.memory.get(backend)
+    row = box.row()
+    row.enabled = answer is None or not answer.pending
+    row.operator("movie_director.free_memory", icon="MEMORY").backend = backend
+    if answer is not None and answer.error is not None:
+        paragraph(box, context, words.error_words(answer.error), "BLANK1", alert=True)
+    elif answer is not None and answer.done:
+        paragraph(box, context, f"{BACKENDS[backend].label} frees its memory before it takes the next job.", "INFO")
 
 
 def _draw_result(box: UILayout, context: Context, placement: Placement, *, large: bool) -> None:

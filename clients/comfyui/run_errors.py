@@ -59,7 +59,7 @@ def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) 
         return OutOfMemory(
             f"The GPU ran out of memory at {title!r}.",
             backend=BACKEND,
-            hint="Free the server's memory and send it again, or make the picture, the batch or the number of frames "
+            hint="Free the server's memory and try again, or make the picture, the batch or the number of frames "
             "smaller.",
             context={**context, "message": words},
         )

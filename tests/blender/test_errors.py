@@ -144,7 +144,19 @@ def test_a_server_out_of_memory(film: Path, comfyui: Any) -> None:
     comfyui.inject(own("clients.mock").Fault("oom"))
     text = failure()
     assert "memory" in text
+    assert bpy.ops.movie_director.free_memory() == {"FINISHED"}
+    (asked,) = comfyui.requests.matching("POST /free")
+    assert json.loads(asked.body) == {"unload_models": True, "free_memory": True}
     assert bpy.ops.movie_director.generate_image(prompt="again", steps=1) == {"FINISHED"}
+
+
+def test_memory_of_a_server_that_is_not_there_or_can_not(film: Path) -> None:
+    assert not bpy.app.online_access
+    preferences().backends.comfyui.url = "http://192.0.2.1:8188"
+    with pytest.raises(RuntimeError, match="online access"):
+        bpy.ops.movie_director.free_memory()
+    with pytest.raises(RuntimeError, match="These can: comfyui"):
+        bpy.ops.movie_director.free_memory(backend="rvc")
 
 
 def test_online_access_off_refuses_other_machines(film: Path) -> None:

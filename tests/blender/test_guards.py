@@ -144,6 +144,10 @@ def test_pressing_test_connection(busy: Any, with_window: None) -> None:
     assert_harmless(lambda: invoked("connection", "test_connection", backend="comfyui"))
 
 
+def test_pressing_free_memory(busy: Any, with_window: None) -> None:
+    assert_harmless(lambda: invoked("connection", "free_memory", backend="comfyui"))
+
+
 def test_pressing_cancel(busy: Any) -> None:
     assert_harmless(lambda: bpy.ops.movie_director.cancel_job(job_id=busy.id))
 

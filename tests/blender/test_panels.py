@@ -148,6 +148,30 @@ def test_an_unanswered_test_is_shown(comfyui: Any) -> None:
     pump_until(lambda: not answer.pending)
 
 
+def test_a_server_that_is_out_of_memory_can_be_asked_for_some(film: Any, comfyui: Any) -> None:
+    comfyui.inject(own("clients.mock").Fault("oom"))
+    with pytest.raises(RuntimeError, match="memory"):
+        bpy.ops.movie_director.generate_image("EXEC_DEFAULT", prompt="big", steps=1)
+    assert "movie_director.free_memory" in panel("jobs").operators()
+    assert "frees its memory" not in panel("jobs").text()
+    answer = own("blender.session").free_memory("comfyui")
+    assert answer.pending
+    pump_until(lambda: not answer.pending)
+    assert "frees its memory" in panel("jobs").text()
+    bpy.ops.movie_director.generate_image("EXEC_DEFAULT", prompt="small", steps=1)
+    assert "frees its memory" not in panel("jobs").text()
+
+
+def test_a_server_that_refuses_to_free_memory_says_why(film: Any, comfyui: Any) -> None:
+    comfyui.inject(own("clients.mock").Fault("oom"))
+    with pytest.raises(RuntimeError, match="memory"):
+        bpy.ops.movie_director.generate_image("EXEC_DEFAULT", prompt="big", steps=1)
+    comfyui.stop()
+    with pytest.raises(RuntimeError) as failed:
+        bpy.ops.movie_director.free_memory("EXEC_DEFAULT", backend="comfyui")
+    assert str(failed.value).strip().removeprefix("Error: ") in panel("jobs").text()
+
+
 def test_an_unsaved_film_gets_the_two_ways_out() -> None:
     bpy.ops.wm.read_homefile(use_empty=False)
     drawn = panel("generate")

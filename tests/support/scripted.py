@@ -44,6 +44,8 @@ class ScriptedClient(BaseAPIClient):
     on_cancel: Callable[[CancelContext], BackendCancel] = staticmethod(lambda _context: BackendCancel.CONFIRMED)
     on_probe: Callable[[], ServerInfo] = staticmethod(lambda: ServerInfo("1.0", "scripted"))
 
+    on_free: Callable[[], None] = staticmethod(lambda: None)
+
     def __init__(self, base_url: str = "http://127.0.0.1:9", **given: Any) -> None:
         super().__init__(base_url, **given)
         self.told: list[str] = []
@@ -51,6 +53,9 @@ class ScriptedClient(BaseAPIClient):
 
     def probe(self) -> ServerInfo:
         return self.on_probe()
+
+    def free(self) -> None:
+        self.on_free()
 
     def run(self, job: JobContext) -> Result:
         return self.behaviour(job)

@@ -18,6 +18,7 @@ from movie_director.clients.registry import BACKENDS
 from movie_director.runtime import (
     BackendSettings,
     JobEvent,
+    MemoryFreed,
     ProbeFinished,
     Recovered,
     Runtime,
@@ -245,6 +246,21 @@ def test_a_connection_test_ends_with_its_answer_or_its_error(runtime, scripts):
     runtime.probe("scripted")
     (item,) = drain_until(runtime, bool)
     assert isinstance(item.error, errors.ConnectionFailed)
+
+
+def test_asking_for_memory_ends_with_its_answer_or_its_error(runtime, scripts):
+    runtime.free_memory("scripted")
+    (item,) = drain_until(runtime, bool)
+    assert item == MemoryFreed("scripted", None)
+
+    def fail():
+        raise KeyError("odd")
+
+    scripts.clients[0].on_free = fail
+    runtime.free_memory("scripted")
+    (item,) = drain_until(runtime, bool)
+    assert item.error.code == "internal"
+    assert "'odd'" in item.error.message
 
 
 def test_results_get_a_sidecar_before_the_main_thread_hears_of_them(runtime, scripts, tmp_path):

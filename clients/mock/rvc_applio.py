@@ -1,5 +1,6 @@
 """Applio as a mock: Gradio 6.20, functions numbered as one release has them, sentences for answers."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -130,6 +131,7 @@ class MockApplio(MockGradio):
     ) -> None:
         self.voices = dict(VOICES if voices is None else voices)
         self.datasets: dict[str, list[str]] = {}
+        self.training = threading.Event()
         self.stopped: list[str] = []
         self._first = first
         super().__init__(version=version, **given)
@@ -228,6 +230,7 @@ class MockApplio(MockGradio):
         if not values[TERMS[0]]:
             return NOT_AGREED
         name = str(values["Model Name"])
+        self.training.set()
         for _ in range(int(values["Total Epoch"])):
             if name in self.stopped:
                 break

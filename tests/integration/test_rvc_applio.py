@@ -175,7 +175,7 @@ def test_cancel_stops_the_trainer(tmp_path, samples):
     with applio(tmp_path, speed=10.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=5000, accept_terms=True))
         wait_until(lambda: job.status.progress and job.status.progress.stage == "Training the model")
-        wait_until(lambda: job._state.get("step") == "train")
+        assert mock.training.wait(GUARD_S)
         job.cancel()
         wait_until(lambda: not client.runner.busy())
         assert job.status.backend_cancel is BackendCancel.CONFIRMED

@@ -305,7 +305,7 @@ def crashed(clients, mock, request):
 
 
 def test_a_job_of_another_process_is_cancelled_by_its_record(clients):
-    mock = server(speed=1.0)
+    mock = server(Fault("late_abort", value=0.3), speed=1.0)
     job = crashed(clients, mock, long())
     again = clients(mock.url).resume(job.record())
     eventually(again.running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..blender import generation
+from .job_list import draw_running
 from .labels import Sidebar, preferences_button, prompt_field
 from .server_line import draw_server
 from .wishes import draw_obstacle, draw_seed, draw_shots, draw_start
@@ -32,6 +33,7 @@ class Image(Sidebar):
         draw_start(layout, context, wishes)
         draw_seed(layout, wishes, "image")
         _draw_button(layout, context)
+        draw_running(layout, context, generation.BACKEND)
 
 
 class ImageOptions(Sidebar):

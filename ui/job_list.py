@@ -45,6 +45,20 @@ def draw(layout: UILayout, context: Context) -> None:
         layout.prop(state, "show_all_jobs", text=f"Show all {len(views)}", toggle=True, icon="PRESET")
 
 
+def draw_running(layout: UILayout, context: Context, backend: str) -> None:
+    """Draw the job that a backend works on, where it was started; how many more wait is a line below."""
+    views = [view for view in session.jobs() if view.backend == backend and not view.status.state.ended]
+    if not views:
+        return
+    running = [view for view in views if view.status.state.value == "running"]
+    view = running[-1] if running else views[-1]
+    box = layout.box()
+    _draw_head(box, view)
+    _draw_progress(box, context, view)
+    if len(views) > 1:
+        box.label(text=f"{len(views) - 1} more in the list of jobs", icon="BLANK1")
+
+
 def _draw_recovery(layout: UILayout, context: Context) -> None:
     """Draw what a look for unfinished jobs has found, until the next job is started."""
     board = session.board
@@ -74,10 +88,8 @@ def newest_connection_error(backend: str) -> BackendError | None:
 
 def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -> None:
     placement = session.board.placements.get(view.id)
-    head = box.row(align=True)
-    head.label(text=view.title or view.backend, icon=ICONS[view.status.state.value])
+    head = _draw_head(box, view)
     if not view.status.state.ended:
-        head.operator("movie_director.cancel_job", text="", icon="X").job_id = view.id
         _draw_progress(box, context, view)
         return
     _draw_buttons(head, view, placement)
@@ -87,6 +99,14 @@ def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -
         paragraph(box, context, words.status_words(view.status), "BLANK1")
     if placement is not None:
         _draw_result(box, context, placement, large=newest)
+
+
+def _draw_head(box: UILayout, view: JobView) -> UILayout:
+    head = box.row(align=True)
+    head.label(text=view.title or view.backend, icon=ICONS[view.status.state.value])
+    if not view.status.state.ended:
+        head.operator("movie_director.cancel_job", text="", icon="X").job_id = view.id
+    return head
 
 
 def _draw_progress(box: UILayout, context: Context, view: JobView) -> None:

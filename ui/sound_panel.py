@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..blender import audio_jobs, generation, sequencer
+from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
 from .server_line import draw_server
 from .wishes import draw_obstacle, draw_seed, draw_shots
@@ -36,6 +37,7 @@ class Sound(Sidebar):
         column = layout.column()
         draw_obstacle(column, context, own.prompt, "Write what is to be heard first")
         _draw_button(column, "movie_director.sound_effect", "SOUND", _ready(context, own.prompt))
+        draw_running(layout, context, audio_jobs.SOUND)
 
 
 class Voice(Sidebar):
@@ -60,6 +62,7 @@ class Voice(Sidebar):
         column = layout.column()
         draw_obstacle(column, context, own.text, "Write what is to be said first")
         _draw_button(column, "movie_director.speak_line", "PLAY_SOUND", _ready(context, own.text, own.voice))
+        draw_running(layout, context, audio_jobs.VOICE)
 
 
 class Convert(Sidebar):

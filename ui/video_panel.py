@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..blender import videos
+from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
 from .server_line import draw_server
 from .wishes import draw_obstacle, draw_seed, draw_shots, draw_start
@@ -41,6 +42,7 @@ class Video(Sidebar):
         row.operator_context = "INVOKE_DEFAULT"
         row.enabled = videos.ready(context)
         row.operator("movie_director.generate_video", icon="RENDER_ANIMATION")
+        draw_running(layout, context, videos.BACKEND)
 
 
 class VideoOptions(Sidebar):

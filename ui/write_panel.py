@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..blender import generation, prompts
+from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
 from .server_line import draw_server
 
@@ -38,6 +39,7 @@ class Write(Sidebar):
         row.operator_context = "INVOKE_DEFAULT"
         row.enabled = _ready(context, wishes)
         row.operator("movie_director.write", icon="GREASEPENCIL")
+        draw_running(layout, context, prompts.BACKEND)
 
 
 class WriteOptions(Sidebar):

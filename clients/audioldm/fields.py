@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,9 @@ ROLES = {name: role for role, names in _SYNONYMS.items() for name in names}
 
 MAX_SEED = 2**31 - 1
 
+_SECONDS_SPARE = 0.05
+"""A sound may be shorter than asked for by this: a frame or two."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -47,35 +50,44 @@ class Field:
 
     def fitted(self, value: Any) -> Any:
         """Return the value that the server takes, as near to ``value`` as may be and of the type it wants; None if
-        there is none.
+        there is none. A duration is never shorter than asked for, unless the server makes none as long: what is too
+        long can be cut.
         """
         if self.choices:
-            return self._nearest(value)
+            return self._choice(value)
         if self.kind in ("integer", "number"):
             number = number_of(value)
             return None if number is None else self._within(number)
         return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
-    def _nearest(self, value: Any) -> Any:
+    def _choice(self, value: Any) -> Any:
         if value in self.choices:
             return value
         number = number_of(value)
-        numbers = [
-            (abs(found - number), each)
+        distances = [
+            (found - number, each)
             for each in self.choices
             if number is not None and (found := number_of(each)) is not None
         ]
-        return min(numbers, key=lambda pair: pair[0])[1] if numbers else None
+        longer = [pair for pair in distances if self.role == DURATION and pair[0] > -_SECONDS_SPARE]
+        return min(longer or distances, key=lambda pair: abs(pair[0]))[1] if distances else None
 
     def _within(self, number: float) -> int | float:
-        if self.step:
-            start = self.minimum or 0.0
-            number = start + round((number - start) / self.step) * self.step
+        if self.role == DURATION:
+            number = (
+                self._stepped(number - _SECONDS_SPARE, math.ceil) if self.step or self.kind == "integer" else number
+            )
+        elif self.step:
+            number = self._stepped(number, round)
         if self.minimum is not None:
             number = max(number, self.minimum)
         if self.maximum is not None:
             number = min(number, self.maximum)
         return round(number) if self.kind == "integer" else float(number)
+
+    def _stepped(self, number: float, to_whole: Callable[[float], int]) -> float:
+        start, step = self.minimum or 0.0, self.step or 1.0
+        return start + to_whole((number - start) / step) * step
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,8 @@ def filled(fields: Sequence[Field], request: SoundRequest, seed: int) -> Filled:
             continue
         values[field.name] = value
         if number_of(value) != number_of(wanted):
-            notes.append(f"{role}: {value} instead of {wanted}, the nearest that this server takes.")
+            which = "next" if role == DURATION else "nearest"
+            notes.append(f"{role}: {value} instead of {wanted}, the {which} that this server takes.")
     return Filled({**values, **_own_settings(fields, request.settings)}, tuple(notes))
 
 

@@ -172,6 +172,18 @@ def test_a_server_that_refuses_to_free_memory_says_why(film: Any, comfyui: Any) 
     assert str(failed.value).strip().removeprefix("Error: ") in panel("jobs").text()
 
 
+def test_a_running_job_is_shown_where_it_was_started(comfyui: Any) -> None:
+    assert "movie_director.cancel_job" not in panel("generate").operators()
+    job = start_job(steps=1000)
+    start_job(prompt="the second")
+    pump_until(lambda: job.status.progress is not None and job.status.progress.step)
+    drawn = panel("generate")
+    assert drawn.operators().count("movie_director.cancel_job") == 1
+    assert [given for name, given in drawn.log if name == "progress"]
+    assert "1 more in the list of jobs" in drawn.text()
+    assert "movie_director.cancel_job" not in panel("video").operators()
+
+
 def test_an_unsaved_film_gets_the_two_ways_out() -> None:
     bpy.ops.wm.read_homefile(use_empty=False)
     drawn = panel("generate")

@@ -50,7 +50,8 @@ def _sounds() -> steps.Steps:
     yield lambda: len(steps.strips()) > before
     sounds = [strip for strip in steps.strips() if strip.type == "SOUND"]
     bounds = steps.own("blender.sequencer").bounds
-    steps.check("the effect starts with the clip", bounds(sounds[-1])[0] == bounds(clip)[0], [bounds(s) for s in sounds])
+    where = (bounds(sounds[-1]), bounds(clip))
+    steps.check("the effect is as long as the clip, from its first frame on", where[0] == where[1], where)
     steps.check("its waveform is shown", all(strip.show_waveform for strip in sounds), sounds)
     steps.press(bpy.ops.movie_director.speak_line, text="It was never locked.", voice="demo-voice")
     job = steps.newest_job()

@@ -70,13 +70,13 @@ def test_a_sound_is_made_whole_at_the_rate_asked_for(make, dialect):
     [artifact] = result.artifacts
     assert artifact.path.name == "rain on a roof.wav"
     assert artifact.kind == "audio"
-    assert header_of(artifact.path) == (48000, 1, 2, 240000)
+    assert header_of(artifact.path) == (48000, 1, 2, 360000)
     assert result.metadata["seed"] == 11
-    assert result.metadata["input"]["duration"] == "5.0"
+    assert result.metadata["input"]["duration"] == "7.5"
     assert result.metadata["request"]["prompt"] == "rain on a roof"
     assert result.metadata["peak_db"] == pytest.approx(-4, abs=3)
     assert result.metadata["model_rate"] == 16000
-    assert result.metadata["notes"] == ["duration: 5.0 instead of 6.0, the nearest that this server takes."]
+    assert result.metadata["notes"] == ["duration: 7.5 instead of 6.0, the next that this server takes."]
     put = server.wait_for_request(lambda each: each.method == "PUT")
     assert put.path == f"/predictions/{job.id}"
     assert put.json["input"] == result.metadata["input"]

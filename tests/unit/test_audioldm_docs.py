@@ -16,5 +16,5 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     runpy.run_path("example.py")
     printed = capsys.readouterr().out
     assert "heavy rain on a tin roof.wav 7 -" in printed
-    assert "duration: 5.0 instead of 6.0" in printed
+    assert "duration: 7.5 instead of 6.0" in printed
     assert "Progressed" in printed

@@ -12,7 +12,7 @@ from movie_director.clients import ClientOptions, errors
 from movie_director.clients.audioldm import SoundRequest, estimate, logs
 from movie_director.clients.audioldm.cog import Answer, failed, health_in, problems_in, refused
 from movie_director.clients.audioldm.cog import _json as as_json
-from movie_director.clients.audioldm.fields import Field, filled, number_of, whole_number_of
+from movie_director.clients.audioldm.fields import DURATION, Field, filled, number_of, whole_number_of
 from movie_director.clients.audioldm.gradio_app import fields_for
 from movie_director.clients.audioldm.listener import WebhookListener
 from movie_director.clients.audioldm.schema import fields_of
@@ -51,17 +51,17 @@ def input_for(image, **wanted):
     return filled(fields, SoundRequest(**{"prompt": "rain", "duration_s": 6.0, **wanted}), 7)
 
 
-def test_audioldm_s_duration_is_the_nearest_member_as_a_text():
+def test_audioldm_s_duration_is_the_next_member_as_a_text():
     made = input_for("audioldm", guidance=30, candidates=9, steps=20)
     assert made.values == {
         "text": "rain",
-        "duration": "5.0",
+        "duration": "7.5",
         "random_seed": 7,
         "guidance_scale": 20.0,
         "n_candidates": 5,
     }
     assert made.notes == (
-        "duration: 5.0 instead of 6.0, the nearest that this server takes.",
+        "duration: 7.5 instead of 6.0, the next that this server takes.",
         "guidance: 20.0 instead of 30, the nearest that this server takes.",
         "This server has no steps: it is left out.",
         "candidates: 5 instead of 9, the nearest that this server takes.",
@@ -303,3 +303,26 @@ def test_requests_are_checked():
     wrong = SoundRequest("", 0, guidance="x", steps=0, seed=-1, candidates=0, model=5, settings=3, sample_rate=1)
     assert len(wrong.problems()) == 9
     assert SoundRequest("rain", 1.0, guidance=0, negative_prompt="x", model="m").problems() == []
+
+
+@pytest.mark.parametrize(
+    ("image", "wanted", "sent"),
+    [
+        ("audioldm", 3.04, "5.0"),
+        ("audioldm", 2.53, "2.5"),
+        ("audioldm", 99.0, "20.0"),
+    ],
+)
+def test_a_duration_is_not_shorter_than_asked_for_unless_it_must(image, wanted, sent):
+    assert input_for(image, duration_s=wanted).values["duration"] == sent
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "wanted", "sent"),
+    [("integer", None, 3.2, 4), ("integer", None, 3.04, 3), ("number", 0.5, 3.2, 3.5), ("number", None, 3.2, 3.2)],
+)
+def test_a_duration_in_steps_is_rounded_up(kind, step, wanted, sent):
+    field = Field("duration", role=DURATION, kind=kind, step=step, minimum=1.0, maximum=10.0)
+    assert field.fitted(wanted) == sent
+    assert type(field.fitted(wanted)) is type(sent)
+    assert field.fitted(60) == 10

@@ -12,7 +12,8 @@ import threading
 import time
 import uuid
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -395,10 +396,10 @@ class JobRunner:
         """Run the job to its end; whether it ended because its own time was over."""
         job, event = entry.job, None
         try:
-            entry.context.begin()
-            hooks = entry.hooks = self._provider()
-            job._server = hooks.server
-            result = self._rejoin(entry, hooks) if entry.rejoin else hooks.run(entry.context)
+            with self._time_limit(entry.context):
+                hooks = entry.hooks = self._provider()
+                job._server = hooks.server
+                result = self._rejoin(entry, hooks) if entry.rejoin else hooks.run(entry.context)
             event = Succeeded(result, job_id=job.id, at=time.time())
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit end the job, not the worker
             failure = self._as_backend_error(error)
@@ -406,6 +407,23 @@ class JobRunner:
             return ended and isinstance(failure, NetworkTimeout) and failure.code == "job_timeout"
         job._end(event)
         return False
+
+    @contextmanager
+    def _time_limit(self, context: JobContext) -> Iterator[None]:
+        """Have a job's time begin, and whatever blocks broken off when it is over: what waits notices by itself."""
+        context.begin()
+        limit = context.options.job_timeout_s
+        if limit is None:
+            yield
+            return
+        timer = threading.Timer(limit, context.interrupter.fire)
+        timer.name, timer.daemon = f"movie-director-{self.backend}-time-limit", True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
     def _rejoin(self, entry: _Entry, hooks: Hooks) -> Result:
         """Look for the job on the server; send it only if its record says that it was not, and the server does too."""

@@ -12,7 +12,7 @@ import pytest
 from conftest import CANARY
 from drivers import DRIVERS
 
-from movie_director.clients import JobState, Result, errors, events
+from movie_director.clients import ClientOptions, JobState, Result, errors, events
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.transport.http import Transport
 
@@ -317,6 +317,16 @@ def test_probe_of_nothing_fails_quickly_and_says_what_to_do(driver):
         client.probe()
     assert caught.value.code == "refused"
     assert caught.value.hint
+
+
+@every
+def test_a_job_s_time_limit_holds_for_a_mute_server_too(driver, tmp_path):
+    options = ClientOptions(job_timeout_s=0.3, drain_timeout_s=0.2, output_dir=tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        with driver.info.client(url, options=options) as client:
+            error = client.submit(driver.quick()).exception(10.0)  # sooner than any other limit
+    assert error.code == "job_timeout"
 
 
 # --- close

@@ -269,6 +269,18 @@ def test_a_job_s_time_limit_ends_it_and_tells_the_backend():
         wait_for(lambda: client.told == [job.id])
 
 
+def test_a_job_s_time_limit_breaks_off_what_blocks():
+    def blocked(job):
+        broken = threading.Event()
+        with job.interrupter.guard(broken.set):
+            assert broken.wait(HANG_GUARD_S)
+        job.check()
+
+    with scripted(blocked, job_timeout_s=0.05) as client:
+        error = client.submit(ScriptedRequest()).exception(HANG_GUARD_S)
+    assert error.code == "job_timeout"
+
+
 def test_waiting_for_a_result_ends_while_the_job_goes_on():
     gate = Gate()
     with scripted(gate) as client:

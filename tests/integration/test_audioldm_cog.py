@@ -449,6 +449,37 @@ def test_an_older_server_that_works_is_not_called_down(make, monkeypatch):
     assert job.result(GUARD_S).artifacts
 
 
+def known_but_lost(client, monkeypatch, code):
+    """Let the client know its server, which then fails with a time-out of this kind."""
+    client.probe()
+    client.knowledge.profile = client._ask(None, 5.0).profile
+    client.knowledge.at_work.add("another job")
+
+    def ask(*_given):
+        raise errors.NetworkTimeout("no answer", code=code)
+
+    monkeypatch.setattr(client, "_ask", ask)
+
+
+@pytest.mark.parametrize("code", ["connect", "read"])
+def test_a_known_server_that_can_not_be_reached_is_not_called_busy(make, monkeypatch, code):
+    _, client = make(job_timeout_s=5.0)
+    known_but_lost(client, monkeypatch, code)
+    assert error_of(client).code == code
+    with pytest.raises(errors.NetworkTimeout) as caught:
+        client.probe()
+    assert caught.value.code == code
+
+
+def test_a_job_s_time_is_over_while_a_known_server_is_mute(make):
+    server, client = make(job_timeout_s=0.5)
+    client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    server.inject(Fault("stall", on="GET /health-check", times=None))
+    late = client.submit(SoundRequest("rain", 2.5))
+    assert late.exception(GUARD_S).code == "job_timeout"
+    assert late.status.state is JobState.FAILED
+
+
 def test_a_cancel_that_has_no_effect_keeps_the_lane_no_longer_than_the_drain(make):
     server, client = make()
     server.inject(Fault("ignore_cancel", times=None))

@@ -53,7 +53,7 @@ class CogRun:
         self._profile = profile
         self._interval_s = interval_s
         self._clock = Clock(job, knowledge.estimates, work)
-        self.log = LogReader(job)
+        self.log = LogReader(job, http.redact)
 
     def run(self, filled: Filled, outputs: Outputs) -> Mapping[str, Any]:
         """Have the sound made and fetched, and return the run's last state."""
@@ -158,7 +158,7 @@ class CogRun:
             raise BackendError(
                 "Somebody else has cancelled the sound on the server.", code="cancelled_elsewhere", hint="Try again."
             )
-        raise failed(state.get("error"), self.log.last_line)
+        raise failed(state.get("error"), self.log.last_line, self._http.redact)
 
     # The server tells
 

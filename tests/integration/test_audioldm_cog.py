@@ -29,13 +29,13 @@ def make(tmp_path):
     """Make a mock server and a client of it."""
     opened = []
 
-    def made(dialect="cog-0.23", image="audioldm", speed=20.0, interval_s=0.02, **changes):
+    def made(dialect="cog-0.23", image="audioldm", speed=20.0, interval_s=0.02, api_key=None, **changes):
         options = {"audioldm": {"dialect": dialect, "image": image}}
         mocks = MockBackends(only=["audioldm"], speed=speed, options=options)
         opened.append(mocks)
         mocks.start()
         chosen = replace(AudioLDMClient.default_options, output_dir=tmp_path / "out", drain_timeout_s=10.0, **changes)
-        client = AudioLDMClient(mocks.audioldm.url, options=chosen)
+        client = AudioLDMClient(mocks.audioldm.url, options=chosen, api_key=api_key)
         client.interval_s = interval_s
         opened.append(client)
         return mocks.audioldm, client
@@ -256,6 +256,64 @@ def test_what_the_server_refuses_is_said_in_its_words(make):
     error = error_of(client, settings={"n_candidates": 99})
     assert isinstance(error, errors.ValidationError)
     assert error.problems == ("n_candidates: 99 is greater than the maximum of 5.",)
+
+
+KEY = "sk-canary-4711"
+
+
+def everything_said(job):
+    """Return all that a user, a log file or a journal gets of a job that failed."""
+    error = job.exception(GUARD_S)
+    lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
+    return error, " ".join([repr(error), str(error.context), str(getattr(error, "problems", "")), *lines])
+
+
+@pytest.mark.parametrize("with_words", [True, False])
+def test_a_key_that_the_run_s_log_or_error_repeats_is_kept_out_of_ours(make, monkeypatch, with_words):
+    server, client = make(api_key=KEY, interval_s=0.02)
+
+    def spill(run, gone):
+        run.log += f"Bearer {KEY}\nRuntimeError: {KEY} is refused\n"
+        server.cog.mock.pace.wait(1.0)
+        server.cog._fail(run, f"the hub refuses {KEY}" if with_words else "")
+
+    monkeypatch.setattr(server.cog, "_sample", spill)
+    job = client.submit(SoundRequest("rain", 2.5))
+    error, said = everything_said(job)
+    assert "[redacted]" in error.message
+    assert said.count("[redacted]") > 1
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("status", [422, 500])
+def test_a_key_that_a_refusal_repeats_is_kept_out_of_the_error(make, monkeypatch, status):
+    server, client = make(api_key=KEY)
+    detail = [{"loc": ["body", "input", "text"], "msg": f"not {KEY}"}] if status == 422 else f"not {KEY}"
+    monkeypatch.setattr(server.cog, "_refusal", lambda *_given: (Response.json({"detail": detail}, status), "x"))
+    error, said = everything_said(client.submit(SoundRequest("rain", 2.5)))
+    assert KEY not in said
+    assert "[redacted]" in error.message
+
+
+def test_a_key_in_the_log_of_a_model_that_did_not_load_is_kept_out_of_the_error(make, monkeypatch):
+    server, client = make(api_key=KEY)
+    setup = {"status": "failed", "logs": f"token {KEY}\nno weights for {KEY}\n"}
+    broken = {"status": "SETUP_FAILED", "setup": setup}
+    health, answer = [broken], server.answer
+    monkeypatch.setattr(
+        server, "answer", lambda each: Response.json(health[-1]) if each.path == "/health-check" else answer(each)
+    )
+    with pytest.raises(errors.GenerationError) as caught:
+        client.probe()
+    assert KEY not in f"{caught.value!r} {caught.value.context}"
+    assert "[redacted]" in caught.value.message
+    health.append({"status": "STARTING"})
+    job = client.submit(SoundRequest("rain", 2.5))
+    wait_for(lambda: "loading" in job.status.message or job.done())
+    health.append(broken)
+    error, said = everything_said(job)
+    assert error.code == "setup_failed"
+    assert KEY not in said
 
 
 @pytest.mark.parametrize("kind", ["lost_answer", "reset", "close_before_answer"])

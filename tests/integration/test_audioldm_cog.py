@@ -117,6 +117,31 @@ def test_observing_never_starts_a_run(make):
     assert all(each == {"input": {}} for each in puts[1:])
 
 
+@pytest.mark.parametrize("fault", ["status:429", "status:401", "status:404", "bad_json", "html_login_page", "reset"])
+def test_a_look_that_fails_does_not_end_a_sound_that_is_made(make, fault):
+    server, client = make(speed=5.0)
+    spoils = fault == "bad_json"  # is counted by answers, of which the first belongs to a look
+    server.inject(Fault(fault, on="PUT /predictions", after=0 if spoils else 1, times=2 if spoils else None))
+    assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert len([each for each in server.requests if each.method == "PUT"]) > 2
+
+
+@pytest.mark.parametrize(("fault", "lost"), [("status:429", False), ("stall", False), ("status:404", True)])
+def test_a_look_at_a_server_that_works_in_the_background_may_fail(make, monkeypatch, fault, lost):
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.02)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.QUICK_S", 0.2)
+    server, client = make("cog-0.9")
+    for _ in range(2):
+        client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    assert client.knowledge.shares_disk
+    job = running(client, "endless rain" if lost else "slow rain")
+    server.inject(Fault(fault, on="/health-check", times=None if lost else 2))
+    if lost:
+        assert isinstance(job.exception(GUARD_S), errors.JobLost)
+    else:
+        assert job.result(GUARD_S).artifacts
+
+
 def test_a_server_whose_prompt_is_optional_is_not_observed_but_tells(make):
     server, client = make(image="mmaudio", speed=5.0)
     job = client.submit(SoundRequest("rain", 2.5))
@@ -337,7 +362,7 @@ def test_a_lost_answer_is_reported_and_never_repeated(make, kind):
     ],
 )
 def test_other_answers_are_typed(make, fault, kind):
-    server, client = make()
+    server, client = make(interval_s=GUARD_S)  # never observed, so that the fault strikes the call itself
     server.inject(Fault(fault, on="PUT /predictions"))
     assert isinstance(error_of(client), kind)
 

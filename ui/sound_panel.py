@@ -113,7 +113,7 @@ def _draw_reader(layout: UILayout, own: Any) -> None:
     if own.speaker == "RECORDING":
         column.prop(own, "take", text="")
     elif own.speaker == "SERVER":
-        column.prop(settings.preferences().backends.rvc, "speech_url", text="")
+        prompt_field(column, settings.preferences().backends.rvc, "speech_url", "URL", "Its address: http://...")
     elif own.speaker == "PIPER":
         column.prop(settings.preferences().backends.rvc, "piper_voice", text="")
     if own.speaker not in ("AUTO", "RECORDING", "PIPER"):

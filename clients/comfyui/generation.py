@@ -83,9 +83,9 @@ class Generator:
         self._check(plan.prompt, job)
         for warning in plan.warnings:
             job.log(warning)
-        self.connection.start()
         follower = Follower(job, self._truth, self.connection, self._pace, plan.prompt)
         with self.connection.subscribed(job.job_id, job.post):
+            self.connection.start()
             self._upload_files(plan, job)
             follower.wait_for_socket()
             accepted = self._submit(plan, job)

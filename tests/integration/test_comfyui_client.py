@@ -354,6 +354,32 @@ def test_an_error_of_the_server_that_quotes_the_key(tmp_path):
         assert "canary" not in str(refused) + str(refused.to_dict()) + str(refused.problems)
 
 
+def test_a_key_that_a_long_error_quotes_is_not_cut_into_a_part_that_stays(tmp_path):
+    with bench(tmp_path) as made:
+        client = made.client(api_key="canary-key-123456")
+        for width in (390, 395):
+            made.mock.inject(Fault("node_error", on="EmptyImage", value=f"{'x' * width} canary-key-123456"))
+            error = failed(client.submit(picture_workflow_request()), NodeError)
+            assert "canary" not in str(error) + str(error.to_dict())
+
+
+def test_what_nodes_say_as_they_run_quotes_no_key(tmp_path, monkeypatch):
+    workflow = picture_workflow() | {
+        "5": node("ProbeBlock", image=["1", 0], message="canary-key-123456"),
+        "6": node("SaveImage", images=["5", 0], filename_prefix="blocked"),
+        "7": node("ProbeText", text="at canary-key-123456"),
+    }
+    with bench(tmp_path) as made:
+        said: list[str] = []
+        monkeypatch.setattr(JobContext, "message", lambda _job, message: said.append(message))
+        job = made.client(api_key="canary-key-123456").submit(WorkflowRequest(workflow))
+        job.result(HANG_GUARD_S)
+        said += logs(job)
+    assert "was blocked: Execution Blocked: [redacted]" in "".join(said)
+    assert "at [redacted]" in "".join(said)
+    assert "canary" not in "".join(said)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_out_of_memory(version, tmp_path):
     with bench(tmp_path, version) as made:

@@ -22,7 +22,7 @@ class Parameter:
     """A named value of a workflow.
 
     ``kind`` is text, integer, number, boolean, choice, file or seed. ``targets`` are the inputs that take the value, as
-    ``"node id.input"``. ``minimum``, ``maximum`` and ``step`` are None where the server names none; ``choices`` are
+    ``"#node id.input"``. ``minimum``, ``maximum`` and ``step`` are None where the server names none; ``choices`` are
     what it has now. ``label`` is for people.
     """
 

@@ -93,6 +93,10 @@ class Follower:
         if down is not None:
             self._take_down(down.error)
 
+    def expect(self, outputs: list[str]) -> None:
+        """Count in the progress what these output nodes need; before the run is followed."""
+        self._tracker = ProgressTracker(self._prompt, outputs)
+
     def follow(self, prompt_id: str) -> Finding:
         """Return how the job ended; ``JobLost`` if the server no longer knows it."""
         self._prompt_id = prompt_id

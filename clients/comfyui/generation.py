@@ -18,7 +18,7 @@ from .addressing import Target, set_input
 from .api import ComfyAPI
 from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
 from .cancel import Canceller
-from .checking import Definition, Definitions, problems_of, refused_whole
+from .checking import Definition, Definitions, outputs_to_run, problems_of, refused_whole
 from .combos import choices_of
 from .connection import Connection, Socket
 from .definitions import DefinitionStore
@@ -93,6 +93,9 @@ class Generator:
             self._upload_files(plan, job)
             follower.wait_for_socket()
             accepted = self._submit(plan, job)
+            outputs = outputs_to_run(plan.prompt, known, accepted.node_errors)
+            if outputs is not None:
+                follower.expect(outputs)
             result = self._see_through(job, follower, accepted.prompt_id, plan.prompt, plan.seed)
         return _with_problems(result, accepted, plan.prompt)
 

@@ -449,6 +449,27 @@ def test_one_file_of_several_that_is_gone(tmp_path):
     assert [problem.code for problem in result.problems] == ["output_gone"]
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["feeds nothing", "its output is refused"])
+def test_nodes_that_never_run_do_not_count_in_the_progress(refused, tmp_path):
+    workflow = picture_workflow() | {
+        "5": node("EmptyImage", width=8, height=8, batch_size=1, color=1),
+        "6": node("ProbeSlow", image=["5", 0], steps=1, delay=0.1, previews=False, nonce=1),
+    }
+    if refused:
+        workflow["7"] = node("SaveImage", "Second", images=["6", 0])
+    fractions: list[float] = []
+
+    def note(event):
+        if isinstance(event, events.Progressed) and event.progress.stage != "Fetching the result":
+            fractions.append(event.progress.fraction)
+
+    with bench(tmp_path) as made:
+        job = made.client().submit(WorkflowRequest(workflow))
+        job.add_listener(note)
+        assert len(job.result(HANG_GUARD_S).problems) == refused
+    assert fractions[-1] == 1.0
+
+
 def test_texts_are_the_results_text(tmp_path):
     workflow = {"1": node("PrimitiveString", value="hello"), "2": node("PreviewAny", source=["1", 0])}
     with bench(tmp_path) as made:

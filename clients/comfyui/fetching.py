@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from ..context import JobContext
-from ..errors import BackendError, GenerationError, NotFound
+from ..errors import APIError, BackendError, GenerationError, NotFound, ProtocolError
 from ..jobs import Artifact, Result
 from ..storage import prepare_folder, storage_errors_in
 from ..transport.download import download
@@ -66,7 +66,7 @@ class Fetcher:
         return self._result(outputs, gone, metadata)
 
     def _fetch(self, file: OutputFile) -> list[BackendError]:
-        """Fetch a file; a list with its error if the server has it no more."""
+        """Fetch a file; a list with its error if it is this one that the server does not give."""
         self._job.message(f"Downloading {file.filename}")
         try:
             artifact = download(
@@ -74,6 +74,8 @@ class Fetcher:
             )
         except NotFound as error:
             return [_gone(file, error)]
+        except (APIError, ProtocolError) as error:
+            return [error]
         self._artifacts.append(artifact)
         return []
 

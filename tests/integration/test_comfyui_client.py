@@ -18,6 +18,7 @@ from movie_director.clients.errors import (
     MissingResource,
     NodeError,
     OutOfMemory,
+    PermissionDenied,
     ProtocolError,
     StorageError,
     ValidationError,
@@ -436,6 +437,20 @@ def test_the_same_again_comes_from_the_servers_memory(version, tmp_path):
         error = failed(client.submit(WorkflowRequest(workflow)), GenerationError)
         assert error.code == "output_gone"
         assert "seed" in error.hint
+        assert error.partial is None
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("status:403", PermissionDenied), ("html_login_page", ProtocolError)])
+def test_one_file_that_can_not_be_fetched_does_not_keep_the_others(fault, kind, tmp_path):
+    workflow = picture_workflow()
+    workflow["1"]["inputs"]["batch_size"] = 3
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault(fault, on="/view"))
+        result = made.client().submit(WorkflowRequest(workflow)).result(HANG_GUARD_S)
+        assert [artifact.path.name for artifact in result.artifacts] == ["test_00002_.png", "test_00003_.png"]
+        assert [type(problem) for problem in result.problems] == [kind]
+        made.mock.inject(Fault(fault, on="/view", times=None))
+        error = failed(made.client().submit(picture_workflow_request()), kind)
         assert error.partial is None
 
 

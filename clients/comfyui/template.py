@@ -72,7 +72,7 @@ class WorkflowTemplate:
         files: dict[str, Any] = {}
         for name, value in values.items():
             chosen = self.parameters[name]
-            (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, value))
+            (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, chosen.meant(value)))
         return WorkflowRequest(copy.deepcopy(self.prompt), inputs=inputs, files=files, seed=seed, **fields)
 
     def _refuse_unknown(self, values: Mapping[str, Any]) -> None:

@@ -178,6 +178,27 @@ def test_without_a_definition_the_kind_is_that_of_the_value(value, kind, good, b
     assert made.problem(bad)
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"), [("5", 5), (5, 5), ("0.5", 0.5), (0.5, 0.5), ("True", True), (True, True), ("auto", "auto")]
+)
+def test_choices_that_are_no_texts_can_be_given_as_shown_or_as_they_are(value, sent):
+    known = {"X": {"input": {"required": {"length": [[5, 8, 0.5, True, "auto"], {}]}}}}
+    form = WorkflowTemplate.of({"1": node("X", length=8)}, known, {"length": "1.length"})
+    length = form.parameters["length"]
+    assert (length.kind, length.choices, length.default) == ("choice", ("5", "8", "0.5", "True", "auto"), "8")
+    given = form.request({"length": value}).inputs["#1.length"]
+    assert (type(given), given) == (type(sent), sent)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(6, "a text"), (False, "a text"), ([], "a text"), ("6", "there are 5, 8")]
+)
+def test_what_is_none_of_such_choices(value, words):
+    known = {"X": {"input": {"required": {"length": [[5, 8, 0], {}]}}}}
+    form = WorkflowTemplate.of({"1": node("X", length=8)}, known, {"length": "1.length"})
+    assert words in form.parameters["length"].problem(value)
+
+
 def test_a_choice_without_known_choices_takes_any():
     spec = {"X": {"input": {"required": {"name": ["COMBO", {"remote": {"route": "/x"}}]}}}}
     form = WorkflowTemplate.of({"1": node("X", name="a")}, spec, {"name": "1.name"})

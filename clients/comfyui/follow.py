@@ -20,6 +20,7 @@ from .pace import Pace
 from .progress import ProgressTracker
 from .refusals import BACKEND
 from .run_errors import first_line, is_blocked_output
+from .secrecy import Redact, redacted
 from .socket_images import SocketImages
 from .truth import Finding, Place, Truth
 
@@ -40,6 +41,7 @@ class Follower:
         truth: Truth,
         connection: Connection,
         pace: Pace,
+        redact: Redact,
         prompt: Mapping[str, Mapping[str, Any]],
         targets: list[str] | None = None,
     ) -> None:
@@ -47,12 +49,14 @@ class Follower:
         self._truth = truth
         self._connection = connection
         self._pace = pace
+        self._redact = redact
         self._prompt = prompt
         self._tracker = ProgressTracker(prompt, targets)
         self._prompt_id = ""
         self._live = False
         self._was_live = False
         self._lost_touch = False
+        self._heard_all = False
         self._started = False
         self._heard = False
         self._quiet_since: float | None = None
@@ -72,11 +76,26 @@ class Follower:
         self.pictures = SocketImages(prompt, job.output_dir)
 
     def wait_for_socket(self) -> None:
-        """Wait a little for the websocket, so that the job's first messages are not missed."""
+        """Wait a little for the websocket, so that the job's first messages are not missed: until it is open, or can't
+        be opened while the job waits for it.
+        """
         until = time.monotonic() + self._pace.socket_wait_s
-        while not self._connection.tried and (left := until - time.monotonic()) > 0:
-            self._take(self._job.receive(left))
-        self._live = self._was_live = self._connection.live
+        down: Down | None = None
+        settled = False
+        while (item := self._job.receive(0.0 if settled else max(0.0, until - time.monotonic()))) is not None:
+            if isinstance(item, (Up, Down)):
+                down = item if isinstance(item, Down) else None
+                settled = down is None or not down.was_up
+                self._live = down is None
+            else:
+                self._take(item)
+        self._was_live = self._heard_all = self._live
+        if down is not None:
+            self._take_down(down.error)
+
+    def expect(self, outputs: list[str]) -> None:
+        """Count in the progress what these output nodes need; before the run is followed."""
+        self._tracker = ProgressTracker(self._prompt, outputs)
 
     def follow(self, prompt_id: str) -> Finding:
         """Return how the job ended; ``JobLost`` if the server no longer knows it."""
@@ -99,9 +118,11 @@ class Follower:
             self._take(item)
 
     def finish(self) -> None:
-        """Look whether the job's end was also told; if it was not, the websocket has gone deaf and is renewed."""
+        """Look whether the job's end was also told; if it was not although the websocket was open all the time, it has
+        gone deaf and is renewed.
+        """
         self.take_rest()
-        if self._live and not self._end_told and not self._lost_touch:
+        if self._heard_all and not self._end_told:
             self._renew()
 
     # Messages
@@ -113,7 +134,7 @@ class Follower:
             self.pictures.take(item, self._running_node)
             self._job.preview(item.data, item.media_type)
         elif isinstance(item, NodeText):
-            self._job.message(f"{self._stage()}: {item.text}".removeprefix(": "))
+            self._job.message(self._redact(f"{self._stage()}: {item.text}".removeprefix(": ")))
         elif isinstance(item, Up):
             self._take_up()
         elif isinstance(item, Down):
@@ -133,7 +154,7 @@ class Follower:
         elif not self._told_blind:
             self._told_blind = True
             self._job.log(f"No live progress: {error.message}")
-        self._live = False
+        self._live = self._heard_all = False
         self._plan(self._pace.ask_blind_s)
 
     def _take_message(self, message: Message) -> None:
@@ -143,7 +164,8 @@ class Follower:
                 self._plan(self._pace.position_every_s)
         elif kind == "execution_error" and is_blocked_output(data):
             title = title_of(self._prompt, str(data.get("node_id", "")))
-            self._job.log(f"{title!r} was blocked: {first_line(data.get('exception_message'))}")
+            words = first_line(redacted(data.get("exception_message"), self._redact))
+            self._job.log(f"{title!r} was blocked: {words}")
         elif kind in _ENDS:
             self._end = (_ENDS[kind], data)
             self._take_end()

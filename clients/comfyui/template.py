@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ValidationError
 from ..requests import nearest_names
 from .addressing import Addresses, Target, seed_targets
-from .conversion.specs import Spec, section
+from .conversion.specs import Spec, spec_of
 from .loading import MODEL_FILE, Prompt, is_link, title_of
 from .parameters import FILE, TEXT, Parameter, kind_of, parameter
 from .request import WorkflowRequest
@@ -72,7 +72,7 @@ class WorkflowTemplate:
         files: dict[str, Any] = {}
         for name, value in values.items():
             chosen = self.parameters[name]
-            (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, value))
+            (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, chosen.meant(value)))
         return WorkflowRequest(copy.deepcopy(self.prompt), inputs=inputs, files=files, seed=seed, **fields)
 
     def _refuse_unknown(self, values: Mapping[str, Any]) -> None:
@@ -202,8 +202,10 @@ class _Finder:
         self._taken.update(targets)
         first = targets[0]
         label = title_of(self._prompt, first.node_id)
-        addresses = tuple(f"{target.node_id}.{target.input_name}" for target in targets)
-        return parameter(self._unused(name), addresses, label, self._value(first), self._spec(first))
+        addresses = tuple(target.address for target in targets)
+        return parameter(
+            self._unused(name), addresses, label, self._value(first), [self._spec(each) for each in targets]
+        )
 
     def _unused(self, name: str) -> str:
         number, chosen = 1, name
@@ -220,8 +222,7 @@ class _Finder:
         return self._prompt[target.node_id]["inputs"][target.input_name]
 
     def _spec(self, target: Target) -> Spec | None:
-        inputs = self._known.get(str(self._prompt[target.node_id]["class_type"]), {}).get("input")
-        return {**section(inputs, "optional"), **section(inputs, "required")}.get(target.input_name)
+        return spec_of(self._known.get(str(self._prompt[target.node_id]["class_type"]), {}), target.input_name)
 
     def _defined(self) -> Iterator[tuple[Target, Spec]]:
         for node_id, node in self._prompt.items():

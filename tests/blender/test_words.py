@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import pytest
 from conftest import own
 
 TEXT_TO_IMAGE = {
-    "prompt": ["6.text"],
-    "negative_prompt": ["7.text"],
+    "prompt": ["#6.text"],
+    "negative_prompt": ["#7.text"],
     "image": [],
-    "steps": ["3.steps"],
-    "strength": ["3.denoise"],
-    "width": ["5.width"],
-    "height": ["5.height"],
+    "steps": ["#3.steps"],
+    "strength": ["#3.denoise"],
+    "width": ["#5.width"],
+    "height": ["#5.height"],
 }
 
 
@@ -37,9 +38,9 @@ def test_the_bundled_workflows_have_all_slots() -> None:
     assert slots_of(bundled("text_to_image")) == TEXT_TO_IMAGE
     assert slots_of(bundled("image_to_image")) == {
         **TEXT_TO_IMAGE,
-        "image": ["10.image"],
-        "width": ["12.width"],
-        "height": ["12.height"],
+        "image": ["#10.image"],
+        "width": ["#12.width"],
+        "height": ["#12.height"],
     }
 
 
@@ -57,7 +58,7 @@ def test_a_prompt_is_found_through_other_nodes() -> None:
         "3": node("FluxGuidance", conditioning=["2", 0]),
         "4": node("BasicGuider", positive=["3", 0]),
     }
-    assert slots_of(graph)["prompt"] == ["1.value"]
+    assert slots_of(graph)["prompt"] == ["#1.value"]
 
 
 def test_a_title_counts_more_than_a_link() -> None:
@@ -67,8 +68,8 @@ def test_a_title_counts_more_than_a_link() -> None:
         "3": node("KSampler", positive=["1", 0], negative=["1", 0]),
     }
     slots = slots_of(graph)
-    assert slots["prompt"] == ["2.text"]
-    assert slots["negative_prompt"] == ["1.text"]
+    assert slots["prompt"] == ["#2.text"]
+    assert slots["negative_prompt"] == ["#1.text"]
 
 
 def test_one_node_for_both_is_the_prompts() -> None:
@@ -76,7 +77,7 @@ def test_one_node_for_both_is_the_prompts() -> None:
         "1": node("CLIPTextEncode", text="a fox"),
         "2": node("KSampler", positive=["1", 0], negative=["1", 0]),
     }
-    assert slots_of(graph)["prompt"] == ["1.text"]
+    assert slots_of(graph)["prompt"] == ["#1.text"]
     assert slots_of(graph)["negative_prompt"] == []
 
 
@@ -154,13 +155,13 @@ def test_the_slots_of_what_the_editor_saved(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text(json.dumps(editors_workflow()), encoding="utf-8")
     graph = own("blender.workflow_slots").read_graph(tmp_path / "w.json")
     assert slots_of(graph) == {
-        "prompt": ["6.text"],
-        "negative_prompt": ["7.text"],
-        "image": ["10.image"],
-        "steps": ["3.steps"],
-        "strength": ["3.denoise"],
-        "width": ["5.width"],
-        "height": ["5.height"],
+        "prompt": ["#6.text"],
+        "negative_prompt": ["#7.text"],
+        "image": ["#10.image"],
+        "steps": ["#3.steps"],
+        "strength": ["#3.denoise"],
+        "width": ["#5.width"],
+        "height": ["#5.height"],
     }
     assert graph["10"]["_meta"]["title"] == "Image"
     assert "9" not in graph
@@ -173,6 +174,15 @@ def test_the_workflow_in_a_picture(tmp_path: Path) -> None:
     assert "6" in own("blender.workflow_slots").read_graph(tmp_path / "w.png")
     (tmp_path / "w.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     assert own("blender.workflow_slots").read_graph(tmp_path / "w.png") is None
+
+
+def test_a_file_made_to_keep_blender_busy_is_left_to_the_client(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    assert own("blender.workflow_slots").read_graph(tmp_path / "deep.json") is None
+    text = b"prompt\0\0" + zlib.compress(json.dumps(bundled("text_to_image")).encode() + b" " * 10_000_000)
+    chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + bytes(4)
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    assert own("blender.workflow_slots").read_graph(tmp_path / "bomb.png") is None
 
 
 def test_a_folder_is_no_workflow(tmp_path: Path) -> None:

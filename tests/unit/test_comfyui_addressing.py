@@ -97,6 +97,31 @@ def test_all_wrong_addresses_are_told_at_once():
     assert "Sampler" in caught.value.context["nodes"]
 
 
+def test_an_address_by_id_is_not_led_astray_by_titles():
+    prompt = {
+        "3": node("KSampler", "Sampler", steps=1),
+        "4": node("KSampler", "3", steps=2),
+        "5": node("KSampler", "3", steps=3),
+        "10:6.0": node("Text", "#3.steps", **{"a.b": 4}),
+    }
+    found = Addresses(prompt).resolve_all(["#3.steps", "#4.steps", "#10:6.0.a.b"])
+    assert list(found.values()) == [Target("3", "steps"), Target("4", "steps"), Target("10:6.0", "a.b")]
+    assert list(found) == [target.address for target in found.values()]
+
+
+def test_an_address_by_id_follows_wires_and_needs_an_input():
+    wired = {"1": node("Text", text=["2", 0]), "2": node("PrimitiveString", value="a")}
+    assert Addresses(wired).resolve_all(["#1.text"])["#1.text"] == Target("2", "value")
+    with pytest.raises(ValidationError):
+        Addresses(wired).resolve_all(["#1.image"])
+    with pytest.raises(ValidationError):
+        Addresses(wired).resolve_all(["#7.text"])
+
+
+def test_a_title_may_begin_like_an_id():
+    assert Addresses({"1": node("Text", "#7", text="a")}).resolve_all(["#7.text"])["#7.text"] == Target("1", "text")
+
+
 def test_primitives_that_feed_each_other_end_the_search():
     circle = {"1": node("PrimitiveInt", value=["2", 0]), "2": node("PrimitiveInt", value=["1", 0])}
     assert Addresses(circle).resolve_all({"1.value": 0})["1.value"] in (Target("1", "value"), Target("2", "value"))
@@ -107,8 +132,12 @@ def test_a_node_of_several_values_is_not_followed_into():
     assert Addresses(prompt).resolve_all({"Target": 0})["Target"] == Target("1", "text")
 
 
-def plan(prompt, **fields):
-    return make_plan(WorkflowRequest(prompt, **fields), copy.deepcopy(prompt))
+def plan(prompt, known=None, **fields):
+    return make_plan(WorkflowRequest(prompt, **fields), copy.deepcopy(prompt), known or {})
+
+
+def seeded_class(name="seed", **limits):
+    return {"input": {"required": {name: ["INT", limits]}}}
 
 
 SEEDS = {
@@ -138,6 +167,26 @@ def test_no_seed_is_a_random_one_that_javascript_can_show():
     made = {plan(SEEDS).seed for _ in range(20)}
     assert len(made) == 20
     assert all(0 <= seed < 2**53 for seed in made)
+
+
+def test_a_random_seed_stays_within_the_limits_of_every_input_that_takes_it():
+    known = {
+        "KSampler": seeded_class(min=5, max=9),
+        "KSamplerAdvanced": seeded_class("noise_seed", min=-1, max=2**64 - 1),
+        "PrimitiveInt": seeded_class("value", min=-(2**63), max=2**63 - 1),
+    }
+    assert {plan(SEEDS, known).seed for _ in range(200)} == {5, 6, 7, 8, 9}
+    wired = {"3": SEEDS["3"], "4": SEEDS["4"]}
+    assert {plan(wired, known).seed for _ in range(200)} == {5, 6, 7, 8, 9}
+
+
+@pytest.mark.parametrize("limits", [{"min": "a", "max": True}, {"max": float("inf")}, {"min": float("nan")}, {}])
+def test_limits_that_are_none_are_passed_over(limits):
+    assert plan(SEEDS, {"KSampler": seeded_class(**limits)}).seed >= 0
+
+
+def test_limits_that_leave_nothing_give_the_least():
+    assert plan(SEEDS, {"KSampler": seeded_class(min=7, max=3)}).seed == 7
 
 
 def test_a_seed_that_the_inputs_name_stays():

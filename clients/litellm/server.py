@@ -86,8 +86,14 @@ class Knowledge:
             known = Inquiry(http, scope, options, has_key=self.has_key).profile()
             if known.version == UNKNOWN_VERSION:
                 known = replace(known, version=version)
-            self._profile = known
+            self._renew(known, forget=fresh)
         return known
+
+    def _renew(self, profile: Profile, *, forget: bool) -> None:
+        """Take in a new profile; a model may have been loaded with another window since one was learnt."""
+        if forget or self._profile is None or self._profile.models != profile.models:
+            self._windows = {}
+        self._profile = profile
 
     def forget(self) -> None:
         """Ask again with the next request: the list of models is out of date."""
@@ -109,8 +115,8 @@ class Knowledge:
         return self._windows.get(model) or (info.window if info else None)
 
     def learn_window(self, model: str, tokens: int) -> None:
-        """Remember that the model's window is no larger."""
-        self._windows[model] = min(tokens, self._windows.get(model, tokens))
+        """Remember the window that the server named in its refusal, until its list of models changes."""
+        self._windows[model] = tokens
 
 
 class Inquiry:

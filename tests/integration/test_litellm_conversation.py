@@ -141,6 +141,25 @@ def test_a_window_is_learnt_from_the_server_s_refusal(start):
     assert client.submit(ChatRequest(messages=chat.messages, overflow="trim", max_tokens=20)).result(GUARD_S).text
 
 
+def test_a_learnt_window_goes_with_the_next_look_at_the_server_or_the_next_refusal(start):
+    mock, client = start(windows={"demo": 300}, dialect="openai")
+    chat = Conversation(client, max_tokens=20)
+    talk(chat, 10, WORDS * 3)
+    assert client.knowledge.window("demo") == 300
+    client.count_tokens(chat.messages)
+    assert client.knowledge.window("demo") == 300
+    mock.windows["demo"] = 900
+    client.knowledge.learn_window("demo", 900)
+    assert client.knowledge.window("demo") == 900
+    client.probe()
+    assert client.knowledge.window("demo") is None
+    client.knowledge.learn_window("demo", 300)
+    mock.windows["other"] = 500
+    client.knowledge.forget()
+    client.count_tokens(chat.messages)
+    assert client.knowledge.window("demo") is None
+
+
 class Vague(MockLiteLLM):
     """Refuses long conversations without saying how long they may be."""
 
@@ -155,7 +174,7 @@ def test_a_window_is_guessed_where_the_refusal_names_none_and_the_user_s_counts(
     chat = Conversation(client, max_tokens=20)
     talk(chat, 4)
     assert len(sent(mock)) <= 5
-    assert client.knowledge.window("demo") < 200
+    assert client.knowledge.window("demo") is None  # a guess is good for its job only
     few = chat.ask("And then?", window=60).result(GUARD_S)
     assert few.metadata["fit"]["window"] == 60
     assert few.metadata["fit"]["dropped"] > 0

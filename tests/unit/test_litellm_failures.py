@@ -70,19 +70,16 @@ def test_each_shape_becomes_its_error(status, body, cls, words):
     assert error.context["server"] == "http://host"
 
 
+LMSTUDIO = (
+    "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context"
+    " length of only 4096 tokens, which is not enough. Try to load the model with a larger context length."
+)
 OVERFLOWS = [
-    (
-        "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context"
-        " length of only 4096 tokens, which is not enough. Try to load the model with a larger context length.",
-        (4096, None),
-    ),
+    (LMSTUDIO, (4096, None)),
     ("The number of tokens to keep from the initial prompt is greater than the context length.", (None, None)),
     ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", (4096, 5000)),
     ("prompt is too long: 209000 tokens > 200000 maximum", (200000, 209000)),
-    (
-        "This model's maximum context length is 8,192 tokens. However, your messages resulted in 9,001 tokens.",
-        (8192, 9001),
-    ),
+    ("The maximum context length is 8,192 tokens. However, your messages resulted in 9,001 tokens.", (8192, 9001)),
     ("context length exceeded, n_ctx=2048", (2048, None)),
 ]
 

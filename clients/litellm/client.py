@@ -13,7 +13,7 @@ from ..options import ClientOptions
 from ..requests import Request
 from .counting import TokenCount, count_on_server
 from .models import choose
-from .payload import Messages
+from .payload import Messages, with_pictures
 from .request import ChatRequest
 from .server import LITELLM, LLAMACPP, VLLM, Inquiry, Knowledge
 
@@ -70,7 +70,7 @@ class LiteLLMClient(BaseAPIClient):
         chosen = choose(profile.models)
         name = model or (chosen.name if chosen else "")
         inquiry = Inquiry(self.http, None, self.options, has_key=self.knowledge.has_key)
-        counted = count_on_server(inquiry, profile, name, messages)
+        counted = count_on_server(inquiry, profile, name, with_pictures(messages))
         if counted is not None:
             return TokenCount(counted, "server")
         return TokenCount(self.knowledge.meter.tokens(name, messages), "estimate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import pytest
 from support.chat import CHAT, GUARD_S, eventually, starter
@@ -45,6 +46,8 @@ def test_a_conversation_remembers_and_can_be_regenerated_edited_and_branched(sta
     assert mock.requests.matching(CHAT)[-1].json["max_tokens"] == 4
     short = chat.messages[-1]["content"]
     chat.regenerate().result(GUARD_S)
+    assert chat.messages[-1]["content"] == short
+    chat.regenerate(max_tokens=None).result(GUARD_S)
     assert chat.messages[-1]["content"] != short
     assert roles(chat.messages) == ["system", "user", "assistant", "user", "assistant"]
     other = chat.branch(1)
@@ -208,6 +211,62 @@ def test_a_conversation_is_saved_and_loaded(start, tmp_path):
     assert again.messages == chat.messages
     assert [each.name for each in tmp_path.iterdir()] == ["chat.json"]
     again.ask("And now?").result(GUARD_S)
+
+
+@dataclass
+class Logline:
+    title: str
+
+
+def test_a_conversation_with_a_dataclass_and_files_is_saved(start, tmp_path):
+    mock, client = start(windows={"vision": 3000})
+    (tmp_path / "a.png").write_bytes(b"png")
+    chat = Conversation(client, schema=Logline, images=[tmp_path / "a.png"])
+    chat.ask("A logline").result(GUARD_S)
+    chat.ask("Another", schema=Logline, temperature=0.5).result(GUARD_S)
+    chat.save(tmp_path / "chat.json")
+    again = Conversation.load(client, tmp_path / "chat.json")
+    assert again.to_dict() == chat.to_dict()
+    again.regenerate().result(GUARD_S)
+    body = mock.requests.matching(CHAT)[-1].json
+    assert body["temperature"] == 0.5
+    assert body["response_format"]["json_schema"]["name"] == "Logline"
+    assert body["messages"][-1]["content"][1]["image_url"]["url"] == "data:image/png;base64,cG5n"
+
+
+def pictures(message):
+    content = message["content"] if isinstance(message["content"], list) else []
+    return [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+
+
+def test_the_pictures_and_changes_of_a_turn_stay_with_it(start, tmp_path):
+    mock, client = start(windows={"vision": 3000})
+    (tmp_path / "a.png").write_bytes(b"png")
+    address = "data:image/png;base64,cG5n"
+    chat = Conversation(client)
+    chat.ask("What is it?", images=[tmp_path / "a.png"], temperature=0.5).result(GUARD_S)
+    chat.regenerate(top_p=0.5).result(GUARD_S)
+    body = mock.requests.matching(CHAT)[-1].json
+    assert pictures(sent(mock)[-1]) == [address]
+    assert (body["temperature"], body["top_p"]) == (0.5, 0.5)
+    chat.edit("What is it really?").result(GUARD_S)
+    assert sent(mock)[-1]["content"][0]["text"] == "What is it really?"
+    assert pictures(sent(mock)[-1]) == [address]
+    chat.branch().regenerate().result(GUARD_S)
+    assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
+    assert chat.count_tokens().tokens > 0
+    mock.inject(Fault("content_policy"))
+    chat.ask("And now?", temperature=1.5).exception(GUARD_S)
+    chat.regenerate(images=["http://host/b.png"]).result(GUARD_S)
+    assert pictures(sent(mock)[-1]) == ["http://host/b.png"]
+    assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
+    chat.ask("And now?").result(GUARD_S)
+    assert [pictures(each) for each in sent(mock)] == [["http://host/b.png"], [], []]
+    assert "temperature" not in mock.requests.matching(CHAT)[-1].json
+    assert "base64" not in json.dumps(chat.to_dict())
+    for text, images in (("", []), ("What is it?", [5])):
+        with pytest.raises(errors.ValidationError):
+            chat.ask(text, images=images)
 
 
 def test_files_that_are_no_conversation(tmp_path):

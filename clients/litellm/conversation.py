@@ -71,6 +71,26 @@ class Conversation:
             images = changes.pop("images", ())
             return self._submit([*self._said, self._question(text, images)], changes)
 
+    def answer_tools(self, answers: Mapping[str, str], **changes: Any) -> Job:
+        """Answer all tool calls of the last answer, by their ids, and submit the conversation: the turn goes on, with
+        the same changes but for its ``tool_choice``, so that the model may use what it has got.
+
+        Raises ``ValidationError`` (code ``wrong_tool_answers``) for other ids than those of the calls.
+        """
+        with self._lock:
+            self._require_idle()
+            asked = [call["id"] for call in self._said[-1].get("tool_calls") or ()] if self._said else []
+            if not asked or set(asked) != set(answers):
+                raise ValidationError(
+                    f"The calls to answer are {', '.join(asked) or 'none'}, not {', '.join(answers) or 'none'}.",
+                    code="wrong_tool_answers",
+                    backend=self.client.name,
+                    hint="Answer each call of the last answer's tool_calls once, by its id.",
+                )
+            said = [{"role": "tool", "tool_call_id": each, "content": answers[each]} for each in asked]
+            kept = {name: value for name, value in self._changes.items() if name != "tool_choice"}
+            return self._submit([*self._said, *said], {**kept, **changes})
+
     def regenerate(self, **changes: Any) -> Job:
         """Ask for the last answer again, with the same changes and these; the old one is back if no new one comes."""
         with self._lock:

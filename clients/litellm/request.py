@@ -28,7 +28,8 @@ class ChatRequest(Request):
     come back in the result's ``metadata["tool_calls"]``.
 
     ``schema``, a JSON Schema or a dataclass (which becomes one at once), asks for a structured answer: ``Result.data``
-    is the parsed value, and an answer that does not fit is asked for again at most ``max_repairs`` times.
+    is the parsed value, and an answer that does not fit is asked for again at most ``max_repairs`` times. It is None
+    where the model calls a tool first.
 
     ``overflow`` says what to do with more text than the model's window holds: ``refuse``, ``trim`` (leave out the
     oldest turns) or ``summarise`` (have the model sum them up); the system text always stays. ``window`` is the

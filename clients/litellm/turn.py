@@ -175,11 +175,16 @@ class Turn:
     # Structured answers
 
     def _structured(self, messages: Messages, validator: structured.Validator) -> Result:
-        """Ask until an answer fits the schema; its text is passed on in one piece, so that only what fits is shown."""
+        """Ask until an answer fits the schema; its text is passed on in one piece, so that only what fits is shown.
+
+        A tool call is no answer yet: it is returned as it is, and the answer comes when the call has been answered.
+        """
         attempts = 0
         while True:
             answer = self._ask_for_json(messages)
             attempts += 1
+            if answer.tool_calls and not answer.text.strip():
+                return self._result(answer, {}, attempts=attempts)
             value, problems = structured.parse(answer.text, validator)
             if not problems:
                 if self._request.stream:

@@ -17,6 +17,11 @@ from movie_director.clients.mock.litellm_errors import error as refusal
 WORDS = "The rain falls on the pier and nobody comes. "
 
 
+@dataclass
+class Logline:
+    title: str
+
+
 @pytest.fixture
 def start():
     with starter() as run:
@@ -91,6 +96,32 @@ def test_tool_calls_stay_in_the_conversation(start):
     chat = Conversation(client, tools=[{"type": "function", "function": {"name": "cut", "parameters": {}}}])
     chat.ask("Cut it").result(GUARD_S)
     assert chat.messages[-1]["tool_calls"][0]["function"]["name"] == "cut"
+
+
+def test_tool_calls_are_answered_in_the_conversation(start):
+    mock, client = start()
+    parameters = {"type": "object", "properties": {"shot": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "cut", "parameters": parameters}}]
+    chat = Conversation(client, tools=tools)
+    result = chat.ask("Cut it", schema=Logline, tool_choice="required").result(GUARD_S)
+    assert result.data is None
+    assert len(mock.requests.matching(CHAT)) == 1
+    (call,) = result.metadata["tool_calls"]
+    for wrong in ({}, {"x": "done"}, {call["id"]: "done", "x": "done"}):
+        with pytest.raises(errors.ValidationError) as caught:
+            chat.answer_tools(wrong)
+        assert caught.value.code == "wrong_tool_answers"
+    mock.inject(Fault("content_policy"))
+    chat.answer_tools({call["id"]: "done"}).exception(GUARD_S)
+    assert roles(chat.messages) == ["user", "assistant"]
+    assert chat.answer_tools({call["id"]: "done"}).result(GUARD_S).data["title"]
+    body = mock.requests.matching(CHAT)[-1].json
+    assert "tool_choice" not in body
+    assert body["messages"][-1] == {"role": "tool", "tool_call_id": call["id"], "content": "done"}
+    assert body["messages"][-2]["tool_calls"] == [call]
+    assert roles(chat.messages) == ["user", "assistant", "tool", "assistant"]
+    with pytest.raises(errors.ValidationError):
+        Conversation(client).answer_tools({call["id"]: "done"})
 
 
 def test_oldest_turns_are_left_out_when_the_window_is_full(start):
@@ -211,11 +242,6 @@ def test_a_conversation_is_saved_and_loaded(start, tmp_path):
     assert again.messages == chat.messages
     assert [each.name for each in tmp_path.iterdir()] == ["chat.json"]
     again.ask("And now?").result(GUARD_S)
-
-
-@dataclass
-class Logline:
-    title: str
 
 
 def test_a_conversation_with_a_dataclass_and_files_is_saved(start, tmp_path):

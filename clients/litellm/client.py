@@ -93,10 +93,11 @@ class LiteLLMClient(BaseAPIClient):
         """Say what closing the stream, which the worker has done by now, did to the model.
 
         It stops at once in mid-stream, and with plain servers always. Before the first token a newer LiteLLM may let
-        the model go on until it writes, and there is no way to tell it.
+        the model go on until it writes, and there is no way to tell it; which version it is, its first answer says.
         """
-        version = tuple(int(part) for part in re.findall(r"\d+", str(job.state.get("version", "")))[:2])
-        silent = job.backend_id is None and job.state.get("dialect") == LITELLM
+        version = tuple(int(part) for part in re.findall(r"\d+", self.knowledge.version)[:2])
+        silent = job.job_id in self.knowledge.unanswered and job.state.get("dialect") == LITELLM
+        self.knowledge.unanswered.discard(job.job_id)
         if silent and not () < version < _STOPS_UNHEARD_BEFORE:
             return BackendCancel.UNSUPPORTED
         return BackendCancel.CONFIRMED

@@ -66,13 +66,15 @@ class Profile:
 class Knowledge:
     """What a client has learnt of its server; thread-safe (each member is replaced whole).
 
-    ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON.
+    ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON;
+    ``unanswered`` are the ids of jobs that were sent and have not been answered yet, whichever of their requests it is.
     """
 
     def __init__(self, *, has_key: bool = False) -> None:
         self.has_key = has_key
         self.meter = TokenMeter()
         self.format_modes: dict[str, str] = {}
+        self.unanswered: set[str] = set()
         self._windows: dict[str, int] = {}
         self._profile: Profile | None = None
 

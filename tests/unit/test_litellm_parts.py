@@ -519,11 +519,12 @@ def test_messages_cost_more_than_their_text():
 
 
 def test_the_meter_learns_each_model_s_ratio():
-    meter, messages = TokenMeter(), [{"role": "user", "content": "x " * 50}]
+    meter, messages = TokenMeter(), [{"role": "user", "content": "x " * 200}]
     estimate = estimate_messages(messages)
     assert meter.tokens("m", messages) == round(1.2 * estimate)
     for nonsense in (None, 0, -5, "9", 2.5):
         meter.learn("m", messages, nonsense)
+    meter.learn("m", [{"role": "user", "content": "hi"}], 30)  # its template, mostly
     assert not meter.knows("m")
     meter.learn("m", messages, round(estimate * 2))
     assert meter.knows("m")

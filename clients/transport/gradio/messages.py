@@ -6,7 +6,7 @@ component updates unwrapped (None where the update leaves the value as it was), 
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,10 +134,9 @@ def log_of(message: Mapping[str, Any]) -> Log:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a finite number as it is, None for anything else."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    return None
+    """Return a number as it is, None for anything else, and for what is not finite or too large for a float."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return value if good else None
 
 
 def _bar(entry: Mapping[str, Any]) -> Bar:

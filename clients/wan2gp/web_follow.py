@@ -125,7 +125,7 @@ class Follower:
 
     def _take_progress(self, message: Progress) -> None:
         bar = message.innermost
-        phase = parse_phase(bar.desc)
+        phase = parse_phase(bar.desc[:_MAX_LINE])
         self._has_progress = True
         self._job.progress(
             fraction_of(phase, bar.index, bar.length),

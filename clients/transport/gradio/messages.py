@@ -14,6 +14,8 @@ from typing import Any
 from ...errors import BackendError
 from .values import unwrapped
 
+_MAX_COUNT = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Queued:
@@ -152,7 +154,8 @@ def _clamped(fraction: float | None) -> float | None:
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+    return value if good else None
 
 
 def _text(value: Any) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 BACKEND = "comfyui"
 MAX_SEED = 2**64 - 1
-RANDOM_SEED_BITS = 53
-"""Servers take 64 bits, but their JavaScript parts round beyond 53."""
+RANDOM_SEED_BITS = 31
+"""What every node takes: those that call paid services end there."""
 TITLE_LENGTH = 60
 
 WISHES = (

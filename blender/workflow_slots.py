@@ -64,7 +64,7 @@ def read_graph(path: Path) -> dict[str, Any] | None:
         return None
     try:
         data = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     graph = data.get("prompt", data) if isinstance(data, dict) else None
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):

@@ -13,6 +13,8 @@ from .loading import Prompt, is_link, title_of
 OBVIOUS_INPUTS = ("text", "prompt", "value", "string", "image", "video", "audio", "file", "ckpt_name")
 """Names of the input that a node is about, where it has several."""
 
+SEED_INPUTS = ("seed", "noise_seed")
+
 _PRIMITIVE_INPUTS = ("value", "string", "text", "int", "float", "boolean", "seed")
 
 
@@ -132,7 +134,7 @@ def seed_targets(prompt: Prompt) -> list[Target]:
     addresses = Addresses(prompt)
     targets: dict[Target, None] = {}
     for node_id, node in prompt.items():
-        for name in ("seed", "noise_seed"):
+        for name in SEED_INPUTS:
             if name in node["inputs"]:
                 target = addresses.followed(Target(node_id, name))
                 value = prompt[target.node_id]["inputs"][target.input_name]

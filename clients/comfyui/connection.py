@@ -47,9 +47,10 @@ class Up:
 
 @dataclass(frozen=True)
 class Down:
-    """Posted to the jobs: it is not, and why."""
+    """Posted to the jobs: it is not, and why; ``was_up`` if it had been, else it could not be opened."""
 
     error: BackendError
+    was_up: bool
 
 
 Inbox = Callable[[Any], None]
@@ -58,7 +59,7 @@ Inbox = Callable[[Any], None]
 class Connection:
     """One persistent websocket under one client id. Thread-safe; the thread starts with the first ``start``.
 
-    While no job is subscribed a lost connection is left lost.
+    While no job is subscribed a lost connection is left lost; a job that comes while it is lost has it opened soon.
     """
 
     def __init__(self, open_socket: Callable[[str], Socket], pace: Pace) -> None:
@@ -73,6 +74,7 @@ class Connection:
         self._running = ""
         self._socket: Socket | None = None
         self._tried = False
+        self._wanted = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -80,11 +82,6 @@ class Connection:
     def live(self) -> bool:
         """Whether the websocket is open now."""
         return self._socket is not None
-
-    @property
-    def tried(self) -> bool:
-        """Whether it is open, or opening it has failed at least once."""
-        return self._tried
 
     def start(self, client_id: str = "") -> bool:
         """Have the connection kept open from now on, under ``client_id`` if that can still be chosen; returns whether
@@ -101,7 +98,9 @@ class Connection:
 
     @contextmanager
     def subscribed(self, prompt_id: str, inbox: Inbox) -> Iterator[None]:
-        """Have the prompt's frames, and ``Up`` and ``Down``, put into ``inbox`` while the block runs."""
+        """Have the prompt's frames, and ``Up`` and ``Down``, put into ``inbox`` while the block runs: ``Up`` at once
+        if the websocket is open.
+        """
         self.subscribe(prompt_id, inbox)
         try:
             yield
@@ -113,6 +112,10 @@ class Connection:
     def subscribe(self, prompt_id: str, inbox: Inbox) -> None:
         """Add a prompt id to an inbox, which gets what has come for it since its ``posting`` began."""
         with self._changed:
+            if inbox not in self._inboxes.values():
+                self._wanted = True
+                if self._socket is not None:
+                    inbox(Up())
             self._inboxes[prompt_id] = inbox
             for frame in self._early.pop(prompt_id, ()):
                 inbox(frame)
@@ -173,6 +176,8 @@ class Connection:
     def _serve(self) -> tuple[BackendError, bool]:
         """Open the websocket and hand out its messages until it ends: why it did, and whether it had been good."""
         served = False
+        with self._changed:
+            self._wanted = False
         try:
             socket = self._open_socket(self.client_id)
             try:
@@ -202,16 +207,20 @@ class Connection:
 
     def _set_down(self, error: BackendError) -> None:
         with self._changed:
+            was_up = self._socket is not None
             self._socket, self._tried = None, True
-            self._tell(Down(error))
+            self._tell(Down(error, was_up))
 
     def _tell(self, news: Up | Down | Message) -> None:
         for inbox in set(self._inboxes.values()):
             inbox(news)
 
     def _pause(self, seconds: float) -> None:
+        """Wait; a job that is new waits for the base pause only, which the server needs to see the old one gone."""
+        base_s = self._pace.reconnect_base_s
         with self._changed:
-            self._changed.wait_for(lambda: self._closed, seconds)
+            if not self._changed.wait_for(lambda: self._closed, base_s):
+                self._changed.wait_for(lambda: self._closed or self._wanted, max(0.0, seconds - base_s))
 
     def _hand_out(self, raw: str | bytes) -> None:
         frame = parse_frame(raw)

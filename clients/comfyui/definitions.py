@@ -1,7 +1,7 @@
 """What a server's node classes are, asked class by class and kept: never the whole list, which has megabytes.
 
 Fact: ``GET /object_info/CLASS`` answers ``{}`` for a class that the server does not have. The choices of model inputs
-are those of the moment; :meth:`Definitions.renew` asks again.
+are those of the moment; :meth:`DefinitionStore.renew` asks again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .refusals import missing_node
 MOST_KEPT = 2000
 
 
-class Definitions:
+class DefinitionStore:
     """The definitions of one server's node classes. Thread-safe."""
 
     def __init__(self, api: ComfyAPI) -> None:

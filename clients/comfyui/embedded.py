@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
-"""What is read of a file: a workflow with a few hundred nodes has 1 MB."""
+"""What is read of a file, unpacked: a workflow with a few hundred nodes has 1 MB."""
+
+_KEYS = ("prompt", "workflow")
 
 MAX_PARTS = 100_000
 """A container of more parts is damaged, or made to keep us busy."""
@@ -28,9 +30,10 @@ Texts = Iterator[tuple[str, bytes]]
 
 
 def embedded_texts(opened: BinaryIO, most: int = MAX_TEXT_BYTES) -> dict[str, bytes] | None:
-    """Return the texts in a file by their keys, None for a file of another kind; ``OSError`` if it can't be read.
+    """Return a file's ``prompt`` and ``workflow``, as far as it has them, None for a file of another kind; ``OSError``
+    if it can't be read.
 
-    Not more than about ``most`` bytes are read.
+    Not more than ``most`` bytes are read, what is unpacked included.
     """
     file = _Reader(opened, most)
     head = file.read(12)
@@ -49,7 +52,8 @@ def embedded_texts(opened: BinaryIO, most: int = MAX_TEXT_BYTES) -> dict[str, by
     texts: dict[str, bytes] = {}
     try:
         for key, text in found:
-            texts.setdefault(key.lower(), text)
+            if key.lower() in _KEYS:
+                texts.setdefault(key.lower(), text)
     except (struct.error, zlib.error, _DamagedError):
         pass  # what came before the damage is there
     return texts
@@ -69,10 +73,19 @@ class _Reader:
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes."""
+        self._charge(size)
+        return self._file.read(size)
+
+    def inflated(self, data: bytes) -> bytes:
+        """Return packed data unpacked, which counts as read."""
+        text = zlib.decompressobj().decompress(data, self._left + 1)
+        self._charge(len(text))
+        return text
+
+    def _charge(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
             raise _DamagedError
-        return self._file.read(size)
 
 
 def _read(file: _Reader, size: int) -> bytes:
@@ -90,27 +103,25 @@ def _png_texts(file: _Reader) -> Texts:
         length, kind = struct.unpack(">I4s", file.read(8))
         if kind in _PNG_TEXTS:
             keyword, _, rest = _read(file, length).partition(b"\0")
-            yield keyword.decode("latin-1"), _chunk_text(kind, rest)
+            key = keyword.decode("latin-1")
+            if key.lower() in _KEYS:
+                yield key, _chunk_text(file, kind, rest)
             file.seek(4, io.SEEK_CUR)
         else:
             file.seek(length + 4, io.SEEK_CUR)
 
 
-def _chunk_text(kind: bytes, rest: bytes) -> bytes:
+def _chunk_text(file: _Reader, kind: bytes, rest: bytes) -> bytes:
     if kind in (b"tEXt", b"comf"):
         return _utf8(rest)
     if kind == b"zTXt":
-        return _utf8(_inflated(rest[1:]))
+        return _utf8(file.inflated(rest[1:]))
     compressed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return _inflated(text) if compressed else text
+    return file.inflated(text) if compressed else text
 
 
 def _utf8(latin: bytes) -> bytes:
     return latin.decode("latin-1").encode()
-
-
-def _inflated(data: bytes) -> bytes:
-    return zlib.decompressobj().decompress(data, MAX_TEXT_BYTES)
 
 
 # WebP

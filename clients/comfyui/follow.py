@@ -53,6 +53,7 @@ class Follower:
         self._live = False
         self._was_live = False
         self._lost_touch = False
+        self._heard_all = False
         self._started = False
         self._heard = False
         self._quiet_since: float | None = None
@@ -72,11 +73,22 @@ class Follower:
         self.pictures = SocketImages(prompt, job.output_dir)
 
     def wait_for_socket(self) -> None:
-        """Wait a little for the websocket, so that the job's first messages are not missed."""
+        """Wait a little for the websocket, so that the job's first messages are not missed: until it is open, or can't
+        be opened while the job waits for it.
+        """
         until = time.monotonic() + self._pace.socket_wait_s
-        while not self._connection.tried and (left := until - time.monotonic()) > 0:
-            self._take(self._job.receive(left))
-        self._live = self._was_live = self._connection.live
+        down: Down | None = None
+        settled = False
+        while (item := self._job.receive(0.0 if settled else max(0.0, until - time.monotonic()))) is not None:
+            if isinstance(item, (Up, Down)):
+                down = item if isinstance(item, Down) else None
+                settled = down is None or not down.was_up
+                self._live = down is None
+            else:
+                self._take(item)
+        self._was_live = self._heard_all = self._live
+        if down is not None:
+            self._take_down(down.error)
 
     def follow(self, prompt_id: str) -> Finding:
         """Return how the job ended; ``JobLost`` if the server no longer knows it."""
@@ -99,9 +111,11 @@ class Follower:
             self._take(item)
 
     def finish(self) -> None:
-        """Look whether the job's end was also told; if it was not, the websocket has gone deaf and is renewed."""
+        """Look whether the job's end was also told; if it was not although the websocket was open all the time, it has
+        gone deaf and is renewed.
+        """
         self.take_rest()
-        if self._live and not self._end_told and not self._lost_touch:
+        if self._heard_all and not self._end_told:
             self._renew()
 
     # Messages
@@ -133,7 +147,7 @@ class Follower:
         elif not self._told_blind:
             self._told_blind = True
             self._job.log(f"No live progress: {error.message}")
-        self._live = False
+        self._live = self._heard_all = False
         self._plan(self._pace.ask_blind_s)
 
     def _take_message(self, message: Message) -> None:

@@ -18,10 +18,10 @@ from .addressing import Target, set_input
 from .api import ComfyAPI
 from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
 from .cancel import Canceller
-from .checking import problems_of, refused_whole
+from .checking import Definition, Definitions, problems_of, refused_whole
 from .combos import choices_of
 from .connection import Connection, Socket
-from .definitions import Definitions
+from .definitions import DefinitionStore
 from .fetching import Fetcher, check_output_folder
 from .follow import Follower, job_lost
 from .loading import Prompt, invalid_workflow, is_ui_format, load_workflow
@@ -54,7 +54,7 @@ class Generator:
         self._folder_good_until = -math.inf
         self._truth = Truth(self.api)
         self._uploads = Uploads(self.api)
-        self._definitions = Definitions(self.api)
+        self._definitions = DefinitionStore(self.api)
         self._lock = threading.Lock()
         self._version: str | None = None
 
@@ -77,15 +77,18 @@ class Generator:
         workflow = load_workflow(request.workflow)
         self._check_output_folder(job)
         self._learn_version(job)
-        plan = make_plan(request, self._prompt_of(workflow, job))
+        prompt = self._prompt_of(workflow, job)
+        known = self._classes_of(prompt, job)
+        plan = make_plan(request, prompt, known or {})
         if is_bundled(request.workflow):
             self._fit_checkpoint(plan, job)
-        self._check(plan.prompt, job)
+        if known is not None:
+            self._check(plan.prompt, dict(known), job)
         for warning in plan.warnings:
             job.log(warning)
-        self.connection.start()
         follower = Follower(job, self._truth, self.connection, self._pace, plan.prompt)
         with self.connection.subscribed(job.job_id, job.post):
+            self.connection.start()
             self._upload_files(plan, job)
             follower.wait_for_socket()
             accepted = self._submit(plan, job)
@@ -169,12 +172,18 @@ class Generator:
                 set_input(plan.prompt, target, known[0])
                 job.log(f"The server does not have the checkpoint {named}; {known[0]} is used.")
 
-    def _check(self, prompt: Prompt, job: JobContext) -> None:
-        """Find out what the server would refuse, before files are uploaded; it judges alone if it tells no classes."""
-        classes = [str(node["class_type"]) for node in prompt.values()]
+    def _classes_of(self, prompt: Prompt, job: JobContext) -> Definitions | None:
+        """Return the definitions of a prompt's node classes, those that the server has; None if it tells none."""
         try:
-            known = self._definitions.of(classes, job)
-            missing = [name for name in classes if name not in known]
+            return self._definitions.of((str(node["class_type"]) for node in prompt.values()), job)
+        except (APIError, ProtocolError):
+            job.check()
+            return None
+
+    def _check(self, prompt: Prompt, known: dict[str, Definition], job: JobContext) -> None:
+        """Find out what the server would refuse, before files are uploaded; it judges alone if it tells no classes."""
+        missing = [name for node in prompt.values() if (name := str(node["class_type"])) not in known]
+        try:
             if missing and not self.api.replaceable_nodes(job).issuperset(missing):
                 raise self._definitions.missing(missing, job)
             if missing:

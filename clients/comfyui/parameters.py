@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +70,11 @@ class Parameter:
         return f"{self.name}: {words} is needed, not {value!r}."
 
 
-def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, spec: Spec | None) -> Parameter:
-    """Return the parameter of an input; without a definition its kind is that of the value in the workflow."""
+def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, specs: Sequence[Spec | None]) -> Parameter:
+    """Return the parameter of some inputs, which share the kind of the first and the tightest limits of all; without a
+    definition its kind is that of the value in the workflow.
+    """
+    spec = specs[0]
     if spec is None or kind_of(spec) == "":
         return Parameter(name, _kind_of_value(value), targets, label, value)
     options, kind = spec.options, kind_of(spec)
@@ -81,9 +84,9 @@ def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, spec:
         targets,
         label,
         value,
-        minimum=0 if kind == SEED else _limit(options, "min"),
-        maximum=MAX_SEED if kind == SEED else _limit(options, "max"),
-        step=_limit(options, "step"),
+        minimum=max(_limits(specs, "min", 0 if kind == SEED else None), default=None),
+        maximum=min(_limits(specs, "max", MAX_SEED if kind == SEED else None), default=None),
+        step=spec.limit("step"),
         choices=tuple(str(each) for each in spec.choices) if kind == CHOICE else (),
         multiline=bool(options.get("multiline")),
         tooltip=str(options.get("tooltip") or ""),
@@ -106,6 +109,6 @@ def _kind_of_value(value: Any) -> str:
     return TEXT
 
 
-def _limit(options: Mapping[str, Any], name: str) -> float | None:
-    value = options.get(name)
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _limits(specs: Sequence[Spec | None], name: str, own: int | None) -> list[float]:
+    found = [own, *(spec.limit(name) for spec in specs if spec is not None)]
+    return [each for each in found if each is not None]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..transport.multipart import unreadable
-from .addressing import Addresses, Target, seed_targets, set_input
+from .addressing import SEED_INPUTS, Addresses, Target, seed_targets, set_input
+from .checking import Definitions
+from .conversion.specs import spec_of
 from .loading import MODEL_FILE, Prompt, check_form
 from .request import WorkflowRequest
 
@@ -29,8 +31,10 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-def make_plan(request: WorkflowRequest, prompt: Prompt) -> Plan:
+def make_plan(request: WorkflowRequest, prompt: Prompt, known: Definitions) -> Plan:
     """Put the request's values and seed into its workflow's ``prompt``.
+
+    A random seed is one that the inputs take, as far as ``known`` has the definitions of their classes.
 
     Raises ``ValidationError`` for an address that is wrong and ``StorageError`` for a file that can't be read; nothing
     was sent then.
@@ -41,7 +45,7 @@ def make_plan(request: WorkflowRequest, prompt: Prompt) -> Plan:
     files = {targets[address]: _readable(Path(path)) for address, path in request.files.items()}
     check_form(prompt)
     given = frozenset(targets.values())
-    seed, warnings = _seeded(prompt, request.seed, given)
+    seed, warnings = _seeded(prompt, request.seed, given, known)
     return Plan(prompt, files, given, seed, warnings)
 
 
@@ -57,12 +61,14 @@ def _model_names(prompt: Prompt) -> Iterator[str]:
                 yield value
 
 
-def _seeded(prompt: Prompt, wanted: int | None, given: frozenset[Target]) -> tuple[int | None, tuple[str, ...]]:
+def _seeded(
+    prompt: Prompt, wanted: int | None, given: frozenset[Target], known: Definitions
+) -> tuple[int | None, tuple[str, ...]]:
     """Set the seed wherever the request has not; returns it, or the one that the request has set itself."""
     targets = seed_targets(prompt)
     free = [target for target in targets if target not in given]
     if free:
-        seed = random.randrange(RANDOM_SEEDS) if wanted is None else wanted
+        seed = _random_seed(prompt, free, known) if wanted is None else wanted
         for target in free:
             set_input(prompt, target, seed)
         return seed, ()
@@ -70,6 +76,22 @@ def _seeded(prompt: Prompt, wanted: int | None, given: frozenset[Target]) -> tup
         first = targets[0]
         return prompt[first.node_id]["inputs"][first.input_name], ()
     return None, () if wanted is None else ("The workflow has no seed: the one of the request has no effect.",)
+
+
+def _random_seed(prompt: Prompt, targets: Iterable[Target], known: Definitions) -> int:
+    """Return a seed within the limits of all inputs that take it, also of those that are wired to one that does: nodes
+    of paid services often end at 2^31.
+    """
+    wired = (
+        Target(node_id, name) for node_id, node in prompt.items() for name in SEED_INPUTS if name in node["inputs"]
+    )
+    least, most = 0, RANDOM_SEEDS - 1
+    for node_id, name in {*targets, *wired}:
+        spec = spec_of(known.get(prompt[node_id]["class_type"], {}), name)
+        low, high = (spec.limit("min"), spec.limit("max")) if spec is not None else (None, None)
+        least = least if low is None else max(least, int(low))
+        most = most if high is None else min(most, int(high))
+    return random.randint(least, max(least, most))
 
 
 def _readable(path: Path) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ValidationError
 from ..requests import nearest_names
 from .addressing import Addresses, Target, seed_targets
-from .conversion.specs import Spec, section
+from .conversion.specs import Spec, spec_of
 from .loading import MODEL_FILE, Prompt, is_link, title_of
 from .parameters import FILE, TEXT, Parameter, kind_of, parameter
 from .request import WorkflowRequest
@@ -203,7 +203,9 @@ class _Finder:
         first = targets[0]
         label = title_of(self._prompt, first.node_id)
         addresses = tuple(f"{target.node_id}.{target.input_name}" for target in targets)
-        return parameter(self._unused(name), addresses, label, self._value(first), self._spec(first))
+        return parameter(
+            self._unused(name), addresses, label, self._value(first), [self._spec(each) for each in targets]
+        )
 
     def _unused(self, name: str) -> str:
         number, chosen = 1, name
@@ -220,8 +222,7 @@ class _Finder:
         return self._prompt[target.node_id]["inputs"][target.input_name]
 
     def _spec(self, target: Target) -> Spec | None:
-        inputs = self._known.get(str(self._prompt[target.node_id]["class_type"]), {}).get("input")
-        return {**section(inputs, "optional"), **section(inputs, "required")}.get(target.input_name)
+        return spec_of(self._known.get(str(self._prompt[target.node_id]["class_type"]), {}), target.input_name)
 
     def _defined(self) -> Iterator[tuple[Target, Spec]]:
         for node_id, node in self._prompt.items():

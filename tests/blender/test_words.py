@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,15 @@ def test_the_workflow_in_a_picture(tmp_path: Path) -> None:
     assert "6" in own("blender.workflow_slots").read_graph(tmp_path / "w.png")
     (tmp_path / "w.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     assert own("blender.workflow_slots").read_graph(tmp_path / "w.png") is None
+
+
+def test_a_file_made_to_keep_blender_busy_is_left_to_the_client(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    assert own("blender.workflow_slots").read_graph(tmp_path / "deep.json") is None
+    text = b"prompt\0\0" + zlib.compress(json.dumps(bundled("text_to_image")).encode() + b" " * 10_000_000)
+    chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + bytes(4)
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    assert own("blender.workflow_slots").read_graph(tmp_path / "bomb.png") is None
 
 
 def test_a_folder_is_no_workflow(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,7 @@ from movie_director.clients.errors import (
     StorageError,
 )
 from movie_director.clients.mock import Fault
+from movie_director.clients.transport.websocket import WebSocketConnection
 
 NO_PUSH = replace(QUICK, ask_live_s=600.0)
 """A pace at which only messages make a job end soon."""
@@ -175,6 +177,36 @@ def test_nothing_is_reconnected_while_there_is_nothing_to_do(tmp_path):
         wait_until(lambda: not connection.live)
         assert len(made.mock.requests.matching("GET /ws")) == 1
         assert client.submit(quick()).result(HANG_GUARD_S).artifacts
+        assert len(made.mock.requests.matching("GET /ws")) == 2
+
+
+def socket_workflow():
+    """Return a workflow whose picture comes over the websocket only."""
+    return picture_workflow() | {"2": node("SaveImageWebsocket", "Sent", images=["1", 0])}
+
+
+def slow_handshakes(monkeypatch, seconds):
+    """Make each opening of a websocket take that long, as it does to a server far away."""
+    real = WebSocketConnection.open
+
+    def open_slowly(*args, **options):
+        threading.Event().wait(seconds)
+        return real(*args, **options)
+
+    monkeypatch.setattr(WebSocketConnection, "open", open_slowly)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_lost_websocket_costs_nothing_of_the_jobs_after_it(workers, tmp_path, monkeypatch):
+    slow_handshakes(monkeypatch, 0.1)
+    with bench(tmp_path) as made:
+        client = made.client(max_workers=workers)
+        client.submit(WorkflowRequest(socket_workflow())).result(HANG_GUARD_S)
+        made.mock.inject(Fault("ws_cut", on="status"))
+        made.mock.hub.send_status(0)
+        wait_until(lambda: not client._generator().connection.live)
+        jobs = [client.submit(WorkflowRequest(socket_workflow())) for _ in range(8)]
+        assert [len(job.result(HANG_GUARD_S).artifacts) for job in jobs] == [1] * 8
         assert len(made.mock.requests.matching("GET /ws")) == 2
 
 

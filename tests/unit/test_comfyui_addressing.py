@@ -107,8 +107,12 @@ def test_a_node_of_several_values_is_not_followed_into():
     assert Addresses(prompt).resolve_all({"Target": 0})["Target"] == Target("1", "text")
 
 
-def plan(prompt, **fields):
-    return make_plan(WorkflowRequest(prompt, **fields), copy.deepcopy(prompt))
+def plan(prompt, known=None, **fields):
+    return make_plan(WorkflowRequest(prompt, **fields), copy.deepcopy(prompt), known or {})
+
+
+def seeded_class(name="seed", **limits):
+    return {"input": {"required": {name: ["INT", limits]}}}
 
 
 SEEDS = {
@@ -138,6 +142,26 @@ def test_no_seed_is_a_random_one_that_javascript_can_show():
     made = {plan(SEEDS).seed for _ in range(20)}
     assert len(made) == 20
     assert all(0 <= seed < 2**53 for seed in made)
+
+
+def test_a_random_seed_stays_within_the_limits_of_every_input_that_takes_it():
+    known = {
+        "KSampler": seeded_class(min=5, max=9),
+        "KSamplerAdvanced": seeded_class("noise_seed", min=-1, max=2**64 - 1),
+        "PrimitiveInt": seeded_class("value", min=-(2**63), max=2**63 - 1),
+    }
+    assert {plan(SEEDS, known).seed for _ in range(200)} == {5, 6, 7, 8, 9}
+    wired = {"3": SEEDS["3"], "4": SEEDS["4"]}
+    assert {plan(wired, known).seed for _ in range(200)} == {5, 6, 7, 8, 9}
+
+
+@pytest.mark.parametrize("limits", [{"min": "a", "max": True}, {"max": float("inf")}, {"min": float("nan")}, {}])
+def test_limits_that_are_none_are_passed_over(limits):
+    assert plan(SEEDS, {"KSampler": seeded_class(**limits)}).seed >= 0
+
+
+def test_limits_that_leave_nothing_give_the_least():
+    assert plan(SEEDS, {"KSampler": seeded_class(min=7, max=3)}).seed == 7
 
 
 def test_a_seed_that_the_inputs_name_stays():

@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 from support.comfyui import HANG_GUARD_S, QUICK, wait_until
@@ -112,7 +113,6 @@ def opened(connect, inbox, prompt_id="p"):
 def test_nothing_is_opened_before_it_is_wanted(connect):
     connection, server = connect()
     assert server.ids == []
-    assert not connection.tried
     assert not connection.live
 
 
@@ -127,6 +127,7 @@ def test_messages_go_to_the_job_that_they_name(connect):
     mine, other = Inbox(), Inbox()
     connection, server = opened(connect, mine)
     with connection.subscribed("q", other):
+        assert other.next() == Up()
         server.sockets[0].say("executing", "q", node="1")
         server.sockets[0].say("executing", "unknown", node="1")
         server.sockets[0].say("progress", "p", value=1)
@@ -144,7 +145,8 @@ def test_status_and_what_names_no_prompt_go_to_all(connect):
     connection.subscribe("q", other)
     server.sockets[0].say("status", status={})
     server.sockets[0].say("executing", node="2")
-    assert mine.kinds(2) == other.kinds(2) == ["status", "executing"]
+    assert mine.kinds(2) == ["status", "executing"]
+    assert other.kinds(3) == ["Up", "status", "executing"]
 
 
 def test_previews_without_a_name_are_of_the_prompt_that_runs(connect):
@@ -163,7 +165,7 @@ def test_previews_without_a_name_are_of_the_prompt_that_runs(connect):
     socket.say("executing", "p", node=None)
     socket.given.put(preview)
     socket.say("status")
-    assert other.kinds(3) == ["executing", "Preview", "status"]
+    assert other.kinds(4) == ["Up", "executing", "Preview", "status"]
     assert mine.kinds(4) == ["execution_start", "Preview", "executing", "status"]
 
 
@@ -188,7 +190,7 @@ def test_what_comes_before_the_answer_is_kept_for_the_id_that_the_answer_says(co
         socket.say("executing", "p", node="1")
         assert mine.next().kind == "executing"
         connection.subscribe("minted", late)
-    assert late.kinds(2) == ["execution_start", "executing"]
+    assert late.kinds(3) == ["Up", "execution_start", "executing"]
 
 
 def test_what_is_kept_is_bounded_and_dropped_with_the_last_answer(connect, monkeypatch):
@@ -204,14 +206,14 @@ def test_what_is_kept_is_bounded_and_dropped_with_the_last_answer(connect, monke
         assert sum(map(len, connection._early.values())) == 2
     connection.subscribe("minted", late)
     server.sockets[0].say("progress", "minted")
-    assert late.next().kind == "progress"
+    assert late.kinds(2) == ["Up", "progress"]
 
 
 def test_a_cut_is_told_and_mended_under_the_same_id(connect):
     mine = Inbox()
     connection, server = opened(connect, mine)
     server.sockets[0].given.put(CUT)
-    assert mine.next() == Down(CUT)
+    assert mine.next() == Down(CUT, was_up=True)
     assert isinstance(mine.next(), Up)
     assert server.ids == [connection.client_id] * 2
     assert server.sockets[0].closed.is_set(), "the old one is closed before the new one is opened"
@@ -243,9 +245,8 @@ def test_a_refusal_is_told_and_tried_again(connect):
     mine = Inbox()
     connection.subscribe("p", mine)
     connection.start()
-    assert mine.next() == Down(refused)
-    assert connection.tried
-    assert mine.next() == Down(refused)
+    assert mine.next() == Down(refused, was_up=False)
+    assert mine.next() == Down(refused, was_up=False)
     assert isinstance(mine.next(), Up)
     assert len(server.ids) == 3
 
@@ -261,6 +262,26 @@ def test_a_refused_key_is_not_tried_in_a_hurry(kind, connect):
     assert not server.opened.acquire(timeout=0.2)
     connection.close(HANG_GUARD_S)
     assert len(server.ids) == 1
+
+
+def test_a_new_job_does_not_wait_for_a_pause_that_has_grown(connect):
+    refused = ConnectionFailed("nobody there")
+    connection, _server = connect(refused)
+    connection._pace = SimpleNamespace(reconnect_base_s=0.02, reconnect_pause_s=lambda _failures: 600.0)
+    first, second = Inbox(), Inbox()
+    connection.subscribe("p", first)
+    connection.start()
+    assert first.next() == Down(refused, was_up=False)
+    connection.subscribe("q", second)
+    assert second.next() == Up()
+
+
+def test_an_inbox_hears_once_that_it_is_open(connect):
+    mine = Inbox()
+    connection, server = opened(connect, mine)
+    connection.subscribe("another id of the same job", mine)
+    server.sockets[0].say("status")
+    assert mine.next().kind == "status"
 
 
 def test_while_no_job_is_there_a_lost_connection_is_left_lost(connect):

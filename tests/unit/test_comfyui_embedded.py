@@ -104,11 +104,50 @@ def test_only_so_much_of_a_file_is_read():
     assert embedded_texts(io.BytesIO(data), most=28) == {}
 
 
-def test_a_compressed_text_stays_within_the_limit(monkeypatch):
-    monkeypatch.setattr(embedded, "MAX_TEXT_BYTES", 100)
-    bomb = b"prompt\0\0" + zlib.compress(b"x" * 10_000)
-    found = texts(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", len(bomb), b"zTXt") + bomb + bytes(4))
-    assert found == {"prompt": b"x" * 100}
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body), kind) + body + bytes(4)
+
+
+def png(*chunks: bytes) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+PACKED = zlib.compress(b"x" * 10_000)
+
+
+def test_what_is_unpacked_counts_as_read():
+    small = chunk(b"tEXt", b"prompt\0{}")
+    bomb = chunk(b"zTXt", b"workflow\0\0" + PACKED)
+    data = png(small, bomb)
+    enough = len(data) + 10_000
+    assert embedded_texts(io.BytesIO(data), most=enough) == {"prompt": b"{}", "workflow": b"x" * 10_000}
+    assert embedded_texts(io.BytesIO(data), most=10_000) == {"prompt": b"{}"}
+
+
+@pytest.mark.parametrize("key", [b"prompt", b"comment"])
+def test_a_file_made_to_fill_the_memory_does_not(key, monkeypatch):
+    unpacked = []
+    real = zlib.decompressobj
+
+    def counting():
+        inner = real()
+
+        class Counting:
+            def decompress(self, data, most):
+                unpacked.append(len(made := inner.decompress(data, most)))
+                return made
+
+        return Counting()
+
+    monkeypatch.setattr(embedded.zlib, "decompressobj", counting)
+    bombs = [chunk(b"zTXt", key + b"\0\0" + PACKED)] * 50 + [chunk(b"iTXt", key + b"\0\1\0\0\0" + PACKED)] * 50
+    embedded_texts(io.BytesIO(png(*bombs)), most=30_000)
+    assert sum(unpacked) <= 30_001
+
+
+def test_other_texts_are_not_kept():
+    data = png(chunk(b"tEXt", b"Software\0x"), chunk(b"tEXt", b"Prompt\0{}"), chunk(b"zTXt", b"x\0\0" + PACKED))
+    assert texts(data) == {"prompt": b"{}"}
 
 
 def test_little_endian_fields_and_fields_of_other_kinds():

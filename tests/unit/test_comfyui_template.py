@@ -38,6 +38,18 @@ def test_a_bundled_workflow_as_a_form():
     assert form.parameters["cfg"].kind == "number"
 
 
+def test_seeds_keep_the_limits_of_the_server_the_tightest_of_them():
+    def seeded(**limits):
+        return {"input": {"required": {"seed": ["INT", limits]}}}
+
+    prompt = {"1": node("Paid", seed=1), "2": node("Free", seed=1), "3": node("Unknown", seed=1)}
+    known = {"Paid": seeded(min=0, max=2147483647), "Free": seeded(min=-1, max=2**64 - 1)}
+    seed = WorkflowTemplate.of(prompt, known).parameters["seed"]
+    assert (seed.kind, seed.minimum, seed.maximum) == ("seed", 0, 2147483647)
+    unlimited = WorkflowTemplate.of({"1": node("Any", seed=1)}, {"Any": seeded()}).parameters["seed"]
+    assert (unlimited.minimum, unlimited.maximum) == (0, 2**64 - 1)
+
+
 def test_the_request_of_a_filled_form():
     form = template(load_workflow(bundled_workflow("image_to_image")))
     request = form.request(
@@ -147,7 +159,7 @@ def test_names_that_it_does_not_have():
     [(True, "boolean", False, 1), (1, "integer", 2, "2"), (0.5, "number", 1, "1"), ("x", "text", "", None)],
 )
 def test_without_a_definition_the_kind_is_that_of_the_value(value, kind, good, bad):
-    made = parameter("p", ("1.a",), "Label", value, None)
+    made = parameter("p", ("1.a",), "Label", value, [None])
     assert (made.kind, made.default) == (kind, value)
     assert made.problem(good) == ""
     assert made.problem(bad)

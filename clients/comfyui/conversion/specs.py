@@ -5,6 +5,7 @@ Rules of the editor, frontend 1.49.6 to 1.58.1: protocol notes, section 13.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +83,13 @@ class Spec:
         flags = ("image_upload", "video_upload", "animated_image_upload")
         return self.type == "COMBO" and any(self.options.get(flag) for flag in flags)
 
+    def limit(self, name: str) -> float | None:
+        """Return a number among the options, such as ``min``; None if there is none."""
+        value = self.options.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return value if isinstance(value, int) or math.isfinite(value) else None
+
 
 def read_spec(name: str, raw: object) -> Spec:
     """Read one entry of object_info's ``input``, such as ``["INT", {"default": 1}]``; garbage becomes a socket."""
@@ -101,6 +109,12 @@ def section(inputs: object, name: str, prefix: str = "") -> dict[str, Spec]:
     if not isinstance(raw, Mapping):
         return {}
     return {f"{prefix}{key}": read_spec(f"{prefix}{key}", value) for key, value in raw.items()}
+
+
+def spec_of(info: Mapping[str, Any], name: str) -> Spec | None:
+    """Return one input of a class by its name; None if the class does not have it."""
+    inputs = info.get("input")
+    return {**section(inputs, "optional"), **section(inputs, "required")}.get(name)
 
 
 def declared(info: Mapping[str, Any]) -> list[Spec]:

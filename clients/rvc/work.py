@@ -154,8 +154,15 @@ class Work:
 
     def _trained(self, request: TrainRequest, told: Mapping[str, Any]) -> Result:
         self._job.progress(1.0, stage="Done")
-        text = f"The voice {request.voice} is trained and listed on the server."
-        return Result(text=text, data={"voice": request.voice}, metadata={**self._common(request.to_dict()), **told})
+        voice = told.get("voice", request.voice)
+        confirmed = told.get("confirmed", True)
+        text = f"The voice {voice} is {'trained and ' if confirmed else ''}listed on the server."
+        return Result(
+            text=text,
+            data={"voice": voice},
+            problems=() if confirmed else (_unconfirmed(request.voice),),
+            metadata={**self._common(request.to_dict()), **told},
+        )
 
     def _common(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -175,6 +182,15 @@ def work_folder() -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(prefix="movie_director-", ignore_cleanup_errors=True)
     with folder as name:
         yield Path(name)
+
+
+def _unconfirmed(voice: str) -> BackendError:
+    return GenerationError(
+        f"The server does not tell whether the voice {voice}, which it had before, was trained anew.",
+        code="training_unconfirmed",
+        backend=BACKEND,
+        hint="Look at its console, or train under a new name: a voice that appears is one that was trained.",
+    )
 
 
 def _silence(sound: Conversion) -> list[BackendError]:

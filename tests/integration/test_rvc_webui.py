@@ -258,6 +258,42 @@ def test_a_training_that_fails_is_an_error_though_the_status_is_200(tmp_path, sa
         assert client.submit(TrainRequest("my-hero", [samples], epochs=4)).result(GUARD_S)
 
 
+def test_a_voice_that_was_there_before_proves_no_training_of_the_older_one(tmp_path, samples):
+    with voices(tmp_path, Fault("training_failed"), dialect="rvc-webui-2.2") as (mock, client):
+        result = client.submit(TrainRequest("demo-voice", [samples], epochs=4)).result(GUARD_S)
+        assert [each.code for each in result.problems] == ["training_unconfirmed"]
+        assert "trained" not in result.text
+        assert result.metadata["confirmed"] is False
+
+        def broken(_name, _rate, _pitched, folder, *_rest):
+            yield [f"Step 1: Processing data\n\n{folder}\n\nStep 3a: Model training started\nRuntimeError: no GPU"]
+
+        mock.flavour.trainings.generators["train_start_all"] = broken
+        error = client.submit(TrainRequest("demo-voice", [samples], epochs=4)).exception(GUARD_S)
+        assert error.code == "training_failed"
+        assert "no GPU" in error.message
+
+
+@both
+def test_a_voice_that_was_there_before_can_be_trained_again(tmp_path, samples, dialect):
+    with voices(tmp_path, dialect=dialect, voices={"failed-error": 40_000}) as (_, client):
+        result = client.submit(TrainRequest("failed-error", [samples], epochs=4)).result(GUARD_S)
+        assert result.data == {"voice": "failed-error"}
+        assert bool(result.problems) is (dialect == "rvc-webui-2.2")
+
+
+@both
+def test_a_training_of_a_known_voice_that_the_server_forgot_is_lost(tmp_path, samples, dialect):
+    with voices(tmp_path, dialect=dialect, speed=20.0) as (mock, client):
+        job = client.submit(TrainRequest("demo-voice", [samples], epochs=6))
+        wait_until(lambda: job.status.progress and job.status.progress.stage == "Extracting pitch and features")
+        client.close(detach=True)
+        mock.flavour.restart()
+        with another(mock, client) as fresh:
+            error = fresh.resume(job.record()).exception(GUARD_S)
+        assert isinstance(error, errors.JobLost)
+
+
 def test_only_one_training_runs_on_a_server(tmp_path, samples):
     with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
         first = client.submit(TrainRequest("one", [samples], epochs=100))
@@ -303,7 +339,7 @@ def test_cancel_finds_the_stop_button_in_other_languages(tmp_path, samples):
 
 
 def test_a_cancel_before_the_first_text_stops_only_what_is_ours(tmp_path, samples):
-    with voices(tmp_path, Fault("stall", on="/run/*"), dialect="rvc-webui", speed=50.0) as (mock, client):
+    with voices(tmp_path, Fault("stall", on="/run/*", after=1), dialect="rvc-webui", speed=50.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=100))
         wait_until(lambda: calls(mock, "train_start_all"))
         job.cancel()
@@ -391,7 +427,7 @@ def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, sampl
 
 
 def test_a_cancel_that_reaches_nobody_is_a_failed_one(tmp_path, samples):
-    stalled, soon = Fault("stall", on="/run/*"), {"drain_timeout_s": 0.3}
+    stalled, soon = Fault("stall", on="/run/*", after=1), {"drain_timeout_s": 0.3}
     with voices(tmp_path, stalled, dialect="rvc-webui", options=soon) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=100))
         wait_until(lambda: calls(mock, "train_start_all"))
@@ -423,7 +459,7 @@ def test_a_lost_connection_in_mid_training_is_no_end(tmp_path, samples):
 
 
 def test_a_lost_first_answer_does_not_start_a_second_training(tmp_path, samples):
-    cut = Fault("lost_answer", on="/run/*", times=1)
+    cut = Fault("lost_answer", on="/run/*", after=1, times=1)
     with voices(tmp_path, cut, dialect="rvc-webui") as (mock, client):
         assert client.submit(TrainRequest("one", [samples], epochs=4)).result(GUARD_S).data == {"voice": "one"}
         assert len(sessions_of(mock)) == 1

@@ -3,7 +3,8 @@
 Facts: its functions are named after Python functions and renumbered by releases, so they are found by the labels of
 their parameters; what is not set keeps the default that the server tells. Everything ends "complete", with a sentence
 that says how it went. Without consent to its terms of use nothing is done. Its speech is edge-tts: an online service
-that gets the text. ``stop_infer`` ends the whole server and is never called. Conversions can't be stopped.
+that gets the text. A training leaves files like ``logs/NAME/NAME_200e_2400s.pth``. ``stop_infer`` ends the whole
+server and is never called. Conversions can't be stopped.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ SPEECH_VOICE = "en-US-AriaNeural"
 OUTPUT = "movie_director.wav"
 _CONVERT, _SPEAK, _TRAIN = {"Select Audio", "Voice Model"}, {"Text to Synthesize"}, {"Total Epoch"}
 _FAILED = re.compile(r"failed|error|must agree", re.IGNORECASE)
+_SAVED_AT = re.compile(r"_(\d+)e_(\d+)s")
 _STOPPABLE = "train"
 _SESSION = "movie-director"
 
@@ -112,6 +114,7 @@ class Applio(Dialect):
         check_f0_method(request.f0_method, self.f0_methods, self.label)
         _check_terms(agreed=request.accept_terms)
         with self._session() as session:
+            before = set(self._voice_files(job, request.voice))
             folder = request.server_folder or self._uploaded(job, session, request, samples)
             for step, (stage, name, values) in enumerate(self._steps(request, folder)):
                 job.progress(step / 4, stage=stage)
@@ -123,12 +126,13 @@ class Applio(Dialect):
                 data = function.filled(values)
                 said = self.http.redact(_said(session.call(function.name, data, scope=job)))
                 job.log(said)
-                if _FAILED.search(said):
+                if _failed(said, request.voice):
                     raise generation_error(said, doing=f"training {request.voice}", code="training_failed")
-        found = [path for path in self._files(job)[0].values() if request.voice in _parts(path)[-2:-1]]
+        found = self._voice_files(job, request.voice)
         if not found:
             raise generation_error("no voice of that name is listed", doing="training", code="training_failed")
-        return {"samples": samples.told, "voice_files": found}
+        newest = max(found, key=lambda path: (path not in before, _trained_for(path), path))
+        return {"samples": samples.told, "voice": _name_of(newest), "voice_files": found}
 
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Stop a training while it trains; nothing stops the other steps, but no further one is taken."""
@@ -215,7 +219,11 @@ class Applio(Dialect):
         lists = [[path for path in choices_of(each) if isinstance(path, str)] for each in answer]
         if len(lists) != 2:
             raise odd_answer("refresh_pth_and_index_list", "two lists were expected")
-        return {_parts(path)[-1].rpartition(".")[0]: path for path in lists[0]}, lists[1]
+        return {_name_of(path): path for path in lists[0]}, lists[1]
+
+    def _voice_files(self, scope: Scope, model: str) -> list[str]:
+        """Return the files that trainings under a name have made: it is that of their folder."""
+        return [path for path in self._files(scope)[0].values() if model in _parts(path)[-2:-1]]
 
     def _listed(self, name: str, scope: Scope) -> list[Any]:
         function = self._config.named(name)
@@ -303,6 +311,23 @@ def _said(values: list[Any]) -> str:
 
 def _parts(path: str) -> tuple[str, ...]:
     return (PureWindowsPath(path) if "\\" in path else PurePosixPath(path)).parts
+
+
+def _failed(said: str, voice: str) -> bool:
+    """Whether a sentence tells of a failure, in its own words: the voice may be called like one."""
+    named = rf"\b(model|for) {re.escape(voice)}(?![\w-])"
+    return _FAILED.search(re.sub(named, "", said, flags=re.IGNORECASE)) is not None
+
+
+def _name_of(path: str) -> str:
+    """Return what a voice is called: its file, without the ending."""
+    return _parts(path)[-1].rpartition(".")[0]
+
+
+def _trained_for(path: str) -> tuple[int, int]:
+    """Return the epochs and steps that a file's name tells of, 0 for a name that tells of none."""
+    match = _SAVED_AT.search(_name_of(path))
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _beside(path: str) -> str:

@@ -158,10 +158,41 @@ def test_a_voice_is_trained_with_samples_that_go_over_http(tmp_path, samples, li
             "Done",
         ]
         assert list(mock.datasets.values()) == [["sample_0000.wav", "sample_0001.wav"]]
-        assert result.metadata["voice_files"] == ["logs/my-hero/my-hero.pth"]
+        assert result.data == {"voice": "my-hero_4e_48s"}
+        assert result.metadata["voice_files"] == ["logs/my-hero/my-hero_4e_48s.pth"]
+        assert "my-hero_4e_48s" in result.text
         lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
         assert "Model my-hero trained successfully." in lines
-        assert client.submit(ConvertRequest(line, "my-hero", accept_terms=True)).result(GUARD_S).artifacts
+        assert client.submit(ConvertRequest(line, result.data["voice"], accept_terms=True)).result(GUARD_S).artifacts
+
+
+@pytest.mark.parametrize("name", ["one", "failed", "error"])
+def test_a_training_that_fails_is_told_from_its_name(tmp_path, samples, name):
+    with applio(tmp_path, Fault("training_failed")) as (mock, client):
+        mock.voices[f"{name}_4e_48s"], mock.folders[f"{name}_4e_48s"] = 40_000, name
+        error = client.submit(TrainRequest(name, [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert error.code == "training_failed"
+
+
+@pytest.mark.parametrize(
+    ("before", "epochs", "voice"),
+    [((), 30, "hero_30e_360s"), (("hero_90e_1080s",), 4, "hero_4e_48s"), (("hero_4e_48s", "hero_2e_24s"), 4, None)],
+)
+def test_the_newest_file_is_the_voice(tmp_path, samples, line, before, epochs, voice):
+    with applio(tmp_path) as (mock, client):
+        for each in before:
+            mock.voices[each], mock.folders[each] = 40_000, "hero"
+        result = client.submit(TrainRequest("hero", [samples], epochs=epochs, accept_terms=True)).result(GUARD_S)
+        assert result.data == {"voice": voice or "hero_4e_48s"}
+        request = ConvertRequest(line, result.data["voice"], accept_terms=True)
+        assert client.submit(request).result(GUARD_S).artifacts
+        assert any("logs/hero/hero.index" in (each.json or {}).get("data", ()) for each in mock.requests)
+
+
+def test_a_voice_may_be_named_like_a_failure(tmp_path, samples):
+    with applio(tmp_path) as (_, client):
+        request = TrainRequest("terror_failed", [samples], epochs=2, accept_terms=True)
+        assert client.submit(request).result(GUARD_S).data == {"voice": "terror_failed_2e_24s"}
 
 
 def test_a_training_that_fails_says_so_in_a_complete_answer(tmp_path, samples):

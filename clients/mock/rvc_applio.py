@@ -15,6 +15,7 @@ ROOT = "/srv/Applio/assets/audios"
 TERMS = ("I agree to the terms of use", "checkbox", False)
 NOT_AGREED = "You must agree to the Terms of Use to proceed."
 STEP_S = 3.0
+IMPORTS_S = 2.0
 EPOCH_S = 0.05
 STEPS_PER_EPOCH = 12
 SPEECH_S = 1.0
@@ -134,7 +135,7 @@ class MockApplio(MockGradio):
         self.folders: dict[str, str] = {}
         self.datasets: dict[str, list[str]] = {}
         self.training = threading.Event()
-        self.stopped: list[str] = []
+        self.stopped: set[str] = set()
         self._first = first
         super().__init__(version=version, **given)
 
@@ -233,11 +234,14 @@ class MockApplio(MockGradio):
         if not values[TERMS[0]]:
             return NOT_AGREED
         name = str(values["Model Name"])
+        self.pace.wait(IMPORTS_S)
+        self.stopped.discard(name)
         self.training.set()
         for _ in range(int(values["Total Epoch"])):
             if name in self.stopped:
                 break
             self.pace.wait(EPOCH_S)
+        self.training.clear()
         if name in self.stopped or self.faults.take("training_failed", name) is not None:
             return f"Training failed for model {name}. Please check the console logs for more details."
         epochs = int(values["Total Epoch"])
@@ -252,7 +256,8 @@ class MockApplio(MockGradio):
         return f"Index file for {name} generated successfully."
 
     def _stop(self, call: Call, name: str) -> None:
-        self.stopped.append(name)
+        if self.training.is_set():  # its process ids are written late
+            self.stopped.add(name)
 
 
 def _named(parameters: tuple[Parameter, ...], given: tuple[Any, ...]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from ..storage import storage_errors_in
 from ..transport.gradio.access import GradioAccess
 from ..transport.gradio.config import GradioConfig, read_info
 from ..transport.gradio.direct import run_directly
+from ..transport.gradio.files import fetch, upload
 from ..transport.gradio.session import GradioSession
 from ..transport.gradio.values import choices_of, files_in
 from ..transport.session import Scope
@@ -86,11 +87,10 @@ class Applio(Dialect):
         _check_terms(agreed=take.accept_terms)
         chosen = self._chosen(job, take.settings)
         function = self._having(_CONVERT)
-        with self._session() as session:
-            job.message("Uploading the recording")
-            path = session.upload(take.recording, scope=job, name="recording.wav").path
-            values = {**chosen, "Select Audio": path, "Output Path": _beside(function.default("Output Path"))}
-            return self._sound(job, session, function, values, take)
+        job.message("Uploading the recording")
+        path = upload(self._access, self._config, take.recording, scope=job, name="recording.wav").path
+        values = {**chosen, "Select Audio": path, "Output Path": _beside(function.default("Output Path"))}
+        return self._sound(job, function, values, take)
 
     def speak(self, job: JobContext, request: SpeakRequest, raw: Path) -> tuple[str, str]:
         """Have the line spoken and converted by the server alone."""
@@ -106,28 +106,25 @@ class Applio(Dialect):
             **{label: _beside(function.default(label)) for label in paths},
         }
         take = Take(raw, 0.0, raw, request.settings, accept_terms=True)
-        with self._session() as session:
-            return self._sound(job, session, function, values, take), voice
+        return self._sound(job, function, values, take), voice
 
     def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
         """Upload the samples and take the four steps, each of which ends before it says anything."""
         check_f0_method(request.f0_method, self.f0_methods, self.label)
         _check_terms(agreed=request.accept_terms)
-        with self._session() as session:
-            before = set(self._voice_files(job, request.voice))
-            folder = request.server_folder or self._uploaded(job, session, request, samples)
-            for step, (stage, name, values) in enumerate(self._steps(request, folder)):
-                job.progress(step / 4, stage=stage)
-                job.sending(dialect=self.name, step=name, model=request.voice)
-                if not step:
-                    job.submitted(session.session_hash)
-                    job.started()
-                function = self._having(_TRAIN) if name == _STOPPABLE else self._named(name)
-                data = function.filled(values)
-                said = self.http.redact(_said(session.call(function.name, data, scope=job)))
-                job.log(said)
-                if _failed(said, request.voice):
-                    raise generation_error(said, doing=f"training {request.voice}", code="training_failed")
+        before = set(self._voice_files(job, request.voice))
+        folder = request.server_folder or self._uploaded(job, request, samples)
+        for step, (stage, name, values) in enumerate(self._steps(request, folder)):
+            job.progress(step / 4, stage=stage)
+            job.sending(dialect=self.name, step=name, model=request.voice)
+            if not step:
+                job.submitted(job.job_id)
+                job.started()
+            function = self._having(_TRAIN) if name == _STOPPABLE else self._named(name)
+            said = self.http.redact(_said(self._called(job, function, values)))
+            job.log(said)
+            if _failed(said, request.voice):
+                raise generation_error(said, doing=f"training {request.voice}", code="training_failed")
         found = self._voice_files(job, request.voice)
         if not found:
             raise generation_error("no voice of that name is listed", doing="training", code="training_failed")
@@ -135,12 +132,20 @@ class Applio(Dialect):
         return {"samples": samples.told, "voice": _name_of(newest), "voice_files": found}
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Stop a training while it trains; nothing stops the other steps, but no further one is taken."""
+        """Stop a training while it trains, and wait for its end; nothing stops conversions and the other steps of a
+        training: wait for the answer.
+        """
         if job.state.get("step") != _STOPPABLE:
+            self.calls.see_out(job)
             return BackendCancel.UNSUPPORTED
-        with self._session() as session:
-            session.run("stop_train", [job.state["model"]], scope=job)
-        return BackendCancel.CONFIRMED
+        stopped = self.calls.see_out(job, lambda: self._stop(job))
+        return BackendCancel.CONFIRMED if stopped else BackendCancel.FAILED
+
+    def _stop(self, job: CancelContext) -> None:
+        """Ask for the end; it does nothing before the trainer has written its process ids, so ask again."""
+        with suppress(BackendError):
+            stop = self._config.named("stop_train")
+            run_directly(self._access, self._config, stop, [job.state["model"]], _SESSION, job)
 
     # Steps
 
@@ -163,13 +168,14 @@ class Applio(Dialect):
         yield "Training the model", _STOPPABLE, training
         yield "Making the index", "run_index_script", {"Model Name": request.voice}
 
-    def _uploaded(self, job: JobContext, session: GradioSession, request: TrainRequest, samples: Samples) -> str:
+    def _uploaded(self, job: JobContext, request: TrainRequest, samples: Samples) -> str:
         """Upload the samples one by one and return the server's path of their folder."""
         name = f"{request.voice}-{job.job_id[:8]}"
-        for number, file in enumerate(samples.files):
-            job.progress(0.0, step=number, total_steps=len(samples.files), stage="Uploading the samples")
-            uploaded = session.upload(file, scope=job)
-            session.call("save_drop_dataset_audio", [uploaded.as_input(), name], scope=job)
+        with GradioSession(self._access, self._config) as session:
+            for number, file in enumerate(samples.files):
+                job.progress(0.0, step=number, total_steps=len(samples.files), stage="Uploading the samples")
+                uploaded = session.upload(file, scope=job)
+                session.call("save_drop_dataset_audio", [uploaded.as_input(), name], scope=job)
         answer = self._listed("refresh_models_and_datasets", job)
         folders = [each for each in choices_of(answer[-1] if answer else None) if isinstance(each, str)]
         found = next((each for each in folders if _parts(each)[-1] == name), None)
@@ -177,19 +183,26 @@ class Applio(Dialect):
             raise odd_answer("refresh_models_and_datasets", "the samples that were uploaded are not listed")
         return found
 
-    def _sound(
-        self, job: JobContext, session: GradioSession, function: Endpoint, values: Mapping[str, Any], take: Take
-    ) -> str:
+    def _called(self, job: JobContext, function: Endpoint, values: Mapping[str, Any]) -> list[Any]:
+        """Call what nothing stops, in a session of its own: one that is closed drops its calls, and they run on."""
+        data = function.filled(values)
+
+        def call(scope: Scope) -> list[Any]:
+            with GradioSession(self._access, self._config) as session:
+                return session.call(function.name, data, scope=scope)
+
+        return self.calls.call(job, call)
+
+    def _sound(self, job: JobContext, function: Endpoint, values: Mapping[str, Any], take: Take) -> str:
         job.sending(dialect=self.name)
         job.message("Converting")
-        call = session.join(function.name, function.filled({**values, TERMS: True}), scope=job)
-        job.submitted(call.event_id)
+        job.submitted(job.job_id)
         job.started()
-        said, sound = (*call.result(job), None, None)[:2]
+        said, sound = (*self._called(job, function, {**values, TERMS: True}), None, None)[:2]
         found = files_in(sound)
         if not found:
             raise _failure(self.http.redact(said) if isinstance(said, str) else "")
-        fetched = session.download(found[0], take.raw.parent, scope=job, name="answer.wav")
+        fetched = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
         with storage_errors_in(take.raw.parent):
             fetched.path.replace(take.raw)
         return found[0].name
@@ -228,11 +241,6 @@ class Applio(Dialect):
     def _listed(self, name: str, scope: Scope) -> list[Any]:
         function = self._config.named(name)
         return run_directly(self._access, self._config, function, [], _SESSION, scope).raw
-
-    @contextmanager
-    def _session(self) -> Iterator[GradioSession]:
-        with GradioSession(self._access, self._config) as session:
-            yield session
 
     def _having(self, labels: set[str]) -> Endpoint:
         found = next((each for each in self._endpoints.values() if labels <= each.labels), None)

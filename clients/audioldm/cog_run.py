@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..blocking import BlockingCall, Finished
 from ..context import CancelContext, JobContext
 from ..errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ServerError
 from ..jobs import BackendCancel
 from ..transport.session import HTTPSession, Scope
-from .call import BlockingCall, Finished
 from .cog import BUSY_STATUSES, LOADING, Answer, CogAPI, failed, refused, setup_failed
 from .estimate import Clock
 from .fields import Filled

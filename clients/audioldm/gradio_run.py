@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..blocking import BlockingCall, Finished
 from ..context import CancelContext, JobContext
 from ..errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ProtocolError
 from ..jobs import BackendCancel
@@ -14,7 +15,6 @@ from ..transport.gradio.files import file_route
 from ..transport.gradio.messages import Progress, Queued
 from ..transport.gradio.values import files_in
 from ..transport.session import Scope
-from .call import BlockingCall, Finished
 from .estimate import Clock
 from .gradio_app import explained
 from .logs import STAGE

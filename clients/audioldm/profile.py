@@ -11,7 +11,7 @@ from .estimate import Estimates
 from .fields import CANDIDATES, GUIDANCE, MODEL, NEGATIVE, SEED, STEPS, Field, by_role
 
 if TYPE_CHECKING:
-    from .call import BlockingCall
+    from ..blocking import BlockingCall
     from .listener import WebhookListener
 
 COG, COG_OLD, AUDIOLDM, AUDIOLDM2, GRADIO = "cog", "cog-old", "audioldm", "audioldm2", "gradio"

@@ -15,7 +15,9 @@ ROOT = "/srv/Applio/assets/audios"
 TERMS = ("I agree to the terms of use", "checkbox", False)
 NOT_AGREED = "You must agree to the Terms of Use to proceed."
 STEP_S = 3.0
+IMPORTS_S = 2.0
 EPOCH_S = 0.05
+STEPS_PER_EPOCH = 12
 SPEECH_S = 1.0
 NEW_RATE = 40_000
 
@@ -120,8 +122,8 @@ UPLOAD: tuple[Parameter, ...] = (("Upload Audio", "audio", None),)
 
 
 class MockApplio(MockGradio):
-    """Applio on Gradio 6.20. ``voices`` maps names to rates; ``first`` is the number of its first function, which moves
-    from release to release.
+    """Applio on Gradio 6.20. ``voices`` maps names to rates; a trained one is a file named after its epochs and
+    steps. ``first`` is the number of its first function, which moves from release to release.
     """
 
     name = "rvc"
@@ -130,9 +132,10 @@ class MockApplio(MockGradio):
         self, *, voices: Mapping[str, int] | None = None, first: int = 12, version: str = "6.20.0", **given: Any
     ) -> None:
         self.voices = dict(VOICES if voices is None else voices)
+        self.folders: dict[str, str] = {}
         self.datasets: dict[str, list[str]] = {}
         self.training = threading.Event()
-        self.stopped: list[str] = []
+        self.stopped: set[str] = set()
         self._first = first
         super().__init__(version=version, **given)
 
@@ -169,8 +172,9 @@ class MockApplio(MockGradio):
     # Functions
 
     def _files_listed(self, call: Call) -> list[Any]:
-        voices = [f"logs/{each}/{each}.pth" for each in self.voices]
-        indexes = [f"logs/{each}/{each}.index" for each in self.voices]
+        folders = {each: self.folders.get(each, each) for each in self.voices}
+        voices = [f"logs/{folder}/{each}.pth" for each, folder in folders.items()]
+        indexes = [f"logs/{each}/{each}.index" for each in dict.fromkeys(folders.values())]
         return [update(choices=[[each, each] for each in files]) for files in (voices, indexes)]
 
     def _models(self, call: Call) -> list[Any]:
@@ -230,14 +234,21 @@ class MockApplio(MockGradio):
         if not values[TERMS[0]]:
             return NOT_AGREED
         name = str(values["Model Name"])
+        self.pace.wait(IMPORTS_S)
+        self.stopped.discard(name)
         self.training.set()
         for _ in range(int(values["Total Epoch"])):
             if name in self.stopped:
                 break
             self.pace.wait(EPOCH_S)
+        self.training.clear()
         if name in self.stopped or self.faults.take("training_failed", name) is not None:
             return f"Training failed for model {name}. Please check the console logs for more details."
-        self.voices[name] = int(values["Sampling Rate"])
+        epochs = int(values["Total Epoch"])
+        for epoch in sorted({*range(int(values["Save Every Epoch"]), epochs, int(values["Save Every Epoch"])), epochs}):
+            voice = f"{name}_{epoch}e_{epoch * STEPS_PER_EPOCH}s"
+            self.voices[voice] = int(values["Sampling Rate"])
+            self.folders[voice] = name
         return f"Model {name} trained successfully."
 
     def _index(self, call: Call, name: str, _algorithm: str) -> str:
@@ -245,7 +256,8 @@ class MockApplio(MockGradio):
         return f"Index file for {name} generated successfully."
 
     def _stop(self, call: Call, name: str) -> None:
-        self.stopped.append(name)
+        if self.training.is_set():  # its process ids are written late
+            self.stopped.add(name)
 
 
 def _named(parameters: tuple[Parameter, ...], given: tuple[Any, ...]) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 Facts: its functions are named after Python functions and renumbered by releases, so they are found by the labels of
 their parameters; what is not set keeps the default that the server tells. Everything ends "complete", with a sentence
 that says how it went. Without consent to its terms of use nothing is done. Its speech is edge-tts: an online service
-that gets the text. ``stop_infer`` ends the whole server and is never called. Conversions can't be stopped.
+that gets the text. A training leaves files like ``logs/NAME/NAME_200e_2400s.pth``. ``stop_infer`` ends the whole
+server and is never called. Conversions can't be stopped.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from ..storage import storage_errors_in
 from ..transport.gradio.access import GradioAccess
 from ..transport.gradio.config import GradioConfig, read_info
 from ..transport.gradio.direct import run_directly
+from ..transport.gradio.files import fetch, upload
 from ..transport.gradio.session import GradioSession
 from ..transport.gradio.values import choices_of, files_in
 from ..transport.session import Scope
@@ -35,6 +37,7 @@ SPEECH_VOICE = "en-US-AriaNeural"
 OUTPUT = "movie_director.wav"
 _CONVERT, _SPEAK, _TRAIN = {"Select Audio", "Voice Model"}, {"Text to Synthesize"}, {"Total Epoch"}
 _FAILED = re.compile(r"failed|error|must agree", re.IGNORECASE)
+_SAVED_AT = re.compile(r"_(\d+)e_(\d+)s")
 _STOPPABLE = "train"
 _SESSION = "movie-director"
 
@@ -84,11 +87,10 @@ class Applio(Dialect):
         _check_terms(agreed=take.accept_terms)
         chosen = self._chosen(job, take.settings)
         function = self._having(_CONVERT)
-        with self._session() as session:
-            job.message("Uploading the recording")
-            path = session.upload(take.recording, scope=job, name="recording.wav").path
-            values = {**chosen, "Select Audio": path, "Output Path": _beside(function.default("Output Path"))}
-            return self._sound(job, session, function, values, take)
+        job.message("Uploading the recording")
+        path = upload(self._access, self._config, take.recording, scope=job, name="recording.wav").path
+        values = {**chosen, "Select Audio": path, "Output Path": _beside(function.default("Output Path"))}
+        return self._sound(job, function, values, take)
 
     def speak(self, job: JobContext, request: SpeakRequest, raw: Path) -> tuple[str, str]:
         """Have the line spoken and converted by the server alone."""
@@ -104,39 +106,46 @@ class Applio(Dialect):
             **{label: _beside(function.default(label)) for label in paths},
         }
         take = Take(raw, 0.0, raw, request.settings, accept_terms=True)
-        with self._session() as session:
-            return self._sound(job, session, function, values, take), voice
+        return self._sound(job, function, values, take), voice
 
     def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
         """Upload the samples and take the four steps, each of which ends before it says anything."""
         check_f0_method(request.f0_method, self.f0_methods, self.label)
         _check_terms(agreed=request.accept_terms)
-        with self._session() as session:
-            folder = request.server_folder or self._uploaded(job, session, request, samples)
-            for step, (stage, name, values) in enumerate(self._steps(request, folder)):
-                job.progress(step / 4, stage=stage)
-                job.sending(dialect=self.name, step=name, model=request.voice)
-                if not step:
-                    job.submitted(session.session_hash)
-                    job.started()
-                function = self._having(_TRAIN) if name == _STOPPABLE else self._named(name)
-                data = function.filled(values)
-                said = self.http.redact(_said(session.call(function.name, data, scope=job)))
-                job.log(said)
-                if _FAILED.search(said):
-                    raise generation_error(said, doing=f"training {request.voice}", code="training_failed")
-        found = [path for path in self._files(job)[0].values() if request.voice in _parts(path)[-2:-1]]
+        before = set(self._voice_files(job, request.voice))
+        folder = request.server_folder or self._uploaded(job, request, samples)
+        for step, (stage, name, values) in enumerate(self._steps(request, folder)):
+            job.progress(step / 4, stage=stage)
+            job.sending(dialect=self.name, step=name, model=request.voice)
+            if not step:
+                job.submitted(job.job_id)
+                job.started()
+            function = self._having(_TRAIN) if name == _STOPPABLE else self._named(name)
+            said = self.http.redact(_said(self._called(job, function, values)))
+            job.log(said)
+            if _failed(said, request.voice):
+                raise generation_error(said, doing=f"training {request.voice}", code="training_failed")
+        found = self._voice_files(job, request.voice)
         if not found:
             raise generation_error("no voice of that name is listed", doing="training", code="training_failed")
-        return {"samples": samples.told, "voice_files": found}
+        newest = max(found, key=lambda path: (path not in before, _trained_for(path), path))
+        return {"samples": samples.told, "voice": _name_of(newest), "voice_files": found}
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Stop a training while it trains; nothing stops the other steps, but no further one is taken."""
+        """Stop a training while it trains, and wait for its end; nothing stops conversions and the other steps of a
+        training: wait for the answer.
+        """
         if job.state.get("step") != _STOPPABLE:
+            self.calls.see_out(job)
             return BackendCancel.UNSUPPORTED
-        with self._session() as session:
-            session.run("stop_train", [job.state["model"]], scope=job)
-        return BackendCancel.CONFIRMED
+        stopped = self.calls.see_out(job, lambda: self._stop(job))
+        return BackendCancel.CONFIRMED if stopped else BackendCancel.FAILED
+
+    def _stop(self, job: CancelContext) -> None:
+        """Ask for the end; it does nothing before the trainer has written its process ids, so ask again."""
+        with suppress(BackendError):
+            stop = self._config.named("stop_train")
+            run_directly(self._access, self._config, stop, [job.state["model"]], _SESSION, job)
 
     # Steps
 
@@ -159,13 +168,14 @@ class Applio(Dialect):
         yield "Training the model", _STOPPABLE, training
         yield "Making the index", "run_index_script", {"Model Name": request.voice}
 
-    def _uploaded(self, job: JobContext, session: GradioSession, request: TrainRequest, samples: Samples) -> str:
+    def _uploaded(self, job: JobContext, request: TrainRequest, samples: Samples) -> str:
         """Upload the samples one by one and return the server's path of their folder."""
         name = f"{request.voice}-{job.job_id[:8]}"
-        for number, file in enumerate(samples.files):
-            job.progress(0.0, step=number, total_steps=len(samples.files), stage="Uploading the samples")
-            uploaded = session.upload(file, scope=job)
-            session.call("save_drop_dataset_audio", [uploaded.as_input(), name], scope=job)
+        with GradioSession(self._access, self._config) as session:
+            for number, file in enumerate(samples.files):
+                job.progress(0.0, step=number, total_steps=len(samples.files), stage="Uploading the samples")
+                uploaded = session.upload(file, scope=job)
+                session.call("save_drop_dataset_audio", [uploaded.as_input(), name], scope=job)
         answer = self._listed("refresh_models_and_datasets", job)
         folders = [each for each in choices_of(answer[-1] if answer else None) if isinstance(each, str)]
         found = next((each for each in folders if _parts(each)[-1] == name), None)
@@ -173,19 +183,26 @@ class Applio(Dialect):
             raise odd_answer("refresh_models_and_datasets", "the samples that were uploaded are not listed")
         return found
 
-    def _sound(
-        self, job: JobContext, session: GradioSession, function: Endpoint, values: Mapping[str, Any], take: Take
-    ) -> str:
+    def _called(self, job: JobContext, function: Endpoint, values: Mapping[str, Any]) -> list[Any]:
+        """Call what nothing stops, in a session of its own: one that is closed drops its calls, and they run on."""
+        data = function.filled(values)
+
+        def call(scope: Scope) -> list[Any]:
+            with GradioSession(self._access, self._config) as session:
+                return session.call(function.name, data, scope=scope)
+
+        return self.calls.call(job, call)
+
+    def _sound(self, job: JobContext, function: Endpoint, values: Mapping[str, Any], take: Take) -> str:
         job.sending(dialect=self.name)
         job.message("Converting")
-        call = session.join(function.name, function.filled({**values, TERMS: True}), scope=job)
-        job.submitted(call.event_id)
+        job.submitted(job.job_id)
         job.started()
-        said, sound = (*call.result(job), None, None)[:2]
+        said, sound = (*self._called(job, function, {**values, TERMS: True}), None, None)[:2]
         found = files_in(sound)
         if not found:
             raise _failure(self.http.redact(said) if isinstance(said, str) else "")
-        fetched = session.download(found[0], take.raw.parent, scope=job, name="answer.wav")
+        fetched = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
         with storage_errors_in(take.raw.parent):
             fetched.path.replace(take.raw)
         return found[0].name
@@ -215,16 +232,15 @@ class Applio(Dialect):
         lists = [[path for path in choices_of(each) if isinstance(path, str)] for each in answer]
         if len(lists) != 2:
             raise odd_answer("refresh_pth_and_index_list", "two lists were expected")
-        return {_parts(path)[-1].rpartition(".")[0]: path for path in lists[0]}, lists[1]
+        return {_name_of(path): path for path in lists[0]}, lists[1]
+
+    def _voice_files(self, scope: Scope, model: str) -> list[str]:
+        """Return the files that trainings under a name have made: it is that of their folder."""
+        return [path for path in self._files(scope)[0].values() if model in _parts(path)[-2:-1]]
 
     def _listed(self, name: str, scope: Scope) -> list[Any]:
         function = self._config.named(name)
         return run_directly(self._access, self._config, function, [], _SESSION, scope).raw
-
-    @contextmanager
-    def _session(self) -> Iterator[GradioSession]:
-        with GradioSession(self._access, self._config) as session:
-            yield session
 
     def _having(self, labels: set[str]) -> Endpoint:
         found = next((each for each in self._endpoints.values() if labels <= each.labels), None)
@@ -303,6 +319,23 @@ def _said(values: list[Any]) -> str:
 
 def _parts(path: str) -> tuple[str, ...]:
     return (PureWindowsPath(path) if "\\" in path else PurePosixPath(path)).parts
+
+
+def _failed(said: str, voice: str) -> bool:
+    """Whether a sentence tells of a failure, in its own words: the voice may be called like one."""
+    named = rf"\b(model|for) {re.escape(voice)}(?![\w-])"
+    return _FAILED.search(re.sub(named, "", said, flags=re.IGNORECASE)) is not None
+
+
+def _name_of(path: str) -> str:
+    """Return what a voice is called: its file, without the ending."""
+    return _parts(path)[-1].rpartition(".")[0]
+
+
+def _trained_for(path: str) -> tuple[int, int]:
+    """Return the epochs and steps that a file's name tells of, 0 for a name that tells of none."""
+    match = _SAVED_AT.search(_name_of(path))
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _beside(path: str) -> str:

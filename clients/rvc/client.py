@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..audio import AudioClient
 from ..base import ServerInfo
 from ..context import CancelContext, JobContext
-from ..errors import JobLost, NetworkTimeout
+from ..errors import BackendError, JobLost, NetworkTimeout
 from ..jobs import BackendCancel, Result
 from ..options import ClientOptions
 from ..requests import Request
@@ -20,25 +21,28 @@ from .speaker import Speaker
 if TYPE_CHECKING:
     from ..transport.session import Scope
     from .dialect import Dialect
-    from .turns import Turns
+    from .turns import ServerTurns
     from .work import Work
 
 PROBE_PATIENCE_S = 5.0
 FRESH_S = 300.0
+
+Outcome = TypeVar("Outcome")
 
 
 class RVCClient(AudioClient):
     """Voices from rvc-python, RVC-WebUI or Applio; which of them answers is found out.
 
     ``codec`` reads and writes the sound files, ``speakers`` come before those of this machine when a line is to be
-    spoken. Conversions take turns: what a server has loaded belongs to all who use it. They can't be re-joined, nor
-    stopped; trainings of RVC-WebUI can.
+    spoken. Conversions take turns: what a server has loaded belongs to all who use it; so do trainings. A worker more
+    than these take is there for conversions beside a training that waits. Conversions can't be re-joined, nor stopped;
+    trainings of RVC-WebUI can.
     """
 
     name: ClassVar[str] = "rvc"
     request_types: ClassVar[tuple[type[Request], ...]] = (ConvertRequest, SpeakRequest, TrainRequest)
     default_options: ClassVar[ClientOptions] = ClientOptions(
-        first_byte_timeout_s=1800.0, read_timeout_s=120.0, drain_timeout_s=120.0, max_workers=2
+        first_byte_timeout_s=1800.0, read_timeout_s=120.0, drain_timeout_s=120.0, max_workers=3
     )
 
     def __init__(self, base_url: str, *, speakers: Sequence[Speaker] = (), **given: Any) -> None:
@@ -46,7 +50,8 @@ class RVCClient(AudioClient):
         self._speakers = tuple(speakers)
         self._found: tuple[Dialect, float] | None = None
         self._info: ServerInfo | None = None
-        self._own_turns: Turns | None = None
+        self._given_up: dict[str, Work] = {}
+        self._own_turns: ServerTurns | None = None
 
     def probe(self) -> ServerInfo:
         """Ask the server who it is, and what voices it has.
@@ -68,7 +73,7 @@ class RVCClient(AudioClient):
         except NetworkTimeout as error:
             if error.code == "connect":
                 raise
-            if turns.busy and self._info is not None:
+            if turns.conversions.busy and self._info is not None:
                 return ServerInfo(**{**vars(self._info), "details": {**self._info.details, "busy": True}})
             error.hint = "It may be busy: an RVC server answers nothing while it converts. Ask again later."
             raise
@@ -78,11 +83,15 @@ class RVCClient(AudioClient):
 
     def run(self, job: JobContext) -> Result:
         """Convert, speak or train."""
-        return self._work(job).run()
+        work = self._work(job)
+        return self._seen_through(job, work, work.run)
 
     def rejoin(self, job: JobContext) -> Result:
         """Follow a training again; a conversion is lost, for servers keep none."""
-        result = self._work(job).rejoin() if job.state.get("dialect") else None
+        result = None
+        if job.state.get("dialect"):
+            work = self._work(job)
+            result = self._seen_through(job, work, work.rejoin)
         if result is None:
             trains = isinstance(job.request, TrainRequest)
             raise JobLost(
@@ -94,8 +103,14 @@ class RVCClient(AudioClient):
         return result
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Stop a training; for a conversion, which nothing stops, wait until the server is free."""
-        return self._dialect(job).cancel(job)
+        """Stop a training; for a conversion, which nothing stops, wait until the server is free. Until then the job
+        keeps its turn.
+        """
+        work = self._given_up.pop(job.job_id, None)
+        if work is None:
+            return self._dialect(job).cancel(job)
+        with closing(work):
+            return work.dialect.cancel(job)
 
     def auth_headers(self) -> dict[str, str]:
         """Return the headers of every request; a key of the form NAME:PASSWORD signs in at Gradio's page instead."""
@@ -103,6 +118,16 @@ class RVCClient(AudioClient):
         if sign_in_of(self._api_key) is not None and "Authorization" not in self._headers:
             headers.pop("Authorization", None)
         return headers
+
+    def _seen_through(self, job: JobContext, work: Work, step: Callable[[], Outcome]) -> Outcome:
+        from .unstoppable import given_up
+
+        try:
+            return step()
+        except BackendError as error:
+            if given_up(error) and job.state.get("dialect"):
+                self._given_up[job.job_id] = work
+            raise
 
     def _work(self, job: JobContext) -> Work:
         from .work import Work
@@ -121,9 +146,9 @@ class RVCClient(AudioClient):
         return known[0]
 
     @property
-    def _turns(self) -> Turns:
+    def _turns(self) -> ServerTurns:
         from .turns import turns_of
 
         if self._own_turns is None:
-            self._own_turns = turns_of(str(self.url))
+            self._own_turns = turns_of(self.url)
         return self._own_turns

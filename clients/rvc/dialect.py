@@ -14,6 +14,7 @@ from ..transport.session import HTTPSession, Scope
 from .failures import unsupported
 from .request import SpeakRequest, TrainRequest, VoiceSettings
 from .samples import Samples
+from .unstoppable import Unstoppable
 
 CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
     "convert",
@@ -43,7 +44,8 @@ class Dialect(abc.ABC):
     """One kind of server, for the client of one address. Methods block; all but ``voices`` are for worker threads.
 
     ``f0_methods`` are the ways to find the pitch that it knows. Whoever calls ``convert`` or ``speak`` has the
-    server's turn. ``rejoins_training`` says whether a training can be found again.
+    server's turn, and keeps it after a cancel until ``cancel`` of the same dialect has returned. ``rejoins_training``
+    says whether a training can be found again.
     """
 
     name: ClassVar[str]
@@ -55,6 +57,7 @@ class Dialect(abc.ABC):
         self.http = http
         self.version = version
         self.capabilities = capabilities
+        self.calls = Unstoppable()
 
     @abc.abstractmethod
     def voices(self, scope: Scope) -> list[str]:

@@ -1,4 +1,4 @@
-"""One conversion at a time on each server: its loaded voice and its settings belong to everybody who asks."""
+"""One conversion, and one training, at a time on each server: what it has loaded belongs to everybody who asks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
 from ..transport.session import Scope
+from ..transport.url import ServerURL
 
 LOOK_AGAIN_S = 1.0
 """How often a waiting job looks whether its own time is over; everything else wakes it."""
 
 
 class Turns:
-    """The turns of one server, shared by all clients of this process."""
+    """Turns for one kind of work on one server, shared by all clients of this process."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -46,14 +47,24 @@ class Turns:
             self._changed.notify_all()
 
 
-_known: WeakValueDictionary[str, Turns] = WeakValueDictionary()
+class ServerTurns:
+    """The turns of one server: those of conversions, and those of trainings, of which it does one at a time too."""
+
+    def __init__(self) -> None:
+        self.conversions = Turns()
+        self.trainings = Turns()
+
+
+_known: WeakValueDictionary[tuple[str, int, str], ServerTurns] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def turns_of(server: str) -> Turns:
-    """Return the turns of the server at that address."""
+def turns_of(server: ServerURL) -> ServerTurns:
+    """Return the turns of the server at that address; all names of this machine are one."""
+    host = "localhost" if server.is_loopback else server.host.rstrip(".")
+    key = (host, server.port, server.path)
     with _lock:
-        turns = _known.get(server)
+        turns = _known.get(key)
         if turns is None:
-            turns = _known[server] = Turns()
+            turns = _known[key] = ServerTurns()
         return turns

@@ -72,7 +72,7 @@ class WebUI(Dialect):
         job.started()
         job.message("Converting")
         try:
-            values = self._call("infer_convert", arguments, job)
+            values = self.calls.call(job, lambda scope: self._call("infer_convert", arguments, scope))
         except GenerationError as error:
             if error.code == NO_REASON:
                 error.message = "The RVC server failed at the conversion; the voice or the recording can't be used."
@@ -99,8 +99,9 @@ class WebUI(Dialect):
         return self._training(request.voice).rejoin(job)
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Stop a training and see it out; a conversion can't be stopped."""
+        """Stop a training and see it out; a conversion can't be stopped, so wait for its answer."""
         if not isinstance(job.request, TrainRequest):
+            self.calls.see_out(job)
             return BackendCancel.UNSUPPORTED
         return self._training(job.request.voice).cancel(job)
 

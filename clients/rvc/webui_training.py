@@ -9,6 +9,7 @@ button for stopping it, without a name; 2.2 has none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,6 +47,7 @@ ATTEMPTS = 60
 """How often in a row a server that has gone is asked again: half a minute."""
 
 _YES, _NO = 0, 1
+_FAILURE = re.compile(r"traceback|error\b|failed", re.IGNORECASE)
 _STOP_SESSION = "movie-director-stop"
 
 
@@ -75,7 +77,10 @@ class Training:
         data[3] = placed.there
         session = job.job_id.replace("-", "")[:16]
         here = str(placed.here) if placed.here is not None else ""
-        job.sending(dialect=self._dialect, session_hash=session, data=data, folder=here, samples=samples.told)
+        known = self._listed(job)
+        job.sending(
+            dialect=self._dialect, session_hash=session, data=data, folder=here, samples=samples.told, known=known
+        )
         return self._seen_through(job, request, seen=False)
 
     def rejoin(self, job: JobContext) -> Mapping[str, object] | None:
@@ -116,7 +121,8 @@ class Training:
             _clear(job.state)
             raise
         _clear(job.state)
-        return {"samples": job.state.get("samples", {}), "session_hash": job.state["session_hash"]}
+        told = {"samples": job.state.get("samples", {}), "session_hash": job.state["session_hash"]}
+        return {**told, "confirmed": not _known(job.state) or self._wording is Wording.MAIN}
 
     def _follow(self, job: JobContext, request: TrainRequest, *, seen: bool) -> list[str]:
         """Ask for text after text until the end and return them; none for a training that had ended unseen."""
@@ -171,7 +177,9 @@ class Training:
             job.sleep(ASK_AGAIN_S)
 
     def _check_end(self, job: JobContext, request: TrainRequest, texts: list[str], *, rejoined: bool) -> None:
-        """Raise what has gone wrong; the answers' status does not tell, the list of voices does."""
+        """Raise what has gone wrong; the answers' status does not tell. A new voice in the list does; one that was
+        there before needs a last text that tells of the end too.
+        """
         view = read_text(texts[-1], self._wording) if texts else None
         if view is not None and view.status == "Stopped":
             raise GenerationError(
@@ -185,7 +193,7 @@ class Training:
         alone = len(texts) == 1  # it ends with its first text where another training runs
         if alone and not rejoined and self._wording is Wording.MAIN:
             raise _busy()
-        if self._listed(job):
+        if (not _known(job.state) or self._tells_the_end(job.state, texts, request.voice)) and self._listed(job):
             return
         if not texts or (alone and rejoined):
             raise JobLost(
@@ -194,6 +202,15 @@ class Training:
                 hint="Train the voice again; what was finished of it is used.",
             )
         raise generation_error(texts[-1], doing=f"training {request.voice}", code="training_failed")
+
+    def _tells_the_end(self, state: Mapping[str, Any], texts: list[str], voice: str) -> bool:
+        if not texts:
+            return False
+        view = read_text(texts[-1], self._wording)
+        if self._wording is Wording.MAIN:
+            return view.done == len(STAGES)
+        own = texts[-1].replace(str(_data_of(state)[3]), "").replace(voice, "")
+        return view.stage >= MODEL_STAGE and _FAILURE.search(own) is None
 
     # Calls
 
@@ -256,6 +273,11 @@ class Training:
 def _data_of(state: Mapping[str, Any]) -> list[Any]:
     data = state.get("data")
     return data if isinstance(data, list) and state.get("session_hash") else []
+
+
+def _known(state: Mapping[str, Any]) -> bool:
+    """Whether the voice was there before its training: then that it is listed proves nothing."""
+    return state.get("known") is True
 
 
 def _clear(state: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, V
 from .samples import prepared, to_mono
 from .speaker import Line, Speaker, Spoken, choose_speaker
 from .speech_server import RVCServerSpeech
-from .turns import Turns
+from .turns import ServerTurns, Turns
+from .unstoppable import given_up
 
 APPLIO = "applio"
 APPLIO_SPEAKS = "Have Applio read it (the speaker 'applio'; Microsoft's online service gets the text). Or: "
@@ -30,13 +31,14 @@ _LENGTH_SLACK = 0.1
 
 
 class Work:
-    """One job on the worker's thread."""
+    """One job on the worker's thread. ``close`` it after the server was told of a cancel."""
 
     def __init__(
-        self, job: JobContext, dialect: Dialect, codec: AudioCodec, turns: Turns, speakers: Sequence[Speaker]
+        self, job: JobContext, dialect: Dialect, codec: AudioCodec, turns: ServerTurns, speakers: Sequence[Speaker]
     ) -> None:
+        self.dialect = dialect
+        self._kept = ExitStack()
         self._job = job
-        self._dialect = dialect
         self._codec = codec
         self._turns = turns
         self._speakers = speakers
@@ -53,6 +55,23 @@ class Work:
             assert isinstance(request, ConvertRequest)
             return self._convert(request, request.settings, Path(request.audio), Path(request.audio).stem, folder, {})
 
+    def close(self) -> None:
+        """Give back the turn that a job which was given up has kept."""
+        self._kept.close()
+
+    @contextmanager
+    def _turn(self, turns: Turns) -> Iterator[None]:
+        """Have a turn; a job that is given up after it was sent keeps it, for the server still works."""
+        self._job.message("Waiting for the server")
+        with ExitStack() as stack:
+            stack.enter_context(turns.turn(self._job))
+            try:
+                yield
+            except BaseException as error:
+                if given_up(error) and self._job.state.get("dialect"):
+                    self._kept = stack.pop_all()
+                raise
+
     def _speak(self, request: SpeakRequest, folder: Path) -> Result:
         stem = "_".join(request.text.split())[:_STEM_CHARS]
         if request.speaker == APPLIO and request.recording is None:
@@ -65,21 +84,21 @@ class Work:
             path = Path(request.recording)
             return Spoken(path, {"name": "recording", "file": path.name})
         line = Line(request.text, request.speaker_voice, request.speed)
-        also = APPLIO_SPEAKS if SPEAK in self._dialect.capabilities else ""
+        also = APPLIO_SPEAKS if SPEAK in self.dialect.capabilities else ""
         speaker = choose_speaker(self._all_speakers(), line, request.speaker, also)
         self._job.progress(stage="Speaking the line")
         self._job.message(f"{speaker.name} speaks the line")
         return speaker.speak(line, folder / "spoken.wav", self._job)
 
     def _all_speakers(self) -> list[Speaker]:
-        own = [RVCServerSpeech(self._dialect.http)] if SPEECH_SERVER in self._dialect.capabilities else []
+        own = [RVCServerSpeech(self.dialect.http)] if SPEECH_SERVER in self.dialect.capabilities else []
         return [*self._speakers, *own, Piper(), ESpeak()]
 
     def _speak_there(self, request: SpeakRequest, stem: str, folder: Path) -> Result:
         raw = folder / "raw"
         self._job.progress(stage="Waiting for the server")
-        with self._turns.turn(self._job):
-            source, voice = self._dialect.speak(self._job, request, raw)
+        with self._turn(self._turns.conversions):
+            source, voice = self.dialect.speak(self._job, request, raw)
         told = {"speaker": {"name": APPLIO, "voice": voice}}
         return self._result(request, self._published(request, request.voice, raw, stem, source), [], told)
 
@@ -95,10 +114,9 @@ class Work:
         self._job.message(f"Reading {source.name}")
         recording = to_mono(self._codec, source, folder / "recording.wav", self._job)
         take = Take(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
-        self._job.message("Waiting for the server")
-        with self._turns.turn(self._job):
+        with self._turn(self._turns.conversions):
             self._job.progress(stage="Converting")
-            named = self._dialect.convert(self._job, take)
+            named = self.dialect.convert(self._job, take)
         sound = self._published(request, settings.voice, take.raw, stem, named)
         problems = [*_silence(sound[1]), *_wrong_length(recording.duration_s, sound[1].duration_s)]
         return self._result(request, sound, problems, {**told, "recording_s": round(recording.duration_s, 3)})
@@ -144,7 +162,8 @@ class Work:
             raise unsupported("train voices", self._dialect.label, hint)
         with work_folder() as folder:
             samples = prepared(self._job, self._codec, request.samples, folder)
-            told = self._dialect.train(self._job, request, samples)
+            with self._turn(self._turns.trainings):
+                told = self.dialect.train(self._job, request, samples)
         return self._trained(request, {"samples": samples.told, **told})
 
     def rejoin(self) -> Result | None:
@@ -152,19 +171,27 @@ class Work:
         request = self._job.request
         if not isinstance(request, TrainRequest):
             return None
-        told = self._dialect.rejoin_training(self._job, request)
+        with self._turn(self._turns.trainings):
+            told = self.dialect.rejoin_training(self._job, request)
         return None if told is None else self._trained(request, told)
 
     def _trained(self, request: TrainRequest, told: Mapping[str, Any]) -> Result:
         self._job.progress(1.0, stage="Done")
-        text = f"The voice {request.voice} is trained and listed on the server."
-        return Result(text=text, data={"voice": request.voice}, metadata={**self._common(request.to_dict()), **told})
+        voice = told.get("voice", request.voice)
+        confirmed = told.get("confirmed", True)
+        text = f"The voice {voice} is {'trained and ' if confirmed else ''}listed on the server."
+        return Result(
+            text=text,
+            data={"voice": voice},
+            problems=() if confirmed else (_unconfirmed(request.voice),),
+            metadata={**self._common(request.to_dict()), **told},
+        )
 
     def _common(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {
             "backend": BACKEND,
-            "dialect": self._dialect.name,
-            "server_version": self._dialect.version,
+            "dialect": self.dialect.name,
+            "server_version": self.dialect.version,
             "voice": fields["voice"],
             "request": fields,
             "request_metadata": fields["metadata"],
@@ -178,6 +205,15 @@ def work_folder() -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(prefix="movie_director-", ignore_cleanup_errors=True)
     with folder as name:
         yield Path(name)
+
+
+def _unconfirmed(voice: str) -> BackendError:
+    return GenerationError(
+        f"The server does not tell whether the voice {voice}, which it had before, was trained anew.",
+        code="training_unconfirmed",
+        backend=BACKEND,
+        hint="Look at its console, or train under a new name: a voice that appears is one that was trained.",
+    )
 
 
 def _silence(sound: Conversion) -> list[BackendError]:

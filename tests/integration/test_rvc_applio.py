@@ -20,10 +20,10 @@ from movie_director.clients.rvc.applio import _beside, _parts
 
 
 @contextmanager
-def applio(folder, *faults, speed=100.0, key=None, **given):
+def applio(folder, *faults, speed=100.0, key=None, options=None, **given):
     with MockApplio(faults=faults, speed=speed, **given) as mock:
-        options = replace(RVCClient.default_options, output_dir=folder / "out", max_retries=0)
-        with RVCClient(mock.url, options=options, api_key=key) as client:
+        changes = {"output_dir": folder / "out", "max_retries": 0, **(options or {})}
+        with RVCClient(mock.url, options=replace(RVCClient.default_options, **changes), api_key=key) as client:
             yield mock, client
 
 
@@ -158,10 +158,41 @@ def test_a_voice_is_trained_with_samples_that_go_over_http(tmp_path, samples, li
             "Done",
         ]
         assert list(mock.datasets.values()) == [["sample_0000.wav", "sample_0001.wav"]]
-        assert result.metadata["voice_files"] == ["logs/my-hero/my-hero.pth"]
+        assert result.data == {"voice": "my-hero_4e_48s"}
+        assert result.metadata["voice_files"] == ["logs/my-hero/my-hero_4e_48s.pth"]
+        assert "my-hero_4e_48s" in result.text
         lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
         assert "Model my-hero trained successfully." in lines
-        assert client.submit(ConvertRequest(line, "my-hero", accept_terms=True)).result(GUARD_S).artifacts
+        assert client.submit(ConvertRequest(line, result.data["voice"], accept_terms=True)).result(GUARD_S).artifacts
+
+
+@pytest.mark.parametrize("name", ["one", "failed", "error"])
+def test_a_training_that_fails_is_told_from_its_name(tmp_path, samples, name):
+    with applio(tmp_path, Fault("training_failed")) as (mock, client):
+        mock.voices[f"{name}_4e_48s"], mock.folders[f"{name}_4e_48s"] = 40_000, name
+        error = client.submit(TrainRequest(name, [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        assert error.code == "training_failed"
+
+
+@pytest.mark.parametrize(
+    ("before", "epochs", "voice"),
+    [((), 30, "hero_30e_360s"), (("hero_90e_1080s",), 4, "hero_4e_48s"), (("hero_4e_48s", "hero_2e_24s"), 4, None)],
+)
+def test_the_newest_file_is_the_voice(tmp_path, samples, line, before, epochs, voice):
+    with applio(tmp_path) as (mock, client):
+        for each in before:
+            mock.voices[each], mock.folders[each] = 40_000, "hero"
+        result = client.submit(TrainRequest("hero", [samples], epochs=epochs, accept_terms=True)).result(GUARD_S)
+        assert result.data == {"voice": voice or "hero_4e_48s"}
+        request = ConvertRequest(line, result.data["voice"], accept_terms=True)
+        assert client.submit(request).result(GUARD_S).artifacts
+        assert any("logs/hero/hero.index" in (each.json or {}).get("data", ()) for each in mock.requests)
+
+
+def test_a_voice_may_be_named_like_a_failure(tmp_path, samples):
+    with applio(tmp_path) as (_, client):
+        request = TrainRequest("terror_failed", [samples], epochs=2, accept_terms=True)
+        assert client.submit(request).result(GUARD_S).data == {"voice": "terror_failed_2e_24s"}
 
 
 def test_a_training_that_fails_says_so_in_a_complete_answer(tmp_path, samples):
@@ -172,15 +203,51 @@ def test_a_training_that_fails_says_so_in_a_complete_answer(tmp_path, samples):
         assert "Training failed for model one" in error.message
 
 
-def test_cancel_stops_the_trainer(tmp_path, samples):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_cancel_stops_the_trainer_also_while_it_begins_and_waits_for_its_end(tmp_path, samples, at_once):
     with applio(tmp_path, speed=10.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=5000, accept_terms=True))
         wait_until(lambda: job.status.progress and job.status.progress.stage == "Training the model")
-        assert mock.training.wait(GUARD_S)
+        assert at_once or mock.training.wait(GUARD_S)
         job.cancel()
         wait_until(lambda: not client.runner.busy())
         assert job.status.backend_cancel is BackendCancel.CONFIRMED
-        assert mock.stopped == ["one"]
+        assert mock.stopped == {"one"}
+        assert not mock.training.is_set()
+        assert not any(name.startswith("one") for name in mock.voices)
+
+
+def test_a_trainer_that_does_not_end_is_a_failed_cancel(tmp_path, samples):
+    with applio(tmp_path, speed=10.0, options={"drain_timeout_s": 0.5}) as (mock, client):
+        deaf = replace(mock.app.by_name["stop_train"], function=lambda *_given: None)
+        mock.app.dependencies[deaf.id] = mock.app.by_name["stop_train"] = deaf
+        job = client.submit(TrainRequest("one", [samples], epochs=5000, accept_terms=True))
+        wait_until(mock.training.is_set)
+        job.cancel()
+        wait_until(lambda: not client.runner.busy())
+        assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+def test_a_cancelled_conversion_keeps_its_turn(tmp_path, line):
+    with applio(tmp_path, speed=10.0) as (mock, client):
+        told = []
+        convert = mock.app.by_name["enforce_terms"]
+
+        def watched(call, *given):
+            told.append("begins")
+            try:
+                return convert.function(call, *given)
+            finally:
+                told.append("ends")
+
+        mock.app.dependencies[convert.id] = mock.app.by_name["enforce_terms"] = replace(convert, function=watched)
+        long = ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice", accept_terms=True)
+        job = client.submit(long)
+        wait_until(lambda: told)
+        job.cancel()
+        assert client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).result(GUARD_S).artifacts
+        assert told == ["begins", "ends"] * 2
+        assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
 
 
 def test_other_steps_can_not_be_stopped_nor_conversions(tmp_path, samples, line):
@@ -193,7 +260,7 @@ def test_other_steps_can_not_be_stopped_nor_conversions(tmp_path, samples, line)
         conversion.cancel()
         wait_until(lambda: not client.runner.busy())
         assert job.status.backend_cancel is conversion.status.backend_cancel is BackendCancel.UNSUPPORTED
-        assert mock.stopped == []
+        assert mock.stopped == set()
         assert "one" not in mock.voices
 
 

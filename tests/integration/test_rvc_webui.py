@@ -134,15 +134,65 @@ def test_a_missing_voice_and_an_error_without_a_word(tmp_path, line, dialect):
         assert isinstance(error, errors.ProtocolError)
 
 
+def told_by(mock, *functions):
+    """Return a list that grows with the begin and end of each call of those functions."""
+    told = []
+
+    def watched(name, function):
+        def call(*given):
+            told.append(f"{name} begins")
+            try:
+                return function(*given)
+            finally:
+                told.append(f"{name} ends")
+
+        return call
+
+    for name in functions:
+        mock.flavour._functions[name] = watched(name, mock.flavour._functions[name])
+    return told
+
+
 @both
-def test_a_conversion_can_not_be_stopped(tmp_path, dialect):
-    with voices(tmp_path, dialect=dialect, speed=10.0) as (_, client):
+def test_a_conversion_can_not_be_stopped_and_keeps_its_turn(tmp_path, line, dialect):
+    with voices(tmp_path, dialect=dialect, speed=10.0) as (mock, client):
+        told = told_by(mock, "infer_change_voice", "infer_convert")
         job = client.submit(ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice"))
-        wait_until(lambda: job.backend_id)
+        wait_until(lambda: "infer_convert begins" in told)
+        job.cancel()
+        assert job.cancelled()
+        with another(mock, client) as second:
+            result = second.submit(ConvertRequest(line, "demo-narrator")).result(GUARD_S)
+        idle(client)
+        assert result.metadata["voice"] == "demo-narrator"
+        assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
+    one = ["infer_change_voice begins", "infer_change_voice ends", "infer_convert begins", "infer_convert ends"]
+    assert told == [*one, *one]
+
+
+def test_a_conversion_that_outlasts_the_drain_is_broken_off(tmp_path, line):
+    soon = {"drain_timeout_s": 0.2}
+    with voices(tmp_path, dialect="rvc-webui", speed=1.0, options=soon) as (mock, client):
+        told = told_by(mock, "infer_convert")
+        job = client.submit(ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice"))
+        wait_until(lambda: told)
         job.cancel()
         idle(client)
-        assert job.cancelled()
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
+        assert told == ["infer_convert begins"]
+        assert not client._turns.conversions.busy
+        assert not client._given_up
+
+
+@both
+def test_a_conversion_whose_time_is_over_keeps_its_turn_too(tmp_path, line, dialect):
+    with voices(tmp_path, dialect=dialect, speed=5.0, options={"job_timeout_s": 0.8}) as (mock, client):
+        told = told_by(mock, "infer_change_voice", "infer_convert")
+        job = client.submit(ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice"))
+        assert job.exception(GUARD_S).code == "job_timeout"
+        with RVCClient(mock.url, options=replace(client.options, job_timeout_s=None)) as second:
+            assert second.submit(ConvertRequest(line, "demo-narrator")).result(GUARD_S).artifacts
+        assert told[2:5] == ["infer_convert begins", "infer_convert ends", "infer_change_voice begins"]
 
 
 def test_a_reason_that_the_server_gives_is_kept(tmp_path, line):
@@ -258,19 +308,78 @@ def test_a_training_that_fails_is_an_error_though_the_status_is_200(tmp_path, sa
         assert client.submit(TrainRequest("my-hero", [samples], epochs=4)).result(GUARD_S)
 
 
-def test_only_one_training_runs_on_a_server(tmp_path, samples):
-    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
-        first = client.submit(TrainRequest("one", [samples], epochs=100))
+def test_a_voice_that_was_there_before_proves_no_training_of_the_older_one(tmp_path, samples):
+    with voices(tmp_path, Fault("training_failed"), dialect="rvc-webui-2.2") as (mock, client):
+        result = client.submit(TrainRequest("demo-voice", [samples], epochs=4)).result(GUARD_S)
+        assert [each.code for each in result.problems] == ["training_unconfirmed"]
+        assert "trained" not in result.text
+        assert result.metadata["confirmed"] is False
+
+        def broken(_name, _rate, _pitched, folder, *_rest):
+            yield [f"Step 1: Processing data\n\n{folder}\n\nStep 3a: Model training started\nRuntimeError: no GPU"]
+
+        mock.flavour.trainings.generators["train_start_all"] = broken
+        error = client.submit(TrainRequest("demo-voice", [samples], epochs=4)).exception(GUARD_S)
+        assert error.code == "training_failed"
+        assert "no GPU" in error.message
+
+
+@both
+def test_a_voice_that_was_there_before_can_be_trained_again(tmp_path, samples, dialect):
+    with voices(tmp_path, dialect=dialect, voices={"failed-error": 40_000}) as (_, client):
+        result = client.submit(TrainRequest("failed-error", [samples], epochs=4)).result(GUARD_S)
+        assert result.data == {"voice": "failed-error"}
+        assert bool(result.problems) is (dialect == "rvc-webui-2.2")
+
+
+@both
+def test_a_training_of_a_known_voice_that_the_server_forgot_is_lost(tmp_path, samples, dialect):
+    with voices(tmp_path, dialect=dialect, speed=20.0) as (mock, client):
+        job = client.submit(TrainRequest("demo-voice", [samples], epochs=6))
+        wait_until(lambda: job.status.progress and job.status.progress.stage == "Extracting pitch and features")
+        client.close(detach=True)
+        mock.flavour.restart()
+        with another(mock, client) as fresh:
+            error = fresh.resume(job.record()).exception(GUARD_S)
+        assert isinstance(error, errors.JobLost)
+
+
+@both
+def test_only_one_training_runs_on_a_server_and_the_next_waits(tmp_path, samples, line, dialect):
+    with voices(tmp_path, dialect=dialect, speed=20.0) as (mock, client):
+        first = client.submit(TrainRequest("one", [samples], epochs=20))
         wait_until(lambda: first.backend_id)
+        second = client.submit(TrainRequest("two", [samples], epochs=2))
+        wait_until(lambda: second.status.message == "Waiting for the server")
+        assert client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S).artifacts
+        assert first.running()
+        assert len(sessions_of(mock)) == 1
+        assert first.result(GUARD_S)
+        assert second.result(GUARD_S).data == {"voice": "two"}
+        asked = [each["data"][0] for each in calls(mock, "train_start_all")]
+        assert asked == sorted(asked)
+
+
+def test_a_training_of_somebody_else_is_not_waited_for(tmp_path, samples):
+    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
+        mock.flavour.trainings.task = "One-click training"
         error = client.submit(TrainRequest("two", [samples], epochs=2)).exception(GUARD_S)
         assert isinstance(error, errors.Overloaded)
         assert error.code == "training_busy"
         assert error.retryable
         assert "stop" in error.hint
-        assert first.running()
+
+
+def test_a_cancelled_training_keeps_its_turn_until_it_is_seen_out(tmp_path, samples):
+    with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (_, client):
+        first = client.submit(TrainRequest("one", [samples], epochs=100))
+        wait_until(lambda: first.backend_id)
+        second = client.submit(TrainRequest("two", [samples], epochs=2))
+        wait_until(lambda: second.status.message == "Waiting for the server")
         first.cancel()
+        assert second.result(GUARD_S).data == {"voice": "two"}
         idle(client)
-        assert mock.flavour.trainings.task is None
+        assert first.status.backend_cancel is BackendCancel.CONFIRMED
 
 
 def test_cancel_stops_the_trainer_and_sees_the_generator_out(tmp_path, samples):
@@ -303,7 +412,7 @@ def test_cancel_finds_the_stop_button_in_other_languages(tmp_path, samples):
 
 
 def test_a_cancel_before_the_first_text_stops_only_what_is_ours(tmp_path, samples):
-    with voices(tmp_path, Fault("stall", on="/run/*"), dialect="rvc-webui", speed=50.0) as (mock, client):
+    with voices(tmp_path, Fault("stall", on="/run/*", after=1), dialect="rvc-webui", speed=50.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=100))
         wait_until(lambda: calls(mock, "train_start_all"))
         job.cancel()
@@ -391,7 +500,7 @@ def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, sampl
 
 
 def test_a_cancel_that_reaches_nobody_is_a_failed_one(tmp_path, samples):
-    stalled, soon = Fault("stall", on="/run/*"), {"drain_timeout_s": 0.3}
+    stalled, soon = Fault("stall", on="/run/*", after=1), {"drain_timeout_s": 0.3}
     with voices(tmp_path, stalled, dialect="rvc-webui", options=soon) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=100))
         wait_until(lambda: calls(mock, "train_start_all"))
@@ -423,7 +532,7 @@ def test_a_lost_connection_in_mid_training_is_no_end(tmp_path, samples):
 
 
 def test_a_lost_first_answer_does_not_start_a_second_training(tmp_path, samples):
-    cut = Fault("lost_answer", on="/run/*", times=1)
+    cut = Fault("lost_answer", on="/run/*", after=1, times=1)
     with voices(tmp_path, cut, dialect="rvc-webui") as (mock, client):
         assert client.submit(TrainRequest("one", [samples], epochs=4)).result(GUARD_S).data == {"voice": "one"}
         assert len(sessions_of(mock)) == 1

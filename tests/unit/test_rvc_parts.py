@@ -14,6 +14,7 @@ from movie_director.clients.rvc.speech_server import SpeechServer
 from movie_director.clients.rvc.turns import turns_of
 from movie_director.clients.rvc.webui_progress import Wording, new_lines, read_text
 from movie_director.clients.transport.session import FreeScope
+from movie_director.clients.transport.url import parse_server_url
 
 GUARD_S = 20.0
 
@@ -83,19 +84,22 @@ def test_a_folder_that_is_gone_needs_no_clearing(tmp_path):
 
 
 def test_turns_belong_to_a_server_and_come_one_after_another():
-    turns = turns_of("http://127.0.0.1:5050")
-    assert turns_of("http://127.0.0.1:5050") is turns
-    assert turns_of("http://127.0.0.1:5051") is not turns
+    server = turns_of(parse_server_url("http://127.0.0.1:5050"))
+    for same in ("http://LOCALHOST:5050", "http://[::1]:5050/", "127.0.0.1:5050"):
+        assert turns_of(parse_server_url(same)) is server
+    for other in ("http://127.0.0.1:5051", "http://127.0.0.1:5050/rvc", "http://studio.lan:5050"):
+        assert turns_of(parse_server_url(other)) is not server
+    turns = server.conversions
     scope, waiting, order = FreeScope(), threading.Event(), []
 
-    def other():
+    def another():
         waiting.set()
         with pytest.raises(errors.BackendError), turns.turn(scope):
             order.append("never")
 
     with turns.turn(FreeScope()):
         assert turns.busy
-        thread = threading.Thread(target=other)
+        thread = threading.Thread(target=another)
         thread.start()
         assert waiting.wait(GUARD_S)
         scope.interrupter.fire()

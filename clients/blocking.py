@@ -1,4 +1,4 @@
-"""A request that blocks until the sound is there, on a thread beside the job's, which meanwhile watches the run."""
+"""A request that blocks until all is done, on a thread beside the job's, which meanwhile watches the run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..context import JobContext
-from ..interrupt import Interrupter
-from ..transport.session import FreeScope, Scope
+from .context import JobContext
+from .interrupt import Interrupter
+from .transport.session import FreeScope, Scope
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class BlockingCall:
         self._job = job
         self._function = function
         self._interrupter = Interrupter()
-        self._thread = threading.Thread(target=self._call, name="movie-director-audioldm-call", daemon=True)
+        self._thread = threading.Thread(target=self._call, name="movie-director-blocking-call", daemon=True)
 
     def __enter__(self) -> BlockingCall:
         self.start()

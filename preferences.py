@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
+VOICES = "rvc"
+
+
 def _secret_property(field: str, **arguments: Any) -> Any:
     """Make a text property held in memory, and in the preferences file only if that is wanted."""
     return StringProperty(get=keys.getter(field), set=keys.setter(field), options={"SKIP_SAVE"}, **arguments)
@@ -48,8 +51,27 @@ def _row_type(info: BackendInfo) -> type[PropertyGroup]:
             name="Jobs at Once", min=0, max=16, description="0: one at a time where the server uses the graphics card"
         ),
     }
+    if info.name == VOICES:
+        annotations |= _speech_properties()
     members = {"__annotations__": annotations, "backend_name": info.name, "__doc__": f"How to reach {info.label}."}
     return type(f"MOVIE_DIRECTOR_PG_{info.name}", (PropertyGroup,), members)
+
+
+def _speech_properties() -> dict[str, Any]:
+    """Make the properties of who reads the lines that RVC speaks."""
+    return {
+        "speech_url": StringProperty(
+            name="Speech Server", description="A server with /v1/audio/speech, such as http://127.0.0.1:8880"
+        ),
+        "speech_key": _secret_property(
+            "speech_key", name="Its Key", subtype="PASSWORD", description="Sent as a bearer token; few servers need it"
+        ),
+        "saved_speech_key": StringProperty(subtype="PASSWORD", options={"HIDDEN"}),
+        "speech_model": StringProperty(name="Its Model", description="The server's own name of a model; empty: tts-1"),
+        "piper_voice": StringProperty(
+            name="Piper Voice", subtype="FILE_PATH", description="A voice's .onnx file; the program piper reads with it"
+        ),
+    }
 
 
 def _seconds(name: str, description: str) -> Any:
@@ -142,9 +164,21 @@ def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
     _draw_overridable(body, info, row, "url", "URL", placeholder=info.default_url)
     _draw_overridable(body, info, row, "api_key", "KEY")
     body.prop(row, "headers")
+    if info.name == VOICES:
+        _draw_speech(body, row)
     _, details = _folded(body, f"movie_director_{info.name}_details", "Limits and Security")
     if details:
         _draw_details(details, row)
+
+
+def _draw_speech(body: "UILayout", row: Any) -> None:
+    _, speech = _folded(body, "movie_director_speech", "Who Reads the Lines")
+    if speech:
+        speech.label(text="RVC changes voices; somebody has to read the line first", icon="INFO")
+        speech.prop(row, "speech_url")
+        speech.prop(row, "speech_key")
+        speech.prop(row, "speech_model")
+        speech.prop(row, "piper_voice")
 
 
 def _draw_details(body: "UILayout", row: Any) -> None:

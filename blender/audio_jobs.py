@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 SOUND, VOICE = "audioldm", "rvc"
 MAX_SEED = 2**32 - 1
 SOUND_WISHES = ("prompt", "negative_prompt", "match_strip", "seconds", "seed", "shot")
-SPEAK_WISHES = ("text", "voice", "pitch", "accept_terms", "shot")
+SPEAK_WISHES = ("text", "voice", "speaker", "speaker_voice", "take", "pitch", "accept_terms", "shot")
 CONVERT_WISHES = ("recording", "voice", "pitch", "accept_terms")
-TRAIN_WISHES = ("new_voice", "samples", "epochs", "accept_terms")
+TRAIN_WISHES = ("new_voice", "samples", "epochs", "shared_folder", "server_folder", "accept_terms")
 """What a caller may overrule of the scene's settings."""
+
+SPEAKERS = {
+    "SERVER": "server",
+    "RVC_SERVER": "rvc-server",
+    "PIPER": "piper",
+    "ESPEAK": "espeak-ng",
+    "APPLIO": "applio",
+}
+"""The client's names of those who read lines."""
 
 
 def submit_sound(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
@@ -61,7 +70,8 @@ def submit_line(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job
     _need(wishes["text"], "There is no line to speak.", "no_text", "Write what is to be said.")
     _need_voice(wishes["voice"])
     metadata = generation.provenance(home, wishes["text"])
-    request = SpeakRequest(wishes["text"], wishes["voice"], metadata=metadata, **_voice_fields(wishes))
+    fields = {**_voice_fields(wishes), **_speaker_fields(wishes)}
+    request = SpeakRequest(wishes["text"], wishes["voice"], metadata=metadata, **fields)
     place = place or place_of_strip(home)
     return _submit(context, VOICE, request, wishes["text"], {**place, "length": 0, "shot": ""})
 
@@ -106,6 +116,8 @@ def submit_training(context: bpy.types.Context, overrides: Mapping[str, Any]) ->
         wishes["new_voice"].strip(),
         [Path(bpy.path.abspath(wishes["samples"].strip()))],
         epochs=wishes["epochs"],
+        shared_folder=_path(wishes["shared_folder"]),
+        server_folder=wishes["server_folder"].strip() or None,
         accept_terms=wishes["accept_terms"],
         metadata=generation.provenance(home, title),
     )
@@ -153,6 +165,28 @@ def _wishes(own: Any, names: tuple[str, ...], overrides: Mapping[str, Any]) -> d
 
 def _voice_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
     return {"pitch": wishes["pitch"], "accept_terms": wishes["accept_terms"]}
+
+
+def _speaker_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who reads the line; raises ``ValidationError`` for a reader that is not set up."""
+    reader = wishes["speaker"]
+    if reader == "RECORDING":
+        _need(wishes["take"], "There is no recording of the line.", "no_recording", "Choose its file.")
+        return {"recording": _path(wishes["take"])}
+    if reader == "AUTO" or settings.preferences().demo_mode:  # the demo's server reads all by itself
+        return {}
+    row = settings.speech_settings(settings.preferences().backends.rvc)
+    where = "Set it in the preferences of Movie Director, under RVC: Who Reads the Lines."
+    if reader == "SERVER":
+        _need(row.server_url, "No speech server is set.", "no_speech_server", where)
+    if reader == "PIPER":
+        _need(row.piper_voice, "No voice is set for Piper.", "no_piper_voice", where)
+    voice = wishes["speaker_voice"].strip() if reader != "PIPER" else ""
+    return {"speaker": SPEAKERS[reader], **({"speaker_voice": voice} if voice else {})}
+
+
+def _path(text: str) -> Path | None:
+    return Path(bpy.path.abspath(text.strip())) if text.strip() else None
 
 
 def _need(text: str, message: str, code: str, hint: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-FIELDS = ("api_key", "headers")
+FIELDS = ("api_key", "headers", "speech_key")
 
 _typed: dict[tuple[str, str], str] = {}
 
@@ -48,7 +48,7 @@ def remember_changed(preferences: Any, _context: Any) -> None:
 
     for name in BACKENDS:
         row = getattr(preferences.backends, name)
-        for field in FIELDS:
+        for field in (each for each in FIELDS if hasattr(row, each)):
             setattr(row, field, getattr(row, field))
 
 

@@ -12,7 +12,7 @@ from ..clients.errors import ValidationError
 from ..clients.registry import BACKENDS
 
 if TYPE_CHECKING:
-    from ..runtime import BackendSettings, RuntimeSettings
+    from ..runtime import BackendSettings, RuntimeSettings, SpeechSettings
 
 PACKAGE = __package__.rpartition(".")[0]
 """The name Blender knows the extension by."""
@@ -74,6 +74,19 @@ def backend_settings(name: str, row: Any) -> BackendSettings:
         job_timeout_s=row.job_timeout_s or None,
         verify_tls=Path(bpy.path.abspath(row.ca_file)) if row.verify_tls and row.ca_file else row.verify_tls,
         concurrency=row.concurrency or None,
+        speech=speech_settings(row) if hasattr(row, "speech_url") else None,
+    )
+
+
+def speech_settings(row: Any) -> SpeechSettings:
+    """Return who reads lines for RVC."""
+    from ..runtime import SpeechSettings
+
+    return SpeechSettings(
+        server_url=environment_value("speech", "URL") or row.speech_url.strip(),
+        api_key=environment_value("speech", "KEY") or row.speech_key,
+        model=row.speech_model.strip(),
+        piper_voice=bpy.path.abspath(row.piper_voice) if row.piper_voice else "",
     )
 
 

@@ -2,7 +2,7 @@
 
 # No postponed annotations here: Blender reads the properties from them.
 
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import PropertyGroup
 
 from . import choices
@@ -10,6 +10,16 @@ from .paths import PATH_OPTIONS
 
 DEFAULT_SECONDS = 5.0
 DEFAULT_EPOCHS = 100
+
+SPEAKER_ITEMS = (
+    ("AUTO", "Automatic", "The first that can: the speech server, the RVC server, Piper, eSpeak NG"),
+    ("RECORDING", "Recording", "You, or an actor: the best reading there is"),
+    ("SERVER", "Speech Server", "The server whose address is in the preferences, under RVC"),
+    ("RVC_SERVER", "RVC Server", "The RVC server itself, if it has /v1/audio/speech"),
+    ("PIPER", "Piper", "Natural; the program piper, with the voice file that is in the preferences, under RVC"),
+    ("ESPEAK", "eSpeak NG", "Robotic, in a hundred languages; the program espeak-ng"),
+    ("APPLIO", "Applio (online)", "Applio's own speech: Microsoft's online service gets the text"),
+)
 
 
 class MOVIE_DIRECTOR_PG_sound(PropertyGroup):
@@ -38,6 +48,16 @@ class MOVIE_DIRECTOR_PG_voice(PropertyGroup):
     voice: StringProperty(
         name="Voice", search=choices.models("rvc"), description="One of the server's voices; type to see them"
     )
+    speaker: EnumProperty(name="Read by", items=SPEAKER_ITEMS, description="Who reads the line before RVC changes it")
+    speaker_voice: StringProperty(
+        name="Reader's Voice", description="The reader's own name of a voice; empty: its usual one"
+    )
+    take: StringProperty(
+        name="Recording of the Line",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+        description="The line as you, or an actor, read it",
+    )
     pitch: IntProperty(
         name="Pitch", min=-48, max=48, soft_min=-12, soft_max=12, description="Semitones; +12 makes a low voice high"
     )
@@ -60,6 +80,15 @@ class MOVIE_DIRECTOR_PG_voice(PropertyGroup):
         min=1,
         max=10_000,
         description="More: closer, slower; 100 to 300 are usual",
+    )
+    shared_folder: StringProperty(
+        name="Shared Folder",
+        subtype="DIR_PATH",
+        options=PATH_OPTIONS,
+        description="For a server on another machine: a folder that both see; the samples are copied there",
+    )
+    server_folder: StringProperty(
+        name="On the Server", description="What the server calls that folder, such as /mnt/samples or D:\\samples"
     )
     accept_terms: BoolProperty(
         name="Accept Applio's Terms", description="You have read Applio's terms of use and agree; it refuses otherwise"

@@ -82,6 +82,10 @@ class JobContext:
         self.check()
         self._remember(STAGE_SENT, state)
 
+    def not_sent(self, **state: Any) -> None:
+        """Take ``sending`` back: the backend has said clearly that it did not take the job."""
+        self._remember(STAGE_QUEUED, state)
+
     def submitted(self, backend_id: str, **state: Any) -> None:
         """Say that the backend has accepted the job under ``backend_id``."""
         self._job.backend_id = backend_id  # also for a job that was cancelled meanwhile: the backend must be told

@@ -48,17 +48,8 @@ def _settled(job: Job) -> bool:
     return job.status.state.value != "succeeded" and job.id not in session.board.streams
 
 
-def wait_for_probe(answer: ProbeAnswer, backend: str) -> None:
-    """Wait for the answer of a connection test; a server that stays mute for a minute makes it an error."""
-    _wait_for(answer, backend)
-
-
-def wait_for_memory(answer: MemoryAnswer, backend: str) -> None:
-    """Wait until a server has said that it frees its memory; one that stays mute for a minute makes it an error."""
-    _wait_for(answer, backend)
-
-
-def _wait_for(answer: ProbeAnswer | MemoryAnswer, backend: str) -> None:
+def wait_for_answer(answer: ProbeAnswer | MemoryAnswer, backend: str) -> None:
+    """Wait for a server's answer; one that stays mute for a minute makes it an error."""
     from ..blender import pump
     from ..clients.errors import NetworkTimeout
 

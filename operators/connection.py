@@ -11,7 +11,7 @@ from bpy.types import Operator
 from ..blender import session, settings, words
 from ..clients.errors import BackendError, ValidationError
 from ..clients.registry import BACKENDS
-from .blocking import wait_for_memory, wait_for_probe
+from .blocking import wait_for_answer
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -20,7 +20,47 @@ if TYPE_CHECKING:
     from ..blender.board import MemoryAnswer, ProbeAnswer
 
 
-class MOVIE_DIRECTOR_OT_test_connection(Operator):
+class _AskServer:
+    """Mix-in of operators that ask a backend's server something; they say what, and what to report of the answer."""
+
+    def start(self) -> Any:
+        """Ask; return the answer to be. Raises ``ValidationError`` for a backend that can't be asked."""
+        raise AssertionError(f"{type(self).__name__} does not say what to ask")
+
+    def told(self, answer: Any) -> str:
+        """Return what there is to say of a good answer."""
+        raise AssertionError(f"{type(self).__name__} does not say what it heard")
+
+    def invoke(self, context: "Context", _event: "Event") -> set[str]:
+        """Ask in the background; the pump brings the answer."""
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            self.start()
+        except BackendError as error:
+            return self.refuse(error)
+        return {"FINISHED"}
+
+    def execute(self, _context: "Context") -> set[str]:
+        """Ask and wait for the answer."""
+        operator: Any = self
+        try:
+            answer = self.start()
+        except BackendError as error:
+            return self.refuse(error)
+        wait_for_answer(answer, operator.backend)
+        if answer.error is not None:
+            return self.refuse(answer.error)
+        operator.report({"INFO"}, self.told(answer))
+        return {"FINISHED"}
+
+    def refuse(self, error: BackendError) -> set[str]:
+        """Tell of an error."""
+        operator: Any = self
+        return report_error(operator, error)
+
+
+class MOVIE_DIRECTOR_OT_test_connection(_AskServer, Operator):
     """Ask the server who it is, and show the answer beside its address"""
 
     bl_idname = "movie_director.test_connection"
@@ -29,39 +69,21 @@ class MOVIE_DIRECTOR_OT_test_connection(Operator):
 
     backend: StringProperty(name="Backend", default="comfyui", description="The backend's name, such as comfyui")
 
-    def invoke(self, context: "Context", _event: "Event") -> set[str]:
-        """Ask in the background; the pump brings the answer."""
-        if bpy.app.background:
-            return self.execute(context)
-        try:
-            self.start()
-        except BackendError as error:
-            return report_error(self, error)
-        return {"FINISHED"}
-
-    def execute(self, _context: "Context") -> set[str]:
-        """Ask and wait for the answer."""
-        try:
-            answer = self.start()
-        except BackendError as error:
-            return report_error(self, error)
-        wait_for_probe(answer, self.backend)
-        if answer.error is not None:
-            return report_error(self, answer.error)
-        if answer.info is not None:
-            self.report({"INFO"}, words.server_words(BACKENDS[self.backend].label, answer.info))
-        return {"FINISHED"}
-
     def start(self) -> "ProbeAnswer":
-        """Start the test; raises ``ValidationError`` for a backend that does not exist."""
+        """Start the test."""
         if self.backend not in BACKENDS:
             raise ValidationError(
                 f"There is no backend '{self.backend}'.", code="unknown_backend", hint=f"Known: {', '.join(BACKENDS)}."
             )
         return session.probe(self.backend)
 
+    def told(self, answer: "ProbeAnswer") -> str:
+        """Return who the server is."""
+        assert answer.info is not None
+        return words.server_words(BACKENDS[self.backend].label, answer.info)
 
-class MOVIE_DIRECTOR_OT_free_memory(Operator):
+
+class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
     """Have the server unload its models and give its memory back, as soon as it does not need it"""
 
     bl_idname = "movie_director.free_memory"
@@ -70,30 +92,8 @@ class MOVIE_DIRECTOR_OT_free_memory(Operator):
 
     backend: StringProperty(name="Backend", default="comfyui", description="The backend's name, such as comfyui")
 
-    def invoke(self, context: "Context", _event: "Event") -> set[str]:
-        """Ask in the background; the pump brings the answer."""
-        if bpy.app.background:
-            return self.execute(context)
-        try:
-            self.start()
-        except BackendError as error:
-            return report_error(self, error)
-        return {"FINISHED"}
-
-    def execute(self, _context: "Context") -> set[str]:
-        """Ask and wait for the answer."""
-        try:
-            answer = self.start()
-        except BackendError as error:
-            return report_error(self, error)
-        wait_for_memory(answer, self.backend)
-        if answer.error is not None:
-            return report_error(self, answer.error)
-        self.report({"INFO"}, f"{BACKENDS[self.backend].label} frees its memory.")
-        return {"FINISHED"}
-
     def start(self) -> "MemoryAnswer":
-        """Ask; raises ``ValidationError`` for a backend that can't."""
+        """Ask for the memory."""
         able = [name for name, info in BACKENDS.items() if info.frees_memory]
         if self.backend not in able:
             raise ValidationError(
@@ -102,6 +102,10 @@ class MOVIE_DIRECTOR_OT_free_memory(Operator):
                 hint=f"These can: {', '.join(able)}.",
             )
         return session.free_memory(self.backend)
+
+    def told(self, _answer: "MemoryAnswer") -> str:
+        """Return what the server does."""
+        return f"{BACKENDS[self.backend].label} frees its memory."
 
 
 class MOVIE_DIRECTOR_OT_demo_mode(Operator):

@@ -5,12 +5,12 @@
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
 from ..blender import audio_jobs
 from ..blender.paths import PATH_OPTIONS
-from ..blender.sound_properties import DEFAULT_EPOCHS, DEFAULT_SECONDS
+from ..blender.sound_properties import DEFAULT_EPOCHS, DEFAULT_SECONDS, SPEAKER_ITEMS
 from .generating import GenerateJob, NeedsFolder
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class MOVIE_DIRECTOR_OT_speak_line(NeedsFolder, GenerateJob, Operator):
 
     text: StringProperty(name="Line", description="What is to be said")
     voice: StringProperty(name="Voice")
+    speaker: EnumProperty(name="Read by", items=SPEAKER_ITEMS)
+    speaker_voice: StringProperty(name="Reader's Voice")
+    take: StringProperty(name="Recording of the Line", subtype="FILE_PATH", options=PATH_OPTIONS)
     pitch: IntProperty(name="Pitch", min=-48, max=48, description="Semitones")
     accept_terms: BoolProperty(name="Accept Applio's Terms")
     shot: StringProperty(name="Shot", options={"HIDDEN", "SKIP_SAVE"})
@@ -96,6 +99,8 @@ class MOVIE_DIRECTOR_OT_train_voice(NeedsFolder, GenerateJob, Operator):
         name="Samples", subtype="DIR_PATH", options=PATH_OPTIONS, description="A folder with recordings"
     )
     epochs: IntProperty(name="Epochs", min=1, max=10_000, default=DEFAULT_EPOCHS)
+    shared_folder: StringProperty(name="Shared Folder", subtype="DIR_PATH", options=PATH_OPTIONS)
+    server_folder: StringProperty(name="On the Server")
     accept_terms: BoolProperty(name="Accept Applio's Terms")
 
     def start(self, context: "Context") -> "Job":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..blender import session, words
 from ..clients.registry import BACKENDS
 from . import verbs
-from .blocking import wait_for_probe, wait_for_recovery
+from .blocking import wait_for_answer, wait_for_recovery
 from .reporting import say
 from .verbs import FAILED, OK
 
@@ -36,7 +36,7 @@ def test_connection(options: argparse.Namespace) -> int:
     """``test-connection``: ask a server who it is."""
     verbs.use(options)
     answer = session.probe(options.backend)
-    wait_for_probe(answer, options.backend)
+    wait_for_answer(answer, options.backend)
     if answer.error is not None:
         raise answer.error
     if answer.info is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ..blender import audio_jobs, videos
+from ..blender.sound_properties import SPEAKER_ITEMS
 from ..blender.video_properties import QUALITY_ITEMS
 from . import verbs
 
@@ -27,6 +28,9 @@ def add(parsers: Any) -> None:
 
     speak = parsers.add_parser("speak", help="have a line spoken and put it into the film")
     speak.add_argument("--text", help="what is said; default: the scene's")
+    speak.add_argument("--read-by", choices=[item[0].lower().replace("_", "-") for item in SPEAKER_ITEMS])
+    speak.add_argument("--reader-voice", metavar="NAME", help="the reader's own name of a voice")
+    speak.add_argument("--take", metavar="FILE", help="a recording of the line, which is used instead of a reader")
     _add_voice(speak)
     verbs.add_common(speak)
     speak.set_defaults(verb=speak_line)
@@ -41,6 +45,8 @@ def add(parsers: Any) -> None:
     train.add_argument("voice", help="its name: letters, digits, - and _")
     train.add_argument("samples", metavar="FOLDER", help="recordings of the voice alone")
     train.add_argument("--epochs", type=int)
+    train.add_argument("--shared-folder", metavar="FOLDER", help="for a server elsewhere: a folder that both see")
+    train.add_argument("--server-folder", metavar="PATH", help="what the server calls that folder")
     train.add_argument("--accept-terms", action="store_true", default=None, help="you agree to Applio's terms of use")
     verbs.add_common(train)
     train.set_defaults(verb=train_voice)
@@ -97,7 +103,16 @@ def make_sound(options: argparse.Namespace) -> int:
 def speak_line(options: argparse.Namespace) -> int:
     """``speak``: have a line spoken, place it, and save if asked to."""
     verbs.use(options)
-    given = verbs.chosen(text=options.text, voice=options.voice, pitch=options.pitch, accept_terms=options.accept_terms)
+    speaker = "RECORDING" if options.take else (options.read_by or "").upper().replace("-", "_") or None
+    given = verbs.chosen(
+        text=options.text,
+        voice=options.voice,
+        speaker=speaker,
+        speaker_voice=options.reader_voice,
+        take=options.take,
+        pitch=options.pitch,
+        accept_terms=options.accept_terms,
+    )
     return verbs.finish(options, audio_jobs.submit_line(bpy.context, given))
 
 
@@ -114,6 +129,11 @@ def train_voice(options: argparse.Namespace) -> int:
     """``train-voice``: train a voice and wait for it."""
     verbs.use(options)
     given = verbs.chosen(
-        new_voice=options.voice, samples=options.samples, epochs=options.epochs, accept_terms=options.accept_terms
+        new_voice=options.voice,
+        samples=options.samples,
+        epochs=options.epochs,
+        shared_folder=options.shared_folder,
+        server_folder=options.server_folder,
+        accept_terms=options.accept_terms,
     )
     return verbs.finish(options, audio_jobs.submit_training(bpy.context, given))

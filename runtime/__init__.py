@@ -4,7 +4,7 @@ here.
 
 from .channel import ChannelItem, EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 from .runtime import JobView, Runtime
-from .settings import BackendSettings, RuntimeSettings
+from .settings import BackendSettings, RuntimeSettings, SpeechSettings
 
 __all__ = [
     "BackendSettings",
@@ -17,4 +17,5 @@ __all__ = [
     "Recovered",
     "Runtime",
     "RuntimeSettings",
+    "SpeechSettings",
 ]

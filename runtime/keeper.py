@@ -13,6 +13,7 @@ from ..clients.errors import BackendError, OfflineRefused
 from ..clients.transport.url import parse_server_url
 from .demo import DemoServers
 from .settings import BackendSettings, RuntimeSettings
+from .speech import speakers_for
 
 if TYPE_CHECKING:
     from ..clients.audio import AudioCodec
@@ -91,6 +92,8 @@ class ClientKeeper:
 
         own, demo = settings.backends[info.name], settings.demo_mode
         extra: dict[str, Any] = {"codec": self._codec} if issubclass(info.client, AudioClient) else {}
+        if own.speech is not None and not demo:
+            extra["speakers"] = speakers_for(own.speech, online_access=settings.online_access)
         client = info.client(
             self._demo.url(info.name, settings.demo_speed) if demo else own.base_url,
             api_key=None if demo else own.api_key,

@@ -13,9 +13,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class SpeechSettings:
+    """Who reads lines for RVC: a server with OpenAI's ``/v1/audio/speech``, and Piper with a voice's ``.onnx`` file.
+
+    What is empty is not there; an empty ``model`` is ``tts-1``.
+    """
+
+    server_url: str = ""
+    api_key: str = field(default="", repr=False)
+    model: str = ""
+    piper_voice: str = ""
+
+
+@dataclass(frozen=True)
 class BackendSettings:
     """One backend's server. Time-outs in seconds; None is the backend's default. Key and headers never show in a
-    repr.
+    repr. ``speech`` is for RVC.
     """
 
     base_url: str
@@ -26,6 +39,7 @@ class BackendSettings:
     job_timeout_s: float | None = None
     verify_tls: bool | Path = True
     concurrency: int | None = None
+    speech: SpeechSettings | None = None
 
 
 @dataclass(frozen=True)

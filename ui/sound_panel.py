@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import audio_jobs, generation, sequencer
+from ..blender import audio_jobs, generation, sequencer, settings
 from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
 from .server_line import draw_server
@@ -59,6 +59,7 @@ class Voice(Sidebar):
         prompt_field(column, own, "voice", "OUTLINER_OB_SPEAKER", "Voice")
         column.prop(own, "pitch")
         prompt_field(layout, own, "text", "TEXT", "What is to be said")
+        _draw_reader(layout, own)
         column = layout.column()
         draw_obstacle(column, context, own.text, "Write what is to be said first")
         _draw_button(column, "movie_director.speak_line", "PLAY_SOUND", _ready(context, own.text, own.voice))
@@ -96,9 +97,27 @@ class Train(Sidebar):
         prompt_field(column, own, "new_voice", "USER", "Name of the new voice")
         column.prop(own, "samples", text="")
         column.prop(own, "epochs")
+        column = layout.column(align=True)
+        column.label(text="If the server is on another machine:")
+        column.prop(own, "shared_folder", text="")
+        prompt_field(column, own, "server_folder", "NETWORK_DRIVE", "What the server calls that folder")
         layout.prop(own, "accept_terms")
         ready = _ready(context, own.new_voice, own.samples)
         _draw_button(layout, "movie_director.train_voice", "ADD", ready)
+
+
+def _draw_reader(layout: UILayout, own: Any) -> None:
+    """Draw who reads the line, and what that needs."""
+    column = layout.column(align=True)
+    column.prop(own, "speaker")
+    if own.speaker == "RECORDING":
+        column.prop(own, "take", text="")
+    elif own.speaker == "SERVER":
+        prompt_field(column, settings.preferences().backends.rvc, "speech_url", "URL", "Its address: http://...")
+    elif own.speaker == "PIPER":
+        column.prop(settings.preferences().backends.rvc, "piper_voice", text="")
+    if own.speaker not in ("AUTO", "RECORDING", "PIPER"):
+        prompt_field(column, own, "speaker_voice", "USER", "The reader's voice: its usual one")
 
 
 def _draw_length(layout: UILayout, context: Context, own: Any) -> None:

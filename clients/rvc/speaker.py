@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ..transport.session import Scope
 
 HOW_TO_SPEAK = (
-    "Install espeak-ng (Linux: the package espeak-ng; macOS: brew install espeak-ng; Windows: its installer), or piper "
-    "with a voice, and see that it is on the PATH; or start a server with /v1/audio/speech; or record the line."
+    "Install espeak-ng (Linux: the package espeak-ng; macOS: brew install espeak-ng; Windows: its installer) and see "
+    "that it is on the PATH; or name a voice for piper, or a server with /v1/audio/speech (in Blender: in the "
+    "preferences, under RVC); or record the line."
 )
 
 
@@ -56,9 +57,9 @@ class Speaker(abc.ABC):
         """
 
 
-def choose_speaker(speakers: Sequence[Speaker], line: Line, name: str | None) -> Speaker:
+def choose_speaker(speakers: Sequence[Speaker], line: Line, name: str | None, also: str = "") -> Speaker:
     """Return the speaker of that name, or the first one that can speak; ``MissingResource`` (code ``no_speaker``) with
-    what to install if there is none.
+    what to do if there is none, among it ``also``.
     """
     names = [each.name for each in speakers]
     wanted = [each for each in speakers if name in (None, each.name)]
@@ -66,7 +67,7 @@ def choose_speaker(speakers: Sequence[Speaker], line: Line, name: str | None) ->
     if found is not None:
         return found
     if name is None:
-        message, hint = "Nothing here can speak a text: RVC only changes voices.", HOW_TO_SPEAK
+        message, hint = "Nothing here can speak a text: RVC only changes voices.", f"{also}{HOW_TO_SPEAK}"
     elif name in names:
         message, hint = f"The speaker {name} is not there, or lacks a voice for this line.", HOW_TO_SPEAK
     else:

@@ -13,7 +13,7 @@ from ..context import JobContext
 from ..errors import BackendError, GenerationError
 from ..jobs import Artifact, Result
 from ..storage import prepare_folder, storage_errors_in
-from .dialect import SPEECH_SERVER, Dialect, Take
+from .dialect import SPEAK, SPEECH_SERVER, Dialect, Take
 from .failures import BACKEND
 from .programs import ESpeak, Piper
 from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
@@ -23,6 +23,7 @@ from .speech_server import RVCServerSpeech
 from .turns import Turns
 
 APPLIO = "applio"
+APPLIO_SPEAKS = "Have Applio read it (the speaker 'applio'; Microsoft's online service gets the text). Or: "
 _STEM_CHARS = 40
 _LENGTH_SLACK_S = 0.5
 _LENGTH_SLACK = 0.1
@@ -64,7 +65,8 @@ class Work:
             path = Path(request.recording)
             return Spoken(path, {"name": "recording", "file": path.name})
         line = Line(request.text, request.speaker_voice, request.speed)
-        speaker = choose_speaker(self._all_speakers(), line, request.speaker)
+        also = APPLIO_SPEAKS if SPEAK in self._dialect.capabilities else ""
+        speaker = choose_speaker(self._all_speakers(), line, request.speaker, also)
         self._job.progress(stage="Speaking the line")
         self._job.message(f"{speaker.name} speaks the line")
         return speaker.speak(line, folder / "spoken.wav", self._job)

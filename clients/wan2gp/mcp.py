@@ -27,6 +27,7 @@ PATHS = ("/mcp/", "/mcp")
 PROTOCOL_VERSION = "2025-03-26"
 SERVER_NAME = "WanGP"
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+_MAX_WORDS = 2000
 _EXECUTING = re.compile(r"^Error executing tool \w+:\s*")
 
 
@@ -84,7 +85,7 @@ class MCP:
         text = _text_of(result)
         if result.get("isError"):
             raise ToolFailure(
-                _EXECUTING.sub("", text),
+                self._said(_EXECUTING.sub("", text)),
                 backend=self.http.backend,
                 hint="WanGP's console has the details.",
                 context={"tool": tool},
@@ -111,7 +112,7 @@ class MCP:
         error = answer.get("error")
         if isinstance(error, Mapping):
             raise ProtocolError(
-                f"WanGP's MCP server refused {method}: {error.get('message')}",
+                f"WanGP's MCP server refused {method}: {self._said(str(error.get('message')))}",
                 code="rpc_error",
                 backend=self.http.backend,
                 hint="Its version may be too new or too old for this client.",
@@ -121,6 +122,9 @@ class MCP:
         if not isinstance(result, Mapping):
             raise not_wangp(str(self.http.url))
         return result
+
+    def _said(self, words: str) -> str:
+        return self.http.redact(words)[:_MAX_WORDS]
 
     def _posted(self, body: bytes, scope: Scope | None, *, repeatable: bool) -> Mapping[str, Any]:
         with self.http.request(

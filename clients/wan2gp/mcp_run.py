@@ -21,7 +21,7 @@ from .mcp import ToolFailure
 from .mcp_events import EventTeller
 from .mcp_tools import Tools, malformed
 from .pace import Pace
-from .queuefile import media_name
+from .queuefile import check_sendable, media_name
 from .results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
 from .task import Attachment, Task, make_task
 from .uploads import FileBody
@@ -49,6 +49,7 @@ class McpDoor:
         request = request_of(job)
         task = make_task(request, job.job_id)
         check_output_folder(job.output_dir)
+        check_sendable(task)
         say_warnings(job)
         if request.model and self._tools.has_model(request.model, job) is False:
             raise unknown_model(request)
@@ -69,8 +70,8 @@ class McpDoor:
         raise outcome_unknown("its answer was lost, and the gallery does not have the result.")
 
     def still_there(self, scope: Scope) -> bool:
-        """Always: its tools were listed once, and a server that is another now says so in its answers."""
-        return True
+        """Whether it has the tools that it had; WanGP may have been started anew, with the web page or other tools."""
+        return self._tools.unchanged(scope)
 
     def can_detach(self) -> bool:
         """Always: nothing hangs on a connection."""
@@ -116,6 +117,7 @@ class McpDoor:
             try:
                 snapshot = self._tools.generate(settings, job)
             except ToolFailure as failure:
+                job.not_sent(door=None)
                 if _BUSY not in failure.message:
                     raise refused(failure.message, request_of(job)) from failure
             except _UNSURE as error:
@@ -139,8 +141,8 @@ class McpDoor:
         if result is None:
             return self._after_restart(job, task)
         if result.get("success") is not True:
-            raise self._error_of(job, result)
-        items = _items(result.get("gallery_items")) or self._items_named(job, result.get("generated_files"), task)
+            raise self._error_of(job, result, task)
+        items = self._items_of(job, result, task)
         if not items:
             made = ", ".join(_base_name(each) for each in _texts(result.get("generated_files")))
             raise not_in_gallery(made) if made else no_output()
@@ -183,17 +185,28 @@ class McpDoor:
             return self._fetched(job, items, task)
         raise job_lost("The WanGP server was restarted and does not know the job any more.")
 
-    def _error_of(self, job: JobContext, result: Mapping[str, Any]) -> BackendError:
+    def _error_of(self, job: JobContext, result: Mapping[str, Any], task: Task) -> BackendError:
+        """Return why the run failed, with what it had made before."""
         errors = result.get("errors")
         first = next((each for each in errors if isinstance(each, Mapping)), {}) if isinstance(errors, list) else {}
         stage = "cancelled" if result.get("cancelled") is True else str(first.get("stage") or "")
-        return generation_failed(str(first.get("message") or ""), request_of(job), stage=stage)
+        error = generation_failed(str(first.get("message") or ""), request_of(job), stage=stage)
+        try:
+            items = self._items_of(job, result, task)
+            error.partial = self._fetched(job, items, task) if items else None
+        except BackendError as cut:
+            job.check()
+            error.partial = cut.partial
+        return error
 
     # Files
 
-    def _items_named(self, job: JobContext, files: Any, task: Task) -> list[Mapping[str, Any]]:
-        """Look the result's files up in the gallery, by their base names."""
-        names = {_base_name(each) for each in _texts(files)}
+    def _items_of(self, job: JobContext, result: Mapping[str, Any], task: Task) -> list[Mapping[str, Any]]:
+        """Return the gallery's items of a result: those it names, else those with the base names of its files."""
+        items = _items(result.get("gallery_items"))
+        names = {_base_name(each) for each in _texts(result.get("generated_files"))}
+        if items or not names:
+            return items
         return [each for each in _items(self._tools.gallery(job)) if _base_name(str(each.get("path"))) in names]
 
     def _items_by_stem(self, job: JobContext, task: Task) -> list[Mapping[str, Any]]:

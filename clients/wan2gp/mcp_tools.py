@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ProtocolError
+from ..errors import APIError, ProtocolError
 from ..transport.session import Scope
 from .mcp import MCP, ToolFailure
 
@@ -55,6 +55,13 @@ class Tools:
     def takes_uploads(self) -> bool:
         """Whether it takes and gives files over HTTP."""
         return SESSION in self._tools or "wangp_create_gallery_upload" in self._tools
+
+    def unchanged(self, scope: Scope) -> bool:
+        """Whether the server has the same tools now; raises ``NetworkError`` if it can't be asked."""
+        try:
+            return self.mcp.tools(scope) == self._tools
+        except (APIError, ProtocolError):
+            return False
 
     def generate(self, settings: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
         """Hand in a job, once, and return its snapshot; ``ToolFailure`` if it was refused."""

@@ -92,7 +92,18 @@ def film(tmp_path: Path) -> Iterator[Path]:
 
 
 def _values_of(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ("url", "api_key", "headers", "verify_tls", "ca_file")}
+    names = (
+        "url",
+        "api_key",
+        "headers",
+        "verify_tls",
+        "ca_file",
+        "speech_url",
+        "speech_key",
+        "speech_model",
+        "piper_voice",
+    )
+    return {name: getattr(row, name) for name in names if hasattr(row, name)}
 
 
 def assert_no_threads(known: Collection[threading.Thread] = ()) -> None:

@@ -75,6 +75,18 @@ def test_a_key_is_saved_only_if_it_is_to_be_remembered() -> None:
     assert chosen.backends.comfyui.api_key == CANARY
 
 
+def test_a_speech_server_s_key_is_kept_as_the_others_are() -> None:
+    chosen = preferences()
+    chosen.remember_keys = False
+    chosen.backends.rvc.speech_key = CANARY
+    assert settings_now().backends["rvc"].speech.api_key == CANARY
+    assert CANARY.encode() not in saved_preferences()
+    chosen.remember_keys = True
+    assert CANARY.encode() in saved_preferences()
+    chosen.remember_keys = False
+    assert CANARY.encode() not in saved_preferences()
+
+
 def test_a_key_is_nowhere_but_in_the_request(film: Path, comfyui: Any, capfd: pytest.CaptureFixture[str]) -> None:
     preferences().remember_keys = False
     preferences().backends.comfyui.api_key = CANARY

@@ -67,6 +67,67 @@ def test_a_line_lands_at_the_playhead(film: Path, rvc: Any) -> None:
     assert strip["movie_director"]["backend"] == "rvc"
 
 
+def reader() -> dict[str, Any]:
+    """Return what the newest result says of who read the line."""
+    session = own("blender.session")
+    told: dict[str, Any] = session.runtime().job(session.jobs()[0].id).result(0).metadata["speaker"]
+    return told
+
+
+@needs_audio
+def test_a_speech_server_reads_the_line(film: Path, rvc: Any) -> None:
+    row = preferences().backends.rvc
+    row.speech_url, row.speech_key, row.speech_model = rvc.url, "canary-speech", "kokoro"
+    assert speak(speaker="SERVER", speaker_voice="af_sky") == {"FINISHED"}
+    assert (reader()["name"], reader()["model"], reader()["voice"]) == ("server", "kokoro", "af_sky")
+    [asked] = rvc.requests.matching("POST /v1/audio/speech")
+    assert asked.headers["Authorization"] == "Bearer canary-speech"
+    bpy.ops.wm.save_mainfile(compress=False)
+    assert not [path for path in film.parent.rglob("*") if path.is_file() and b"canary-speech" in path.read_bytes()]
+
+
+@needs_audio
+def test_an_actor_reads_the_line(film: Path, rvc: Any, recording: Path) -> None:
+    assert speak(speaker="RECORDING", take=str(recording)) == {"FINISHED"}
+    assert reader() == {"name": "recording", "file": recording.name}
+    assert not rvc.requests.matching("POST /v1/audio/speech")
+
+
+@needs_audio
+def test_the_demo_reads_whatever_is_chosen(film: Path) -> None:
+    preferences().demo_mode = True
+    assert speak(speaker="PIPER") == {"FINISHED"}
+    assert reader()["name"] == "rvc-server"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"speaker": "SERVER"}, "No speech server is set"),
+        ({"speaker": "PIPER"}, "No voice is set for Piper"),
+        ({"speaker": "RECORDING"}, "no recording of the line"),
+        ({"speaker": "APPLIO"}, "can't speak"),
+    ],
+)
+def test_a_reader_that_is_not_there_says_what_to_do(film: Path, rvc: Any, given: dict[str, str], words: str) -> None:
+    with pytest.raises(RuntimeError, match=words):
+        speak(**given)
+
+
+def test_the_panel_follows_who_reads() -> None:
+    voice = bpy.context.scene.movie_director.voice
+    wanted = {
+        "AUTO": set(),
+        "RECORDING": {"take"},
+        "SERVER": {"speech_url", "speaker_voice"},
+        "PIPER": {"piper_voice"},
+        "ESPEAK": {"speaker_voice"},
+    }
+    for voice.speaker, fields in wanted.items():
+        drawn = set(fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_voice_view).properties())
+        assert drawn & {"take", "speech_url", "piper_voice", "speaker_voice"} == fields
+
+
 @needs_audio
 def test_a_line_begins_with_the_selected_strip(film: Path, rvc: Any) -> None:
     strip = own("blender.sequencer").add_colour(bpy.context.scene, "x", 71, 20, (0, 0, 0), 1)
@@ -216,3 +277,7 @@ def test_the_verbs(film: Path, rvc: Any, recording: Path, capsys: pytest.Capture
     bpy.ops.wm.open_mainfile(filepath=str(film))
     assert sorted(bounds(strip)[0] for strip in sounds()) == [9, 50]
     assert run(["train-voice", "no such name!", str(recording.parent)]) == 1
+    assert run(["speak", "--text", "Hello", "--voice", VOICE, "--take", str(recording)]) == 0
+    assert reader()["name"] == "recording"
+    assert run(["speak", "--text", "Hello", "--voice", VOICE, "--read-by", "rvc-server", "--reader-voice", "x"]) == 0
+    assert reader()["voice"] == "x"

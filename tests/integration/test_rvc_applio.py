@@ -132,6 +132,7 @@ def test_applio_speaks_itself_only_when_it_is_named(tmp_path, monkeypatch):
     with applio(tmp_path) as (mock, client):
         error = client.submit(SpeakRequest("Where is it?", "demo-voice", accept_terms=True)).exception(GUARD_S)
         assert error.code == "no_speaker"
+        assert "the speaker 'applio'" in error.hint
         request = SpeakRequest("Where is it?", "demo-voice", speaker="applio", speed=1.25, accept_terms=True)
         result = client.submit(request).result(GUARD_S)
         assert result.metadata["speaker"] == {"name": "applio", "voice": "en-US-AriaNeural"}

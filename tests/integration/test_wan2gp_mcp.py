@@ -139,6 +139,29 @@ def test_a_recorded_busy_server_is_waited_for(clients):
     assert len(server.called("wangp_generate")) == 3
 
 
+def test_a_job_cancelled_while_the_server_is_busy_has_left_nothing_there(clients):
+    server = ReplayedMCP(script=happy(wangp_generate=ValueError("WanGP session already has a generation in progress")))
+    job = clients(server).submit(clip())
+    eventually(lambda: "still working on another job" in job.status.message)
+    assert job.record()["stage"] == "queued"
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+    assert not server.called("wangp_cancel_job")
+
+
+def test_a_job_that_a_busy_server_refused_may_be_sent_by_the_next_blender(clients):
+    server = ReplayedMCP(script=happy(wangp_generate=ValueError("WanGP session already has a generation in progress")))
+    server.script["wangp_list_gallery"] = [{"result": []}]
+    job = clients(server).submit(clip())
+    eventually(lambda: "still working on another job" in job.status.message)
+    record = job.record()
+    job.cancel()
+    server.script["wangp_generate"] = [snapshot()]
+    again = clients(server.url).resume(record)
+    assert again.result(GUARD_S).artifacts
+
+
 def test_an_unknown_model_is_found_out_before_the_job_is_handed_in(clients):
     refusal = [each for each in ReplayedMCP("mcp_discovery").script["wangp_get_default_settings"] if each["isError"]]
     server = ReplayedMCP(script=happy(wangp_get_default_settings=refusal))
@@ -251,6 +274,45 @@ def test_a_restarted_server_may_still_have_the_file(clients):
 
     server.script["wangp_list_gallery"] = [gallery]
     assert len(made(client).artifacts) == 1
+
+
+def test_a_failed_run_keeps_what_it_had_made(clients, tmp_path):
+    item = {"gallery_id": "visual:9", "path": FILE, "media_type": "video"}
+    result = finished(f"/srv/{FILE}", items=[item]) | {"success": False, "errors": [{"message": "CUDA out of memory"}]}
+    error = failure(clients(ReplayedMCP(script=happy(wangp_get_job=snapshot(result=result)))), kind=errors.OutOfMemory)
+    (artifact,) = error.partial.artifacts
+    assert artifact.path.is_file()
+
+
+def test_a_failed_run_whose_files_can_not_be_had_says_why_it_failed(clients):
+    item = {"gallery_id": "visual:9", "path": FILE, "media_type": "video"}
+    result = finished(f"/srv/{FILE}", items=[item]) | {"success": False, "errors": [{"message": "CUDA out of memory"}]}
+    script = happy(wangp_get_job=snapshot(result=result), wangp_create_gallery_download={"download_url": "//elsewhere"})
+    error = failure(clients(ReplayedMCP(script=script)), kind=errors.OutOfMemory)
+    assert error.partial is None
+
+
+def test_a_server_with_other_tools_is_met_anew(clients):
+    server = ReplayedMCP(script=happy())
+    client = clients(server)
+    assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1"
+    server.tools = [each for each in server.tools if each["name"] != "wangp_list_models"]
+    assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1-models"
+    server.tools = []
+    assert failure(client, kind=errors.ProtocolError).code == "unknown_tools"
+
+
+def test_the_servers_words_hold_no_secret(clients):
+    server = ReplayedMCP(script=happy(wangp_generate=ValueError("not allowed: Bearer canary-key-123")))
+    error = failure(clients(server, key="canary-key-123"), kind=errors.ValidationError)
+    assert "canary" not in str(error)
+
+
+def test_settings_that_json_has_not_are_found_before_anything_is_sent(clients):
+    server = ReplayedMCP(script=happy())
+    error = failure(clients(server), clip(settings={"custom_settings": {"a": object()}}), errors.ValidationError)
+    assert error.code == "not_json"
+    assert not server.called("wangp_create_gallery_upload")
 
 
 def test_a_job_is_joined_again_by_its_record(clients):

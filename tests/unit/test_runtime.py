@@ -23,9 +23,12 @@ from movie_director.runtime import (
     Recovered,
     Runtime,
     RuntimeSettings,
+    SpeechSettings,
     outputs,
 )
 from movie_director.runtime import runtime as runtime_module
+from movie_director.runtime.keeper import ClientKeeper
+from movie_director.runtime.speech import speakers_for
 
 
 class Scripts:
@@ -261,6 +264,28 @@ def test_asking_for_memory_ends_with_its_answer_or_its_error(runtime, scripts):
     (item,) = drain_until(runtime, bool)
     assert item.error.code == "internal"
     assert "'odd'" in item.error.message
+
+
+def test_who_reads_lines_is_as_it_is_set(tmp_path):
+    here, piper = "http://127.0.0.1:8880", str(tmp_path / "voice.onnx")
+    chosen = SpeechSettings(here, "sk-canary", "kokoro", piper)
+    assert [each.name for each in speakers_for(chosen, online_access=False)] == ["server", "piper"]
+    assert speakers_for(SpeechSettings(), online_access=True) == ()
+    away = replace(chosen, server_url="http://192.0.2.1:8880")
+    assert [each.name for each in speakers_for(away, online_access=True)] == ["server", "piper"]
+    assert [each.name for each in speakers_for(away, online_access=False)] == ["piper"]
+    assert "canary" not in repr(chosen)
+
+
+def test_rvc_s_client_gets_those_who_read(tmp_path):
+    own = BackendSettings("http://127.0.0.1:9", speech=SpeechSettings(piper_voice="voice.onnx"))
+    settings = RuntimeSettings({"rvc": own}, tmp_path, tmp_path)
+    keeper = ClientKeeper(None, lambda _backend: frozenset())
+    client = keeper.client(BACKENDS["rvc"], settings)
+    assert [each.name for each in client._speakers] == ["piper"]
+    without = replace(own, speech=SpeechSettings())
+    assert keeper.client(BACKENDS["rvc"], replace(settings, backends={"rvc": without}))._speakers == ()
+    keeper.close(time.monotonic() + HANG_GUARD_S)
 
 
 def test_results_get_a_sidecar_before_the_main_thread_hears_of_them(runtime, scripts, tmp_path):

@@ -157,9 +157,9 @@ class Work:
         return Result((artifact,), problems=tuple(problems), metadata=metadata)
 
     def _train(self, request: TrainRequest) -> Result:
-        if TRAIN not in self._dialect.capabilities:
+        if TRAIN not in self.dialect.capabilities:
             hint = "Start RVC-WebUI (webui.py) or Applio to train, and use its address."
-            raise unsupported("train voices", self._dialect.label, hint)
+            raise unsupported("train voices", self.dialect.label, hint)
         with work_folder() as folder:
             samples = prepared(self._job, self._codec, request.samples, folder)
             with self._turn(self._turns.trainings):

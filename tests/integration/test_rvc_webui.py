@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import wave
@@ -18,6 +19,7 @@ from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc_webui import reply
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
 from movie_director.clients.rvc.placing import place
+from movie_director.clients.rvc.samples import prepared
 from movie_director.clients.transport.url import parse_server_url
 
 BOTH = ("rvc-webui", "rvc-webui-2.2")
@@ -428,7 +430,65 @@ def test_the_older_one_can_not_be_stopped_but_ends_with_its_step(tmp_path, sampl
         job.cancel()
         idle(client)
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
+        assert copies(tmp_path) == []
+        mock.pace.speed = 1000.0
+        wait_until(lambda: not any(each.lock.locked() for each in mock.flavour._generators.values()))
         assert "one" not in mock.voices
+
+
+def copies(folder):
+    """Return the folders of samples that are left on this machine's disk."""
+    return list((folder / "out" / "rvc_samples").iterdir())
+
+
+@pytest.mark.parametrize("end", ["full", "cancelled", "refused"])
+def test_no_copies_of_samples_are_left_by_a_training_that_never_began(tmp_path, samples, monkeypatch, end):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        jobs = []
+
+        def copied(source, target):
+            Path(target).write_bytes(b"RIFF")
+            if end == "full":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            jobs[0].cancel()
+
+        def listed():
+            raise LookupError("no list")
+
+        if end == "refused":
+            mock.flavour._functions["infer_refresh"] = listed
+        else:
+            monkeypatch.setattr("movie_director.clients.rvc.placing.shutil.copyfile", copied)
+        gate = threading.Event()
+        monkeypatch.setattr(
+            "movie_director.clients.rvc.work.prepared", lambda *given: gate.wait(GUARD_S) and prepared(*given)
+        )
+        jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
+        gate.set()
+        idle(client)
+        assert jobs[0].done()
+        assert not calls(mock, "train_start_all")
+        folder = tmp_path / "out" / "rvc_samples"
+        assert not folder.exists() or copies(tmp_path) == []
+
+
+def test_a_cancel_between_the_copies_and_the_start_leaves_none(tmp_path, samples, monkeypatch):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        jobs, gate = [], threading.Event()
+
+        def placed(job, *given):
+            done = place(job, *given)
+            assert gate.wait(GUARD_S)
+            jobs[0].cancel()
+            return done
+
+        monkeypatch.setattr("movie_director.clients.rvc.webui_training.place", placed)
+        jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
+        gate.set()
+        idle(client)
+        assert jobs[0].cancelled()
+        assert not calls(mock, "train_start_all")
+        assert copies(tmp_path) == []
 
 
 def another(mock, client):
@@ -497,6 +557,7 @@ def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, sampl
         job.cancel()
         idle(client)
         assert job.status.backend_cancel is BackendCancel.FAILED
+        assert copies(tmp_path) == []
 
 
 def test_a_cancel_that_reaches_nobody_is_a_failed_one(tmp_path, samples):

@@ -12,7 +12,7 @@ endif
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build lock demo test test-unit test-integration test-blender test-gui test-litellm test-cog test-gradio lint format types bench clean
+.PHONY: help setup build lock demo test test-unit test-integration test-blender test-gui test-litellm test-cog test-rvc test-gradio lint format types bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-gradio: ## only the Gradio sessions against real servers of Gradio 5 and 6,
 
 test-cog: ## only the client of sounds against real Cog servers, in environments of their own (120 MB)
 	@"$(PYTHON)" tools/run_tests.py cog -- $(ARGS)
+
+test-rvc: ## only the client of voices against the API server of rvc-python, in an environment of its own (30 MB)
+	@"$(PYTHON)" tools/run_tests.py rvc -- $(ARGS)
 
 lint: ## ruff: rules and format
 	@"$(PYTHON)" tools/run_tests.py lint

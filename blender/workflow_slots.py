@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..clients.comfyui.addressing import Target
 from ..clients.comfyui.embedded import embedded_texts
 from ..clients.errors import StorageError
 from .editor_graph import editors_graph
@@ -34,7 +35,7 @@ Graph = Mapping[str, Mapping[str, Any]]
 
 @dataclass
 class Slots:
-    """The keys (``"node id.input name"``) that take a wish; a role the workflow does not have is empty."""
+    """The keys (``"#node id.input name"``) that take a wish; a role the workflow does not have is empty."""
 
     prompt: list[str] = field(default_factory=list)
     negative_prompt: list[str] = field(default_factory=list)
@@ -102,8 +103,8 @@ def find_slots(graph: Graph) -> Slots:
         strength=_literals(graph, "denoise"),
     )
     for node_id in _sized(graph):
-        slots.width.append(f"{node_id}.width")
-        slots.height.append(f"{node_id}.height")
+        slots.width.append(_key(node_id, "width"))
+        slots.height.append(_key(node_id, "height"))
     # what goes into the prompt must not go into "avoid" as well, where both lead to one node
     slots.negative_prompt = [key for key in slots.negative_prompt if key not in slots.prompt]
     return slots
@@ -151,7 +152,7 @@ def _linked_texts(graph: Graph, name: str) -> list[str]:
 
 def _texts_of(graph: Graph, node_id: str, inputs: Mapping[str, Any], hops: int) -> list[str]:
     """Return a node's own text inputs, or those of the nodes that feed it."""
-    own = [f"{node_id}.{name}" for name in _TEXT_INPUTS if isinstance(inputs.get(name), str)]
+    own = [_key(node_id, name) for name in _TEXT_INPUTS if isinstance(inputs.get(name), str)]
     if own or not hops:
         return own
     found: list[str] = []
@@ -160,6 +161,10 @@ def _texts_of(graph: Graph, node_id: str, inputs: Mapping[str, Any], hops: int) 
         if source in graph:
             found.extend(_texts_of(graph, source, graph[source]["inputs"], hops - 1))
     return found
+
+
+def _key(node_id: str, name: str) -> str:
+    return Target(node_id, name).address
 
 
 def _source(value: Any) -> str:
@@ -172,11 +177,11 @@ def _images(graph: Graph) -> list[str]:
     titled = [node_id for node_id, inputs in _titled(graph, "image") if isinstance(inputs.get("image"), str)]
     loaders = [node_id for node_id, node in graph.items() if node["class_type"] == "LoadImage"]
     chosen = titled or loaders[:1]
-    return [f"{node_id}.image" for node_id in chosen]
+    return [_key(node_id, "image") for node_id in chosen]
 
 
 def _literals(graph: Graph, name: str) -> list[str]:
-    return [f"{node_id}.{name}" for node_id, node in graph.items() if _is_number(node["inputs"].get(name))]
+    return [_key(node_id, name) for node_id, node in graph.items() if _is_number(node["inputs"].get(name))]
 
 
 def _is_number(value: Any) -> bool:

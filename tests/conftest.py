@@ -5,6 +5,7 @@ The suites inside Blender have this file above them too: nothing here may import
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import pickle
@@ -25,8 +26,13 @@ LONGEST_TELLING_PART = 8
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forgive the oldest supported certifi what it does on the newest Python."""
+    """Forgive the oldest supported certifi what it does on the newest Python, and a busy machine that it is slow."""
     config.addinivalue_line("filterwarnings", "ignore::DeprecationWarning:certifi.*")
+    with contextlib.suppress(ImportError):  # the Pythons of Blender do without
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

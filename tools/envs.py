@@ -38,7 +38,9 @@ IMPORT_BPY = "import bpy, os; print(bpy.app.version_string, flush=True); os._exi
 
 @dataclass(frozen=True)
 class Environment:
-    """One virtual environment; ``check`` is Python that has to run in it."""
+    """One virtual environment; ``check`` is Python that has to run in it, ``incomplete`` one without all that its
+    packages ask for.
+    """
 
     name: str
     python: str
@@ -47,6 +49,7 @@ class Environment:
     needs_libraries: bool = False
     mend_stubs: bool = False
     no_cache: bool = False
+    incomplete: bool = False
 
     @property
     def path(self) -> Path:
@@ -80,6 +83,10 @@ ENVIRONMENTS = {
         Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),
         Environment("cog-0.23", "3.11", ("cog-0.23.txt",), check="import cog, coglet"),
         Environment("cog-0.9", "3.11", ("cog-0.9.txt",), check="import cog, fastapi"),
+        # the web layer of rvc-python: what converts does not build for any Python that is still maintained
+        Environment(
+            "rvc-python", "3.11", ("rvc-python.txt",), check="import fastapi, loguru, uvicorn", incomplete=True
+        ),
         # as with litellm; gradio_client is run in the second, beside our own session
         Environment("gradio-5", "3.11", ("gradio-5.txt",), check="import gradio"),
         Environment("gradio-6", "3.11", ("gradio-6.txt",), check="import gradio, gradio_client, urllib3"),
@@ -182,7 +189,7 @@ def _make(environment: Environment, python: str) -> None:
         _logged([python, "-m", "venv", str(environment.path)], environment, handle)
         _logged(install, environment, handle)
         # bpy's own metadata asks for newer libraries than the application has
-        _logged([*pip, "check"], environment, handle, may_fail=environment.needs_libraries)
+        _logged([*pip, "check"], environment, handle, may_fail=environment.needs_libraries or environment.incomplete)
         _logged([str(environment.executable), "-c", environment.check], environment, handle)
     if environment.mend_stubs:
         (stubs,) = environment.path.glob("lib/python*/site-packages/bpy-stubs")

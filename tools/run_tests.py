@@ -34,7 +34,7 @@ UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
 BPY_CODE = ("blender", "operators", "ui", "preferences")
 GRADIOS = ("gradio-5", "gradio-6")
-SERVERS = ("litellm", "cog", "gradio")
+SERVERS = ("litellm", "cog", "rvc", "gradio")
 GROUPS = ("all", "setup", "lint", "types", "unit", "integration", *SERVERS, "blender", "bench", "format")
 
 
@@ -186,6 +186,14 @@ def cog_steps(arguments: list[str]) -> list[Step]:
     return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]
 
 
+def rvc_steps(arguments: list[str]) -> list[Step]:
+    """Return the tests against rvc-python's API server; setting it up takes 30 MB and about 10 s."""
+    setup = Step("setup rvc-python", script("envs.py", "ensure", "rvc-python"), "setup")
+    tests = leg("rvc", "dev-3.11", ("tests/servers/test_rvc_python.py",), arguments)
+    environment = {**tests.environment, "MOVIE_DIRECTOR_RVC_PYTHON": python("rvc-python")}
+    return [setup, dataclasses.replace(tests, needs=(*tests.needs, setup.name), environment=environment)]
+
+
 def bench_steps() -> list[Step]:
     """Return one step for each benchmark, in the environment that has what ours is measured against."""
     steps = []
@@ -217,6 +225,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
             *legs,
             *litellm_steps(arguments),
             *cog_steps(arguments),
+            *rvc_steps(arguments),
             *gradio_steps(arguments),
         ]
     makers: dict[str, Callable[[], list[Step]]] = {
@@ -227,6 +236,7 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
         "blender": lambda: blender_steps(BLENDERS, arguments),
         "litellm": lambda: litellm_steps(arguments),
         "cog": lambda: cog_steps(arguments),
+        "rvc": lambda: rvc_steps(arguments),
         "gradio": lambda: gradio_steps(arguments),
         "bench": bench_steps,
         **{f"blender-{version}": partial(blender_steps, (version,), arguments) for version in BLENDERS},

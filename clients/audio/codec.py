@@ -70,7 +70,8 @@ class AudioCodec(abc.ABC):
 
     ``name`` says in results which codec it was. Both methods raise ``StorageError`` (code ``missing_file`` and others)
     for a file that can't be read from disk, and ``ValidationError``: code ``needs_audio_codec`` for a kind of sound
-    that this codec can't read but another may, ``unreadable_audio`` for what is broken or no sound at all.
+    that this codec can't read but another may, ``unreadable_audio`` for what is broken or no sound at all,
+    ``audio_too_long`` for what would not fit into a WAV file.
     """
 
     name: ClassVar[str]
@@ -120,3 +121,9 @@ def unreadable_audio(path: Path, why: str) -> ValidationError:
     return ValidationError(
         problem, code="unreadable_audio", problems=[problem], hint="Choose another file, or save it as WAV again."
     )
+
+
+def too_long() -> ValidationError:
+    """Return the error for a sound of which a WAV file can't hold all."""
+    problem = "The sound is too long: a WAV file holds 4 GiB, which is six hours of stereo at 48 kHz."
+    return ValidationError(problem, code="audio_too_long", problems=[problem], hint="Cut it into shorter parts.")

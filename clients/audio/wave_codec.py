@@ -6,16 +6,16 @@ import math
 import operator
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from ..storage import storage_errors_in
 from ..transport.multipart import unreadable
-from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, unreadable_audio
+from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, too_long, unreadable_audio
 from .resample import Resampler
 from .sniffing import PAGE, UNKNOWN, WAV, kind_of_file
-from .wavefile import FULL_SCALE, WaveFormat, header, little_endian, read_format, sample_blocks
+from .wavefile import FULL_SCALE, MAX_DATA_BYTES, WaveFormat, header, little_endian, read_format, sample_blocks
 
 Samples = Sequence[float]
 
@@ -53,12 +53,15 @@ class WaveCodec(AudioCodec):
             if kind == WAV:
                 file = stack.enter_context(_opened(source))
                 found = read_format(file, source)
-                info, blocks = _info(found), sample_blocks(file, found)
+                info, blocks = _info(found), sample_blocks(file, found, source)
             else:
                 info, blocks = self.other_samples(source, kind)
             if not info.frames:
                 raise unreadable_audio(source, "it holds no samples")
-            writing = stack.enter_context(WaveWriter(target, rate or info.rate, channels or min(info.channels, 2)))
+            rate, channels = rate or info.rate, channels or min(info.channels, 2)
+            if info.frames * rate // info.rate * channels * 2 > MAX_DATA_BYTES:
+                raise too_long()
+            writing = stack.enter_context(WaveWriter(target, rate, channels))
             lanes = _Lanes(info, writing.rate, writing.channels, self.resampler)
             for block in blocks:
                 check()
@@ -113,6 +116,8 @@ class WaveWriter:
         self._peak = max(self._peak, abs(max(whole)), abs(min(whole)))
         self._squares += sum(map(operator.mul, whole, whole))
         data = little_endian(whole).tobytes()
+        if self._bytes + len(data) > MAX_DATA_BYTES:
+            raise too_long()
         with storage_errors_in(self.path.parent):
             self._file.write(data)
         self._bytes += len(data)
@@ -182,9 +187,12 @@ def known_kind(path: Path) -> str:
     return kind
 
 
-def _opened(path: Path) -> BinaryIO:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file; what the disk refuses, then or while it is read, is a ``StorageError``."""
     try:
-        return path.open("rb")
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise unreadable(path, error) from error
 

@@ -17,10 +17,13 @@ from typing import BinaryIO
 from .codec import needs_codec, unreadable_audio
 
 BLOCK_FRAMES = 2 * 1024
+MAX_DATA_BYTES = 0xFFFFFFFF - 36
+"""More samples than that the header of a WAV file can't tell of: six hours of 48 kHz stereo."""
+
 FULL_SCALE = 32768.0
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_MAX_RATE = 768_000
+_MIN_RATE, _MAX_RATE = 1000, 768_000  # from less, a few kilobytes would become gigabytes at the rate wanted
 _MAX_CHANNELS = 64
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
@@ -62,7 +65,10 @@ def read_format(file: BinaryIO, path: Path) -> WaveFormat:
     at = 12
     while at + 8 <= size:
         file.seek(at)
-        name, length = struct.unpack("<4sI", file.read(8))
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        name, length = struct.unpack("<4sI", head)
         if name == b"fmt ":
             fmt = file.read(min(length, 40))
         elif name == b"data":
@@ -82,21 +88,31 @@ def _format(fmt: bytes, data_at: int, data_bytes: int, path: Path) -> WaveFormat
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", fmt)
     if tag == _EXTENSIBLE and len(fmt) >= 26:
         tag = struct.unpack_from("<H", fmt, 24)[0]
-    if not (1 <= channels <= _MAX_CHANNELS and 1 <= rate <= _MAX_RATE):
-        raise unreadable_audio(path, f"its header says {channels} channels at {rate} Hz")
+    check_bounds(path, channels, rate)
     if (tag, bits) not in _DECODERS:
         raise needs_codec(path, f"WAV (coding {tag}, {bits} bit)")
     return WaveFormat(rate, channels, bits, tag == _FLOAT, data_at, data_bytes)
 
 
-def sample_blocks(file: BinaryIO, wanted: WaveFormat) -> Iterator[array[int] | list[float]]:
-    """Yield the interleaved samples block by block, on the scale of 16-bit numbers."""
+def check_bounds(path: Path, channels: int, rate: int) -> None:
+    """Raise ``ValidationError`` for numbers that no sound has."""
+    if not (1 <= channels <= _MAX_CHANNELS and _MIN_RATE <= rate <= _MAX_RATE):
+        raise unreadable_audio(path, f"its header says {channels} channels at {rate} Hz")
+
+
+def sample_blocks(file: BinaryIO, wanted: WaveFormat, path: Path) -> Iterator[array[int] | list[float]]:
+    """Yield the interleaved samples block by block, on the scale of 16-bit numbers; ``ValidationError`` if the file
+    ends before the place that its header and size had told.
+    """
     decode = _DECODERS[(_FLOAT if wanted.floats else _PCM, wanted.bits)]
     left = wanted.frames * wanted.frame_bytes
     file.seek(wanted.data_at)
     while left:
-        data = file.read(min(left, BLOCK_FRAMES * wanted.frame_bytes))
-        left -= len(data)
+        size = min(left, BLOCK_FRAMES * wanted.frame_bytes)
+        data = file.read(size)
+        if len(data) < size:
+            raise unreadable_audio(path, "it became shorter while it was read")
+        left -= size
         yield decode(data)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PROBE_FIRST_BYTE_S = 3.0
 LOOK_FIRST_BYTE_S = 15.0
+MUTE = "first_byte"
+"""The time-out of a server that takes the connection and says nothing: an older Cog server does so while it works."""
 DEFAULT_CANDIDATES = 3
 """What AudioLDM makes to choose from, unless told."""
 
@@ -64,8 +66,8 @@ class AudioLDMClient(AudioClient):
         profile = self.knowledge.profile
         try:
             profile = self._ask(None, PROBE_FIRST_BYTE_S).profile
-        except NetworkTimeout:
-            if profile is None or not self.knowledge.at_work:
+        except NetworkTimeout as error:
+            if profile is None or error.code != MUTE or not self.knowledge.at_work:
                 raise
         details = {**profile.details, "inputs": [each.name for each in profile.fields]}
         return ServerInfo(
@@ -159,8 +161,8 @@ class AudioLDMClient(AudioClient):
         while True:
             try:
                 server = self._ask(job, LOOK_FIRST_BYTE_S)
-            except NetworkTimeout:
-                if self.knowledge.profile is None:
+            except NetworkTimeout as error:
+                if self.knowledge.profile is None or error.code != MUTE:
                     raise
                 job.message("The server is busy with another sound.")
                 continue

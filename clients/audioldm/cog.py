@@ -7,7 +7,7 @@ Both answer a failed run with status 200; refusals are ``{"detail": ...}`` or ``
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ..transport.words import words_of
 if TYPE_CHECKING:
     from ..transport.session import HTTPSession, Scope
 
+Redact = Callable[[str], str]
 HEALTHS = frozenset({"UNKNOWN", "STARTING", "READY", "BUSY", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"})
 ASYNC = {"Prefer": "respond-async"}
 LOADING = frozenset({"STARTING", "UNKNOWN"})
@@ -71,7 +72,7 @@ class CogAPI:
     def health(self, scope: Scope | None) -> Health:
         """Ask whether the model is loaded; ``ProtocolError`` if this is no Cog server."""
         value = self._get("/health-check", scope)
-        found = health_in(value)
+        found = health_in(value, self._http.redact)
         if found is None:
             raise ProtocolError(
                 f"{self._http.url} does not answer as a Cog server does.",
@@ -123,16 +124,17 @@ class CogAPI:
             if response.status in (401, 403, 404, 429):
                 raise self._http.error_of(response)
             data = response.start(ERROR_BODY_BYTES)
-            return Answer(response.status, _json(data), words_of(data, response.content_type, self._http.redact))
+            redact = self._http.redact
+            return Answer(response.status, _json(data, redact), words_of(data, response.content_type, redact))
 
 
-def health_in(value: Any) -> Health | None:
+def health_in(value: Any, redact: Redact) -> Health | None:
     """Return what an answer of ``/health-check`` says, None if it is none."""
     if not isinstance(value, Mapping) or value.get("status") not in HEALTHS:
         return None
     setup = value.get("setup")
     log = setup.get("logs") if isinstance(setup, Mapping) else ""
-    return Health(str(value["status"]), log if isinstance(log, str) else "")
+    return Health(str(value["status"]), redact(log) if isinstance(log, str) else "")
 
 
 def setup_failed(health: Health) -> BackendError:
@@ -162,14 +164,17 @@ def refused(answer: Answer) -> BackendError:
             hint="Correct what it names.",
             context={"status": answer.status},
         )
-    return failed(answer.words or f"status {answer.status}", "")
+    return failed(answer.words or f"status {answer.status}", "", str)
 
 
-def failed(words: object, log: str) -> BackendError:
-    """Return the typed error for a run that failed; ``words`` are the server's, ``log`` is the end of the run's."""
+def failed(words: object, log: str, redact: Redact) -> BackendError:
+    """Return the typed error for a run that failed; ``words`` are the server's, ``log`` is the end of the run's.
+
+    ``redact`` takes the secrets out of the words: a model may print what it was called with.
+    """
     said = str(words) if words else log
     said = said.removeprefix("Prediction failed: ").removeprefix("Prediction failed: ")
-    text = words_of(said.encode(), "text/plain", str) or "it did not say why"
+    text = words_of(said.encode(), "text/plain", redact) or "it did not say why"
     if any(each in f"{said} {log}".lower() for each in _MEMORY_WORDS):
         return OutOfMemory(
             f"The server has not enough GPU memory: {text}",
@@ -190,8 +195,8 @@ def problems_in(value: Any) -> list[str]:
     return found
 
 
-def _json(data: bytes) -> Any:
+def _json(data: bytes, redact: Redact) -> Any:
     try:
-        return json.loads(data)
+        return json.loads(redact(json.dumps(json.loads(data))))
     except (ValueError, RecursionError):
         return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..blocking import BlockingCall, Finished
 from ..context import CancelContext, JobContext
-from ..errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkError, NetworkTimeout, ServerError
+from ..errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ServerError
 from ..jobs import BackendCancel
 from ..transport.session import HTTPSession, Scope
 from .cog import BUSY_STATUSES, LOADING, Answer, CogAPI, failed, refused, setup_failed
@@ -53,7 +53,7 @@ class CogRun:
         self._profile = profile
         self._interval_s = interval_s
         self._clock = Clock(job, knowledge.estimates, work)
-        self.log = LogReader(job)
+        self.log = LogReader(job, http.redact)
 
     def run(self, filled: Filled, outputs: Outputs) -> Mapping[str, Any]:
         """Have the sound made and fetched, and return the run's last state."""
@@ -121,7 +121,7 @@ class CogRun:
     def _look(self) -> None:
         """See how far the run is, while the call waits for its end."""
         if self._profile.observable:
-            with contextlib.suppress(NetworkError):  # the call that waits is the one that counts
+            with contextlib.suppress(BackendError):  # the call that waits counts; the job's own end is seen there too
                 state = self._api.observe(self._job.job_id, self._job)
                 if state is None:  # refused as busy, or just over
                     return
@@ -158,7 +158,7 @@ class CogRun:
             raise BackendError(
                 "Somebody else has cancelled the sound on the server.", code="cancelled_elsewhere", hint="Try again."
             )
-        raise failed(state.get("error"), self.log.last_line)
+        raise failed(state.get("error"), self.log.last_line, self._http.redact)
 
     # The server tells
 
@@ -190,13 +190,21 @@ class CogRun:
                 if item.get("status") not in ("starting", "processing"):
                     return item
                 continue
-            idle = idle + 1 if self._api.health(self._job).status == "READY" else 0
+            idle = idle + 1 if self._is_idle() else 0
             if idle >= GONE_AFTER:
                 raise JobLost(
                     "The server has finished without a word.", hint="Generate it again; look at the server's log."
                 )
             if not self.log.told_progress:
                 self._clock.tell()
+
+    def _is_idle(self) -> bool:
+        """Whether the server works at nothing, or is gone; one that is mute may be at work."""
+        try:
+            return self._api.health(self._job).status == "READY"
+        except BackendError as error:
+            self._job.check()
+            return not isinstance(error, NetworkTimeout)
 
 
 def wait_while_loading(api: CogAPI, job: JobContext) -> None:

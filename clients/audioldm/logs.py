@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..context import JobContext
 
@@ -15,10 +16,11 @@ STAGE = "Generating"
 
 
 class LogReader:
-    """Follows one run's log, which each answer of the server holds from its start."""
+    """Follows one run's log, which each answer of the server holds from its start; ``redact`` takes secrets out."""
 
-    def __init__(self, job: JobContext) -> None:
+    def __init__(self, job: JobContext, redact: Callable[[str], str]) -> None:
         self._job = job
+        self._redact = redact
         self._seen = ""
         self._told = False
 
@@ -41,7 +43,7 @@ class LogReader:
 
     def take(self, log: object) -> None:
         """Take the log as it is now."""
-        if not isinstance(log, str) or self._seen.startswith(log):
+        if not isinstance(log, str) or self._seen.startswith(log := self._redact(log)):
             return  # nothing new, or overtaken by what was said later
         new = log[len(self._seen) :] if log.startswith(self._seen) else log
         self._seen = log

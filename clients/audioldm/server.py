@@ -29,7 +29,7 @@ def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) 
     asking = _Asking(http, scope, first_byte_s)
     started = time.monotonic()
     try:
-        health = health_in(asking.json("/health-check"))
+        health = health_in(asking.json("/health-check"), http.redact)
     except ConnectionFailed as error:
         if error.code == "refused":
             error.hint = "Start AudioLDM2 (python app.py, port 7860) or a Cog container of a sound model (port 5000)."

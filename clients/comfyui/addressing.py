@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ValidationError
@@ -24,6 +24,11 @@ class Target(NamedTuple):
     node_id: str
     input_name: str
 
+    @property
+    def address(self) -> str:
+        """The address that means this input whatever the nodes are titled."""
+        return f"#{self.node_id}.{self.input_name}"
+
 
 class _AddressError(Exception):
     """Says what is wrong with an address."""
@@ -42,7 +47,7 @@ class Addresses:
                 self._by_title[title].append(node_id)
             self._by_class[node["class_type"]].append(node_id)
 
-    def resolve_all(self, addresses: Mapping[str, Any]) -> dict[str, Target]:
+    def resolve_all(self, addresses: Iterable[str]) -> dict[str, Target]:
         """Return the target of each address; ``ValidationError`` (code ``unknown_input``) with every problem."""
         targets: dict[str, Target] = {}
         problems: list[str] = []
@@ -62,6 +67,9 @@ class Addresses:
         return targets
 
     def _resolve(self, address: str) -> Target:
+        by_id = self._by_id(address)
+        if by_id is not None:
+            return self.followed(by_id)
         node_id = self._node(address)
         if node_id is not None:
             return self.followed(Target(node_id, self._obvious_input(node_id, address)))
@@ -75,12 +83,21 @@ class Addresses:
             inputless = self._no_such_input(node_id, address[at + 1 :])
         raise _AddressError(inputless or self._no_such_node(address))
 
+    def _by_id(self, address: str) -> Target | None:
+        """Return the target that has this address as its own."""
+        for at in (at for at, each in enumerate(address) if each == "."):
+            target = Target(address[1:at], address[at + 1 :])
+            node = self._prompt.get(target.node_id)
+            if target.address == address and node is not None and target.input_name in node["inputs"]:
+                return target
+        return None
+
     def _node(self, name: str) -> str | None:
         """Return the node's id, None if there is none of that name."""
         for found in (self._by_title.get(name, ()), self._by_class.get(name, ())):
             if len(found) > 1:
                 ids = ", ".join(sorted(found))
-                raise _AddressError(f"{name!r} is ambiguous: the nodes {ids} are called so; use the id.")
+                raise _AddressError(f"{name!r} is ambiguous: the nodes {ids} are called so; write '#id.input name'.")
             if found:
                 return found[0]
         return name if name in self._prompt else None

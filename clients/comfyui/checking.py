@@ -28,8 +28,28 @@ def problems_of(prompt: Prompt, known: Definitions) -> dict[str, list[NodeProble
 
 def refused_whole(prompt: Prompt, known: Definitions, bad: Mapping[str, Any]) -> bool:
     """Whether a bad node feeds each output: else the server leaves out what it can't make and runs the rest."""
-    outputs = [node_id for node_id, node in prompt.items() if known[node["class_type"]].get("output_node")]
+    outputs = _outputs(prompt, known)
     return bool(outputs) and all(_fed_by(prompt, node_id, bad) for node_id in outputs)
+
+
+def outputs_to_run(prompt: Prompt, known: Definitions | None, node_errors: Mapping[str, Any]) -> list[str] | None:
+    """Return the output nodes that the server will run after it has taken a prompt with these ``node_errors``; None
+    where that can't be told.
+    """
+    if known is None or any(node["class_type"] not in known for node in prompt.values()):
+        return None
+    refused = {
+        str(each)
+        for entry in node_errors.values()
+        if isinstance(entry, Mapping) and isinstance(entry.get("dependent_outputs"), list)
+        for each in entry["dependent_outputs"]
+    }
+    outputs = [node_id for node_id in _outputs(prompt, known) if node_id not in refused]
+    return outputs or None
+
+
+def _outputs(prompt: Prompt, known: Definitions) -> list[str]:
+    return [node_id for node_id, node in prompt.items() if known[node["class_type"]].get("output_node")]
 
 
 def _node_problems(prompt: Prompt, node_id: str, known: Definitions) -> Iterator[NodeProblem]:

@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from ..context import JobContext
-from ..errors import BackendError, GenerationError, NotFound
+from ..errors import APIError, BackendError, GenerationError, NotFound, ProtocolError
 from ..jobs import Artifact, Result
 from ..storage import prepare_folder, storage_errors_in
 from ..transport.download import download
@@ -16,6 +16,7 @@ from ..transport.session import HTTPSession
 from .outputs import OutputFile, Outputs, collect
 from .refusals import BACKEND
 from .run_errors import interrupted_error, run_error, unexplained_error
+from .secrecy import redacted
 from .socket_images import SocketImages
 from .truth import Finding, Place
 
@@ -41,7 +42,7 @@ class Fetcher:
         outputs = collect(found.outputs, prompt)
         if found.place is Place.SUCCEEDED:
             return self._fetched(outputs, metadata)
-        error = _error_of(found, prompt)
+        error = _error_of(found.place, redacted(found.end, self._http.redact), prompt)
         self._artifacts += self._pictures.publish()
         if outputs.files or outputs.texts or self._artifacts:
             error.partial = self._rescued(outputs, metadata)
@@ -65,7 +66,7 @@ class Fetcher:
         return self._result(outputs, gone, metadata)
 
     def _fetch(self, file: OutputFile) -> list[BackendError]:
-        """Fetch a file; a list with its error if the server has it no more."""
+        """Fetch a file; a list with its error if it is this one that the server does not give."""
         self._job.message(f"Downloading {file.filename}")
         try:
             artifact = download(
@@ -73,6 +74,8 @@ class Fetcher:
             )
         except NotFound as error:
             return [_gone(file, error)]
+        except (APIError, ProtocolError) as error:
+            return [error]
         self._artifacts.append(artifact)
         return []
 
@@ -92,10 +95,10 @@ class Fetcher:
         return Result(tuple(self._artifacts), text, problems=tuple(problems), metadata=metadata)
 
 
-def _error_of(found: Finding, prompt: Mapping[str, Any]) -> GenerationError:
-    if found.place is Place.INTERRUPTED:
-        return interrupted_error(found.end or {}, prompt)
-    return run_error(found.end, prompt) if found.end is not None else unexplained_error()
+def _error_of(place: Place, end: Mapping[str, Any] | None, prompt: Mapping[str, Any]) -> GenerationError:
+    if place is Place.INTERRUPTED:
+        return interrupted_error(end or {}, prompt)
+    return run_error(end, prompt) if end is not None else unexplained_error()
 
 
 def _gone(file: OutputFile, cause: NotFound) -> GenerationError:

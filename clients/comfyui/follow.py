@@ -20,6 +20,7 @@ from .pace import Pace
 from .progress import ProgressTracker
 from .refusals import BACKEND
 from .run_errors import first_line, is_blocked_output
+from .secrecy import Redact, redacted
 from .socket_images import SocketImages
 from .truth import Finding, Place, Truth
 
@@ -40,6 +41,7 @@ class Follower:
         truth: Truth,
         connection: Connection,
         pace: Pace,
+        redact: Redact,
         prompt: Mapping[str, Mapping[str, Any]],
         targets: list[str] | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class Follower:
         self._truth = truth
         self._connection = connection
         self._pace = pace
+        self._redact = redact
         self._prompt = prompt
         self._tracker = ProgressTracker(prompt, targets)
         self._prompt_id = ""
@@ -90,6 +93,10 @@ class Follower:
         if down is not None:
             self._take_down(down.error)
 
+    def expect(self, outputs: list[str]) -> None:
+        """Count in the progress what these output nodes need; before the run is followed."""
+        self._tracker = ProgressTracker(self._prompt, outputs)
+
     def follow(self, prompt_id: str) -> Finding:
         """Return how the job ended; ``JobLost`` if the server no longer knows it."""
         self._prompt_id = prompt_id
@@ -127,7 +134,7 @@ class Follower:
             self.pictures.take(item, self._running_node)
             self._job.preview(item.data, item.media_type)
         elif isinstance(item, NodeText):
-            self._job.message(f"{self._stage()}: {item.text}".removeprefix(": "))
+            self._job.message(self._redact(f"{self._stage()}: {item.text}".removeprefix(": ")))
         elif isinstance(item, Up):
             self._take_up()
         elif isinstance(item, Down):
@@ -157,7 +164,8 @@ class Follower:
                 self._plan(self._pace.position_every_s)
         elif kind == "execution_error" and is_blocked_output(data):
             title = title_of(self._prompt, str(data.get("node_id", "")))
-            self._job.log(f"{title!r} was blocked: {first_line(data.get('exception_message'))}")
+            words = first_line(redacted(data.get("exception_message"), self._redact))
+            self._job.log(f"{title!r} was blocked: {words}")
         elif kind in _ENDS:
             self._end = (_ENDS[kind], data)
             self._take_end()

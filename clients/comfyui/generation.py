@@ -18,7 +18,7 @@ from .addressing import Target, set_input
 from .api import ComfyAPI
 from .bundled import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
 from .cancel import Canceller
-from .checking import Definition, Definitions, problems_of, refused_whole
+from .checking import Definition, Definitions, outputs_to_run, problems_of, refused_whole
 from .combos import choices_of
 from .connection import Connection, Socket
 from .definitions import DefinitionStore
@@ -29,6 +29,7 @@ from .pace import Pace
 from .planning import Plan, make_plan, models_in
 from .refusals import BACKEND, MISSING_MODEL, node_problems, refusal_for, rejected
 from .request import WorkflowRequest
+from .secrecy import Redact
 from .server_info import version_text
 from .socket_images import SocketImages
 from .submission import Accepted, Submission
@@ -86,12 +87,15 @@ class Generator:
             self._check(plan.prompt, dict(known), job)
         for warning in plan.warnings:
             job.log(warning)
-        follower = Follower(job, self._truth, self.connection, self._pace, plan.prompt)
+        follower = self._follower(job, plan.prompt)
         with self.connection.subscribed(job.job_id, job.post):
             self.connection.start()
             self._upload_files(plan, job)
             follower.wait_for_socket()
             accepted = self._submit(plan, job)
+            outputs = outputs_to_run(plan.prompt, known, accepted.node_errors)
+            if outputs is not None:
+                follower.expect(outputs)
             result = self._see_through(job, follower, accepted.prompt_id, plan.prompt, plan.seed)
         return _with_problems(result, accepted, plan.prompt)
 
@@ -106,7 +110,7 @@ class Generator:
             fetcher = Fetcher(self._http, job, SocketImages(prompt, job.output_dir))
             return fetcher.conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
         listens = self.connection.start(str(job.state.get("client_id", "")))
-        follower = Follower(job, self._truth, self.connection, self._pace, prompt, targets=found.targets)
+        follower = self._follower(job, prompt, found.targets)
         if not listens:
             return self._see_through(job, follower, found.prompt_id, prompt, seed)
         with self.connection.subscribed(found.prompt_id, job.post):
@@ -228,6 +232,9 @@ class Generator:
 
     # Until its end
 
+    def _follower(self, job: JobContext, prompt: Prompt, targets: list[str] | None = None) -> Follower:
+        return Follower(job, self._truth, self.connection, self._pace, self._http.redact, prompt, targets)
+
     def _see_through(
         self, job: JobContext, follower: Follower, prompt_id: str, prompt: Prompt, seed: int | None
     ) -> Result:
@@ -277,7 +284,7 @@ class Generator:
 
 
 @contextmanager
-def _redacted(redact: Callable[[str], str]) -> Iterator[None]:
+def _redacted(redact: Redact) -> Iterator[None]:
     """Take the client's keys out of errors that quote the server."""
     try:
         yield

@@ -24,16 +24,17 @@ MAX_WORKFLOW_BYTES = 64 * 1024 * 1024
 
 def load_workflow(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     """Return a copy of the workflow: a prompt, checked in its form (each node has a class and inputs, each link a node
-    to go to), or what the editor saved, which :func:`is_ui_format` tells.
+    to go to) and without what servers note in it, or what the editor saved, which :func:`is_ui_format` tells.
 
     Raises ``ValidationError`` (codes ``no_workflow``, ``invalid_workflow`` with the problem of each node) and
     ``StorageError`` for a file that can't be read.
     """
     data = copy.deepcopy(dict(source)) if isinstance(source, Mapping) else _read(Path(source))
     workflow = _unwrapped(data)
-    if not is_ui_format(workflow):
-        check_form(workflow)
-    return workflow
+    if is_ui_format(workflow):
+        return workflow
+    check_form(workflow)
+    return {node_id: _node_alone(node) for node_id, node in workflow.items()}
 
 
 def check_is_workflow(data: bytes, name: str) -> dict[str, Any]:
@@ -136,6 +137,13 @@ def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
     if not data:
         raise invalid_workflow("The workflow is empty.", [])
     return data
+
+
+def _node_alone(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a node as its author made it. A server notes ``is_changed`` beside that when it runs the prompt, also in
+    what it saves; not a number in some nodes, which can't be sent, and believed where it is.
+    """
+    return {key: node[key] for key in ("class_type", "inputs", "_meta") if key in node}
 
 
 def _node_problems(node_id: str, node: Any, prompt: Prompt) -> Iterator[str]:

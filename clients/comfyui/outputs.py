@@ -1,7 +1,7 @@
 """What a run has made, from the ``outputs`` of its history entry. Pure.
 
 Facts: ``outputs[node id][key]`` are lists of files (dicts with a ``filename``), texts, numbers, nulls; files stand
-under any key, so it is the extension that tells their kind.
+under any key, so it is the extension that tells their kind. 3D nodes name theirs as texts, below the output folder.
 """
 
 from __future__ import annotations
@@ -71,7 +71,13 @@ def _in_order(outputs: Any, prompt: Mapping[str, Any]) -> Iterator[Mapping[str, 
 
 def _file(item: Any) -> OutputFile | None:
     if isinstance(item, str):
-        return OutputFile(item) if kind_and_type(item)[0] == "model" else None
+        return _named(item) if kind_and_type(item)[0] == "model" else None
     if not isinstance(item, Mapping) or not isinstance(item.get("filename"), str) or not item["filename"]:
         return None
     return OutputFile(item["filename"], str(item.get("subfolder") or ""), str(item.get("type") or "output"))
+
+
+def _named(path: str) -> OutputFile:
+    """Return the file that a text names: ``/view`` takes no folder in a name; Windows writes ``\\``."""
+    subfolder, _, name = path.replace("\\", "/").rpartition("/")
+    return OutputFile(name, subfolder)

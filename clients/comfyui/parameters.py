@@ -22,8 +22,8 @@ class Parameter:
     """A named value of a workflow.
 
     ``kind`` is text, integer, number, boolean, choice, file or seed. ``targets`` are the inputs that take the value, as
-    ``"node id.input"``. ``minimum``, ``maximum`` and ``step`` are None where the server names none; ``choices`` are
-    what it has now. ``label`` is for people.
+    ``"#node id.input"``. ``minimum``, ``maximum`` and ``step`` are None where the server names none; ``choices`` are
+    what it has now, as texts, and ``meanings`` the same as it takes them: numbers too. ``label`` is for people.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Parameter:
     maximum: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    meanings: tuple[Any, ...] = ()
     multiline: bool = False
     tooltip: str = ""
 
@@ -49,6 +50,12 @@ class Parameter:
         kind, words = (bool, "true or false") if self.kind == BOOLEAN else (str, "a text")
         return "" if isinstance(value, kind) else self._needs(words, value)
 
+    def meant(self, value: Any) -> Any:
+        """Return what the server takes for a value: for the text of a choice that choice."""
+        if self.kind == CHOICE and value in self.choices:
+            return self.meanings[self.choices.index(value)]
+        return value
+
     def _number_problem(self, value: Any) -> str:
         whole = self.kind != NUMBER
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
@@ -60,7 +67,8 @@ class Parameter:
 
     def _choice_problem(self, value: Any) -> str:
         if not isinstance(value, str):
-            return self._needs("a text", value)
+            known = any(type(each) is type(value) and each == value for each in self.meanings)
+            return "" if known else self._needs("a text", value)
         if not self.choices or value in self.choices:
             return ""
         near = nearest_names(value, self.choices) or self.choices[:_SHOWN]
@@ -78,16 +86,18 @@ def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, specs
     if spec is None or kind_of(spec) == "":
         return Parameter(name, _kind_of_value(value), targets, label, value)
     options, kind = spec.options, kind_of(spec)
+    choices = spec.choices if kind == CHOICE else ()
     return Parameter(
         name,
         kind,
         targets,
         label,
-        value,
+        str(value) if value in choices else value,
         minimum=max(_limits(specs, "min", 0 if kind == SEED else None), default=None),
         maximum=min(_limits(specs, "max", MAX_SEED if kind == SEED else None), default=None),
         step=spec.limit("step"),
-        choices=tuple(str(each) for each in spec.choices) if kind == CHOICE else (),
+        choices=tuple(str(each) for each in choices),
+        meanings=choices,
         multiline=bool(options.get("multiline")),
         tooltip=str(options.get("tooltip") or ""),
     )

@@ -21,8 +21,8 @@ class WorkflowRequest(Request):
     or sound (PNG, WebP, FLAC, MP4) that ComfyUI saved. ``inputs`` and ``files`` map an address to a value or to a local
     file, which is uploaded first. An address is a node's title, its class where only one node has it, or its id: alone
     where the node has one obvious input, else followed by a dot and the input's name (``"Positive prompt"``,
-    ``"Sampler.steps"``, ``"3.cfg"``). ``seed`` (0 to 2^64-1) goes into every seed of the workflow that ``inputs`` does
-    not name; None: a random one, said in the result's metadata.
+    ``"Sampler.steps"``, ``"3.cfg"``; ``"#3.cfg"`` means the id whatever the nodes are titled). ``seed`` (0 to 2^64-1)
+    goes into every seed of the workflow that ``inputs`` does not name; None: a random one, said in the metadata.
     """
 
     workflow: Any

@@ -29,6 +29,7 @@ from .api import ComfyAPI
 from .loading import Prompt
 from .pace import Pace
 from .refusals import BACKEND, refusal_of
+from .secrecy import redacted
 from .truth import MARKER, Finding, Place, Truth
 
 MAX_POSTS = 3
@@ -96,11 +97,11 @@ class Submission:
                 hint="Numbers must be finite; texts, lists and mappings plain.",
             ) from error
         if status != 200:
-            raise refusal_of(answer, prompt)
+            raise refusal_of(redacted(answer, self._api.http.redact), prompt)
         prompt_id = answer.get("prompt_id") if isinstance(answer, Mapping) else None
         if not isinstance(prompt_id, str) or not prompt_id:
             raise self._api.not_comfyui()
-        node_errors = answer.get("node_errors")
+        node_errors = redacted(answer.get("node_errors"), self._api.http.redact)
         return Accepted(prompt_id, node_errors if isinstance(node_errors, Mapping) else {})
 
     def _look_for_it(self, error: BackendError) -> Finding:

@@ -72,7 +72,7 @@ class WorkflowTemplate:
         files: dict[str, Any] = {}
         for name, value in values.items():
             chosen = self.parameters[name]
-            (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, value))
+            (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, chosen.meant(value)))
         return WorkflowRequest(copy.deepcopy(self.prompt), inputs=inputs, files=files, seed=seed, **fields)
 
     def _refuse_unknown(self, values: Mapping[str, Any]) -> None:
@@ -202,7 +202,7 @@ class _Finder:
         self._taken.update(targets)
         first = targets[0]
         label = title_of(self._prompt, first.node_id)
-        addresses = tuple(f"{target.node_id}.{target.input_name}" for target in targets)
+        addresses = tuple(target.address for target in targets)
         return parameter(
             self._unused(name), addresses, label, self._value(first), [self._spec(each) for each in targets]
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..context import JobContext
@@ -16,6 +17,8 @@ SUBFOLDER = "movie_director"
 _CHUNK_BYTES = 1024 * 1024
 _NAME_CHARS = 40
 _MAX_SUFFIX = 16
+_LOOK_AGAIN_S = 1.0
+"""How often a job that waits for another's upload looks whether its own time is over; everything else wakes it."""
 
 
 class Uploads:
@@ -23,27 +26,47 @@ class Uploads:
 
     def __init__(self, api: ComfyAPI) -> None:
         self._api = api
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._known: dict[str, str] = {}
+        self._under_way: set[str] = set()
 
     def upload(self, job: JobContext, path: Path) -> str:
         """Have the file on the server and return the value for an input that takes it; ``StorageError`` if it can't
         be read.
         """
         name = content_name(job, path)
-        with self._lock:
+        with self._turn(job, name):
             value = self._known.get(name)
-        if value is None:
-            value = self._send(job, path, name)
-            with self._lock:
-                self._known[name] = value
+            if value is None:
+                value = self._send(job, path, name)
+                with self._changed:
+                    self._known[name] = value
         return value
 
     def forget(self, values: Iterable[str]) -> None:
         """Upload these again when they are next wanted: the server has refused the prompt, and may have lost them."""
         gone = set(values)
-        with self._lock:
+        with self._changed:
             self._known = {name: value for name, value in self._known.items() if value not in gone}
+
+    @contextmanager
+    def _turn(self, job: JobContext, name: str) -> Iterator[None]:
+        """Be the only job that is at this content; waits for another, and raises what ``job.check`` does."""
+        with job.interrupter.guard(self._wake), self._changed:
+            while name in self._under_way:
+                job.check()
+                self._changed.wait(_LOOK_AGAIN_S)
+            self._under_way.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way.discard(name)
+                self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _send(self, job: JobContext, path: Path, name: str) -> str:
         job.message(f"Uploading {path.name}")

@@ -13,7 +13,7 @@ from ..options import ClientOptions
 from ..requests import Request
 from .counting import TokenCount, count_on_server
 from .models import choose
-from .payload import Messages
+from .payload import Messages, with_pictures
 from .request import ChatRequest
 from .server import LITELLM, LLAMACPP, VLLM, Inquiry, Knowledge
 
@@ -70,7 +70,7 @@ class LiteLLMClient(BaseAPIClient):
         chosen = choose(profile.models)
         name = model or (chosen.name if chosen else "")
         inquiry = Inquiry(self.http, None, self.options, has_key=self.knowledge.has_key)
-        counted = count_on_server(inquiry, profile, name, messages)
+        counted = count_on_server(inquiry, profile, name, with_pictures(messages))
         if counted is not None:
             return TokenCount(counted, "server")
         return TokenCount(self.knowledge.meter.tokens(name, messages), "estimate")
@@ -93,10 +93,11 @@ class LiteLLMClient(BaseAPIClient):
         """Say what closing the stream, which the worker has done by now, did to the model.
 
         It stops at once in mid-stream, and with plain servers always. Before the first token a newer LiteLLM may let
-        the model go on until it writes, and there is no way to tell it.
+        the model go on until it writes, and there is no way to tell it; which version it is, its first answer says.
         """
-        version = tuple(int(part) for part in re.findall(r"\d+", str(job.state.get("version", "")))[:2])
-        silent = job.backend_id is None and job.state.get("dialect") == LITELLM
+        version = tuple(int(part) for part in re.findall(r"\d+", self.knowledge.version)[:2])
+        silent = job.job_id in self.knowledge.unanswered and job.state.get("dialect") == LITELLM
+        self.knowledge.unanswered.discard(job.job_id)
         if silent and not () < version < _STOPS_UNHEARD_BEFORE:
             return BackendCancel.UNSUPPORTED
         return BackendCancel.CONFIRMED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import tempfile
@@ -14,10 +15,12 @@ from typing import Any, Self
 from ..base import BaseAPIClient
 from ..errors import StorageError, ValidationError
 from ..jobs import Job
-from .payload import Messages
-from .request import ChatRequest, message_problems
+from ..requests import text_problems
+from .payload import Messages, picture_part
+from .request import ChatRequest, image_problems, message_problems
+from .schema import schema_of
 from .tokens import estimate_messages
-from .window import SUMMARY_HEAD
+from .window import SUMMARY_HEAD, text_of
 
 VERSION = 1
 _SUMMARY_TURN = 2
@@ -32,6 +35,8 @@ class Conversation:
     ``"summarise"`` the model sums them up once, and the summary stands for them from then on; with ``"refuse"`` the
     server's refusal is the job's error. The system text always goes along.
 
+    A turn's pictures stay in its message, files by their names: they are read anew whenever they are sent.
+
     A turn whose job failed or was cancelled is taken back, so that it can be asked again. One turn at a time; no
     method but ``count_tokens``, ``save`` and ``load`` does I/O. Thread-safe.
     """
@@ -39,13 +44,14 @@ class Conversation:
     def __init__(self, client: BaseAPIClient, system: str | None = None, **options: Any) -> None:
         self.client = client
         self.system = system
-        self.options: dict[str, Any] = {"overflow": "trim", **options}
+        self.options: dict[str, Any] = {"overflow": "trim", **_plain(options)}
         self._lock = threading.RLock()
         self._said: Messages = []
         self._summary = ""
         self._covered = 0
+        self._changes: dict[str, Any] = {}
         self._pending: Job | None = None
-        self._before: Messages = []
+        self._before: tuple[Messages, dict[str, Any]] = ([], {})
 
     @property
     def messages(self) -> Messages:
@@ -62,19 +68,43 @@ class Conversation:
         """
         with self._lock:
             self._require_idle()
-            return self._submit([*self._said, {"role": "user", "content": text}], changes)
+            images = changes.pop("images", ())
+            return self._submit([*self._said, self._question(text, images)], changes)
+
+    def answer_tools(self, answers: Mapping[str, str], **changes: Any) -> Job:
+        """Answer all tool calls of the last answer, by their ids, and submit the conversation: the turn goes on, with
+        the same changes but for its ``tool_choice``, so that the model may use what it has got.
+
+        Raises ``ValidationError`` (code ``wrong_tool_answers``) for other ids than those of the calls.
+        """
+        with self._lock:
+            self._require_idle()
+            asked = [call["id"] for call in self._said[-1].get("tool_calls") or ()] if self._said else []
+            if not asked or set(asked) != set(answers):
+                raise ValidationError(
+                    f"The calls to answer are {', '.join(asked) or 'none'}, not {', '.join(answers) or 'none'}.",
+                    code="wrong_tool_answers",
+                    backend=self.client.name,
+                    hint="Answer each call of the last answer's tool_calls once, by its id.",
+                )
+            said = [{"role": "tool", "tool_call_id": each, "content": answers[each]} for each in asked]
+            kept = {name: value for name, value in self._changes.items() if name != "tool_choice"}
+            return self._submit([*self._said, *said], {**kept, **changes})
 
     def regenerate(self, **changes: Any) -> Job:
-        """Ask for the last answer again; the old one is back if no new one comes."""
+        """Ask for the last answer again, with the same changes and these; the old one is back if no new one comes."""
         with self._lock:
             self._require_idle()
-            return self._submit(self._said[: self._last_question() + 1], changes)
+            at = self._last_question()
+            return self._submit([*self._said[:at], self._shown_anew(at, changes)], {**self._changes, **changes})
 
     def edit(self, text: str, **changes: Any) -> Job:
-        """Ask the last question in other words, instead of the one that was asked."""
+        """Ask the last question in other words, instead of the one that was asked; the rest is as in regenerate."""
         with self._lock:
             self._require_idle()
-            return self._submit([*self._said[: self._last_question()], {"role": "user", "content": text}], changes)
+            at = self._last_question()
+            question = self._shown_anew(at, changes, text)
+            return self._submit([*self._said[:at], question], {**self._changes, **changes})
 
     def branch(self, turns: int | None = None) -> Conversation:
         """Return a conversation of its own that begins with the first ``turns`` of this one (all by default)."""
@@ -86,6 +116,8 @@ class Conversation:
             other._said = [dict(each) for each in self._said[:end]]
             if self._covered <= end:
                 other._summary, other._covered = self._summary, self._covered
+            if end == len(self._said):
+                other._changes = dict(self._changes)
             return other
 
     def estimate_tokens(self) -> int:
@@ -110,6 +142,7 @@ class Conversation:
                 "messages": [dict(each) for each in self._said],
                 "summary": self._summary,
                 "covered": self._covered,
+                "changes": dict(self._changes),
             }
 
     @classmethod
@@ -123,6 +156,7 @@ class Conversation:
             conversation = cls(client, data["system"], **data["options"])
             conversation._said = [dict(each) for each in data["messages"]]
             conversation._summary, conversation._covered = str(data["summary"]), int(data["covered"])
+            conversation._changes = dict(data.get("changes", {}))
             problems = [each for at, said in enumerate(conversation._said) for each in message_problems(at, said)]
             if problems:
                 raise ValueError(" ".join(problems))
@@ -168,12 +202,14 @@ class Conversation:
     # One turn
 
     def _submit(self, said: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]) -> Job:
+        changes = _plain(changes)
         covered = self._covered if self._covered < len(said) else 0
         note = _summary_turn(self._summary) if covered and self._summary else []
         messages = [*note, *(dict(each) for each in said[covered:])]
         request = ChatRequest(messages=messages, system=self.system, **{**self.options, **changes})
         self._pending = self.client.submit(request)
-        self._before, self._said = self._said, [dict(each) for each in said]
+        self._before = self._said, self._changes
+        self._said, self._changes = [dict(each) for each in said], changes
         self._covered = covered
         return self._pending
 
@@ -184,7 +220,7 @@ class Conversation:
             return
         self._pending = None
         if job.cancelled() or job.exception(0) is not None:
-            self._said = self._before
+            self._said, self._changes = self._before
             return
         result = job.result(0)
         answer: dict[str, Any] = {"role": "assistant", "content": result.text}
@@ -207,6 +243,26 @@ class Conversation:
                 hint="Wait for it or cancel it.",
             )
 
+    def _question(self, text: str, images: Any) -> dict[str, Any]:
+        problems = [*text_problems("text", text), *image_problems(images)]
+        if problems:
+            raise ValidationError(
+                problems[0], problems=problems, backend=self.client.name, hint="Correct it and ask again."
+            )
+        shown = [picture_part(each) for each in images]
+        return {"role": "user", "content": [{"type": "text", "text": text}, *shown] if shown else text}
+
+    def _shown_anew(self, at: int, changes: dict[str, Any], text: str | None = None) -> dict[str, Any]:
+        """Return a question again, with other words or other ``images`` if they are given."""
+        asked = self._said[at]
+        shown = (
+            [part for part in asked["content"] if part["type"] != "text"] if isinstance(asked["content"], list) else []
+        )
+        question = self._question(text_of(asked) if text is None else text, changes.pop("images", ()))
+        if shown and isinstance(question["content"], str):
+            question["content"] = [{"type": "text", "text": question["content"]}, *shown]
+        return question
+
     def _last_question(self) -> int:
         for at in range(len(self._said) - 1, -1, -1):
             if self._said[at]["role"] == "user":
@@ -214,6 +270,17 @@ class Conversation:
         raise ValidationError(
             "Nothing has been asked yet.", code="nothing_asked", backend=self.client.name, hint="Ask something first."
         )
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return request fields as they can be saved: a dataclass as its schema, files by their names."""
+    plain = dict(options)
+    schema, images = plain.get("schema"), plain.get("images")
+    if isinstance(schema, type) and dataclasses.is_dataclass(schema):
+        plain["schema"] = schema_of(schema)
+    if not image_problems(images):
+        plain["images"] = [str(each) for each in plain["images"]]
+    return plain
 
 
 def _summary_turn(summary: str) -> Messages:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..context import JobContext
-from ..errors import APIError, BackendError, ConnectionLost, GenerationError, StreamInterrupted
+from ..errors import APIError, BackendError, ConnectionLost, GenerationError, JobCancelled, StreamInterrupted
 from ..jobs import Result
 from ..transport.http import Response, Timeouts
 from ..transport.jsontext import decode_json
@@ -64,15 +64,29 @@ class Exchange:
         where = Circumstances(
             str(self.http.url), model, self.knowledge.has_key, self.profile.names, self.profile.dialect == LITELLM
         )
-        with self.http.request(
-            "POST", PATH, scope=self.job, body=data, headers=_HEADERS, expect=ERRORS, timeouts=self._timeouts()
-        ) as response:
+        with self._answered(data) as response:
             if response.status >= 400:
                 body = without_secrets(response.start(ERROR_BODY_BYTES), self.http)
                 refusal = refusal_of(response.status, body, response.content_type)
                 raise redacted(failure_of(refusal, where, response.headers), self.http)
             self._accepted(response)
             return _Reading(self, where, emit).read(response)
+
+    def _answered(self, data: bytes) -> Response:
+        """Send the request and wait until it is answered; a job that was cancelled meanwhile stays unanswered."""
+        unanswered, job_id = self.knowledge.unanswered, self.job.job_id
+        unanswered.add(job_id)
+        try:
+            response = self.http.request(
+                "POST", PATH, scope=self.job, body=data, headers=_HEADERS, expect=ERRORS, timeouts=self._timeouts()
+            )
+        except JobCancelled:
+            raise
+        except BackendError:
+            unanswered.discard(job_id)
+            raise
+        unanswered.discard(job_id)
+        return response
 
     def _accepted(self, response: Response) -> None:
         headers = response.headers

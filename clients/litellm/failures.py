@@ -38,13 +38,19 @@ _TAIL = re.compile(r"\s*(?:LiteLLM: model group|Set 'context_window_fallback'|De
 _HEAD = re.compile(r"^(?:Invalid request format: )?(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))*")
 _CONTEXT = re.compile(
     r"ContextWindowExceeded|context_length_exceeded|exceed_context_size|maximum context length|context length exceeded"
-    r"|exceeds? the (?:available |model's )?context|context size has been exceeded|prompt is too long",
+    r"|exceeds? the (?:available |model's )?context|context size has been exceeded|prompt is too long"
+    r"|when (?:the )?context (?:the )?overflows|tokens to keep from the initial prompt is greater"
+    r"|longer than the maximum model length",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(
-    r"(?:maximum context length is|context (?:size|window|length)(?: is| of)?|n_ctx\W*) ?\(?(\d{3,})", re.I
+    r"(?:maximum model length of|context (?:size|window|length)(?: is| of)?(?: only)?|n_ctx\W*) ?\(?(\d[\d,]{2,})"
+    r"|> ?(\d[\d,]{2,}) maximum",
+    re.IGNORECASE,
 )
-_NEEDED = re.compile(r"(?:resulted in|requested) (\d+) tokens", re.IGNORECASE)
+_NEEDED = re.compile(
+    r"(?:resulted in|requested) (\d[\d,]*) tokens|prompt \(length (\d[\d,]*)\)|(\d[\d,]*) tokens >", re.IGNORECASE
+)
 _NO_MODEL = re.compile(
     r"no healthy deployments|invalid model name|model .{0,200}(?:not found|does not exist|not available)"
     r"|model_not_found|no model named",
@@ -225,10 +231,8 @@ def _content_failure(refusal: Refusal, where: Circumstances, context: dict[str, 
 
 
 def _too_long(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError:
-    found = _LIMIT.search(refusal.message)
-    limit = refusal.limit or (int(found[1]) if found else None)
-    counted = _NEEDED.search(refusal.message)
-    needed = refusal.needed or (int(counted[1]) if counted else None)
+    limit = refusal.limit or _number(_LIMIT, refusal.message)
+    needed = refusal.needed or _number(_NEEDED, refusal.message)
     allowed = f" ({limit} tokens allowed)" if limit else ""
     return ContextWindowExceeded(
         f"The prompt is too long for {where.model}{allowed}: {refusal.words}",
@@ -298,6 +302,12 @@ def _listed(error: Any) -> str:
             if isinstance(each, Mapping)
         )
     return str(error)
+
+
+def _number(pattern: re.Pattern[str], message: str) -> int | None:
+    """Return the number that a pattern finds in any of its groups, with or without thousands commas."""
+    found = pattern.search(message)
+    return int(next(filter(None, found.groups())).replace(",", "")) if found else None
 
 
 def _whole(value: Any) -> int | None:

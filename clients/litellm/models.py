@@ -20,7 +20,11 @@ _SEES = re.compile(r"vision|llava|\bvl\b|-vl-|moondream|pixtral|gpt-4o|minicpm-v
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model; ``window`` is its context in tokens, None if the server does not say; so for the capabilities."""
+    """One model; ``window`` is its context in tokens, None if the server does not say; so for the capabilities.
+
+    ``listed`` is False where the list of models itself has no window: LiteLLM leaves it out of those that come of a
+    wildcard and need not exist, so that a window from elsewhere is no reason to choose the model.
+    """
 
     name: str
     mode: str = ""
@@ -28,6 +32,7 @@ class ModelInfo:
     max_output: int | None = None
     sees: bool | None = None
     calls_tools: bool | None = None
+    listed: bool = True
 
     @property
     def writes(self) -> bool:
@@ -50,9 +55,24 @@ class Choice:
 
 def models_of(listing: Any) -> list[ModelInfo]:
     """Read ``/v1/models`` of any server; rows that are no models are passed over."""
+    return [_model_of(row) for row in rows_of(listing) if isinstance(row.get("id"), str)]
+
+
+def rows_of(listing: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of any listing of a text server, none if it is no listing."""
     rows = listing.get("data") if isinstance(listing, Mapping) else None
-    rows = rows if isinstance(rows, list) else []
-    return [_model_of(row) for row in rows if isinstance(row, Mapping) and isinstance(row.get("id"), str)]
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def deployed_windows(listing: Any) -> dict[str, int]:
+    """Read the windows out of LiteLLM's ``/model/info``; of several deployments of one model the smallest counts."""
+    windows: dict[str, int] = {}
+    for row in rows_of(listing):
+        name, info = row.get("model_name"), row.get("model_info")
+        window = count_of(info.get("max_input_tokens")) if isinstance(info, Mapping) else None
+        if isinstance(name, str) and window:
+            windows[name] = min(window, windows.get(name, window))
+    return windows
 
 
 def choose(models: Sequence[ModelInfo], *, sees: bool = False, calls_tools: bool = False) -> Choice | None:
@@ -68,16 +88,20 @@ def choose(models: Sequence[ModelInfo], *, sees: bool = False, calls_tools: bool
     def worth(each: ModelInfo) -> tuple[bool, bool, bool, int]:
         certain = not _prefix(each) or prefixes[_prefix(each)] < WILDCARD_FROM
         can_see = bool(each.sees or _SEES.search(each.name)) or not sees
-        return certain, can_see, each.calls_tools is not False or not calls_tools, each.window or 0
+        return certain, can_see, each.calls_tools is not False or not calls_tools, _listed_window(each)
 
     best = max(writers, key=worth)
-    window = f"the largest window, {best.window} tokens" if best.window else "the first that the server names"
+    window = f"the largest window, {best.window} tokens" if _listed_window(best) else "the first that the server names"
     what = f", for {' and '.join(words)}" if (words := _wishes(sees, calls_tools)) else ""
     return Choice(best.name, f"{window}, of {len(writers)} models{what}")
 
 
 def _wishes(sees: bool, calls_tools: bool) -> list[str]:
     return [word for wanted, word in ((sees, "images"), (calls_tools, "tools")) if wanted]
+
+
+def _listed_window(model: ModelInfo) -> int:
+    return (model.window or 0) if model.listed else 0
 
 
 def _prefix(model: ModelInfo) -> str:
@@ -87,12 +111,12 @@ def _prefix(model: ModelInfo) -> str:
 
 def _model_of(row: Mapping[str, Any]) -> ModelInfo:
     meta = row.get("meta")
-    window = next((found for found in map(_count, _windows(row, meta)) if found), None)
+    window = next((found for found in map(count_of, _windows(row, meta)) if found), None)
     return ModelInfo(
         row["id"],
         row["mode"] if isinstance(row.get("mode"), str) else _text(row.get("type")),
         window,
-        _count(row.get("max_output_tokens")),
+        count_of(row.get("max_output_tokens")),
         True if row.get("type") == "vlm" else _flag(row.get("supports_vision")),
         _flag(row.get("supports_function_calling")),
     )
@@ -105,7 +129,8 @@ def _windows(row: Mapping[str, Any], meta: Any) -> list[Any]:
     return [*found, row.get("max_context_length")]
 
 
-def _count(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
+    """Return a number of tokens, None for anything else; LiteLLM sends some as floats."""
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else None
 
 

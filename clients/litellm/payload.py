@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,31 @@ Messages = list[dict[str, Any]]
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "stop", "seed", "tools", "tool_choice")
-_ADDRESSES = ("data:", "http://", "https://")
+_ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def messages_of(request: ChatRequest) -> Messages:
     """Return the request's messages with its system text and pictures in them; reads the pictures' files."""
     messages = [dict(each) for each in request.messages or [{"role": "user", "content": request.prompt}]]
     if request.images:
-        _show(messages, [address_of(each) for each in request.images])
+        _show(messages, request.images)
+    messages = with_pictures(messages)
     return with_system(messages, request.system) if request.system else messages
+
+
+def with_pictures(messages: Sequence[Mapping[str, Any]]) -> Messages:
+    """Return the messages with the content of the files that their pictures name; reads them."""
+    return [
+        {**each, "content": [_loaded(part) for part in each["content"]]}
+        if isinstance(each.get("content"), list)
+        else dict(each)
+        for each in messages
+    ]
+
+
+def picture_part(image: str | Path) -> dict[str, Any]:
+    """Return the part of a message that shows a picture; a file's content is not in it yet."""
+    return {"type": "image_url", "image_url": {"url": str(image)}}
 
 
 def with_system(messages: Sequence[Mapping[str, Any]], text: str) -> Messages:
@@ -60,7 +77,7 @@ def body_of(request: ChatRequest, messages: Messages, model: str, dialect: str) 
 
 def address_of(image: str | Path) -> str:
     """Return a picture as an address that can stand in a message: its own, or a file's content as ``data:``."""
-    if isinstance(image, str) and image.startswith(_ADDRESSES):
+    if isinstance(image, str) and _ADDRESS.match(image):
         return image
     path = Path(image)
     media_type = mimetypes.guess_type(path.name)[0] or ""
@@ -74,14 +91,20 @@ def address_of(image: str | Path) -> str:
         raise _unusable(path, str(error)) from error
 
 
-def _show(messages: Messages, addresses: list[str]) -> None:
+def _loaded(part: Mapping[str, Any]) -> dict[str, Any]:
+    shown = part.get("image_url")
+    url = shown.get("url") if isinstance(shown, Mapping) else None
+    return {**part, "image_url": {**shown, "url": address_of(url)}} if shown and isinstance(url, str) else dict(part)
+
+
+def _show(messages: Messages, images: Sequence[str | Path]) -> None:
     message = next((each for each in reversed(messages) if each.get("role") == "user"), None)
     if message is None:
         message = {"role": "user", "content": []}
         messages.append(message)
     content = message["content"]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-    message["content"] = [*parts, *({"type": "image_url", "image_url": {"url": each}} for each in addresses)]
+    message["content"] = [*parts, *map(picture_part, images)]
 
 
 def _unusable(path: Path, why: str) -> ValidationError:

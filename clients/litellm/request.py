@@ -24,10 +24,12 @@ class ChatRequest(Request):
 
     ``model`` None has the client choose one of the server's (the result's metadata say which and why). ``system`` goes
     before the messages. ``images`` are files, ``data:`` or http(s) addresses that the last user message shows to the
-    model. ``tools`` and ``tool_choice`` are passed on; calls come back in the result's ``metadata["tool_calls"]``.
+    model; the ``image_url`` parts of messages may name files too. ``tools`` and ``tool_choice`` are passed on; calls
+    come back in the result's ``metadata["tool_calls"]``.
 
     ``schema``, a JSON Schema or a dataclass (which becomes one at once), asks for a structured answer: ``Result.data``
-    is the parsed value, and an answer that does not fit is asked for again at most ``max_repairs`` times.
+    is the parsed value, and an answer that does not fit is asked for again at most ``max_repairs`` times. It is None
+    where the model calls a tool first.
 
     ``overflow`` says what to do with more text than the model's window holds: ``refuse``, ``trim`` (leave out the
     oldest turns) or ``summarise`` (have the model sum them up); the system text always stays. ``window`` is the
@@ -114,8 +116,7 @@ class ChatRequest(Request):
             found.append("stop: a text or a list of one to four texts is needed.")
         if self.overflow not in OVERFLOW:
             found.append(f"overflow: one of {', '.join(OVERFLOW)} is needed.")
-        if not isinstance(given.images, (list, tuple)) or not all(map(_is_image, given.images)):
-            found.append("images: a list of files or addresses is needed.")
+        found += image_problems(given.images)
         found += mapping_problems("extra", self.extra)
         if isinstance(given.extra, Mapping):
             found += [f"extra: {name} has a field of its own." for name in _OWN_FIELDS if name in self.extra]
@@ -134,6 +135,12 @@ def message_problems(at: int, message: Any) -> list[str]:
         return []
     parts = isinstance(content, list) and all(isinstance(each, Mapping) and "type" in each for each in content)
     return [] if isinstance(content, str) or parts else [f"{place}: its content must be a text or a list of parts."]
+
+
+def image_problems(images: Any) -> list[str]:
+    """Return what is wrong with a list of pictures on its face."""
+    good = isinstance(images, (list, tuple)) and all(map(_is_image, images))
+    return [] if good else ["images: a list of files or addresses is needed."]
 
 
 def _range_problems(name: str, value: Any, least: float, most: float) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BackendError, ProtocolError
 from ..options import ClientOptions
 from .failures import Circumstances, failure_of, refusal_of
-from .models import ModelInfo, models_of
+from .models import ModelInfo, count_of, deployed_windows, models_of, rows_of
 from .tokens import TokenMeter
 
 if TYPE_CHECKING:
@@ -66,13 +66,15 @@ class Profile:
 class Knowledge:
     """What a client has learnt of its server; thread-safe (each member is replaced whole).
 
-    ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON.
+    ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON;
+    ``unanswered`` are the ids of jobs that were sent and have not been answered yet, whichever of their requests it is.
     """
 
     def __init__(self, *, has_key: bool = False) -> None:
         self.has_key = has_key
         self.meter = TokenMeter()
         self.format_modes: dict[str, str] = {}
+        self.unanswered: set[str] = set()
         self._windows: dict[str, int] = {}
         self._profile: Profile | None = None
 
@@ -86,8 +88,14 @@ class Knowledge:
             known = Inquiry(http, scope, options, has_key=self.has_key).profile()
             if known.version == UNKNOWN_VERSION:
                 known = replace(known, version=version)
-            self._profile = known
+            self._renew(known, forget=fresh)
         return known
+
+    def _renew(self, profile: Profile, *, forget: bool) -> None:
+        """Take in a new profile; a model may have been loaded with another window since one was learnt."""
+        if forget or self._profile is None or self._profile.models != profile.models:
+            self._windows = {}
+        self._profile = profile
 
     def forget(self) -> None:
         """Ask again with the next request: the list of models is out of date."""
@@ -109,8 +117,8 @@ class Knowledge:
         return self._windows.get(model) or (info.window if info else None)
 
     def learn_window(self, model: str, tokens: int) -> None:
-        """Remember that the model's window is no larger."""
-        self._windows[model] = min(tokens, self._windows.get(model, tokens))
+        """Remember the window that the server named in its refusal, until its list of models changes."""
+        self._windows[model] = tokens
 
 
 class Inquiry:
@@ -182,11 +190,13 @@ class Inquiry:
         return redacted(error, self._http)
 
     def _with_groups(self, models: list[ModelInfo]) -> list[ModelInfo]:
-        """Add what only ``/model_group/info`` knows: which models see pictures and call tools."""
-        reply = self.get("/model_group/info")
-        rows = reply.value.get("data") if isinstance(reply.value, Mapping) else None
-        groups = {row.get("model_group"): row for row in rows or () if isinstance(row, Mapping)}
-        return [_with_group(each, groups.get(each.name)) for each in models]
+        """Add what ``/v1/models`` does not know: which models see pictures and call tools, and their windows."""
+        groups = {row.get("model_group"): row for row in rows_of(self.get("/model_group/info").value)}
+        models = [_with_group(replace(each, listed=each.window is not None), groups.get(each.name)) for each in models]
+        if all(each.window for each in models if each.writes):
+            return models
+        windows = deployed_windows(self.get("/model/info").value)
+        return [each if each.window else replace(each, window=windows.get(each.name)) for each in models]
 
     def _kind(self, listing: Mapping[str, Any]) -> tuple[str, str, list[ModelInfo]]:
         models = models_of(listing)
@@ -223,11 +233,12 @@ def redacted(error: BackendError, http: HTTPSession) -> BackendError:
 
 
 def _with_group(model: ModelInfo, group: Mapping[str, Any] | None) -> ModelInfo:
-    """Take a capability that is certain; where the model is unknown to LiteLLM, "no" means nothing."""
+    """Take a window and capabilities that are certain; where the model is unknown to LiteLLM, "no" means nothing."""
     if group is None:
         return model
     return replace(
         model,
+        window=model.window or count_of(group.get("max_input_tokens")),
         sees=True if group.get("supports_vision") is True else model.sees,
         calls_tools=True if group.get("supports_function_calling") is True else model.calls_tools,
     )

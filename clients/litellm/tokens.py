@@ -19,6 +19,9 @@ TOKENS_PER_MESSAGE = 4
 TOKENS_PER_REPLY = 3
 TOKENS_PER_IMAGE = 1000
 WEIGHT_OF_NEWEST = 0.3
+LEAST_PROMPT = 100
+"""Estimated tokens of a prompt that says something of a model's ratio: in a shorter one its template counts most."""
+
 _LEAST_RATIO, _MOST_RATIO = 0.5, 3.0
 
 _PIECES = re.compile(
@@ -85,10 +88,11 @@ class TokenMeter:
         *,
         weight: float = WEIGHT_OF_NEWEST,
     ) -> None:
-        """Take in the prompt tokens that a server reported; senseless ones are passed over."""
-        if not isinstance(prompt_tokens, int) or prompt_tokens <= 0:
+        """Take in the prompt tokens that a server reported; senseless ones and short prompts are passed over."""
+        estimate = estimate_messages(messages)
+        if not isinstance(prompt_tokens, int) or prompt_tokens <= 0 or estimate < LEAST_PROMPT:
             return
-        seen = max(_LEAST_RATIO, min(prompt_tokens / estimate_messages(messages), _MOST_RATIO))
+        seen = max(_LEAST_RATIO, min(prompt_tokens / estimate, _MOST_RATIO))
         with self._lock:
             known = self._ratios.get(model)
             self._ratios[model] = seen if known is None else known + weight * (seen - known)

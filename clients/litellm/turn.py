@@ -43,6 +43,7 @@ class Turn:
         self._exchange = Exchange(http, job, knowledge, self._profile)
         self._choice = Choice("", "")
         self._fitted: Fit | None = None
+        self._guessed_window: int | None = None
         self._summary = ""
         self._summarised = 0
         self._usage: dict[str, Any] | None = None
@@ -123,7 +124,7 @@ class Turn:
 
     def _fit(self, messages: Messages) -> Fit:
         request, model = self._request, self._choice.name
-        limits = [each for each in (request.window, self._knowledge.window(model)) if each]
+        limits = [each for each in (request.window, self._knowledge.window(model), self._guessed_window) if each]
         window = min(limits) if limits and request.overflow != "refuse" else None
         if window is not None and not self._knowledge.meter.knows(model):
             self._calibrate(messages, window)
@@ -136,15 +137,18 @@ class Turn:
             self._knowledge.meter.learn(model, messages, count_on_server(inquiry, self._profile, model, messages))
 
     def _learn_window(self, error: ContextWindowExceeded, fitted: Fit) -> None:
-        """Learn from a refusal: how large the window is, and if that was known, how far off the count was."""
+        """Learn from a refusal: how large the window is, and if that was known, how far off the count was.
+
+        Where the refusal names no size, one is guessed for this job only: the next may be better off.
+        """
         model = self._choice.name
-        known = self._knowledge.window(model)
         limit, needed = error.context.get("limit"), error.context.get("needed")
         if isinstance(needed, int) and needed > fitted.tokens:
             self._knowledge.meter.learn(model, fitted.messages, needed, weight=1.0)
-        if not isinstance(limit, int):
-            limit = round(min(fitted.tokens, known or FALLBACK_WINDOW) * _SHRINK)
-        self._knowledge.learn_window(model, limit)
+        if isinstance(limit, int):
+            self._knowledge.learn_window(model, limit)
+        else:
+            self._guessed_window = round(fitted.tokens * _SHRINK)
 
     def _with_summary(self, fitted: Fit) -> Messages:
         if self._request.overflow == "summarise" and len(fitted.dropped) != self._summarised:
@@ -171,11 +175,16 @@ class Turn:
     # Structured answers
 
     def _structured(self, messages: Messages, validator: structured.Validator) -> Result:
-        """Ask until an answer fits the schema; its text is passed on in one piece, so that only what fits is shown."""
+        """Ask until an answer fits the schema; its text is passed on in one piece, so that only what fits is shown.
+
+        A tool call is no answer yet: it is returned as it is, and the answer comes when the call has been answered.
+        """
         attempts = 0
         while True:
             answer = self._ask_for_json(messages)
             attempts += 1
+            if answer.tool_calls and not answer.text.strip():
+                return self._result(answer, {}, attempts=attempts)
             value, problems = structured.parse(answer.text, validator)
             if not problems:
                 if self._request.stream:

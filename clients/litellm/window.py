@@ -9,7 +9,7 @@ from typing import Any
 from .payload import Messages, with_system
 
 FALLBACK_WINDOW = 4096
-"""Tokens, for a model of which nothing is known once it has refused a prompt."""
+"""Tokens, for a model whose window nobody knows."""
 
 REPLY_TOKENS = 1024
 SUMMARY_TOKENS = 400

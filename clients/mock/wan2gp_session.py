@@ -43,9 +43,15 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether it works; a task whose stream was lost stays in the queue, but counts no more once it has ended."""
+        """Whether it works, not only has work; a task whose stream was lost stays in the queue, but counts no more once
+        it has ended.
+        """
         latest = self.latest
-        return bool(self.queue) and not (latest is not None and latest.ended and latest.task is self.queue[0])
+        return (
+            self.in_progress
+            and bool(self.queue)
+            and not (latest is not None and latest.ended and latest.task is self.queue[0])
+        )
 
     @property
     def gallery(self) -> list[dict[str, Any]]:

@@ -79,10 +79,8 @@ class Dialect(abc.ABC):
         raise unsupported("speak", self.label, "Leave the speaker open, or name another one.")
 
     def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
-        """Train a voice to its end; what it returns goes into the result's metadata."""
-        raise unsupported(
-            "train voices", self.label, "Start RVC-WebUI (webui.py) or Applio to train, and use its address."
-        )
+        """Train a voice to its end; what it returns goes into the result's metadata. For ``TRAIN``."""
+        raise AssertionError(f"{self.name} does not train")  # pragma: no cover - Work looks at the capabilities first
 
     def rejoin_training(self, job: JobContext, request: TrainRequest) -> Mapping[str, object] | None:
         """Follow a training that was begun before; None if it can't be found again on this kind of server."""

@@ -13,8 +13,8 @@ from ..context import JobContext
 from ..errors import BackendError, GenerationError
 from ..jobs import Artifact, Result
 from ..storage import prepare_folder, storage_errors_in
-from .dialect import SPEAK, SPEECH_SERVER, Dialect, Take
-from .failures import BACKEND
+from .dialect import SPEAK, SPEECH_SERVER, TRAIN, Dialect, Take
+from .failures import BACKEND, unsupported
 from .programs import ESpeak, Piper
 from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
 from .samples import prepared, to_mono
@@ -157,6 +157,9 @@ class Work:
         return Result((artifact,), problems=tuple(problems), metadata=metadata)
 
     def _train(self, request: TrainRequest) -> Result:
+        if TRAIN not in self.dialect.capabilities:
+            hint = "Start RVC-WebUI (webui.py) or Applio to train, and use its address."
+            raise unsupported("train voices", self.dialect.label, hint)
         with work_folder() as folder:
             samples = prepared(self._job, self._codec, request.samples, folder)
             with self._turn(self._turns.trainings):

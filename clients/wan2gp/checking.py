@@ -6,8 +6,9 @@ sliders, which it does not check, and they vary by model.
 
 from __future__ import annotations
 
-import math
+import json
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,15 @@ def check_settings(table: Catalogue, model: Model | None, settings: Mapping[str,
                 f"{name}: unknown setting; did you mean {' or '.join(near)}?" if near else f"{name}: unknown setting."
             )
     return findings
+
+
+def unsendable(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the problems of settings with a value that JSON has not, at any depth."""
+    for name, value in settings.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            yield f"{name}: it can't be sent: a number must be finite; texts, lists and mappings plain."
 
 
 def _check(findings: Findings, table: Catalogue, model: Model | None, setting: Setting, value: Any) -> None:
@@ -173,12 +183,11 @@ def uses(model: Model, setting: Setting) -> bool:
 
 
 def _int_problem(value: Any) -> str:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return "" if good and float(value).is_integer() else "a whole number is needed."
+    return "" if not _float_problem(value) and float(value).is_integer() else "a whole number is needed."
 
 
 def _float_problem(value: Any) -> str:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     return "" if good else "a number is needed."
 
 

@@ -50,7 +50,7 @@ class Wan2GPClient(BaseAPIClient):
         recorder: Recorder | None = None,
     ) -> None:
         super().__init__(
-            re.sub(r"/mcp/*\s*$", "", base_url),
+            _without_route(base_url),
             api_key=api_key,
             headers=headers,
             options=replace(options or self.default_options, max_workers=1),
@@ -120,3 +120,8 @@ class Wan2GPClient(BaseAPIClient):
         if door is not None:
             door.close(0.1)
         return found
+
+
+def _without_route(address: Any) -> Any:
+    """Return the server's address of that of its MCP route; what is no text is refused with all other bad addresses."""
+    return re.sub(r"/mcp/*\s*$", "", address) if isinstance(address, str) else address

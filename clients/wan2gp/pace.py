@@ -23,6 +23,8 @@ class Pace:
     """Between two tries to have the status told, if that ends before the job."""
     status_s: float = 10.0
     """How long the status function may take to end after the job has."""
+    preview_s: float = 10.0
+    """How long a preview is waited for."""
     gallery_s: float = 3.0
     """Between two looks into the gallery for the result of a job whose stream was lost."""
     gallery_first_s: float = 0.5

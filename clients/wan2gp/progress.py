@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _PLACE = re.compile(r"(Prompt|Sample|Sliding Window)\s+(\d{1,6})/(\d{1,6})")
 _TIMES = re.compile(r"\s*\|\s*(.*)$")
-_DURATION = re.compile(r"(?:(\d+)h\s*)?(?:(\d+)m\s*)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION = re.compile(r"(?:(\d{1,9})h\s*)?(?:(\d{1,9})m\s*)?(?:(\d{1,9}(?:\.\d{1,20})?)s)?")
 _LEVELS = ("Prompt", "Sample", "Sliding Window")
 
 _STEPS_FROM, _STEPS_TO = 0.05, 0.9

@@ -12,9 +12,10 @@ from ..errors import ValidationError
 from ..requests import Request, integer_problems, mapping_problems, nearest_names, number_problems, text_problems
 from ..transport.multipart import unreadable
 from .catalogue import Model, catalogue
-from .checking import SEED_MOST, Findings, check_settings, file_problems
+from .checking import SEED_MOST, Findings, check_settings, file_problems, unsendable
 from .flags import flags_for
 from .presets import PRESETS
+from .sizes import LONGEST_S, SIDE_MOST
 
 Files = Path | str | Sequence[Path | str]
 
@@ -179,11 +180,13 @@ class VideoRequest(Request):
             *mapping_problems("settings", self.settings),
             *mapping_problems("files", self.files),
             *integer_problems("seed", self.seed, least=0, most=SEED_MOST),
-            *integer_problems("width", self.width, least=1),
-            *integer_problems("height", self.height, least=1),
+            *integer_problems("width", self.width, least=1, most=SIDE_MOST),
+            *integer_problems("height", self.height, least=1, most=SIDE_MOST),
         ]
+        if not mapping_problems("settings", self.settings):
+            found += unsendable(self.settings)
         if self.duration_s is not None:
-            found += number_problems("duration_s", self.duration_s, above=0.0)
+            found += number_problems("duration_s", self.duration_s, above=0.0) or _too_long(self.duration_s)
         if not isinstance(self.preset, str) or (self.preset and self.preset not in PRESETS):
             near = nearest_names(str(self.preset), PRESETS) or tuple(PRESETS)
             found.append(f"preset: unknown; did you mean {' or '.join(near)}?")
@@ -192,6 +195,10 @@ class VideoRequest(Request):
         if found or self.edits:
             return found
         return [*text_problems("prompt", self.prompt), *text_problems("model", self.model)]
+
+
+def _too_long(seconds: float) -> list[str]:
+    return [f"duration_s: at most {LONGEST_S} seconds can be asked for."] if seconds > LONGEST_S else []
 
 
 def _with_files(fields: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,13 @@ from .catalogue import FPS_DEFAULT, LENGTH_DEFAULT, SIZE_DEFAULT, Model
 LONGEST_FRAMES = 737
 """The end of the program's own slider; sliding windows make longer videos of it."""
 
+LONGEST_S = 86_400
+SIDE_MOST = 65_536
+"""Far beyond what any model makes: what is larger is a mistake, and would not fit a float in the end."""
+
 _COARSE_FAMILIES = frozenset({"ltx2", "ltxv"})
 _SIZE = re.compile(r"\s*(\d{1,5})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,5})\s*")
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,20})?)s")
 
 
 def parse_size(text: object) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ from .progress import USUAL_S, Estimate, fraction_of, parse_phase
 
 _LOOK_S = 0.2
 _MAX_LINE = 500
+_MAX_STEPS = 2**31 - 1
 _HANGS = (
     "WanGP is busy with another session, or its status display hangs. "
     "The job goes on; restart WanGP if no progress returns."
@@ -104,8 +105,13 @@ class Follower:
             self._show_preview(self._chain.preview)
 
     def _show_preview(self, function: int) -> None:
+        """Ask for the picture; a job does not wait long for it."""
+        until = time.monotonic() + self._pace.preview_s
         try:
-            outputs = self._session.call(function, [None], scope=self._job)
+            call = self._session.join(function, [None], scope=self._job)
+            while not call.ended and (left := until - time.monotonic()) > 0:
+                call.receive(self._job, left)
+            outputs = call.result(self._job) if call.ended else []
         except BackendError:
             self._job.check()
             return
@@ -125,12 +131,12 @@ class Follower:
 
     def _take_progress(self, message: Progress) -> None:
         bar = message.innermost
-        phase = parse_phase(bar.desc)
+        phase = parse_phase(bar.desc[:_MAX_LINE])
         self._has_progress = True
         self._job.progress(
             fraction_of(phase, bar.index, bar.length),
-            step=None if bar.index is None else int(bar.index),
-            total_steps=None if bar.length is None else int(bar.length),
+            step=_count(bar.index),
+            total_steps=_count(bar.length),
             stage=phase.name,
             eta_s=phase.eta_s,
         )
@@ -152,3 +158,7 @@ class Follower:
             self._job.log(_HANGS)
             self._job.message(_HANGS)
         self._job.progress(round(self._estimate.fraction(), 2), estimated=True, stage="Generating")
+
+
+def _count(steps: float | None) -> int | None:
+    return None if steps is None else int(max(0, min(steps, _MAX_STEPS)))

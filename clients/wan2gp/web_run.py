@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,17 @@ from ..errors import (
     GenerationError,
     JobCancelled,
     NetworkTimeout,
+    NotFound,
     ProtocolError,
+    ServerError,
     StreamInterrupted,
+    ValidationError,
 )
 from ..jobs import Artifact, BackendCancel, Result
 from ..storage import storage_errors_in
 from ..transport.gradio.access import GradioAccess
 from ..transport.gradio.call import GradioCall
-from ..transport.gradio.config import GradioConfig
+from ..transport.gradio.config import GradioConfig, read_config
 from ..transport.gradio.messages import Log, Message
 from ..transport.gradio.session import GradioSession
 from ..transport.gradio.values import GradioFile
@@ -46,7 +50,11 @@ from .web_search import Searcher, session_hash_of
 
 DOOR = "web"
 _LOADED = "Loaded"
-_UNSURE = (ConnectionLost, NetworkTimeout)
+_MAX_LINES = 100
+_UNSURE = (ConnectionLost, NetworkTimeout, ServerError, ProtocolError)
+"""After these the server may have taken the call all the same: a proxy may have answered in its place."""
+
+_NEVER_TAKEN = frozenset({"connect", "redirected"})
 
 
 @dataclass
@@ -108,23 +116,29 @@ class WebDoor:
         live = live or _Live(self._session(job.job_id))
         try:
             self._abort(job, live)
-        except JobCancelled:
+        except BackendError as error:
             self._leave_open(live.session)
-            return BackendCancel.FAILED
-        except BackendError:
-            live.session.close()
+            if isinstance(error, JobCancelled):
+                return BackendCancel.FAILED
             raise
         live.session.close()
         return BackendCancel.CONFIRMED
 
     def still_there(self, scope: Scope) -> bool:
-        """Whether the page is still the one that was read: after a restart its functions may have other numbers."""
+        """Whether the page is still the one that was read: after a restart its functions may have other numbers.
+
+        Raises the network's errors: a server that can't be asked now may have sessions that go on.
+        """
         try:
-            answer = self.access.get_json(self.config.path("/app_id"), scope=scope)
-        except BackendError:
-            return False
-        app_id = answer.get("app_id") if isinstance(answer, dict) else None
-        return not self.config.app_id or str(app_id) == self.config.app_id
+            app_id = self._app_id(scope)
+        except (NotFound, ProtocolError):
+            app_id = None
+        if app_id is None:
+            try:
+                app_id = read_config(self.access, scope=scope).app_id
+            except ProtocolError:
+                return False
+        return not self.config.app_id or app_id == self.config.app_id
 
     def can_detach(self) -> bool:
         """Never: a dropped stream takes the progress from everybody."""
@@ -140,6 +154,11 @@ class WebDoor:
         for session in sessions:
             session.close(max(0.05, until - time.monotonic()))
 
+    def _app_id(self, scope: Scope) -> str | None:
+        answer = self.access.get_json(self.config.path("/app_id"), scope=scope)
+        told = answer.get("app_id") if isinstance(answer, Mapping) else None
+        return None if told is None else str(told)
+
     # Handing in
 
     def _session(self, job_id: str, *, new: bool = False) -> GradioSession:
@@ -152,7 +171,10 @@ class WebDoor:
         return live
 
     def _let_go(self, job: JobContext, live: _Live) -> None:
-        """Close the session, unless the job was ended from outside when it had begun: ``cancel`` comes next then."""
+        """Let go of the session, unless the job was ended from outside when it had begun: ``cancel`` comes next then.
+
+        Where the work may go on all the same, its stream stays open.
+        """
         try:
             job.check()
         except BackendError:
@@ -160,7 +182,10 @@ class WebDoor:
                 return
         with self._lock:
             self._live.pop(job.job_id, None)
-        live.session.close()
+        if live.process is not None and not live.process.ended:
+            self._leave_open(live.session)
+        else:
+            live.session.close()
 
     def _load(self, job: JobContext, session: GradioSession, task: Task) -> None:
         """Have the task in the session's queue, where nothing happens to it yet."""
@@ -171,15 +196,15 @@ class WebDoor:
             write_queue(task, path, job.check)
             job.message("Uploading")
             file = session.upload(path, scope=job, on_chunk=lambda _sent, _total: job.check())
-        said: list[Message] = []
+        said: list[Log] = []
         session.call(
             self.chain.load,
             [file.as_input(), None],
             scope=job,
             trigger_id=self.chain.trigger_id,
-            on_message=said.append,
+            on_message=_lines_into(said),
         )
-        self._check_loaded(job, [each for each in said if isinstance(each, Log)])
+        self._check_loaded(job, said)
         for step in (self.chain.init, self.chain.activate):
             session.call(step, [None], scope=job)
 
@@ -187,7 +212,7 @@ class WebDoor:
         """The call ends well whatever becomes of the file: only the log tells."""
         warning = next((each for each in lines if each.level in ("warning", "error")), None)
         if warning is not None:
-            raise refused(warning.text, request_of(job))
+            raise refused(self.access.http.redact(warning.text), request_of(job))
         if not any(_LOADED in each.text for each in lines):
             raise ProtocolError(
                 f"WanGP {self.version} ignored the queue file.",
@@ -205,15 +230,15 @@ class WebDoor:
             live.process = session.join(self.chain.process, [None], scope=job)
         except _UNSURE as error:
             job.check()
-            if error.code == "connect":
+            if error.code in _NEVER_TAKEN:
                 raise
-            return self._found_again(job, live, task, self._searcher(job, task))
+            return self._found_again(job, live, task, self._searcher(job, task, error))
         job.submitted(live.process.event_id)
         status = self._status_call(job, session)
         follower = Follower(job, session, self.chain, self._pace, self._usual_s)
         try:
-            end = follower.follow(live.process, status)
-        except StreamInterrupted as error:
+            end = self.access.http.redact(follower.follow(live.process, status))
+        except (StreamInterrupted, ProtocolError) as error:
             job.check()
             return self._found_again(job, live, task, self._searcher(job, task, error))
         except GenerationError as error:
@@ -295,23 +320,32 @@ class WebDoor:
 
     def _abort(self, job: CancelContext, live: _Live) -> None:
         """Ask for the end until the server says that it is there; ``JobCancelled`` when the time is over first."""
-        session, confirmed = live.session, False
-        if self.chain.abort_task is not None:
-            confirmed = self._asked_to_abort(session, self.chain.abort_task, [None, job.job_id], job)
-        if not confirmed:
-            inputs = self.config.dependency(self.chain.abort).inputs
-            self._asked_to_abort(session, self.chain.abort, [None] * len(inputs), job)
+        session = live.session
+        try:
+            self._ask_to_abort(session, job)
+        except (ConnectionLost, StreamInterrupted):
+            job.check()
+            self._ask_to_abort(session, job)  # to ask twice does no harm
         if live.process is not None:
-            with suppress(GenerationError, StreamInterrupted):
+            with suppress(GenerationError, StreamInterrupted, ProtocolError):
                 live.process.result(job)
         self._wait_until_idle(session, job)
         self._finish(session, job)
 
+    def _ask_to_abort(self, session: GradioSession, job: CancelContext) -> None:
+        confirmed = False
+        if self.chain.abort_task is not None:
+            with suppress(GenerationError, ServerError, ValidationError):
+                confirmed = self._asked_to_abort(session, self.chain.abort_task, [None, job.job_id], job)
+        if not confirmed:
+            inputs = self.config.dependency(self.chain.abort).inputs
+            self._asked_to_abort(session, self.chain.abort, [None] * len(inputs), job)
+
     def _asked_to_abort(self, session: GradioSession, function: int, data: list[object], scope: Scope) -> bool:
         """Whether the server says that it aborts."""
-        said: list[Message] = []
-        session.call(function, data, scope=scope, on_message=said.append)
-        return any(isinstance(each, Log) and "abort" in each.text.lower() for each in said)
+        said: list[Log] = []
+        session.call(function, data, scope=scope, on_message=_lines_into(said))
+        return any("abort" in each.text.lower() for each in said)
 
     def _wait_until_idle(self, session: GradioSession, job: CancelContext) -> None:
         while is_working(session.call(self.chain.gallery, [None], scope=job)):
@@ -320,8 +354,17 @@ class WebDoor:
     def _leave_open(self, session: GradioSession) -> None:
         """Keep a stream whose job has not ended yet: dropping it would take the progress from everybody."""
         with self._lock:
-            self._ending = [each for each in self._ending if each.streaming]
-            self._ending.append(session)
+            self._ending = [each for each in (*self._ending, session) if each.streaming]
+
+
+def _lines_into(lines: list[Log]) -> Callable[[Message], None]:
+    """Return what keeps a call's log lines, the first ones of very many."""
+
+    def keep(message: Message) -> None:
+        if isinstance(message, Log) and len(lines) < _MAX_LINES:
+            lines.append(message)
+
+    return keep
 
 
 def _said(error: GenerationError) -> str:

@@ -83,14 +83,14 @@ class Searcher:
 
     def _size_of(self, name: str) -> str | None:
         path = self._config.path(f"/file={quote(f'{OUTPUTS}/{name}')}")
-        with self._access.request("HEAD", path, scope=self._job, expect=(403, 404)) as response:
+        with self._access.request("HEAD", path, scope=self._job, expect=(403, 404, 405)) as response:
             return response.headers.get("Content-Length", "") if response.status == 200 else None
 
     def _look(self, ask_gallery: Callable[[], Any]) -> tuple[GradioFile, ...]:
         try:
             outputs = ask_gallery()
-        except GenerationError as error:
-            return self._without_session(error)
+        except GenerationError:
+            return self._without_session()
         except BackendError as error:
             self._bear(error)
             return ()
@@ -111,19 +111,23 @@ class Searcher:
         self._idle_looks += 1
         if self._idle_looks < 2:
             return ()
-        found = self.saved()
-        if found is not None:
-            return (found,)
-        raise self._lost("WanGP does not work on the job any more, and has no file of it.")
+        return self._saved_or_lost("WanGP does not work on the job any more, and has no file of it.")
 
-    def _without_session(self, error: BackendError) -> tuple[GradioFile, ...]:
-        found = self.saved()
-        if found is not None:
-            return (found,)
-        raise self._lost("The WanGP server was restarted and does not know the job any more.") from error
+    def _without_session(self) -> tuple[GradioFile, ...]:
+        return self._saved_or_lost("The WanGP server was restarted and does not know the job any more.")
+
+    def _saved_or_lost(self, words: str) -> tuple[GradioFile, ...]:
+        try:
+            found = self.saved()
+        except BackendError as error:
+            self._bear(error)
+            return ()
+        if found is None:
+            raise self._lost(words)
+        return (found,)
 
     def _lost(self, words: str) -> BackendError:
-        error = job_lost(words)
+        error = job_lost(f"{words} Before that: {self._cause.message}" if self._cause is not None else words)
         error.__cause__ = self._cause
         return error
 

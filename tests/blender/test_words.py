@@ -11,13 +11,13 @@ import pytest
 from conftest import own
 
 TEXT_TO_IMAGE = {
-    "prompt": ["6.text"],
-    "negative_prompt": ["7.text"],
+    "prompt": ["#6.text"],
+    "negative_prompt": ["#7.text"],
     "image": [],
-    "steps": ["3.steps"],
-    "strength": ["3.denoise"],
-    "width": ["5.width"],
-    "height": ["5.height"],
+    "steps": ["#3.steps"],
+    "strength": ["#3.denoise"],
+    "width": ["#5.width"],
+    "height": ["#5.height"],
 }
 
 
@@ -38,9 +38,9 @@ def test_the_bundled_workflows_have_all_slots() -> None:
     assert slots_of(bundled("text_to_image")) == TEXT_TO_IMAGE
     assert slots_of(bundled("image_to_image")) == {
         **TEXT_TO_IMAGE,
-        "image": ["10.image"],
-        "width": ["12.width"],
-        "height": ["12.height"],
+        "image": ["#10.image"],
+        "width": ["#12.width"],
+        "height": ["#12.height"],
     }
 
 
@@ -58,7 +58,7 @@ def test_a_prompt_is_found_through_other_nodes() -> None:
         "3": node("FluxGuidance", conditioning=["2", 0]),
         "4": node("BasicGuider", positive=["3", 0]),
     }
-    assert slots_of(graph)["prompt"] == ["1.value"]
+    assert slots_of(graph)["prompt"] == ["#1.value"]
 
 
 def test_a_title_counts_more_than_a_link() -> None:
@@ -68,8 +68,8 @@ def test_a_title_counts_more_than_a_link() -> None:
         "3": node("KSampler", positive=["1", 0], negative=["1", 0]),
     }
     slots = slots_of(graph)
-    assert slots["prompt"] == ["2.text"]
-    assert slots["negative_prompt"] == ["1.text"]
+    assert slots["prompt"] == ["#2.text"]
+    assert slots["negative_prompt"] == ["#1.text"]
 
 
 def test_one_node_for_both_is_the_prompts() -> None:
@@ -77,7 +77,7 @@ def test_one_node_for_both_is_the_prompts() -> None:
         "1": node("CLIPTextEncode", text="a fox"),
         "2": node("KSampler", positive=["1", 0], negative=["1", 0]),
     }
-    assert slots_of(graph)["prompt"] == ["1.text"]
+    assert slots_of(graph)["prompt"] == ["#1.text"]
     assert slots_of(graph)["negative_prompt"] == []
 
 
@@ -155,13 +155,13 @@ def test_the_slots_of_what_the_editor_saved(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text(json.dumps(editors_workflow()), encoding="utf-8")
     graph = own("blender.workflow_slots").read_graph(tmp_path / "w.json")
     assert slots_of(graph) == {
-        "prompt": ["6.text"],
-        "negative_prompt": ["7.text"],
-        "image": ["10.image"],
-        "steps": ["3.steps"],
-        "strength": ["3.denoise"],
-        "width": ["5.width"],
-        "height": ["5.height"],
+        "prompt": ["#6.text"],
+        "negative_prompt": ["#7.text"],
+        "image": ["#10.image"],
+        "steps": ["#3.steps"],
+        "strength": ["#3.denoise"],
+        "width": ["#5.width"],
+        "height": ["#5.height"],
     }
     assert graph["10"]["_meta"]["title"] == "Image"
     assert "9" not in graph

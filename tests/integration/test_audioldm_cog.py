@@ -29,13 +29,13 @@ def make(tmp_path):
     """Make a mock server and a client of it."""
     opened = []
 
-    def made(dialect="cog-0.23", image="audioldm", speed=20.0, interval_s=0.02, **changes):
+    def made(dialect="cog-0.23", image="audioldm", speed=20.0, interval_s=0.02, api_key=None, **changes):
         options = {"audioldm": {"dialect": dialect, "image": image}}
         mocks = MockBackends(only=["audioldm"], speed=speed, options=options)
         opened.append(mocks)
         mocks.start()
         chosen = replace(AudioLDMClient.default_options, output_dir=tmp_path / "out", drain_timeout_s=10.0, **changes)
-        client = AudioLDMClient(mocks.audioldm.url, options=chosen)
+        client = AudioLDMClient(mocks.audioldm.url, options=chosen, api_key=api_key)
         client.interval_s = interval_s
         opened.append(client)
         return mocks.audioldm, client
@@ -115,6 +115,31 @@ def test_observing_never_starts_a_run(make):
     assert puts[0]["input"]
     assert len(puts) > 3
     assert all(each == {"input": {}} for each in puts[1:])
+
+
+@pytest.mark.parametrize("fault", ["status:429", "status:401", "status:404", "bad_json", "html_login_page", "reset"])
+def test_a_look_that_fails_does_not_end_a_sound_that_is_made(make, fault):
+    server, client = make(speed=5.0)
+    spoils = fault == "bad_json"  # is counted by answers, of which the first belongs to a look
+    server.inject(Fault(fault, on="PUT /predictions", after=0 if spoils else 1, times=2 if spoils else None))
+    assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert len([each for each in server.requests if each.method == "PUT"]) > 2
+
+
+@pytest.mark.parametrize(("fault", "lost"), [("status:429", False), ("stall", False), ("status:404", True)])
+def test_a_look_at_a_server_that_works_in_the_background_may_fail(make, monkeypatch, fault, lost):
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.02)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.QUICK_S", 0.2)
+    server, client = make("cog-0.9")
+    for _ in range(2):
+        client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    assert client.knowledge.shares_disk
+    job = running(client, "endless rain" if lost else "slow rain")
+    server.inject(Fault(fault, on="/health-check", times=None if lost else 2))
+    if lost:
+        assert isinstance(job.exception(GUARD_S), errors.JobLost)
+    else:
+        assert job.result(GUARD_S).artifacts
 
 
 def test_a_server_whose_prompt_is_optional_is_not_observed_but_tells(make):
@@ -258,6 +283,64 @@ def test_what_the_server_refuses_is_said_in_its_words(make):
     assert error.problems == ("n_candidates: 99 is greater than the maximum of 5.",)
 
 
+KEY = "sk-canary-4711"
+
+
+def everything_said(job):
+    """Return all that a user, a log file or a journal gets of a job that failed."""
+    error = job.exception(GUARD_S)
+    lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
+    return error, " ".join([repr(error), str(error.context), str(getattr(error, "problems", "")), *lines])
+
+
+@pytest.mark.parametrize("with_words", [True, False])
+def test_a_key_that_the_run_s_log_or_error_repeats_is_kept_out_of_ours(make, monkeypatch, with_words):
+    server, client = make(api_key=KEY, interval_s=0.02)
+
+    def spill(run, gone):
+        run.log += f"Bearer {KEY}\nRuntimeError: {KEY} is refused\n"
+        server.cog.mock.pace.wait(1.0)
+        server.cog._fail(run, f"the hub refuses {KEY}" if with_words else "")
+
+    monkeypatch.setattr(server.cog, "_sample", spill)
+    job = client.submit(SoundRequest("rain", 2.5))
+    error, said = everything_said(job)
+    assert "[redacted]" in error.message
+    assert said.count("[redacted]") > 1
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("status", [422, 500])
+def test_a_key_that_a_refusal_repeats_is_kept_out_of_the_error(make, monkeypatch, status):
+    server, client = make(api_key=KEY)
+    detail = [{"loc": ["body", "input", "text"], "msg": f"not {KEY}"}] if status == 422 else f"not {KEY}"
+    monkeypatch.setattr(server.cog, "_refusal", lambda *_given: (Response.json({"detail": detail}, status), "x"))
+    error, said = everything_said(client.submit(SoundRequest("rain", 2.5)))
+    assert KEY not in said
+    assert "[redacted]" in error.message
+
+
+def test_a_key_in_the_log_of_a_model_that_did_not_load_is_kept_out_of_the_error(make, monkeypatch):
+    server, client = make(api_key=KEY)
+    setup = {"status": "failed", "logs": f"token {KEY}\nno weights for {KEY}\n"}
+    broken = {"status": "SETUP_FAILED", "setup": setup}
+    health, answer = [broken], server.answer
+    monkeypatch.setattr(
+        server, "answer", lambda each: Response.json(health[-1]) if each.path == "/health-check" else answer(each)
+    )
+    with pytest.raises(errors.GenerationError) as caught:
+        client.probe()
+    assert KEY not in f"{caught.value!r} {caught.value.context}"
+    assert "[redacted]" in caught.value.message
+    health.append({"status": "STARTING"})
+    job = client.submit(SoundRequest("rain", 2.5))
+    wait_for(lambda: "loading" in job.status.message or job.done())
+    health.append(broken)
+    error, said = everything_said(job)
+    assert error.code == "setup_failed"
+    assert KEY not in said
+
+
 @pytest.mark.parametrize("kind", ["lost_answer", "reset", "close_before_answer"])
 def test_a_lost_answer_is_reported_and_never_repeated(make, kind):
     server, client = make(interval_s=GUARD_S)  # never observed, so that the fault strikes the call itself
@@ -279,7 +362,7 @@ def test_a_lost_answer_is_reported_and_never_repeated(make, kind):
     ],
 )
 def test_other_answers_are_typed(make, fault, kind):
-    server, client = make()
+    server, client = make(interval_s=GUARD_S)  # never observed, so that the fault strikes the call itself
     server.inject(Fault(fault, on="PUT /predictions"))
     assert isinstance(error_of(client), kind)
 
@@ -447,6 +530,37 @@ def test_an_older_server_that_works_is_not_called_down(make, monkeypatch):
         assert "busy" in late.status.message
         assert late.result(GUARD_S).artifacts
     assert job.result(GUARD_S).artifacts
+
+
+def known_but_lost(client, monkeypatch, code):
+    """Let the client know its server, which then fails with a time-out of this kind."""
+    client.probe()
+    client.knowledge.profile = client._ask(None, 5.0).profile
+    client.knowledge.at_work.add("another job")
+
+    def ask(*_given):
+        raise errors.NetworkTimeout("no answer", code=code)
+
+    monkeypatch.setattr(client, "_ask", ask)
+
+
+@pytest.mark.parametrize("code", ["connect", "read"])
+def test_a_known_server_that_can_not_be_reached_is_not_called_busy(make, monkeypatch, code):
+    _, client = make(job_timeout_s=5.0)
+    known_but_lost(client, monkeypatch, code)
+    assert error_of(client).code == code
+    with pytest.raises(errors.NetworkTimeout) as caught:
+        client.probe()
+    assert caught.value.code == code
+
+
+def test_a_job_s_time_is_over_while_a_known_server_is_mute(make):
+    server, client = make(job_timeout_s=0.5)
+    client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    server.inject(Fault("stall", on="GET /health-check", times=None))
+    late = client.submit(SoundRequest("rain", 2.5))
+    assert late.exception(GUARD_S).code == "job_timeout"
+    assert late.status.state is JobState.FAILED
 
 
 def test_a_cancel_that_has_no_effect_keeps_the_lane_no_longer_than_the_drain(make):

@@ -232,7 +232,7 @@ def test_every_recorded_end_of_a_run_is_understood():
         if answer.status in (200, 202) and value.get("status") in ("succeeded", "failed"):
             ended[answer.run["status"]] += 1
             if value["status"] == "failed":
-                error = failed(value["error"], value["logs"])
+                error = failed(value["error"], value["logs"], str)
                 assert isinstance(error, errors.OutOfMemory)
                 assert error.message.endswith("CUDA out of memory. Tried to allocate 2.00 GiB")
                 assert "Prediction failed" not in error.message
@@ -269,6 +269,6 @@ def test_the_recorded_inputs_are_understood():
             assert (known["guidance"].minimum, known["guidance"].maximum) == (0, 20)
             seen += 1
         if sent["path"] == "/health-check":
-            assert health_in(received["json"]).status == "READY"
+            assert health_in(received["json"], str).status == "READY"
             seen += 1
     assert seen == 4

@@ -18,6 +18,7 @@ from movie_director.clients.errors import (
     MissingResource,
     NodeError,
     OutOfMemory,
+    PermissionDenied,
     ProtocolError,
     StorageError,
     ValidationError,
@@ -354,6 +355,32 @@ def test_an_error_of_the_server_that_quotes_the_key(tmp_path):
         assert "canary" not in str(refused) + str(refused.to_dict()) + str(refused.problems)
 
 
+def test_a_key_that_a_long_error_quotes_is_not_cut_into_a_part_that_stays(tmp_path):
+    with bench(tmp_path) as made:
+        client = made.client(api_key="canary-key-123456")
+        for width in (390, 395):
+            made.mock.inject(Fault("node_error", on="EmptyImage", value=f"{'x' * width} canary-key-123456"))
+            error = failed(client.submit(picture_workflow_request()), NodeError)
+            assert "canary" not in str(error) + str(error.to_dict())
+
+
+def test_what_nodes_say_as_they_run_quotes_no_key(tmp_path, monkeypatch):
+    workflow = picture_workflow() | {
+        "5": node("ProbeBlock", image=["1", 0], message="canary-key-123456"),
+        "6": node("SaveImage", images=["5", 0], filename_prefix="blocked"),
+        "7": node("ProbeText", text="at canary-key-123456"),
+    }
+    with bench(tmp_path) as made:
+        said: list[str] = []
+        monkeypatch.setattr(JobContext, "message", lambda _job, message: said.append(message))
+        job = made.client(api_key="canary-key-123456").submit(WorkflowRequest(workflow))
+        job.result(HANG_GUARD_S)
+        said += logs(job)
+    assert "was blocked: Execution Blocked: [redacted]" in "".join(said)
+    assert "at [redacted]" in "".join(said)
+    assert "canary" not in "".join(said)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_out_of_memory(version, tmp_path):
     with bench(tmp_path, version) as made:
@@ -413,6 +440,20 @@ def test_the_same_again_comes_from_the_servers_memory(version, tmp_path):
         assert error.partial is None
 
 
+@pytest.mark.parametrize(("fault", "kind"), [("status:403", PermissionDenied), ("html_login_page", ProtocolError)])
+def test_one_file_that_can_not_be_fetched_does_not_keep_the_others(fault, kind, tmp_path):
+    workflow = picture_workflow()
+    workflow["1"]["inputs"]["batch_size"] = 3
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault(fault, on="/view"))
+        result = made.client().submit(WorkflowRequest(workflow)).result(HANG_GUARD_S)
+        assert [artifact.path.name for artifact in result.artifacts] == ["test_00002_.png", "test_00003_.png"]
+        assert [type(problem) for problem in result.problems] == [kind]
+        made.mock.inject(Fault(fault, on="/view", times=None))
+        error = failed(made.client().submit(picture_workflow_request()), kind)
+        assert error.partial is None
+
+
 def test_one_file_of_several_that_is_gone(tmp_path):
     workflow = picture_workflow()
     workflow["1"]["inputs"]["batch_size"] = 3
@@ -421,6 +462,27 @@ def test_one_file_of_several_that_is_gone(tmp_path):
         result = made.client().submit(WorkflowRequest(workflow)).result(HANG_GUARD_S)
     assert [artifact.source for artifact in result.artifacts] == ["output/test_00001_.png", "output/test_00003_.png"]
     assert [problem.code for problem in result.problems] == ["output_gone"]
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["feeds nothing", "its output is refused"])
+def test_nodes_that_never_run_do_not_count_in_the_progress(refused, tmp_path):
+    workflow = picture_workflow() | {
+        "5": node("EmptyImage", width=8, height=8, batch_size=1, color=1),
+        "6": node("ProbeSlow", image=["5", 0], steps=1, delay=0.1, previews=False, nonce=1),
+    }
+    if refused:
+        workflow["7"] = node("SaveImage", "Second", images=["6", 0])
+    fractions: list[float] = []
+
+    def note(event):
+        if isinstance(event, events.Progressed) and event.progress.stage != "Fetching the result":
+            fractions.append(event.progress.fraction)
+
+    with bench(tmp_path) as made:
+        job = made.client().submit(WorkflowRequest(workflow))
+        job.add_listener(note)
+        assert len(job.result(HANG_GUARD_S).problems) == refused
+    assert fractions[-1] == 1.0
 
 
 def test_texts_are_the_results_text(tmp_path):

@@ -9,9 +9,10 @@ from faultserver import FaultServer, answer
 from support.gradio import CLOSE, EVENTS, HANG_GUARD_S, as_json, bench, done, event, outline, stream
 
 from movie_director.clients import errors
+from movie_director.clients.transport.gradio import call as call_module
 from movie_director.clients.transport.gradio import stream as stream_module
 from movie_director.clients.transport.gradio.config import config_of
-from movie_director.clients.transport.gradio.messages import Completed, Failed, Yielded
+from movie_director.clients.transport.gradio.messages import Completed, Failed, Log, Progress, Yielded
 
 JOINED = as_json({"event_id": "e1"})
 
@@ -321,3 +322,166 @@ def test_many_answers_at_once(at, config):
     ranks = [{"msg": "estimation", "event_id": "e1", "rank": rank} for rank in range(500)]
     _, session = serving(at, config, stream(*ranks, done("e1", "x"), CLOSE))
     assert len(list(session.join("echo", ["x"], scope=at.scope).messages(at.scope))) == 501
+
+
+# Numbers, sizes and amounts that make no sense
+
+
+def beside(at, config, *messages):
+    """Return two calls of one stream, which tells these messages of the first and then ends the second."""
+    gate = threading.Event()
+
+    def late(peer):
+        assert gate.wait(HANG_GUARD_S)
+        peer.send(stream(*messages, done("e2", "fine"), CLOSE))
+
+    _, session = serving(at, config, late)
+    calls = session.join("echo", ["x"], scope=at.scope), session.join("echo", ["y"], scope=at.scope)
+    gate.set()
+    return calls
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"msg": "process_starts", "eta": HUGE},
+        {"msg": "estimation", "rank": 1, "rank_eta": -HUGE},
+        {"msg": "progress", "progress_data": [{"index": HUGE, "length": 1, "progress": HUGE}]},
+        {"msg": "progress", "progress_data": [{"index": 10**300, "length": 1e-300}]},
+        {"msg": "process_generating", "output": {"data": ["a"], "duration": HUGE}},
+    ],
+)
+def test_numbers_without_a_float_are_passed_over(at, config, message):
+    first, second = beside(at, config, {**message, "event_id": "e1"}, done("e1", "x"))
+    assert isinstance(list(first.messages(at.scope))[-1], Completed)
+    assert second.result(at.scope) == ["fine"]
+
+
+@pytest.mark.parametrize("edit", [["add", [0, 10**30], 1], ["delete", [0, 10**300], 1], ["replace", [0] * 5000, 1]])
+def test_an_edit_out_of_bounds_ends_its_own_call_only(at, config, edit):
+    yields = [
+        {"msg": "process_generating", "event_id": "e1", "output": {"data": [[[]]]}},
+        {"msg": "process_generating", "event_id": "e1", "output": {"data": [[edit]]}},
+    ]
+    first, second = beside(at, config, *yields)
+    with pytest.raises(errors.ProtocolError) as caught:
+        first.result(at.scope)
+    assert caught.value.code == "bad_edit"
+    assert second.result(at.scope) == ["fine"]
+
+
+def test_a_defect_in_reading_a_message_ends_its_own_call_only(at, config, monkeypatch, caplog):
+    def broken(_message):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(call_module, "progress_of", broken)
+    first, second = beside(at, config, {"msg": "progress", "event_id": "e1"})
+    with pytest.raises(errors.ProtocolError, match="RuntimeError") as caught:
+        first.result(at.scope)
+    assert caught.value.code == "bad_message"
+    assert second.result(at.scope) == ["fine"]
+    assert "a defect" in caplog.text
+
+
+def test_an_event_id_that_is_no_text_is_nobodys(at, config):
+    first, second = beside(
+        at, config, {"msg": "log", "event_id": ["e1"]}, {"msg": "log", "event_id": {}}, done("e1", 1)
+    )
+    assert first.result(at.scope) == [1]
+    assert second.result(at.scope) == ["fine"]
+
+
+def test_what_nobody_reads_does_not_fill_the_memory(at, config, monkeypatch):
+    monkeypatch.setattr(call_module, "MAX_WAITING", 5)
+    steps = [
+        {"msg": "progress", "event_id": "e1", "progress_data": [{"index": each, "length": 20}]} for each in range(20)
+    ]
+    first, second = beside(at, config, *steps, done("e1", "x"))
+    assert second.result(at.scope) == ["fine"]
+    messages = list(first.messages(at.scope))
+    assert [each.innermost.index for each in messages if isinstance(each, Progress)] == [16, 17, 18, 19]
+    assert isinstance(messages[-1], Completed)
+
+
+def test_large_messages_that_nobody_reads_give_way_to_newer_ones(at, config, monkeypatch):
+    monkeypatch.setattr(call_module, "MAX_WAITING_BYTES", 5000)
+    lines = [{"msg": "log", "event_id": "e1", "log": f"{each} {'x' * 2000}"} for each in range(9)]
+    first, second = beside(at, config, *lines, done("e1", "x"))
+    assert second.result(at.scope) == ["fine"]
+    told = [each.text.split()[0] for each in first.messages(at.scope) if isinstance(each, Log)]
+    assert told == ["7", "8"]
+
+
+def test_values_that_grow_for_ever_end_the_call(at, config, monkeypatch):
+    monkeypatch.setattr(call_module, "MAX_VALUES_BYTES", 5000)
+    grow = {"msg": "process_generating", "event_id": "e1", "output": {"data": [[["append", [], "x" * 1000]]]}}
+    begin = {"msg": "process_generating", "event_id": "e1", "output": {"data": ["x"]}}
+    first, second = beside(at, config, begin, *[grow] * 9)
+    assert second.result(at.scope) == ["fine"]
+    messages = list(first.messages(at.scope))
+    assert len(messages) == 6
+    assert isinstance(messages[-1], Failed)
+    assert messages[-1].error.code == "too_large"
+
+
+def test_early_messages_do_not_fill_the_memory(at, config, monkeypatch):
+    monkeypatch.setattr(stream_module, "MAX_EARLY_BYTES", 5000)
+    first_open, asked_twice, told = threading.Event(), threading.Event(), threading.Event()
+    junk = [{"msg": "log", "event_id": f"x{each}", "log": "x" * 1000} for each in range(20)]
+
+    def script(peer):
+        while True:
+            asked = peer.request()
+            if asked.target.endswith("/queue/join") and not first_open.is_set():
+                peer.send(as_json({"event_id": "e1"}))
+            elif asked.target.endswith("/queue/join"):
+                asked_twice.set()
+                assert told.wait(HANG_GUARD_S)
+                peer.send(as_json({"event_id": "e2"}))
+            else:
+                peer.send(EVENTS)
+                first_open.set()
+                assert asked_twice.wait(HANG_GUARD_S)
+                peer.send(*map(event, junk), event({"msg": "log", "event_id": "e1", "log": "mark"}))
+                peer.request()
+
+    with FaultServer(script) as server:
+        session = at.session_on(at.access(server.url), config)
+        first = session.join("echo", ["x"], scope=at.scope)
+        assert first_open.wait(HANG_GUARD_S)
+        thread = threading.Thread(target=lambda: session.join("echo", ["y"], scope=at.scope))
+        thread.start()
+        assert first.receive(at.scope, HANG_GUARD_S) is not None
+        assert 0 < len(session._stream._early) < 7
+        told.set()
+        thread.join(HANG_GUARD_S)
+        session.close()
+
+
+def test_a_stream_that_is_closed_again_and_again_is_given_up(at, config):
+    script, session = serving(at, config, *[stream({"msg": "estimation", "event_id": "e1"}, CLOSE)] * 9)
+    with pytest.raises(errors.StreamInterrupted, match="closed it before"):
+        session.call("echo", ["x"], scope=at.scope)
+    assert script.opened == 3
+
+
+def test_a_cancel_that_did_not_leave_can_be_sent_again(at, config, monkeypatch):
+    _, session = serving(at, config, lambda peer: (peer.send(EVENTS), peer.wait_gone()))
+    call = session.join("echo", ["x"], scope=at.scope)
+    sent = []
+
+    def post(path, *_given, **_more):
+        sent.append(path)
+        raise errors.ConnectionFailed("Nobody there.") if len(sent) == 1 else errors.ConnectionLost("Cut.")
+
+    monkeypatch.setattr(session.access, "post_json", post)
+    with pytest.raises(errors.ConnectionFailed):
+        session.cancel(call, scope=at.scope)
+    with pytest.raises(errors.ConnectionLost):
+        session.cancel(call, scope=at.scope)
+    assert session.cancel(call, scope=at.scope) is False
+    assert len(sent) == 2
+    session.close()

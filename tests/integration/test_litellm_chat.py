@@ -300,6 +300,29 @@ def test_cancel_before_the_first_token_says_what_is_known_of_the_server(start, g
     assert job.status.backend_cancel is outcome
 
 
+@pytest.mark.parametrize(
+    ("version", "outcome"), [("1.106.2", BackendCancel.CONFIRMED), ("1.109.1", BackendCancel.UNSUPPORTED)]
+)
+def test_cancel_of_a_second_request_before_its_first_token_is_told_apart(start, version, outcome):
+    mock, client = start(Fault("wrong_json"), version=version)
+    mock.inject(Fault("stall", on=CHAT, after=1))
+    job = client.submit(ChatRequest(prompt="A logline", schema={"type": "object", "required": ["title"]}))
+    eventually(lambda: len(mock.requests.matching(CHAT)) == 2)
+    assert job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is outcome
+    assert not client.knowledge.unanswered
+
+
+def test_cancel_between_two_tries_is_confirmed(start):
+    _, client = start(Fault("upstream_500"), version="1.109.1", options={"backoff_base_s": 600.0})
+    job = client.submit(ChatRequest(prompt="A logline"))
+    eventually(lambda: "Trying again" in job.status.message)
+    assert job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+
+
 def test_nothing_can_be_rejoined(start):
     _, client = start()
     assert not client.can_rejoin()

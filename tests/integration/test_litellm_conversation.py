@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import pytest
 from support.chat import CHAT, GUARD_S, eventually, starter
@@ -14,6 +15,11 @@ from movie_director.clients.mock.litellm import MockLiteLLM
 from movie_director.clients.mock.litellm_errors import error as refusal
 
 WORDS = "The rain falls on the pier and nobody comes. "
+
+
+@dataclass
+class Logline:
+    title: str
 
 
 @pytest.fixture
@@ -45,6 +51,8 @@ def test_a_conversation_remembers_and_can_be_regenerated_edited_and_branched(sta
     assert mock.requests.matching(CHAT)[-1].json["max_tokens"] == 4
     short = chat.messages[-1]["content"]
     chat.regenerate().result(GUARD_S)
+    assert chat.messages[-1]["content"] == short
+    chat.regenerate(max_tokens=None).result(GUARD_S)
     assert chat.messages[-1]["content"] != short
     assert roles(chat.messages) == ["system", "user", "assistant", "user", "assistant"]
     other = chat.branch(1)
@@ -88,6 +96,32 @@ def test_tool_calls_stay_in_the_conversation(start):
     chat = Conversation(client, tools=[{"type": "function", "function": {"name": "cut", "parameters": {}}}])
     chat.ask("Cut it").result(GUARD_S)
     assert chat.messages[-1]["tool_calls"][0]["function"]["name"] == "cut"
+
+
+def test_tool_calls_are_answered_in_the_conversation(start):
+    mock, client = start()
+    parameters = {"type": "object", "properties": {"shot": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "cut", "parameters": parameters}}]
+    chat = Conversation(client, tools=tools)
+    result = chat.ask("Cut it", schema=Logline, tool_choice="required").result(GUARD_S)
+    assert result.data is None
+    assert len(mock.requests.matching(CHAT)) == 1
+    (call,) = result.metadata["tool_calls"]
+    for wrong in ({}, {"x": "done"}, {call["id"]: "done", "x": "done"}):
+        with pytest.raises(errors.ValidationError) as caught:
+            chat.answer_tools(wrong)
+        assert caught.value.code == "wrong_tool_answers"
+    mock.inject(Fault("content_policy"))
+    chat.answer_tools({call["id"]: "done"}).exception(GUARD_S)
+    assert roles(chat.messages) == ["user", "assistant"]
+    assert chat.answer_tools({call["id"]: "done"}).result(GUARD_S).data["title"]
+    body = mock.requests.matching(CHAT)[-1].json
+    assert "tool_choice" not in body
+    assert body["messages"][-1] == {"role": "tool", "tool_call_id": call["id"], "content": "done"}
+    assert body["messages"][-2]["tool_calls"] == [call]
+    assert roles(chat.messages) == ["user", "assistant", "tool", "assistant"]
+    with pytest.raises(errors.ValidationError):
+        Conversation(client).answer_tools({call["id"]: "done"})
 
 
 def test_oldest_turns_are_left_out_when_the_window_is_full(start):
@@ -141,6 +175,25 @@ def test_a_window_is_learnt_from_the_server_s_refusal(start):
     assert client.submit(ChatRequest(messages=chat.messages, overflow="trim", max_tokens=20)).result(GUARD_S).text
 
 
+def test_a_learnt_window_goes_with_the_next_look_at_the_server_or_the_next_refusal(start):
+    mock, client = start(windows={"demo": 300}, dialect="openai")
+    chat = Conversation(client, max_tokens=20)
+    talk(chat, 10, WORDS * 3)
+    assert client.knowledge.window("demo") == 300
+    client.count_tokens(chat.messages)
+    assert client.knowledge.window("demo") == 300
+    mock.windows["demo"] = 900
+    client.knowledge.learn_window("demo", 900)
+    assert client.knowledge.window("demo") == 900
+    client.probe()
+    assert client.knowledge.window("demo") is None
+    client.knowledge.learn_window("demo", 300)
+    mock.windows["other"] = 500
+    client.knowledge.forget()
+    client.count_tokens(chat.messages)
+    assert client.knowledge.window("demo") is None
+
+
 class Vague(MockLiteLLM):
     """Refuses long conversations without saying how long they may be."""
 
@@ -155,7 +208,7 @@ def test_a_window_is_guessed_where_the_refusal_names_none_and_the_user_s_counts(
     chat = Conversation(client, max_tokens=20)
     talk(chat, 4)
     assert len(sent(mock)) <= 5
-    assert client.knowledge.window("demo") < 200
+    assert client.knowledge.window("demo") is None  # a guess is good for its job only
     few = chat.ask("And then?", window=60).result(GUARD_S)
     assert few.metadata["fit"]["window"] == 60
     assert few.metadata["fit"]["dropped"] > 0
@@ -189,6 +242,57 @@ def test_a_conversation_is_saved_and_loaded(start, tmp_path):
     assert again.messages == chat.messages
     assert [each.name for each in tmp_path.iterdir()] == ["chat.json"]
     again.ask("And now?").result(GUARD_S)
+
+
+def test_a_conversation_with_a_dataclass_and_files_is_saved(start, tmp_path):
+    mock, client = start(windows={"vision": 3000})
+    (tmp_path / "a.png").write_bytes(b"png")
+    chat = Conversation(client, schema=Logline, images=[tmp_path / "a.png"])
+    chat.ask("A logline").result(GUARD_S)
+    chat.ask("Another", schema=Logline, temperature=0.5).result(GUARD_S)
+    chat.save(tmp_path / "chat.json")
+    again = Conversation.load(client, tmp_path / "chat.json")
+    assert again.to_dict() == chat.to_dict()
+    again.regenerate().result(GUARD_S)
+    body = mock.requests.matching(CHAT)[-1].json
+    assert body["temperature"] == 0.5
+    assert body["response_format"]["json_schema"]["name"] == "Logline"
+    assert body["messages"][-1]["content"][1]["image_url"]["url"] == "data:image/png;base64,cG5n"
+
+
+def pictures(message):
+    content = message["content"] if isinstance(message["content"], list) else []
+    return [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+
+
+def test_the_pictures_and_changes_of_a_turn_stay_with_it(start, tmp_path):
+    mock, client = start(windows={"vision": 3000})
+    (tmp_path / "a.png").write_bytes(b"png")
+    address = "data:image/png;base64,cG5n"
+    chat = Conversation(client)
+    chat.ask("What is it?", images=[tmp_path / "a.png"], temperature=0.5).result(GUARD_S)
+    chat.regenerate(top_p=0.5).result(GUARD_S)
+    body = mock.requests.matching(CHAT)[-1].json
+    assert pictures(sent(mock)[-1]) == [address]
+    assert (body["temperature"], body["top_p"]) == (0.5, 0.5)
+    chat.edit("What is it really?").result(GUARD_S)
+    assert sent(mock)[-1]["content"][0]["text"] == "What is it really?"
+    assert pictures(sent(mock)[-1]) == [address]
+    chat.branch().regenerate().result(GUARD_S)
+    assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
+    assert chat.count_tokens().tokens > 0
+    mock.inject(Fault("content_policy"))
+    chat.ask("And now?", temperature=1.5).exception(GUARD_S)
+    chat.regenerate(images=["http://host/b.png"]).result(GUARD_S)
+    assert pictures(sent(mock)[-1]) == ["http://host/b.png"]
+    assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
+    chat.ask("And now?").result(GUARD_S)
+    assert [pictures(each) for each in sent(mock)] == [["http://host/b.png"], [], []]
+    assert "temperature" not in mock.requests.matching(CHAT)[-1].json
+    assert "base64" not in json.dumps(chat.to_dict())
+    for text, images in (("", []), ("What is it?", [5])):
+        with pytest.raises(errors.ValidationError):
+            chat.ask(text, images=images)
 
 
 def test_files_that_are_no_conversation(tmp_path):

@@ -13,6 +13,7 @@ from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.litellm import MockLiteLLM
 from movie_director.clients.mock.litellm_errors import error as refusal
+from movie_director.clients.mock.responses import Response
 
 
 @pytest.fixture
@@ -141,6 +142,28 @@ def test_the_version_of_litellm_is_known_after_an_answer_and_kept(start):
     _, client = start(version="1.109.1")
     ask(client)
     assert client.probe().version == "1.109.1"
+
+
+class Configured(MockLiteLLM):
+    """Knows windows that its list of models does not tell."""
+
+    def add_routes(self):
+        rows = [{"id": name, "object": "model"} for name in self.windows]
+        groups = [{"model_group": "grouped", "max_input_tokens": 8192.0}]
+        deployed = [{"model_name": "deployed", "model_info": {"max_input_tokens": 2048}}]
+        for path, data in (("/v1/models", rows), ("/model_group/info", groups), ("/model/info", deployed)):
+            self.route("GET", path, lambda _, data=data: Response.json({"data": data}))
+        super().add_routes()
+
+
+def test_a_window_that_the_list_of_models_lacks_is_found(start):
+    mock, client = start(server=Configured, windows={"grouped": None, "deployed": None, "other": None})
+    windows = client.probe().details["windows"]
+    assert windows == {"grouped": 8192, "deployed": 2048, "other": None}
+    assert ask(client).metadata["model"] == "grouped"
+    mock, client = start(server=Configured, windows={"grouped": None})
+    client.probe()
+    assert not mock.requests.matching("GET /model/info")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

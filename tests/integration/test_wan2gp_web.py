@@ -19,6 +19,7 @@ from movie_director.clients.mock.gradio_app import GradioError
 from movie_director.clients.mock.responses import Response
 from movie_director.clients.mock.wan2gp import MockWan2GP
 from movie_director.clients.transport.gradio.session import GradioSession
+from movie_director.clients.wan2gp.web_follow import Follower
 from movie_director.clients.wan2gp.web_search import Searcher, session_hash_of
 
 SPEED = 40.0
@@ -688,3 +689,192 @@ def test_a_status_that_is_refused_the_second_time_is_done_without(clients):
     mock = Refusing(speed=20.0)
     assert made(clients(mock), short()).artifacts
     assert mock.looks == 2
+
+
+# What must not be lost, dropped or sent again
+
+
+@pytest.mark.parametrize("answer", [(b"<html>Bad Gateway</html>", 502), (b"timed out", 504), (b"{}", 200)])
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_start_that_a_proxy_answers_for_is_looked_for_and_not_repeated(clients, taken, answer):
+    body, status = answer
+
+    class Proxied(MockWan2GP):
+        starts = 0
+
+        def _push(self, event):
+            if not (event.dependency.api_name or "").startswith("process_tasks"):
+                return super()._push(event)
+            self.starts += 1
+            if taken:
+                super()._push(event)
+            return Response(status, body, {"content-type": "text/html" if status != 200 else "application/json"})
+
+    mock = Proxied(speed=SPEED)
+    job = clients(mock).submit(short())
+    if taken:
+        assert len(job.result(GUARD_S).artifacts) == 1
+    else:
+        error = job.exception(GUARD_S)
+        assert isinstance(error, errors.JobLost), error
+        assert error.__cause__.message in error.message
+    assert mock.starts == 1
+
+
+def test_a_yield_that_makes_no_sense_does_not_lose_the_result(clients):
+    class Odd(MockWan2GP):
+        def _messages(self, session):
+            messages = super()._messages(session) or []
+            for each in messages:
+                if each["msg"] == "process_generating" and len(each["output"]["data"]) == 3 and self.spoil:
+                    self.spoil = False
+                    each["output"] = None
+            return messages
+
+        spoil = True
+
+    mock = Odd(speed=5.0)
+    assert len(made(clients(mock), short(steps=20)).artifacts) == 1
+    assert not mock.spoil
+    assert len(mock.outputs) == 1
+
+
+def test_a_session_put_aside_outlives_a_hiccup_of_the_server(clients):
+    """Its stream, if dropped, takes the progress from everybody."""
+    mock = server(Fault("late_abort", value=60.0), speed=1.0)
+    client = clients(mock, drain_timeout_s=0.3, max_retries=0)
+    job = client.submit(long())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    (aside,) = client._door._ending
+    for fault in ("status:502", "status:404", "lost_answer"):
+        mock.inject(Fault(fault, on="GET /gradio_api/app_id"))
+        second = client.submit(short("another"))
+        if fault == "status:404":  # a proxy's, say: the page is still the same
+            eventually(lambda: len(mock.requests.matching("POST /gradio_api/upload")) == 2)
+            second.cancel()
+        else:
+            assert isinstance(second.exception(GUARD_S), errors.BackendError)
+        assert aside.streaming, fault
+        assert client._door._ending[:1] == [aside]
+    assert not aside._stream._scope.interrupter.fired
+
+
+def test_a_server_that_is_another_one_now_is_found_out(clients):
+    mock = server()
+    client = clients(mock)
+    made(client, short())
+    page = mock.config
+    mock.config = lambda: {"hello": "world"}
+    mock.inject(Fault("status:404", on="GET /gradio_api/app_id"))
+    assert failure(client, short(), errors.ProtocolError).code == "not_wangp"
+    mock.config = page
+    assert made(client, short()).artifacts
+
+
+def test_an_abort_by_id_that_fails_is_followed_by_the_plain_one(clients):
+    class Odd(MockWan2GP):
+        def do_abort_generation(self, call, session, client_id=None):
+            if client_id is not None:
+                raise GradioError("no such argument")
+            return super().do_abort_generation(call, session)
+
+    mock = Odd(speed=2.0)
+    job = clients(mock).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+    assert mock.outputs == []
+
+
+def test_an_abort_whose_answer_is_lost_is_sent_again(clients):
+    mock = server(speed=2.0)
+    job = clients(mock).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    mock.inject(Fault("lost_answer", on="POST /gradio_api/queue/join"))
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.CONFIRMED
+
+
+def test_an_abort_that_fails_leaves_the_stream_of_what_still_runs(clients):
+    mock = odd(do_abort_generation=refuse)
+    mock.pace.speed = 1.0
+    client = clients(mock)
+    job = client.submit(long())
+    eventually(lambda: job.status.progress is not None)
+    job.cancel()
+    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert job.status.backend_cancel is BackendCancel.FAILED
+    assert [each.streaming for each in client._door._ending] == [True]
+
+
+def test_a_defect_of_ours_leaves_the_stream_of_what_still_runs(clients, monkeypatch):
+    def broken(*_given):
+        raise RuntimeError("a defect")
+
+    mock = server(speed=2.0)
+    client = clients(mock)
+    monkeypatch.setattr(Follower, "_take_process", broken)
+    assert failure(client, long()).code == "internal"
+    assert [each.streaming for each in client._door._ending] == [True]
+    mock.stop()
+
+
+def test_a_preview_that_never_comes_does_not_hold_up_the_job(clients):
+    held = threading.Event()
+
+    class Stuck(MockWan2GP):
+        def do_refresh_preview(self, call, session):
+            assert held.wait(GUARD_S)
+            return ""
+
+    try:
+        assert made(clients(Stuck(speed=SPEED), pace=replace(QUICK, preview_s=0.05)), short()).artifacts
+    finally:
+        held.set()
+
+
+def test_an_outage_while_the_output_folder_is_looked_at_is_borne(clients):
+    class Forgetful(MockWan2GP):
+        def do_refresh_gallery(self, call, session):
+            return []
+
+    mock = Forgetful(speed=1.0)
+    job = clients(mock, max_retries=0).submit(long())
+    eventually(lambda: job.status.progress is not None)
+    mock.files.put(f"outputs/blend_{job.id}.mp4", b"\0\0\0\x18ftypmp42" + bytes(64))
+    mock.inject(Fault("status:502", on="/gradio_api/file=outputs/*", times=3))
+    mock._listener.reset_all()
+    assert len(job.result(GUARD_S).artifacts) == 1
+
+
+def test_many_log_lines_of_a_load_are_not_kept(clients):
+    class Chatty(MockWan2GP):
+        def do_load_queue_action(self, call, file, session):
+            loaded = super().do_load_queue_action(call, file, session)
+            for number in range(300):
+                call.info(f"line {number}")
+            return loaded
+
+    assert made(clients(Chatty(speed=SPEED)), short()).artifacts
+
+
+def test_what_a_server_says_keeps_no_secret(clients):
+    mock = server(Fault("load_refused", value="You must provide hunter2-secret"))
+    error = failure(clients(mock, key="hunter2-secret"), short(), errors.ValidationError)
+    assert "hunter2" not in f"{error} {error.problems} {error.context}"
+    assert "You must provide" in error.message
+
+
+def test_steps_without_measure_are_not_told(clients):
+    class Boundless(MockWan2GP):
+        def do_refresh_status_async(self, call, session):
+            call.progress((10**300, 10**301), "Denoising" + " " * 200_000)
+            yield from super().do_refresh_status_async(call, session)
+
+    told = list(clients(Boundless(speed=SPEED)).submit(short()).events())
+    steps = [each.progress.step for each in told if isinstance(each, events.Progressed)]
+    assert all(each is None or each < 2**31 for each in steps), steps

@@ -21,6 +21,7 @@ QUICK = Pace(
     silence_s=0.3,
     status_again_s=0.05,
     status_s=1.0,
+    preview_s=5.0,
     gallery_s=0.05,
     gallery_first_s=0.05,
     lost_s=20.0,

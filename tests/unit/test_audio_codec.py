@@ -215,6 +215,7 @@ def test_silence_is_called_so(tmp_path):
         (b"RIFF\0\0\0\0WAVEdata\4\0\0\0abcd", "header is incomplete"),
         (riff(b"\1\0", b"abcd"), "header is incomplete"),
         (riff(fmt_chunk(1, 16, rate=0), b"abcd"), "0 Hz"),
+        (riff(fmt_chunk(1, 16, rate=20), bytes(4000)), "20 Hz"),  # a few kilobytes that would become gigabytes
         (riff(fmt_chunk(1, 16, channels=0), b"abcd"), "0 channels"),
         (riff(fmt_chunk(1, 16), b""), "no samples"),
     ],
@@ -278,6 +279,65 @@ def test_a_check_ends_the_conversion_and_removes_the_file(tmp_path):
     source = wav_file(tmp_path, array("h", [1] * 8000), 8000)
     with pytest.raises(errors.JobCancelled):
         CODEC.convert(source, tmp_path / "out.wav", rate=48000, check=stop)
+    assert [each.name for each in tmp_path.iterdir()] == ["in.wav"]
+
+
+@pytest.mark.parametrize("frames", [600, 499])
+def test_what_is_longer_than_a_wav_file_can_be_is_refused(tmp_path, monkeypatch, frames):
+    monkeypatch.setattr("movie_director.clients.audio.wave_codec.MAX_DATA_BYTES", 1000)
+    monkeypatch.setattr(
+        "movie_director.clients.audio.wave_codec._info", lambda found: AudioInfo("wav", 8000, 1, frames)
+    )
+    source = wav_file(tmp_path, array("h", [1] * 501), 8000)  # the header's word is not believed while writing either
+    with pytest.raises(errors.ValidationError) as caught:
+        CODEC.convert(source, tmp_path / "out.wav")
+    assert caught.value.code == "audio_too_long"
+    assert not (tmp_path / "out.wav").exists()
+
+
+class Shrinking(io.BytesIO):
+    """A file that loses its end, or its disk, once its header has been read."""
+
+    def __init__(self, data, keep=None):
+        super().__init__(data)
+        self.keep = keep
+
+    def seek(self, at, whence=0):
+        if at > 12 and self.keep is not None:
+            self.truncate(self.keep)
+        return super().seek(at, whence)
+
+    def read(self, size=-1):
+        if self.keep is None and self.tell() > 40:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize(
+    ("keep", "kind", "words"),
+    [
+        (16, errors.ValidationError, "holds no samples"),
+        (60, errors.ValidationError, "shorter while it was read"),
+        (61, errors.ValidationError, "shorter while it was read"),
+        (None, errors.StorageError, "Input/output error"),
+    ],
+)
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch, keep, kind, words):
+    source = wav_file(tmp_path, array("h", [1] * 100), 8000)
+    opened = type(source).open
+
+    def shrinking(path, mode="r", *given, **more):
+        if path.name == "out.wav" or shrinking.looked is False:
+            shrinking.looked = True
+            return opened(path, mode, *given, **more)
+        return Shrinking(source.read_bytes(), keep)
+
+    shrinking.looked = False  # the first look is for the kind of file
+    data = source.read_bytes()
+    monkeypatch.setattr(type(source), "read_bytes", lambda _path: data)
+    monkeypatch.setattr(type(source), "open", shrinking)
+    with pytest.raises(kind, match=words):
+        CODEC.convert(source, tmp_path / "out.wav")
     assert [each.name for each in tmp_path.iterdir()] == ["in.wav"]
 
 

@@ -164,8 +164,8 @@ def test_the_inputs_of_a_gradio_app_have_names_of_their_own():
 
 
 def test_an_answer_that_is_no_json():
-    assert as_json(b"{") is None
-    assert as_json(b"[1]") == [1]
+    assert as_json(b"{", str) is None
+    assert as_json(b"[1]", str) == [1]
 
 
 def test_numbers():
@@ -202,7 +202,7 @@ def test_progress_bars_are_read(line, progress):
 def test_a_growing_log_is_read_once_and_late_parts_are_left_out(job):
     seen = []
     job.log = seen.append
-    reader = logs.LogReader(job)
+    reader = logs.LogReader(job, str)
     for log in ("Using seed: 12\n", "", "Using seed: 12\nA: 20%|1/5\rA: 40%|2/5\n", "Using seed: 12\n", None, 5):
         reader.take(log)
     assert seen == ["Using seed: 12"]
@@ -213,7 +213,7 @@ def test_a_growing_log_is_read_once_and_late_parts_are_left_out(job):
     reader.take("another log\n")
     assert seen == ["Using seed: 12", "another log"]
     assert reader.seed is None
-    assert logs.LogReader(job).last_line == ""
+    assert logs.LogReader(job, str).last_line == ""
 
 
 def test_the_clock_says_nothing_until_it_has_learnt_and_never_reaches_the_end(job):
@@ -249,13 +249,13 @@ def test_refusals_and_failures_are_typed():
     assert refused(Answer(422, None, "words")).problems == ("words",)
     assert isinstance(refused(Answer(409)), errors.Overloaded)
     assert refused(Answer(500, None, "boom")).message.endswith("boom")
-    assert isinstance(failed("CUDA out of memory.", ""), errors.OutOfMemory)
-    assert isinstance(failed(None, "torch.cuda.OutOfMemoryError: x"), errors.OutOfMemory)
-    assert "did not say why" in failed(None, "").message
+    assert isinstance(failed("CUDA out of memory.", "", str), errors.OutOfMemory)
+    assert isinstance(failed(None, "torch.cuda.OutOfMemoryError: x", str), errors.OutOfMemory)
+    assert "did not say why" in failed(None, "", str).message
     assert problems_in(5) == []
-    assert health_in([]) is None
-    assert health_in({"status": "fine"}) is None
-    assert health_in({"status": "READY", "setup": 5}).log == ""
+    assert health_in([], str) is None
+    assert health_in({"status": "fine"}, str) is None
+    assert health_in({"status": "READY", "setup": 5}, str).log == ""
 
 
 def test_answers_that_are_no_runs():

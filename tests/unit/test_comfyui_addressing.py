@@ -97,6 +97,31 @@ def test_all_wrong_addresses_are_told_at_once():
     assert "Sampler" in caught.value.context["nodes"]
 
 
+def test_an_address_by_id_is_not_led_astray_by_titles():
+    prompt = {
+        "3": node("KSampler", "Sampler", steps=1),
+        "4": node("KSampler", "3", steps=2),
+        "5": node("KSampler", "3", steps=3),
+        "10:6.0": node("Text", "#3.steps", **{"a.b": 4}),
+    }
+    found = Addresses(prompt).resolve_all(["#3.steps", "#4.steps", "#10:6.0.a.b"])
+    assert list(found.values()) == [Target("3", "steps"), Target("4", "steps"), Target("10:6.0", "a.b")]
+    assert list(found) == [target.address for target in found.values()]
+
+
+def test_an_address_by_id_follows_wires_and_needs_an_input():
+    wired = {"1": node("Text", text=["2", 0]), "2": node("PrimitiveString", value="a")}
+    assert Addresses(wired).resolve_all(["#1.text"])["#1.text"] == Target("2", "value")
+    with pytest.raises(ValidationError):
+        Addresses(wired).resolve_all(["#1.image"])
+    with pytest.raises(ValidationError):
+        Addresses(wired).resolve_all(["#7.text"])
+
+
+def test_a_title_may_begin_like_an_id():
+    assert Addresses({"1": node("Text", "#7", text="a")}).resolve_all(["#7.text"])["#7.text"] == Target("1", "text")
+
+
 def test_primitives_that_feed_each_other_end_the_search():
     circle = {"1": node("PrimitiveInt", value=["2", 0]), "2": node("PrimitiveInt", value=["1", 0])}
     assert Addresses(circle).resolve_all({"1.value": 0})["1.value"] in (Target("1", "value"), Target("2", "value"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from movie_director.clients.comfyui.checking import problems_of, refused_whole
+from movie_director.clients.comfyui.checking import outputs_to_run, problems_of, refused_whole
 
 KNOWN = {
     "Loader": {"input": {"required": {"name": [["a.safetensors", "b.safetensors"], {}]}}, "output_node": False},
@@ -70,3 +70,31 @@ def test_the_whole_is_refused_when_no_output_can_be_made():
     prompt["5"] = node("Loader", name=["4", 0])
     assert not refused_whole(prompt, KNOWN, bad)
     assert not refused_whole({"1": prompt["1"]}, KNOWN, bad)
+
+
+OUTPUT_CLASSES = {"Source": {"output_node": False}, "Save": {"output_node": True}}
+TWO_OUTPUTS = {
+    "1": {"class_type": "Source", "inputs": {}},
+    "2": {"class_type": "Save", "inputs": {}},
+    "3": {"class_type": "Save", "inputs": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "errors", "outputs"),
+    [
+        (OUTPUT_CLASSES, {}, ["2", "3"]),
+        (OUTPUT_CLASSES, {"1": {"dependent_outputs": ["3"]}}, ["2"]),
+        (
+            OUTPUT_CLASSES,
+            {"1": {"dependent_outputs": None}, "2": "odd", "9": {"dependent_outputs": [["3"], None]}},
+            ["2", "3"],
+        ),
+        (OUTPUT_CLASSES, {"1": {"dependent_outputs": ["2", "3"]}}, None),
+        ({"Save": {"output_node": True}}, {}, None),
+        (None, {}, None),
+    ],
+    ids=["all", "one refused", "odd answer", "none left", "a class unknown", "no class known"],
+)
+def test_the_outputs_that_will_run(known, errors, outputs):
+    assert outputs_to_run(TWO_OUTPUTS, known, errors) == outputs

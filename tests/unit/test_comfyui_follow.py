@@ -40,7 +40,7 @@ def waiting_follower(
     )
     connection = SimpleNamespace(renew=lambda: renewed.append(True))
     prompt = {"2": {"class_type": class_type, "inputs": {}, "_meta": {"title": "Hero"}}}
-    follower = Follower(cast(Any, job), cast(Any, None), cast(Any, connection), Pace(), prompt)
+    follower = Follower(cast(Any, job), cast(Any, None), cast(Any, connection), Pace(), str, prompt)
     follower.wait_for_socket()
     return follower
 

@@ -95,6 +95,14 @@ def test_values_that_are_no_wires(value):
     assert load_workflow(prompt) == prompt
 
 
+def test_what_a_server_notes_in_a_prompt_as_it_runs_is_left_behind(tmp_path):
+    """It writes what a node's IS_CHANGED said beside the inputs, into the picture too, and believes what it is sent."""
+    noted = {each: node | {"is_changed": [float("nan")]} for each, node in PROMPT.items()}
+    assert load_workflow(noted) == PROMPT
+    path = picture(tmp_path, chunk(b"tEXt", b"prompt\0" + json.dumps(noted).encode()))
+    assert load_workflow(path) == PROMPT
+
+
 def test_a_json_file(tmp_path):
     path = tmp_path / "workflow.json"
     path.write_text(json.dumps(PROMPT), encoding="utf-8")

@@ -87,3 +87,10 @@ def test_names_are_encoded_for_the_address():
     assert made.view_path == "/api/view?filename=%C3%A4+b%26c.png&subfolder=sub%2Fx%3F&type=temp"
     assert made.source == "temp/sub/x?/ä b&c.png"
     assert OutputFile("a.png").source == "output/a.png"
+
+
+@pytest.mark.parametrize("text", ["3d/sub/mesh_1.glb", "3d\\sub\\mesh_1.glb"])
+def test_a_text_that_names_a_file_in_a_folder(text):
+    (found,) = collect({"1": {"result": [text]}, "2": {"3d": [file("mesh_1.glb", subfolder="3d/sub")]}}, {}).files
+    assert found == OutputFile("mesh_1.glb", "3d/sub")
+    assert found.view_path == "/api/view?filename=mesh_1.glb&subfolder=3d%2Fsub&type=output"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from movie_director.clients.comfyui import WorkflowTemplate, bundled_workflow
+from movie_director.clients.comfyui.addressing import Addresses, Target
 from movie_director.clients.comfyui.loading import load_workflow
 from movie_director.clients.comfyui.parameters import parameter
 from movie_director.clients.errors import ValidationError
@@ -30,7 +31,7 @@ def test_a_bundled_workflow_as_a_form():
         "prompt", "negative_prompt", "seed", "model", "width", "height", "steps", "cfg", "denoise",
     ]  # fmt: skip
     prompt, seed, width = (form.parameters[name] for name in ("prompt", "seed", "width"))
-    assert (prompt.kind, prompt.multiline, prompt.targets) == ("text", True, ("6.text",))
+    assert (prompt.kind, prompt.multiline, prompt.targets) == ("text", True, ("#6.text",))
     assert (seed.kind, seed.minimum, seed.maximum) == ("seed", 0, 2**64 - 1)
     assert (width.kind, width.minimum, width.step) == ("integer", 16, 8)
     assert form.parameters["model"].kind == "choice"
@@ -55,11 +56,23 @@ def test_the_request_of_a_filled_form():
     request = form.request(
         {"prompt": "a cat", "image": Path("/a/cat.png"), "steps": 3}, seed=7, metadata={"shot": "1A"}
     )
-    assert request.inputs == {"6.text": "a cat", "3.steps": 3}
+    assert request.inputs == {"#6.text": "a cat", "#3.steps": 3}
     assert list(request.files.values()) == [Path("/a/cat.png")]
     assert (request.seed, request.metadata) == (7, {"shot": "1A"})
     assert request.problems() == []
     assert form.request().inputs == {}
+
+
+def test_a_form_is_not_led_astray_by_nodes_titled_like_ids():
+    form = template(
+        {
+            "1": node("CLIPTextEncode", "2", text="x", clip=["9", 1]),
+            "2": node("CLIPTextEncode", text="y", clip=["9", 1]),
+            "3": node("KSampler", positive=["2", 0], negative=["1", 0], steps=1),
+        }
+    )
+    request = form.request({"prompt": "a cat"})
+    assert Addresses(form.prompt).resolve_all(request.inputs) == {"#2.text": Target("2", "text")}
 
 
 def test_nodes_that_are_titled_for_it_come_first():
@@ -73,10 +86,10 @@ def test_nodes_that_are_titled_for_it_come_first():
     }
     form = template(prompt)
     assert {name: form.parameters[name].targets for name in ("Mood", "Count", "Side", "Mood_2")} == {
-        "Mood": ("1.value",),
-        "Count": ("2.value",),
-        "Side": ("5.width",),
-        "Mood_2": ("6.value",),
+        "Mood": ("#1.value",),
+        "Count": ("#2.value",),
+        "Side": ("#5.width",),
+        "Mood_2": ("#6.value",),
     }
     assert "Wired" not in form.parameters
     assert "height" in form.parameters
@@ -87,8 +100,8 @@ def test_an_explicit_mapping_is_all_there_is():
     prompt = load_workflow(bundled_workflow("text_to_image"))
     form = template(prompt, {"words": "Positive prompt", "rounds": "Sampler.steps"})
     assert {name: each.targets for name, each in form.parameters.items()} == {
-        "words": ("6.text",),
-        "rounds": ("3.steps",),
+        "words": ("#6.text",),
+        "rounds": ("#3.steps",),
     }
     with pytest.raises(ValidationError) as caught:
         template(prompt, {"words": "Positive promt"})
@@ -116,8 +129,8 @@ def test_a_prompt_is_told_from_what_is_to_be_avoided_through_other_nodes():
         "5": node("CLIPTextEncode", text="z", clip=["9", 1]),
     }
     form = template(prompt)
-    assert form.parameters["prompt"].targets == ("1.text", "3.text")
-    assert form.parameters["negative_prompt"].targets == ("5.text",)
+    assert form.parameters["prompt"].targets == ("#1.text", "#3.text")
+    assert form.parameters["negative_prompt"].targets == ("#5.text",)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +176,27 @@ def test_without_a_definition_the_kind_is_that_of_the_value(value, kind, good, b
     assert (made.kind, made.default) == (kind, value)
     assert made.problem(good) == ""
     assert made.problem(bad)
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"), [("5", 5), (5, 5), ("0.5", 0.5), (0.5, 0.5), ("True", True), (True, True), ("auto", "auto")]
+)
+def test_choices_that_are_no_texts_can_be_given_as_shown_or_as_they_are(value, sent):
+    known = {"X": {"input": {"required": {"length": [[5, 8, 0.5, True, "auto"], {}]}}}}
+    form = WorkflowTemplate.of({"1": node("X", length=8)}, known, {"length": "1.length"})
+    length = form.parameters["length"]
+    assert (length.kind, length.choices, length.default) == ("choice", ("5", "8", "0.5", "True", "auto"), "8")
+    given = form.request({"length": value}).inputs["#1.length"]
+    assert (type(given), given) == (type(sent), sent)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(6, "a text"), (False, "a text"), ([], "a text"), ("6", "there are 5, 8")]
+)
+def test_what_is_none_of_such_choices(value, words):
+    known = {"X": {"input": {"required": {"length": [[5, 8, 0], {}]}}}}
+    form = WorkflowTemplate.of({"1": node("X", length=8)}, known, {"length": "1.length"})
+    assert words in form.parameters["length"].problem(value)
 
 
 def test_a_choice_without_known_choices_takes_any():

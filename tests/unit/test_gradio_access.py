@@ -13,6 +13,7 @@ from support.gradio_proto import VERSIONS, MockProto
 from movie_director.clients import errors
 from movie_director.clients.transport.gradio import files
 from movie_director.clients.transport.gradio.config import config_of, read_config
+from movie_director.clients.transport.gradio.failures import failure_of
 from movie_director.clients.transport.gradio.signin import SignIn
 from movie_director.clients.transport.gradio.values import GradioFile, files_in
 
@@ -228,3 +229,16 @@ def test_files_elsewhere_are_not_fetched(at, config):
         with pytest.raises(errors.ProtocolError) as caught:
             files.file_route(access, config, other)
         assert caught.value.code == "foreign_file"
+
+
+def test_a_path_that_is_no_unicode_is_the_servers_to_refuse(at, config):
+    file = GradioFile("/tmp/\ud800.png", "x.png")
+    assert files.file_route(at.access("http://host:7860"), config, file) == "/gradio_api/file=/tmp/%3F.png"
+
+
+def test_a_title_keeps_no_secret(at):
+    access = at.access("http://host:7860", headers={"X-Key": "hunter2-secret"})
+    for said in ("it failed", None):
+        error = failure_of(access, "echo", said, "hunter2-secret " + "x" * 9999)
+        assert "hunter2" not in error.context["title"]
+        assert len(error.context["title"]) <= 2000

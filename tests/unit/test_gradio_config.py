@@ -127,6 +127,27 @@ def test_a_mount_below_a_path_is_kept(at):
         assert read_config(at.access(mock.url + "/")).title == "proto"
 
 
+@pytest.mark.parametrize(("version", "generation"), [("9" * 5000, 999_999), ("5" + "x" * 5000, 5), ("", 0), ("x", 0)])
+def test_a_version_is_a_number_or_none(version, generation):
+    assert small(version=version).generation == generation
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path"),
+    [
+        ("/gradio_api/", "/gradio_api/info"),
+        ("gradio_api", "/gradio_api/info"),
+        ("@192.0.2.1", "/%40192.0.2.1/info"),
+        (".example.org/x", "/.example.org/x/info"),
+        ("//192.0.2.1/x?y#z", "/192.0.2.1/x%3Fy%23z/info"),
+        ("/a b\r\nc\ud800", "/a%20b%0D%0Ac%3F/info"),
+        ("/", "/info"),
+    ],
+)
+def test_routes_stay_on_the_server_whatever_it_says_of_them(prefix, path):
+    assert small(api_prefix=prefix).path("/info") == path
+
+
 REFUSALS = {
     "not_gradio": [
         answer(b"<html>Hello</html>", "Content-Type: text/html"),

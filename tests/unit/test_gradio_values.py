@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movie_director.clients import errors
-from movie_director.clients.transport.gradio.edits import edited
+from movie_director.clients.transport.gradio.edits import edited, weight_of
 from movie_director.clients.transport.gradio.failures import said_text
 from movie_director.clients.transport.gradio.messages import (
     Bar,
@@ -18,6 +19,7 @@ from movie_director.clients.transport.gradio.messages import (
     Queued,
     Yielded,
     log_of,
+    number_of,
     progress_of,
     queued_of,
 )
@@ -212,3 +214,28 @@ def test_a_key_with_a_colon_is_a_sign_in():
     assert "pass:word" not in repr(sign_in_of("user:pass:word"))
     for key in (None, "", "token", ":x", "x:"):
         assert sign_in_of(key) is None
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("nan"), float("inf"), True, "1", None])
+def test_what_is_no_finite_number_is_none(number):
+    assert number_of(number) is None
+
+
+def test_a_path_of_edits_costs_no_more_than_its_depth():
+    """A copy of the rest of it at each step would take gigabytes."""
+    path = [0] * 2_000_000
+    value = []
+    for _ in range(5000):
+        value = [value]
+    tracemalloc.start()
+    with pytest.raises(errors.ProtocolError):
+        edited([value], [[["replace", path, 1]]])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 1024 * 1024
+
+
+def test_the_weight_of_values_counts_texts_and_parts():
+    assert weight_of("x" * 100) == 108
+    assert weight_of([1, {"ab": [None]}]) == 8 * 6 + 2
+    assert weight_of({7: 1}) == 24

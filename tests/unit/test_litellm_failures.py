@@ -70,6 +70,28 @@ def test_each_shape_becomes_its_error(status, body, cls, words):
     assert error.context["server"] == "http://host"
 
 
+LMSTUDIO = (
+    "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context"
+    " length of only 4096 tokens, which is not enough. Try to load the model with a larger context length."
+)
+OVERFLOWS = [
+    (LMSTUDIO, (4096, None)),
+    ("The number of tokens to keep from the initial prompt is greater than the context length.", (None, None)),
+    ("The decoder prompt (length 5000) is longer than the maximum model length of 4096.", (4096, 5000)),
+    ("prompt is too long: 209000 tokens > 200000 maximum", (200000, 209000)),
+    ("The maximum context length is 8,192 tokens. However, your messages resulted in 9,001 tokens.", (8192, 9001)),
+    ("context length exceeded, n_ctx=2048", (2048, None)),
+]
+
+
+@pytest.mark.parametrize(("message", "numbers"), OVERFLOWS)
+def test_an_overflow_is_known_by_its_words_and_numbers(message, numbers):
+    for body in ({"error": message}, {"error": {"message": message}}):
+        error = failed(400, body)
+        assert isinstance(error, errors.ContextWindowExceeded)
+        assert (error.context["limit"], error.context["needed"]) == numbers
+
+
 def test_a_missing_model_without_a_list_or_neighbours():
     body = {"error": {"message": "no model named m"}}
     assert failed(400, body).hint == "Choose one of: mistral, llama."

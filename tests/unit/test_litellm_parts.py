@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from movie_director.clients import errors
 from movie_director.clients.litellm import ChatRequest, schema_of
 from movie_director.clients.litellm.answer import Answer, StreamFailure
-from movie_director.clients.litellm.models import ModelInfo, choose, models_of
+from movie_director.clients.litellm.models import ModelInfo, choose, deployed_windows, models_of
 from movie_director.clients.litellm.payload import address_of, body_of, messages_of, with_system
 from movie_director.clients.litellm.schema import is_strict
 from movie_director.clients.litellm.structured import Validator, correction, ladder, parse, response_format
@@ -363,6 +363,16 @@ def test_models_are_read_from_every_listing():
     assert models_of(None) == models_of({"data": 5}) == []
 
 
+def test_the_windows_of_deployments_are_read():
+    def row(name, info):
+        return {"model_name": name, "model_info": info}
+
+    rows = [row("a", {"max_input_tokens": 8192}), row("a", {"max_input_tokens": 4096}), row("b", None), "..."]
+    rows += [row("c", {"max_input_tokens": None}), row(5, {"max_input_tokens": 9})]
+    assert deployed_windows({"data": rows}) == {"a": 4096}
+    assert deployed_windows("nothing") == {}
+
+
 def test_the_choice_of_a_model_and_its_reason():
     small, large = ModelInfo("small", "chat", 4096), ModelInfo("large", "chat", 32768, calls_tools=False)
     vision = ModelInfo("llava", "chat", 2048)
@@ -385,6 +395,13 @@ def test_the_choice_of_a_model_and_its_reason():
 
 
 # --- payload
+
+
+def test_a_window_from_elsewhere_is_no_reason_to_choose_a_model():
+    models = [ModelInfo("a"), ModelInfo("fake/b", window=1047576, listed=False)]
+    choice = choose(models)
+    assert (choice.name, choice.reason) == ("a", "the first that the server names, of 2 models")
+    assert choose([*models, ModelInfo("c", window=10)]).name == "c"
 
 
 def test_messages_get_the_system_text_and_the_pictures(tmp_path):
@@ -502,11 +519,12 @@ def test_messages_cost_more_than_their_text():
 
 
 def test_the_meter_learns_each_model_s_ratio():
-    meter, messages = TokenMeter(), [{"role": "user", "content": "x " * 50}]
+    meter, messages = TokenMeter(), [{"role": "user", "content": "x " * 200}]
     estimate = estimate_messages(messages)
     assert meter.tokens("m", messages) == round(1.2 * estimate)
     for nonsense in (None, 0, -5, "9", 2.5):
         meter.learn("m", messages, nonsense)
+    meter.learn("m", [{"role": "user", "content": "hi"}], 30)  # its template, mostly
     assert not meter.knows("m")
     meter.learn("m", messages, round(estimate * 2))
     assert meter.knows("m")

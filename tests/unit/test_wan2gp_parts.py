@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from movie_director.clients import errors
+from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.transport.gradio.config import config_of
 from movie_director.clients.transport.gradio.values import GradioFile
 from movie_director.clients.wan2gp import VideoRequest
@@ -188,6 +188,9 @@ def test_what_holds_no_picture_is_none(html):
         ("Sliding Window 5/4 - Denoising", "Denoising", 0.0, 1.0, None),
         ("Encoding Prompt", "Encoding Prompt", 0.0, 1.0, None),
         ("x | soon / later", "x", 0.0, 1.0, None),
+        (f"x | 1s / {'9' * 400}h", "x", 0.0, 1.0, None),
+        (f"x | 1s / {'9' * 5000}h", "x", 0.0, 1.0, None),
+        (f"x | 1s / {'9' * 400}s", "x", 0.0, 1.0, None),
         ("", "", 0.0, 1.0, None),
     ],
 )
@@ -289,3 +292,10 @@ def test_a_files_bytes_can_be_sent_twice(tmp_path):
     for gone in (path, "a\0b"):
         with pytest.raises(errors.StorageError):
             FileBody(Path(gone), lambda: None)
+
+
+@pytest.mark.parametrize("url", [None, 7, b"http://127.0.0.1:7860"])
+def test_an_address_that_is_no_text_is_refused(url):
+    with pytest.raises(errors.ValidationError) as caught:
+        Wan2GPClient(url)
+    assert caught.value.code == "invalid_url"

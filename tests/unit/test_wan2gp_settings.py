@@ -106,6 +106,13 @@ def test_users_own_models_are_looked_up_by_their_architecture():
         ({"custom_settings": []}, "a mapping"),
         ({"negative_prompt": 5}, "a text"),
         ({"image_start": 5}, "'files'"),
+        ({"num_inference_steps": 10**400}, "a whole number"),
+        ({"guidance_scale": -(10**400)}, "a number"),
+        ({"video_length": 10**400}, "frames"),
+        ({"video_length": f"{'9' * 400}s"}, "frames"),
+        ({"guidance_phases": 10**5000}, "can't be sent"),
+        ({"base_model_type": 10**5000}, "can't be sent"),
+        ({"perturbation_layers": [10**5000]}, "can't be sent"),
     ],
 )
 def test_what_can_not_be_right_is_a_problem(settings, words):
@@ -113,6 +120,19 @@ def test_what_can_not_be_right_is_a_problem(settings, words):
         request(settings=settings).validate()
     assert words in caught.value.message
     assert caught.value.hint
+
+
+NESTED = [None]
+NESTED.append(NESTED)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("value", [float("nan"), [{"a": float("-inf")}], {"a": object()}, 10**5000, NESTED], ids=type)
+@pytest.mark.parametrize("name", ["custom_settings", "self_refiner_plan", "model_mode"])
+def test_what_json_has_not_is_a_problem_before_anything_is_sent(name, value, strict):
+    with pytest.raises(errors.ValidationError) as caught:
+        request(settings={name: {"deep": value} if name == "custom_settings" else value}, strict=strict).validate()
+    assert f"{name}: it can't be sent" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -173,6 +193,10 @@ def test_not_strict_sends_what_the_table_does_not_know():
     ("fields", "words"),
     [
         ({"duration_s": 0}, "duration_s"),
+        ({"duration_s": 1e308}, "duration_s: at most 86400 seconds"),
+        ({"duration_s": 10**400}, "duration_s"),
+        ({"width": 10**400, "height": 480}, "width"),
+        ({"width": 640, "height": 10**400}, "height"),
         ({"width": 640}, "both"),
         ({"width": 0, "height": 480}, "width"),
         ({"preset": "drafts"}, "draft"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from ...errors import ProtocolError
 from ..session import Scope
 from .access import GradioAccess
 from .config import Dependency
-from .edits import edited
+from .edits import edited, weight_of
 from .failures import cancelled_there, failure_of
 from .messages import (
     Completed,
@@ -25,6 +26,15 @@ from .messages import (
     progress_of,
     queued_of,
 )
+
+_log = logging.getLogger(__name__)
+
+MAX_WAITING = 1000
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+"""Of messages that nobody reads the newest are kept, up to these limits; the last one always is."""
+
+MAX_VALUES_BYTES = 256 * 1024 * 1024
+"""Values that have grown larger by edits end the call: a server must not fill our memory."""
 
 LOOK_S = 1.0
 """How often a wait looks whether the job's time is over; its end wakes it at once."""
@@ -40,7 +50,8 @@ class GradioCall:
         self.event_id = event_id
         self._changed = changed
         self._access = access
-        self._inbox: deque[tuple[int, Message]] = deque()
+        self._inbox: deque[tuple[int, Message, int]] = deque()
+        self._weight = 0
         self._values: list[Any] | None = None
         self._end: Completed | Failed | None = None
 
@@ -89,23 +100,36 @@ class GradioCall:
 
     def pop(self) -> Message:
         """Return the next message, which must have come."""
-        return self._inbox.popleft()[1]
+        _, message, weight = self._inbox.popleft()
+        self._weight -= weight
+        return message
 
     def take(self, serial: int, message: Mapping[str, Any]) -> None:
-        """Take what the server has sent for this call."""
+        """Take what the server has sent for this call; whatever is wrong with it ends this call only."""
+        weight = 0
         try:
             told = self._read(message)
+            if told is not None and not isinstance(told, (Completed, Failed)):
+                weight = weight_of(told.raw if isinstance(told, Yielded) else message)
+            if isinstance(told, Yielded) and weight > MAX_VALUES_BYTES:
+                raise _too_large()
         except ProtocolError as error:
             told = Failed(self._access.named(error))
+        except Exception as error:  # noqa: BLE001 - the other calls of the session go on
+            _log.exception("Reading a Gradio message failed unexpectedly")
+            told = Failed(self._access.named(_malformed(f"{type(error).__name__}: {error}")))
         if told is not None:
-            self.put(serial, told)
+            self.put(serial, told, weight)
 
-    def put(self, serial: int, told: Message) -> None:
-        """Take a message; none comes after the last one."""
+    def put(self, serial: int, told: Message, weight: int = 0) -> None:
+        """Take a message that takes about ``weight`` bytes; none comes after the last one."""
         with self._changed:
             if isinstance(told, (Completed, Failed)):
                 self._end = told
-            self._inbox.append((serial, told))
+            self._inbox.append((serial, told, weight))
+            self._weight += weight
+            while len(self._inbox) > 1 and (len(self._inbox) > MAX_WAITING or self._weight > MAX_WAITING_BYTES):
+                self.pop()
             self._changed.notify_all()
 
     def _read(self, message: Mapping[str, Any]) -> Message | None:
@@ -168,6 +192,14 @@ def _output_of(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(output, Mapping):
         raise _malformed("the output is no object")
     return output
+
+
+def _too_large() -> ProtocolError:
+    return ProtocolError(
+        f"The server's values have grown to more than {MAX_VALUES_BYTES} bytes.",
+        code="too_large",
+        hint="Is this the address of the right server?",
+    )
 
 
 def _malformed(what: str) -> ProtocolError:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeGuard
+from urllib.parse import quote
 
 from ...errors import BackendError, MissingResource, NetworkTimeout, NotFound, ProtocolError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .access import GradioAccess
 
 _NUMBER = re.compile(r"_\d+$")
-_LEADING_NUMBER = re.compile(r"\d+")
+_LEADING_NUMBER = re.compile(r"\d{1,6}")
 OLDEST = 3
 NEWEST = 6
 
@@ -217,7 +218,7 @@ def config_of(value: Mapping[str, Any]) -> GradioConfig | None:
     app_id = value.get("app_id")
     return GradioConfig(
         version=_text(value.get("version")).strip(),
-        api_prefix=_text(value.get("api_prefix")).rstrip("/"),
+        api_prefix=_prefix(_text(value.get("api_prefix"))),
         protocol=_text(value.get("protocol")),
         title=_text(value.get("title")),
         app_id="" if app_id is None else str(app_id),
@@ -226,6 +227,12 @@ def config_of(value: Mapping[str, Any]) -> GradioConfig | None:
         dependencies=tuple(_dependencies(listed)),
         components={each.id: each for each in _components(value.get("components"))},
     )
+
+
+def _prefix(text: str) -> str:
+    """Return it as a path: what it is put behind is the server's address, which it must not change."""
+    path = quote(text.strip("/"), safe="/", errors="replace")
+    return f"/{path}" if path else ""
 
 
 def _dependencies(listed: list[Any]) -> Iterator[Dependency]:

@@ -65,7 +65,7 @@ def post(
     name = "predict" if config.generation == 3 or not dependency.api_name else dependency.api_name
     with access.request(
         "POST",
-        config.path(f"/run/{quote(name, safe='')}"),
+        config.path(f"/run/{quote(name, safe='', errors='replace')}"),
         scope=scope,
         body=body,
         headers={**_JSON, **headers},

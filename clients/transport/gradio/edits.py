@@ -7,12 +7,13 @@ puts a member into an object or an item into a list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ProtocolError
 
 _ACTIONS = frozenset({"replace", "append", "add", "delete"})
+_PART_BYTES = 8
 
 
 def edited(values: Sequence[Any], edits: Sequence[Any]) -> list[Any]:
@@ -24,12 +25,27 @@ def edited(values: Sequence[Any], edits: Sequence[Any]) -> list[Any]:
         if len(edits) != len(values):
             raise ValueError(f"{len(edits)} edits for {len(values)} values")
         return [_edited(value, each) for value, each in zip(values, edits, strict=True)]
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise ProtocolError(
             f"The server sent a change that does not fit what it had sent before ({error}).",
             code="bad_edit",
             hint="Try again; if it happens again, the server's Gradio may be too new for this version.",
         ) from error
+
+
+def weight_of(value: Any) -> int:
+    """Return about how many bytes a value takes."""
+    weight, waiting = 0, [value]
+    while waiting:
+        each = waiting.pop()
+        weight += _PART_BYTES
+        if isinstance(each, str):
+            weight += len(each)
+        elif isinstance(each, Mapping):
+            waiting += (*each, *each.values())
+        elif isinstance(each, list):
+            waiting += each
+    return weight
 
 
 def _edited(value: Any, edits: Any) -> Any:
@@ -39,18 +55,18 @@ def _edited(value: Any, edits: Any) -> Any:
         action, path, new = edit
         if action not in _ACTIONS or not isinstance(path, list):
             raise ValueError(f"unknown edit {action!r:.40}")
-        value = _at(value, path, action, new)
+        value = _at(value, path, 0, action, new)
     return value
 
 
-def _at(value: Any, path: list[Any], action: str, new: Any) -> Any:
-    """Return a copy of ``value`` that differs at ``path``, sharing all the rest."""
+def _at(value: Any, path: list[Any], depth: int, action: str, new: Any) -> Any:
+    """Return a copy of ``value`` that differs at ``path`` from ``depth`` on, sharing all the rest."""
     if not path:
         return _whole(value, action, new)
     copy = _copied(value)
-    key = path[0]
-    if len(path) > 1:
-        copy[key] = _at(copy[key], path[1:], action, new)
+    key = path[depth]
+    if depth + 1 < len(path):
+        copy[key] = _at(copy[key], path, depth + 1, action, new)
     elif action == "add" and isinstance(copy, list):
         copy.insert(key, new)
     elif action == "delete":

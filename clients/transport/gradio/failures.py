@@ -35,7 +35,7 @@ _QUEUE_FULL = re.compile(r"Max size is (\d+)", re.IGNORECASE)
 def failure_of(access: GradioAccess, function: str, said: Any, title: Any = None) -> BackendError:
     """Return the error of a function that the server ran and that failed; ``said`` is what it tells of it."""
     text = said_text(said)
-    context = {"server": access.server, "function": function, "title": title if isinstance(title, str) else ""}
+    context = {"server": access.server, "function": function, "title": _bounded(access, title)}
     if not text:
         return access.named(
             GenerationError(
@@ -45,7 +45,7 @@ def failure_of(access: GradioAccess, function: str, said: Any, title: Any = None
                 context=context,
             )
         )
-    text = access.http.redact(text)[:MAX_WORDS]
+    text = _bounded(access, text)
     context["said"] = text
     if _OUT_OF_MEMORY.search(text):
         return access.named(
@@ -58,6 +58,10 @@ def failure_of(access: GradioAccess, function: str, said: Any, title: Any = None
     return access.named(
         GenerationError(f"The server reports: {text}", hint="Its console may have more about it.", context=context)
     )
+
+
+def _bounded(access: GradioAccess, said: Any) -> str:
+    return access.http.redact(said)[:MAX_WORDS] if isinstance(said, str) else ""
 
 
 def said_text(said: Any) -> str:

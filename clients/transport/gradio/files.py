@@ -98,7 +98,7 @@ def fetch(
 def file_route(access: GradioAccess, config: GradioConfig, file: GradioFile) -> str:
     """Return the path to GET for a file; ``ProtocolError`` (code ``foreign_file``) if it lies on another server."""
     if file.path and not file.path.startswith(_WEB):
-        return config.path(f"/file={quote(file.path, safe='/:')}")
+        return config.path(f"/file={quote(file.path, safe='/:', errors='replace')}")
     address = file.path or file.url
     base = str(access.http.url)
     if address.startswith(f"{base}/"):

@@ -6,13 +6,15 @@ component updates unwrapped (None where the update leaves the value as it was), 
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import BackendError
 from .values import unwrapped
+
+_MAX_COUNT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,9 @@ def log_of(message: Mapping[str, Any]) -> Log:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a finite number as it is, None for anything else."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    return None
+    """Return a number as it is, None for anything else, and for what is not finite or too large for a float."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return value if good else None
 
 
 def _bar(entry: Mapping[str, Any]) -> Bar:
@@ -153,7 +154,8 @@ def _clamped(fraction: float | None) -> float | None:
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+    return value if good else None
 
 
 def _text(value: Any) -> str:

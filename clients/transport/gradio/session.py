@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ProtocolError, ValidationError
+from ...errors import ConnectionFailed, ProtocolError, ValidationError
 from ...jobs import Artifact
 from ..download import OnBytes
 from ..session import Scope
@@ -141,7 +141,8 @@ class GradioSession:
         return self._stream.follow(calls, scope)
 
     def cancel(self, call: GradioCall, *, scope: Scope) -> bool:
-        """Have the server cancel a call, once (again does nothing); whether it says that it did.
+        """Have the server cancel a call, once (again does nothing, unless it could not be sent); whether it says that
+        it did.
 
         The call then ends with ``Completed`` whose ``cancelled`` is true. A function that is no generator runs on all
         the same, unseen: a program with a function for cancelling needs that one called instead.
@@ -151,8 +152,13 @@ class GradioSession:
                 return False
             self._cancelled.add(call.event_id)
         payload = {"session_hash": self.session_hash, "fn_index": call.dependency.id, "event_id": call.event_id}
-        with self.access.post_json(self.config.path("/cancel"), payload, scope=scope) as response:
-            answer = self.access.http.json_of(response)
+        try:
+            with self.access.post_json(self.config.path("/cancel"), payload, scope=scope) as response:
+                answer = self.access.http.json_of(response)
+        except ConnectionFailed:
+            with self._lock:
+                self._cancelled.discard(call.event_id)
+            raise
         return isinstance(answer, dict) and answer.get("success") is True
 
     # Files

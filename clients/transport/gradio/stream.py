@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import BackendError, NetworkTimeout
+from ...errors import BackendError, NetworkError
 from ...interrupt import Interrupter
 from ..http import Response, Timeouts
 from ..jsontext import decode_json
@@ -25,6 +25,7 @@ from ..sse import EventStreamParser, batches
 from .access import GradioAccess
 from .call import LOOK_S, GradioCall, wait_changed
 from .config import GradioConfig
+from .edits import weight_of
 from .failures import interrupted
 from .messages import Failed, Message
 
@@ -32,6 +33,10 @@ _log = logging.getLogger(__name__)
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 MAX_EARLY = 1000
+MAX_EARLY_BYTES = 64 * 1024 * 1024
+MAX_EMPTY_CLOSES = 3
+"""A server that says so often that all calls have ended, when none of ours has, has lost them."""
+
 TEAR_DOWN_S = 0.5
 _LAST_WORDS = frozenset({"unexpected_error", "server_stopped"})
 _HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
@@ -64,8 +69,10 @@ class EventStream:
         self._scope = FreeScope(Interrupter())
         self._pending: dict[str, GradioCall] = {}
         self._early: list[tuple[int, Mapping[str, Any]]] = []
+        self._early_bytes = 0
         self._open_joins = 0
         self._serial = 0
+        self._empty_closes = 0
         self._not_before = time.monotonic() + TEAR_DOWN_S if resumed else 0.0
         self._thread: threading.Thread | None = None
 
@@ -93,6 +100,7 @@ class EventStream:
                 self._open_joins -= 1
                 if not self._open_joins:
                     self._early.clear()
+                    self._early_bytes = 0
 
     def add(self, call: GradioCall) -> GradioCall:
         """Have a call's messages given to it from now on, with those that were faster than the answer to its POST."""
@@ -160,11 +168,16 @@ class EventStream:
                         closed = self._take(decode_json(event.data)) or closed
                     if closed:
                         response.set_patience(TEAR_DOWN_S)
-            except NetworkTimeout:
+            except NetworkError:
                 if not closed:
                     raise
         if not closed:
             raise _Broken("it ended before the job did.", gone=False)
+        with self.changed:
+            self._empty_closes += 1
+            lost = self._empty_closes >= MAX_EMPTY_CLOSES and bool(self._pending)
+        if lost:
+            raise _Broken("the server closed it before the job ended.", gone=False)
 
     def _request(self) -> Response:
         times = self._access.http.timeouts
@@ -180,12 +193,14 @@ class EventStream:
             said = message.get("message")
             words = said if isinstance(said, str) and said else "the server has stopped."
             raise _Broken(self._access.http.redact(words), gone=_is_gone(message, words))
+        event_id = message.get("event_id")
         with self.changed:
             self._serial += 1
-            if message.get("event_id") in self._pending:
+            if isinstance(event_id, str) and event_id in self._pending:
                 self._give(self._serial, message)
-            elif self._open_joins and len(self._early) < MAX_EARLY:
+            elif self._open_joins and len(self._early) < MAX_EARLY and self._early_bytes < MAX_EARLY_BYTES:
                 self._early.append((self._serial, message))
+                self._early_bytes += weight_of(message)
         return kind == "close_stream"
 
     def _give(self, serial: int, message: Mapping[str, Any]) -> None:
@@ -194,6 +209,7 @@ class EventStream:
             call.take(serial, message)
             if call.ended:
                 del self._pending[call.event_id]
+                self._empty_closes = 0
 
     def _lose(self, reason: str, cause: BaseException | None, *, gone: bool) -> None:
         """End all calls: what they tell goes lost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import threading
@@ -14,6 +15,7 @@ import pytest
 from support.voices import GUARD_S, replace_route, voices, write_tone
 
 from movie_director.clients import RVCClient, errors, events
+from movie_director.clients.context import CancelContext
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc_webui import reply
@@ -134,6 +136,32 @@ def test_a_missing_voice_and_an_error_without_a_word(tmp_path, line, dialect):
         mock.flavour._functions["infer_convert"] = lambda *_given: []
         error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
         assert isinstance(error, errors.ProtocolError)
+
+
+@pytest.mark.parametrize("dialect", ["rvc-webui", "rvc-python-git"])
+def test_a_long_recording_is_encoded_in_slices(tmp_path, monkeypatch, dialect):
+    longest = []
+
+    def watched(function):
+        def call(given, *rest, **options):
+            made = function(given, *rest, **options)
+            longest.append(len(made))
+            return made
+
+        return call
+
+    recording = write_tone(tmp_path / "long.wav", 30, rate=48_000)
+    with voices(tmp_path, dialect=dialect) as (mock, client):
+        monkeypatch.setattr(base64, "b64encode", watched(base64.b64encode))
+        monkeypatch.setattr(json, "dumps", watched(json.dumps))
+        assert client.submit(ConvertRequest(recording, "demo-voice")).result(GUARD_S).problems == ()
+        monkeypatch.undo()
+        short = write_tone(tmp_path / "short.wav", 5, rate=48_000)
+        client.submit(ConvertRequest(short, "demo-voice")).result(GUARD_S)
+        (sent,) = [each.json for each in list(mock.requests)[-3:] if each.json and "audio" in str(each.json)[:200]]
+        text = sent["audio_data"] if dialect == "rvc-python-git" else sent["data"][1]["data"].partition(",")[2]
+        assert len(base64.b64decode(text, validate=True)) == short.stat().st_size
+    assert max(longest) < 1 << 20
 
 
 def told_by(mock, *functions):
@@ -525,6 +553,18 @@ def test_a_record_of_a_training_that_has_ended_starts_none(tmp_path, samples, di
             error = fresh.resume(job.record()).exception(GUARD_S)
             assert isinstance(error, errors.JobLost)
             assert getattr(mock.flavour.trainings, "task", None) is None
+
+
+@both
+def test_a_conversion_of_before_is_lost_and_its_cancel_waits_for_nothing(tmp_path, line, dialect):
+    with voices(tmp_path, dialect=dialect) as (mock, client):
+        job = client.submit(ConvertRequest(line, "demo-voice"))
+        job.result(GUARD_S)
+        with another(mock, client) as fresh:
+            again = fresh.resume(job.record())
+            assert again.exception(GUARD_S).code == "outcome_unknown"
+            context = CancelContext(again, GUARD_S, threading.Event())
+            assert fresh.cancel_on_backend(context) is BackendCancel.UNSUPPORTED
 
 
 def test_a_record_of_another_kind_of_server_is_lost(tmp_path, samples):

@@ -1,8 +1,9 @@
-"""Sound files through Blender's own decoders: MP3, FLAC, Ogg, M4A and the sound of videos.
+"""Sound files through Blender's own decoders: MP3, FLAC, Ogg, M4A, the rarer codings of WAV and the sound of videos.
 
 ``aud`` decodes; it does not write, nor resample: in Blender 4.5 and 5.2 its ``write`` adds frames to WAV files and
 fails for many pairs of rates, and what it does holds Python's lock from the first sample to the last, which would
-freeze the interface. Decoding alone takes about a millisecond for a second of sound.
+freeze the interface. Decoding alone takes about a millisecond for a second of sound. It is done in one call: slices of
+a sound (``limit``) are found by seeking, and begin up to a thousand samples beside the place in Ogg, AAC and MP3.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..clients.audio import AudioInfo, WaveCodec
 from ..clients.audio.codec import needs_codec, unreadable_audio
 from ..clients.audio.resample import Resampler
-from ..clients.audio.wavefile import BLOCK_FRAMES, FULL_SCALE
+from ..clients.audio.wavefile import BLOCK_FRAMES, FULL_SCALE, check_bounds
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -77,9 +78,11 @@ def _described(aud: Any, path: Path, kind: str) -> tuple[Any, AudioInfo]:
     try:
         sound = aud.Sound.file(str(path))
         rate, channels = sound.specs
-        return sound, AudioInfo(kind, round(rate), channels, max(0, sound.length))
+        length = sound.length
     except aud.error as error:
         raise unreadable_audio(path, str(error).rstrip(".")) from error
+    check_bounds(path, channels, round(rate))
+    return sound, AudioInfo(kind, round(rate), channels, max(0, length))
 
 
 def _blocks(data: Any) -> Iterator[Sequence[float]]:

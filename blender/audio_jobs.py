@@ -49,6 +49,7 @@ def submit_sound(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     length = place.get("length") or sequencer.strip_frames(home, wishes["seconds"])
     seed = generation.resolve_seed(own, overrides, MAX_SEED)
     fields: dict[str, Any] = {"prompt": wishes["prompt"], "duration_s": length / sequencer.rate(home), "seed": seed}
+    fields["sample_rate"] = home.render.ffmpeg.audio_mixrate
     if wishes["negative_prompt"].strip():
         fields["negative_prompt"] = wishes["negative_prompt"]
     request = SoundRequest(**fields, metadata=generation.provenance(home, wishes["prompt"]))

@@ -21,7 +21,10 @@ def go_on() -> None:
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a sound file says of itself: ``kind`` as ``kind_of`` names it, ``rate`` in Hz, ``frames`` at that rate."""
+    """What a sound file says of itself: ``kind`` as ``kind_of`` names it, ``rate`` in Hz, ``frames`` at that rate.
+
+    The kind of a WAV that is neither PCM nor float has its coding too, such as ``wav (coding 7, 8 bit)``.
+    """
 
     kind: str
     rate: int

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
+from ..errors import ValidationError
 from ..storage import storage_errors_in
 from ..transport.multipart import unreadable
 from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, too_long, unreadable_audio
@@ -35,7 +36,8 @@ class WaveCodec(AudioCodec):
         if kind != WAV:
             return self.other_info(path, kind)
         with _opened(path) as file:
-            return _info(read_format(file, path))
+            found = _own_format(file, path)
+        return _info(found) if isinstance(found, WaveFormat) else self.other_info(path, found)
 
     def convert(
         self,
@@ -50,12 +52,12 @@ class WaveCodec(AudioCodec):
         kind = known_kind(source)
         with ExitStack() as stack:
             blocks: Iterator[Samples]
-            if kind == WAV:
-                file = stack.enter_context(_opened(source))
-                found = read_format(file, source)
+            file = stack.enter_context(_opened(source))
+            found = _own_format(file, source) if kind == WAV else kind
+            if isinstance(found, WaveFormat):
                 info, blocks = _info(found), sample_blocks(file, found, source)
             else:
-                info, blocks = self.other_samples(source, kind)
+                info, blocks = self.other_samples(source, found)
             if not info.frames:
                 raise unreadable_audio(source, "it holds no samples")
             rate, channels = rate or info.rate, channels or min(info.channels, 2)
@@ -70,7 +72,7 @@ class WaveCodec(AudioCodec):
         return writing.conversion(info)
 
     def other_info(self, path: Path, kind: str) -> AudioInfo:
-        """Return what a file that is no WAV is."""
+        """Return what a file is that is no WAV, or one in another coding (``kind`` says so)."""
         raise needs_codec(path, kind)
 
     def other_samples(self, path: Path, kind: str) -> tuple[AudioInfo, Iterator[Samples]]:
@@ -195,6 +197,16 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _own_format(file: BinaryIO, path: Path) -> WaveFormat | str:
+    """Return the format of a WAV, or its kind and coding if only a decoder can read that."""
+    try:
+        return read_format(file, path)
+    except ValidationError as error:
+        if error.code != "needs_audio_codec":
+            raise
+        return str(error.context["kind"])
 
 
 def _info(found: WaveFormat) -> AudioInfo:

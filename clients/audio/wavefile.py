@@ -90,7 +90,7 @@ def _format(fmt: bytes, data_at: int, data_bytes: int, path: Path) -> WaveFormat
         tag = struct.unpack_from("<H", fmt, 24)[0]
     check_bounds(path, channels, rate)
     if (tag, bits) not in _DECODERS:
-        raise needs_codec(path, f"WAV (coding {tag}, {bits} bit)")
+        raise needs_codec(path, f"wav (coding {tag}, {bits} bit)")
     return WaveFormat(rate, channels, bits, tag == _FLOAT, data_at, data_bytes)
 
 

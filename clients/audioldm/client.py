@@ -86,13 +86,14 @@ class AudioLDMClient(AudioClient):
         for note in inputs.notes:
             job.log(note)
         outputs = Outputs(self.http, job, self.codec, request)
+        sent_seed = whole_number_of(inputs.of(profile.fields, SEED))
         self.knowledge.at_work.add(job.job_id)
         try:
-            said_seed = self._made(job, server, inputs, outputs)
+            said_seed = self._made(job, server, inputs, outputs, sent_seed)
+        except JobLost as error:
+            raise _lost(error, sent_seed) from error.__cause__
         finally:
             self.knowledge.at_work.discard(job.job_id)
-        if said_seed is None:
-            said_seed = whole_number_of(inputs.of(profile.fields, SEED))
         metadata = {
             "request": request.to_dict(),
             "dialect": profile.dialect,
@@ -100,7 +101,7 @@ class AudioLDMClient(AudioClient):
             "input": inputs.values,
             "notes": list(inputs.notes),
             "model": inputs.of(profile.fields, MODEL),
-            "seed": said_seed,
+            "seed": sent_seed if said_seed is None else said_seed,
             "codec": self.codec.name,
             **outputs.described,
         }
@@ -108,11 +109,12 @@ class AudioLDMClient(AudioClient):
 
     def rejoin(self, job: JobContext) -> Result:
         """Say that the sound is lost: these servers can't be asked for it later."""
-        raise JobLost(
+        lost = JobLost(
             "The connection to the sound server is lost, and it keeps no results.",
             code="outcome_unknown",
-            hint="Generate it again; with the same seed it will be the same sound.",
+            hint="Generate it again.",
         )
+        raise _lost(lost, whole_number_of(job.state.get("seed")))
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
         """Cancel the run where the server can be told; where it can't, wait until it is free."""
@@ -171,8 +173,8 @@ class AudioLDMClient(AudioClient):
                 return server
             wait_while_loading(CogAPI(self.http, quick_s=LOOK_FIRST_BYTE_S), job)
 
-    def _made(self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs) -> int | None:
-        """Have the sound made; return the seed that the server names, if it does."""
+    def _made(self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs, seed: int | None) -> int | None:
+        """Have the sound made; return the seed that the server names, if it does. ``seed`` is the one it is sent."""
         profile = server.profile
         seconds = number_of(inputs.of(profile.fields, DURATION)) or 1.0
         work = seconds * (number_of(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
@@ -181,10 +183,18 @@ class AudioLDMClient(AudioClient):
             from .gradio_run import GradioRun
 
             app_run = GradioRun(job, self.knowledge, profile, server.app, work, self.interval_s)
-            app_run.run(values_of(profile.fields, inputs.values), outputs)
+            app_run.run(values_of(profile.fields, inputs.values), outputs, seed)
             return None
         from .cog_run import CogRun
 
         run = CogRun(self.http, job, self.knowledge, profile, work, self.interval_s)
-        run.run(inputs, outputs)
+        run.run(inputs, outputs, seed)
         return run.log.seed
+
+
+def _lost(error: JobLost, seed: int | None) -> JobLost:
+    """Say how the lost sound can be had again: with the seed that the server was sent, None if it was sent none."""
+    if seed is not None:
+        error.hint = f"{error.hint} With seed {seed} it will be the same sound."
+        error.context["seed"] = seed
+    return error

@@ -55,15 +55,15 @@ class CogRun:
         self._clock = Clock(job, knowledge.estimates, work)
         self.log = LogReader(job, http.redact)
 
-    def run(self, filled: Filled, outputs: Outputs) -> Mapping[str, Any]:
-        """Have the sound made and fetched, and return the run's last state."""
+    def run(self, filled: Filled, outputs: Outputs, seed: int | None) -> Mapping[str, Any]:
+        """Have the sound made and fetched, and return the run's last state; ``seed`` is for the job's record."""
         body: dict[str, Any] = {"input": filled.values}
         if not self._profile.observable and self._http.url.is_loopback:
             address = self._knowledge.listener().address(self._job.job_id, self._job.post)
             events = [*EVENTS, LAST_EVENT] if self._knowledge.is_heard else EVENTS
             body |= {"webhook": address, "webhook_events_filter": events}
         told = "webhook" in body and self._knowledge.shares_disk
-        self._job.sending(dialect=self._profile.dialect, told=told)
+        self._job.sending(dialect=self._profile.dialect, told=told, seed=seed)
         try:
             state = self._run_told(body, outputs) if told else self._run_waiting(body, outputs)
         finally:
@@ -114,7 +114,7 @@ class CogRun:
             raise JobLost(
                 "The connection was lost while the server worked; it can't be asked for the sound any more.",
                 code="outcome_unknown",
-                hint="Generate it again; with the same seed it will be the same sound.",
+                hint="Generate it again.",
             ) from error
         return answer
 
@@ -235,8 +235,9 @@ def cancel(http: HTTPSession, job: CancelContext) -> BackendCancel:
         while job.wait(0.0) and not _free(api, job):
             job.wait(BUSY_PAUSE_S)
         return BackendCancel.UNSUPPORTED
-    while api.cancel(job.job_id, job) and not _free(api, job) and job.wait(STOPPING_PAUSE_S):
-        pass
+    while api.cancel(job.job_id, job) and not _free(api, job):
+        if not job.wait(STOPPING_PAUSE_S):  # at the client's end the server's yes has to do
+            return BackendCancel.CONFIRMED if job.remaining_s() > 0 else BackendCancel.FAILED
     return BackendCancel.CONFIRMED
 
 

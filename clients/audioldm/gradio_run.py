@@ -45,19 +45,19 @@ class GradioRun:
         self._clock = Clock(job, knowledge.estimates, work)
         self._told = False
 
-    def run(self, data: list[Any], outputs: Outputs) -> None:
-        """Have the sound made and fetched."""
+    def run(self, data: list[Any], outputs: Outputs, seed: int | None) -> None:
+        """Have the sound made and fetched; ``seed`` is for the job's record."""
         while not self._knowledge.turn.acquire(timeout=TURN_PAUSE_S):
             self._job.message("Waiting for another sound of this server.")
             self._job.check()
         try:
-            values = self._called(data)
+            values = self._called(data, seed)
             self._fetch(values, outputs)
         finally:
             self._knowledge.turn.release()
 
-    def _called(self, data: list[Any]) -> list[Any]:
-        self._job.sending(dialect=self._profile.dialect)
+    def _called(self, data: list[Any], seed: int | None) -> list[Any]:
+        self._job.sending(dialect=self._profile.dialect, seed=seed)
         session = session_for(self._access, self._config)
 
         def call(scope: Scope) -> list[Any]:
@@ -123,7 +123,7 @@ def _values(finished: Finished) -> list[Any]:
         raise JobLost(
             "The connection was lost while the server worked; it can't be asked for the sound any more.",
             code="outcome_unknown",
-            hint="Generate it again; with the same seed it will be the same sound.",
+            hint="Generate it again.",
         ) from error
     except BackendError as error:
         raise explained(error) from error.__cause__

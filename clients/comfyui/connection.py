@@ -60,12 +60,15 @@ class Connection:
     """One persistent websocket under one client id. Thread-safe; the thread starts with the first ``start``.
 
     While no job is subscribed a lost connection is left lost; a job that comes while it is lost has it opened soon.
+    ``on_change`` is called, on that thread, when the websocket is lost and when it is open again: it may be another
+    server process by then.
     """
 
-    def __init__(self, open_socket: Callable[[str], Socket], pace: Pace) -> None:
+    def __init__(self, open_socket: Callable[[str], Socket], pace: Pace, on_change: Callable[[], None]) -> None:
         self.client_id = str(uuid.uuid4())
         self._open_socket = open_socket
         self._pace = pace
+        self._on_change = on_change
         self._changed = threading.Condition()
         self._inboxes: dict[str, Inbox] = {}
         self._early: defaultdict[str, list[Frame]] = defaultdict(list)
@@ -198,6 +201,8 @@ class Connection:
         return error, served
 
     def _set_socket(self, socket: Socket) -> None:
+        if self._tried:
+            self._on_change()
         with self._changed:
             self._socket, self._tried, self._running = socket, True, ""
             closed = self._closed
@@ -206,8 +211,10 @@ class Connection:
             socket.close()
 
     def _set_down(self, error: BackendError) -> None:
+        was_up = self._socket is not None
+        if was_up:
+            self._on_change()
         with self._changed:
-            was_up = self._socket is not None
             self._socket, self._tried = None, True
             self._tell(Down(error, was_up))
 

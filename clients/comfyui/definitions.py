@@ -51,6 +51,11 @@ class DefinitionStore:
                 del self._known[next(iter(self._known))]
         return info
 
+    def forget(self) -> None:
+        """Ask for every class again when it is next wanted: the server may have others now."""
+        with self._lock:
+            self._known.clear()
+
     def missing(self, names: Iterable[str], scope: Scope | None = None) -> BackendError:
         """Return the error for classes that the server lacks, with what is like the first of them.
 

@@ -48,7 +48,7 @@ class Generator:
         self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace, extra_data: Mapping[str, str]
     ) -> None:
         self.api = ComfyAPI(http)
-        self.connection = Connection(open_socket, pace)
+        self.connection = Connection(open_socket, pace, self._forget_server)
         self._http = http
         self._pace = pace
         self._extra_data = extra_data
@@ -57,7 +57,8 @@ class Generator:
         self._uploads = Uploads(self.api)
         self._definitions = DefinitionStore(self.api)
         self._lock = threading.Lock()
-        self._version: str | None = None
+        self._version = ""
+        self._version_sure = False
 
     def run(self, job: JobContext) -> Result:
         """Submit the job's request and see it through."""
@@ -119,6 +120,8 @@ class Generator:
 
     def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
         """Return a workflow as a form, its parameters as the server defines them now."""
+        if not self.connection.live:
+            self._forget_server()  # nothing would have told that it was restarted
         with _redacted(self._http.redact):
             prompt = self._prompt_of(load_workflow(source))
             known = self._definitions.of(str(node["class_type"]) for node in prompt.values())
@@ -133,15 +136,18 @@ class Generator:
             check_output_folder(job.output_dir)
             self._folder_good_until = now + FOLDER_GOOD_S
 
-    def _learn_version(self, job: JobContext) -> str:
+    def _learn_version(self, job: JobContext) -> None:
         """Ask once who the server is; one that is no ComfyUI is found out before anything is sent to it."""
-        with self._lock:
-            version = self._version
-        if version is None:
+        if not self._version_sure:
             version = version_text(self.api.system_stats(job))
             with self._lock:
-                self._version = version
-        return version
+                self._version, self._version_sure = version, True
+
+    def _forget_server(self) -> None:
+        """Have what is known of the server asked for again: it may have been restarted as another version."""
+        self._definitions.forget()
+        with self._lock:
+            self._version_sure = False
 
     def _prompt_of(self, workflow: dict[str, Any], scope: Scope | None = None) -> Prompt:
         """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
@@ -273,7 +279,7 @@ class Generator:
         return {
             "backend": BACKEND,
             "prompt_id": prompt_id,
-            "server_version": self._learn_version(job),
+            "server_version": self._version,
             "seed": seed,
             "inputs": fields["inputs"],
             "files": fields["files"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import wave
 from pathlib import Path
@@ -43,6 +44,7 @@ def encoded(folder: Path, suffix: str) -> Path:
         ".mp3": (aud.CONTAINER_MP3, aud.CODEC_MP3),
         ".ogg": (aud.CONTAINER_OGG, aud.CODEC_VORBIS),
         ".mkv": (aud.CONTAINER_MATROSKA, aud.CODEC_AAC),
+        ".ac3": (aud.CONTAINER_AC3, aud.CODEC_AC3),
     }
     container, coding = kinds[suffix]
     path = folder / f"a{suffix}"
@@ -57,7 +59,7 @@ def header_of(path: Path) -> tuple[int, int, int, int]:
 
 
 @needs_aud
-@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".ogg", ".mkv"])
+@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".ogg", ".mkv", ".ac3"])
 def test_what_blender_decodes_becomes_wav(codec: Any, tmp_path: Path, suffix: str) -> None:
     source = encoded(tmp_path, suffix)
     info = codec.probe(source)
@@ -81,6 +83,59 @@ def test_the_sound_of_an_mp4_is_taken_out_exactly(codec: Any, tmp_path: Path) ->
         written = memoryview(file.readframes(file.getnframes())).cast("h").tolist()
     assert max(abs(one - other) for one, other in zip(written, samples, strict=True)) <= 1
     assert conversion.source.kind == "mp4"
+
+
+LOUD = struct.pack("<4000h", *[16384] * 4000)
+PCM = struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16)
+MU_LAW = struct.pack("<HHIIHHH", 7, 1, 8000, 8000, 1, 8, 0)
+CAF = struct.pack(">HH4sqd4sIIIII", 1, 0, b"desc", 32, 8000.0, b"lpcm", 2, 2, 1, 1, 16)  # 2: the low byte first
+
+
+@needs_aud
+@pytest.mark.parametrize(
+    ("content", "kind", "peak"),
+    [
+        (
+            b"RIFF\0\0\0\0WAVEfmt "
+            + struct.pack("<I", 18)
+            + MU_LAW
+            + b"data"
+            + struct.pack("<I", 4000)
+            + b"\x10" * 4000,
+            "wav (coding 7, 8 bit)",
+            0.488,
+        ),
+        (
+            b"RF64\xff\xff\xff\xffWAVEds64"
+            + struct.pack("<IQQQI", 28, 72 + len(LOUD), len(LOUD), 4000, 0)
+            + (b"fmt " + struct.pack("<I", 16) + PCM + b"data\xff\xff\xff\xff" + LOUD),
+            "rf64",
+            0.5,
+        ),
+        (b".snd" + struct.pack(">IIIII", 24, 8000, 3, 8000, 1) + struct.pack(">4000h", *[16384] * 4000), "au", 0.5),
+        (b"caff" + CAF + b"data" + struct.pack(">qI", 4 + len(LOUD), 0) + LOUD, "caf", 0.5),
+    ],
+)
+def test_what_blender_decodes_though_its_name_says_little(
+    codec: Any, tmp_path: Path, content: bytes, kind: str, peak: float
+) -> None:
+    source = tmp_path / "a.wav"
+    source.write_bytes(content)
+    info = codec.probe(source)
+    assert (info.kind, info.rate, info.channels, info.frames) == (kind, 8000, 1, 4000)
+    conversion = codec.convert(source, tmp_path / "out.wav", rate=16000)
+    assert header_of(tmp_path / "out.wav") == (16000, 1, 2, 8000)
+    assert conversion.source == info
+    assert conversion.rms == pytest.approx(peak, abs=0.01)
+
+
+@needs_aud
+def test_a_rate_that_no_sound_has_is_refused_of_blender_s_decoders_too(codec: Any, tmp_path: Path, errors: Any) -> None:
+    source = tmp_path / "a.au"
+    source.write_bytes(b".snd" + struct.pack(">IIIII", 24, 400, 3, 20, 1) + bytes(400))
+    for ask in (codec.probe, lambda each: codec.convert(each, tmp_path / "out.wav", rate=48000)):
+        with pytest.raises(errors.ValidationError, match="20 Hz"):
+            ask(source)
 
 
 def test_numpy_s_filter_gives_what_python_s_does(codec: Any, tmp_path: Path) -> None:
@@ -111,10 +166,13 @@ def test_without_aud_wav_is_read_all_the_same(codec: Any, tmp_path: Path, errors
     monkeypatch.setitem(sys.modules, "aud", None)
     assert codec.convert(effect(tmp_path, 16000), tmp_path / "out.wav", rate=48000).frames == HALF_A_SECOND
     source = tmp_path / "a.mp3"
-    source.write_bytes(b"ID3\4")
-    with pytest.raises(errors.ValidationError) as caught:
-        codec.convert(source, tmp_path / "out2.wav")
-    assert caught.value.code == "needs_audio_codec"
+    mu_law = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", 18) + MU_LAW + b"data" + struct.pack("<I", 1) + b"\x10"
+    for content, words in ((b"ID3\4", "MP3 sound"), (mu_law, "CODING 7")):
+        source.write_bytes(content)
+        for ask in (codec.probe, lambda each: codec.convert(each, tmp_path / "out2.wav")):
+            with pytest.raises(errors.ValidationError, match=words) as caught:
+                ask(source)
+            assert caught.value.code == "needs_audio_codec"
 
 
 def test_the_runtime_is_given_the_codec() -> None:

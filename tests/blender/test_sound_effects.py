@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,18 @@ def test_a_sound_lands_at_the_playhead(film: Path, audioldm: Any) -> None:
     assert strip.sound.filepath.startswith("//movie_director/")
     assert strip["movie_director"].to_dict()["seed"] == "7"
     assert (submitted().prompt, submitted().duration_s, submitted().seed) == ("rain", 2.5, 7)
+
+
+def test_a_sound_has_the_film_s_rate(film: Path, audioldm: Any) -> None:
+    rates = []
+    for rate in (44100, 48000):
+        bpy.context.scene.render.ffmpeg.audio_mixrate = rate
+        assert effect(seconds=2.5) == {"FINISHED"}
+        with wave.open(bpy.path.abspath(sounds()[-1].sound.filepath), "rb") as file:
+            rates.append(file.getframerate())
+        for strip in sounds():
+            strip.select = False
+    assert sorted(rates) == [44100, 48000]
 
 
 def test_a_sound_is_as_long_as_the_selected_strip_and_in_step(film: Path, audioldm: Any) -> None:

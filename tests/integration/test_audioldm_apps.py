@@ -132,6 +132,7 @@ def test_a_lost_answer_is_reported_and_never_repeated(app, connect):
     error = connect(app).submit(SoundRequest("rain", 5.0)).exception(GUARD_S)
     assert isinstance(error, errors.JobLost)
     assert error.code == "outcome_unknown"
+    assert f"With seed {error.context['seed']} " in error.hint
     assert len(calls_of(app)) == 1
 
 

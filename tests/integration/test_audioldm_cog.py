@@ -351,6 +351,27 @@ def test_a_lost_answer_is_reported_and_never_repeated(make, kind):
     assert len([each for each in server.requests if each.method == "PUT" and each.json["input"]]) == 1
 
 
+def test_the_seed_of_a_lost_sound_is_said_and_recorded(make):
+    server, client = make(interval_s=GUARD_S)
+    server.inject(Fault("lost_answer", on="PUT /predictions"))
+    job = client.submit(SoundRequest("rain", 2.5))
+    error = job.exception(GUARD_S)
+    [sent] = [each.json["input"]["random_seed"] for each in server.requests if each.method == "PUT"]
+    assert f"With seed {sent} it will be the same sound." in error.hint
+    assert error.context["seed"] == sent
+    resumed = client.resume(job.record())
+    assert f"seed {sent}" in resumed.exception(GUARD_S).hint
+    assert resumed.exception(0).context["seed"] == sent
+
+
+def test_a_server_without_seeds_is_promised_no_same_sound(make):
+    server, client = make(image="audiogen", interval_s=GUARD_S)
+    server.inject(Fault("lost_answer", on="PUT /predictions"))
+    job = client.submit(SoundRequest("rain", 2.5))
+    assert "seed" not in job.exception(GUARD_S).hint
+    assert "seed" not in client.resume(job.record()).exception(GUARD_S).hint
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
@@ -556,22 +577,26 @@ def test_a_known_server_that_can_not_be_reached_is_not_called_busy(make, monkeyp
 
 def test_a_job_s_time_is_over_while_a_known_server_is_mute(make):
     server, client = make(job_timeout_s=0.5)
-    client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    client.knowledge.profile = client._ask(None, GUARD_S).profile
     server.inject(Fault("stall", on="GET /health-check", times=None))
     late = client.submit(SoundRequest("rain", 2.5))
     assert late.exception(GUARD_S).code == "job_timeout"
     assert late.status.state is JobState.FAILED
 
 
-def test_a_cancel_that_has_no_effect_keeps_the_lane_no_longer_than_the_drain(make):
+def test_a_cancel_that_has_no_effect_keeps_the_lane_no_longer_than_the_drain(make, monkeypatch):
     server, client = make()
     server.inject(Fault("ignore_cancel", times=None))
+    sample = server.cog._sample
+    monkeypatch.setattr(server.cog, "_sample", lambda run, gone: sample(run, lambda: False))  # nor that nobody waits
     client.runner.options = replace(client.options, drain_timeout_s=0.5)
     job = running(client)
-    # the connection that waits is closed, which stops a newer server all the same
+    started = time.monotonic()
     assert job.cancel()
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
-    assert job.status.state is JobState.CANCELLED
+    assert 0.5 <= time.monotonic() - started < 5.0
+    assert (job.status.state, job.status.backend_cancel) == (JobState.CANCELLED, BackendCancel.FAILED)
+    server.cog._run.cancelled.set()
 
 
 def test_a_job_s_time_is_over(make):
@@ -600,8 +625,10 @@ def test_an_older_server_that_stays_mute_keeps_the_lane_no_longer_than_the_drain
     _, client = make("cog-0.9")
     client.runner.options = replace(client.options, drain_timeout_s=0.5)
     job = running(client)
+    started = time.monotonic()
     assert job.cancel()
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert 0.5 <= time.monotonic() - started < 5.0
     assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
 
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
-from support.comfyui import HANG_GUARD_S, VERSIONS, bench, node, picture_workflow, slow_workflow, wait_for, wait_until
+from support.comfyui import (
+    HANG_GUARD_S,
+    QUICK,
+    VERSIONS,
+    bench,
+    node,
+    picture_workflow,
+    slow_workflow,
+    wait_for,
+    wait_until,
+)
 
 from movie_director.clients import ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow
@@ -14,6 +25,7 @@ from movie_director.clients.context import JobContext
 from movie_director.clients.errors import (
     AuthenticationError,
     ConnectionFailed,
+    ConnectionLost,
     GenerationError,
     MissingResource,
     NodeError,
@@ -174,6 +186,16 @@ def test_an_upload_that_the_server_may_have_lost_is_made_again(tmp_path):
         failed(client.submit(WorkflowRequest(bad, files={"In": cat})), ValidationError)
         client.submit(WorkflowRequest(workflow, files={"In": cat})).result(HANG_GUARD_S)
         assert len(made.mock.requests.matching("POST /upload/image")) == 2
+
+
+def test_where_replacements_can_not_be_asked_for_the_server_judges_alone(tmp_path):
+    workflow = picture_workflow() | {"5": node("Nowhere", "Odd")}
+    workflow["2"]["inputs"]["images"] = ["5", 0]
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("status:403", on="/node_replacements"))
+        error = failed(made.client().submit(WorkflowRequest(workflow)), MissingResource)
+        assert (error.kind, error.name) == ("node", "Nowhere")
+        assert len(made.posts()) == 1
 
 
 def test_the_checkpoint_of_a_bundled_workflow_adapts_to_the_server(tmp_path, monkeypatch):
@@ -408,17 +430,18 @@ def test_a_failed_node_and_what_had_been_made_before(version, tmp_path):
     assert error.partial.artifacts[0].path.is_file()
 
 
-def test_what_a_failed_run_had_made_and_is_gone_is_a_problem_of_the_partial_result(tmp_path):
+@pytest.mark.parametrize(("fault", "kind"), [("status:401", AuthenticationError), ("reset", ConnectionLost)])
+def test_what_a_failed_run_had_made_and_is_gone_is_a_problem_of_the_partial_result(fault, kind, tmp_path):
     workflow = picture_workflow() | {
         "5": node("ImageInvert", image=["1", 0]),
         "6": node("SaveImage", images=["5", 0], filename_prefix="never"),
     }
     with bench(tmp_path) as made:
         made.mock.inject(Fault("node_error", on="ImageInvert"))
-        made.mock.inject(Fault("status:401", on="/view"))
+        made.mock.inject(Fault(fault, on="/view", times=None))
         error = failed(made.client().submit(WorkflowRequest(workflow)), NodeError)
     assert error.partial.artifacts == ()
-    assert [type(problem) for problem in error.partial.problems] == [AuthenticationError]
+    assert [type(problem) for problem in error.partial.problems] == [kind]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -465,7 +488,7 @@ def test_one_file_of_several_that_is_gone(tmp_path):
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["feeds nothing", "its output is refused"])
-def test_nodes_that_never_run_do_not_count_in_the_progress(refused, tmp_path):
+def test_nodes_that_never_run_do_not_count_in_the_progress(refused, tmp_path, monkeypatch):
     workflow = picture_workflow() | {
         "5": node("EmptyImage", width=8, height=8, batch_size=1, color=1),
         "6": node("ProbeSlow", image=["5", 0], steps=1, delay=0.1, previews=False, nonce=1),
@@ -474,14 +497,15 @@ def test_nodes_that_never_run_do_not_count_in_the_progress(refused, tmp_path):
         workflow["7"] = node("SaveImage", "Second", images=["6", 0])
     fractions: list[float] = []
 
-    def note(event):
-        if isinstance(event, events.Progressed) and event.progress.stage != "Fetching the result":
-            fractions.append(event.progress.fraction)
+    def note(_job, fraction, *, stage, **_more):
+        if stage != "Fetching the result":
+            fractions.append(fraction)
 
+    monkeypatch.setattr(JobContext, "progress", note)
     with bench(tmp_path) as made:
-        job = made.client().submit(WorkflowRequest(workflow))
-        job.add_listener(note)
-        assert len(job.result(HANG_GUARD_S).problems) == refused
+        # asked for only at its end, so that nothing that was told before is missed
+        client = made.client(pace=replace(QUICK, ask_live_s=600.0, position_every_s=600.0))
+        assert len(client.submit(WorkflowRequest(workflow)).result(HANG_GUARD_S).problems) == refused
     assert fractions[-1] == 1.0
 
 

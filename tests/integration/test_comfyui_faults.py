@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -26,6 +27,7 @@ from movie_director.clients.errors import (
     ConnectionLost,
     GenerationError,
     JobLost,
+    NetworkError,
     NetworkTimeout,
     ProtocolError,
     ServerError,
@@ -316,6 +318,50 @@ def test_a_server_that_was_restarted_has_lost_the_job(version, tmp_path):
         assert "restarted during 'Slow'" in error.message
         assert "memory" in error.hint
         assert error.retryable
+
+
+def test_what_is_known_of_a_server_is_asked_for_again_after_a_restart(tmp_path):
+    """It may have come back with other nodes, as another version."""
+
+    def asked():
+        routes = [request.route for request in made.mock.requests]
+        return [sum(route.startswith(path) for route in routes) for path in ("/system_stats", "/object_info/")]
+
+    def answers():
+        with suppress(NetworkError):
+            return client.queue() == []
+        return False
+
+    with bench(tmp_path) as made:
+        client = made.client()
+        client.submit(quick()).result(HANG_GUARD_S)
+        client.submit(quick()).result(HANG_GUARD_S)
+        assert asked() == [1, 2]
+        made.mock.vanish(0.05)
+        wait_until(lambda: not client._generator().connection.live)
+        wait_until(answers)
+        before = asked()
+        client.submit(quick()).result(HANG_GUARD_S)
+        client.submit(quick()).result(HANG_GUARD_S)
+        assert [now - then for now, then in zip(asked(), before, strict=True)] == [2, 4], (
+            "also when the websocket is back"
+        )
+
+
+def test_a_result_is_not_lost_with_what_was_known_of_the_server(tmp_path):
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("ws_cut", on="progress", after=2))
+        made.mock.inject(Fault("status:500", on="/system_stats", after=1, times=None))
+        result = made.client().submit(slow()).result(HANG_GUARD_S)
+        assert result.metadata["server_version"] == "0.33.0"
+
+
+def test_a_form_is_of_the_server_as_it_is_now(tmp_path):
+    with bench(tmp_path) as made:
+        client = made.client()
+        client.template(picture_workflow())
+        client.template(picture_workflow())
+        assert len(made.mock.requests.matching("GET /object_info/EmptyImage")) == 2
 
 
 @pytest.mark.parametrize("version", VERSIONS)

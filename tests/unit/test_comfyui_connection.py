@@ -53,6 +53,7 @@ class Server:
         self.refusals = list(refusals)
         self.sockets = []
         self.ids = []
+        self.changes = []
         self.opened = threading.Semaphore(0)
 
     def open(self, client_id):
@@ -75,7 +76,7 @@ def connect():
 
     def make(*refusals, pace=QUICK):
         server = Server(*refusals)
-        connection = Connection(server.open, pace)
+        connection = Connection(server.open, pace, lambda: server.changes.append(True))
         made.append(connection)
         return connection, server
 
@@ -218,6 +219,25 @@ def test_a_cut_is_told_and_mended_under_the_same_id(connect):
     assert server.ids == [connection.client_id] * 2
     assert server.sockets[0].closed.is_set(), "the old one is closed before the new one is opened"
     assert server.sockets[1].sent == [FEATURE_FLAGS]
+
+
+def test_a_loss_and_what_comes_after_it_are_told_to_who_keeps_what_the_server_said(connect):
+    mine = Inbox()
+    _connection, server = opened(connect, mine)
+    assert server.changes == [], "the first one is no change"
+    server.sockets[0].given.put(CUT)
+    assert isinstance(mine.next(), Down)
+    assert isinstance(mine.next(), Up)
+    assert len(server.changes) == 2
+
+
+def test_what_could_never_be_opened_changes_nothing(connect):
+    connection, server = connect(ConnectionFailed("nobody there"), ConnectionFailed("nobody there"))
+    mine = Inbox()
+    connection.subscribe("p", mine)
+    connection.start()
+    assert [type(mine.next()) for _ in range(3)] == [Down, Down, Up]
+    assert len(server.changes) == 1, "the server may have been started anew since"
 
 
 def test_a_close_in_good_order_is_mended_too(connect):

@@ -35,6 +35,9 @@ SERVERS = {
 }
 """Backend name (also the module here) -> class of its mock server."""
 
+_APART = {("rvc", "applio"): ("rvc_applio", "MockApplio")}
+"""Backend and dialect -> module and class, for a dialect that is another program in all."""
+
 
 class MockBackends:
     """The mock servers of several backends, started and stopped together.
@@ -61,11 +64,8 @@ class MockBackends:
             raise ValueError(f"no such mock backend: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
         self.servers: dict[str, MockServer] = {}
         for name in names:
-            module = importlib.import_module(f"{__name__}.{name}")
-            extra = (options or {}).get(name, {})
-            self.servers[name] = getattr(module, SERVERS[name])(
-                faults=(faults or {}).get(name, ()), speed=speed, **extra
-            )
+            given = {"faults": (faults or {}).get(name, ()), "speed": speed, **(options or {}).get(name, {})}
+            self.servers[name] = _made(name, given)
 
     def start(self) -> Self:
         """Starts every server; stops all again if one cannot start (``OSError``)."""
@@ -115,3 +115,13 @@ class MockBackends:
             return self.servers[name]
         except KeyError:
             raise AttributeError(f"this MockBackends serves no {name} (only: {', '.join(self.servers)})") from None
+
+
+def _made(name: str, given: dict[str, Any]) -> "MockServer":
+    module, kind = name, SERVERS[name]
+    apart = _APART.get((name, given.get("dialect", "")))
+    if apart is not None:
+        module, kind = apart
+        del given["dialect"]
+    server: MockServer = getattr(importlib.import_module(f"{__name__}.{module}"), kind)(**given)
+    return server

@@ -29,7 +29,7 @@ FLAVOURS: dict[str, type[RVCPythonFlavour] | type[WebUIFlavour]] = {
 
 class MockRVC(MockServer):
     """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5), ``rvc-python-git`` (before it), ``rvc-webui`` (main, on
-    Gradio 3.14) or ``rvc-webui-2.2`` (on 3.34).
+    Gradio 3.14) or ``rvc-webui-2.2`` (on 3.34); ``applio`` is ``MockApplio``, which ``MockBackends`` makes for it.
 
     ``voices`` maps their names to their rates in Hz. ``speaks`` adds ``POST /v1/audio/speech``, which no real one but
     AllTalk has, so that demo mode speaks with nothing installed. Conversions are audible: as loud at each moment as
@@ -47,6 +47,8 @@ class MockRVC(MockServer):
         speaks: bool = True,
         **given: Any,
     ) -> None:
+        if dialect not in FLAVOURS:
+            raise ValueError(f"no such dialect: {dialect}; there are applio, {', '.join(FLAVOURS)}")
         self.dialect = dialect
         self.voices = dict(VOICES if voices is None else voices)
         self.speaks = speaks

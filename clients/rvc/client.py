@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from ..audio import AudioClient
 from ..base import ServerInfo
 from ..context import CancelContext, JobContext
-from ..errors import BackendError, JobLost, NetworkTimeout
+from ..errors import BackendError, ConnectionFailed, JobLost, NetworkTimeout, NotFound, ProtocolError
 from ..jobs import BackendCancel, Result
 from ..options import ClientOptions
 from ..requests import Request
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 PROBE_PATIENCE_S = 5.0
 FRESH_S = 300.0
+
+_ANOTHER_SERVER = (ConnectionFailed, NotFound, ProtocolError)
+"""After these another program may answer at the address."""
 
 Outcome = TypeVar("Outcome")
 
@@ -77,6 +80,7 @@ class RVCClient(AudioClient):
                 return ServerInfo(**{**vars(self._info), "details": {**self._info.details, "busy": True}})
             error.hint = "It may be busy: an RVC server answers nothing while it converts. Ask again later."
             raise
+        self._forget_unless(dialect)
         details = {"f0_methods": list(dialect.f0_methods), "busy": False}
         self._info = ServerInfo(dialect.version, dialect.name, dialect.capabilities, tuple(voices), latency_s, details)
         return self._info
@@ -127,6 +131,8 @@ class RVCClient(AudioClient):
         except BackendError as error:
             if given_up(error) and job.state.get("dialect"):
                 self._given_up[job.job_id] = work
+            if isinstance(error, _ANOTHER_SERVER) or error.code == "list_failed":
+                self._found = None
             raise
 
     def _work(self, job: JobContext) -> Work:
@@ -144,6 +150,12 @@ class RVCClient(AudioClient):
         if known is None or time.monotonic() - known[1] > FRESH_S:
             known = self._found = (detect(self.http, scope, sign_in_of(self._api_key)), time.monotonic())
         return known[0]
+
+    def _forget_unless(self, dialect: Dialect) -> None:
+        """Have jobs find out again who answers, unless it is still such a server."""
+        known = self._found
+        if known is not None and known[0].known_as != dialect.known_as:
+            self._found = None
 
     @property
     def _turns(self) -> ServerTurns:

@@ -59,6 +59,11 @@ class Dialect(abc.ABC):
         self.capabilities = capabilities
         self.calls = Unstoppable()
 
+    @property
+    def known_as(self) -> tuple[str, str, frozenset[str]]:
+        """What tells it from another kind of server."""
+        return self.name, self.version, self.capabilities
+
     @abc.abstractmethod
     def voices(self, scope: Scope) -> list[str]:
         """Return the names of the server's voices, as requests name them."""

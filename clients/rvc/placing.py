@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..context import JobContext
-from ..errors import ValidationError
+from ..errors import BackendError, ValidationError
 from ..storage import prepare_folder, storage_errors_in
 from ..transport.url import ServerURL
 from .failures import BACKEND
 from .request import TrainRequest
-from .samples import Samples
+from .samples import Samples, clear_folder
 
 FOLDER = "rvc_samples"
 
@@ -52,11 +53,22 @@ def place(job: JobContext, request: TrainRequest, samples: Samples, server: Serv
 
 def _copied(job: JobContext, samples: Samples, folder: Path) -> Path:
     prepare_folder(folder)
-    for file in samples.files:
-        job.check()
-        with storage_errors_in(folder):
-            shutil.copyfile(file, folder / file.name)
+    try:
+        for file in samples.files:
+            job.check()
+            with storage_errors_in(folder):
+                shutil.copyfile(file, folder / file.name)
+    except BackendError:
+        remove(folder)
+        raise
     return folder
+
+
+def remove(folder: Path | None) -> None:
+    """Take away the copies of a training that has ended, as far as they can be."""
+    if folder is not None:
+        with suppress(BackendError):
+            clear_folder(folder)
 
 
 def _below(folder: str, name: str) -> str:

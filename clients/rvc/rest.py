@@ -7,14 +7,13 @@ voice's rate, so it is always sent as 0. Loading a name that it lacks adds the n
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import ClassVar
 from urllib.parse import quote
 
 from ..context import CancelContext, JobContext
 from ..errors import BackendError, ServerError
 from ..jobs import BackendCancel
+from ..transport.base64file import base64_slices
 from ..transport.multipart import MultipartUpload
 from ..transport.session import HTTPSession, Scope
 from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
@@ -105,10 +104,10 @@ class RVCPython(Dialect):
         return exchange.save("/convert_file", body, body.headers, take.raw)
 
     def _send_text(self, exchange: Exchange, job: JobContext, take: Take) -> Reply | None:
-        data = base64.b64encode(take.recording.read_bytes()).decode("ascii")
+        body = [b'{"audio_data": "', *base64_slices(take.recording), b'"}']
+        headers = {"Content-Type": "application/json", "Content-Length": str(sum(map(len, body)))}
         _begun(job)
-        body = json.dumps({"audio_data": data}).encode()
-        return exchange.save("/convert", body, {"Content-Type": "application/json"}, take.raw)
+        return exchange.save("/convert", body, headers, take.raw)
 
 
 def words_of(reply: Reply) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from ..errors import ProtocolError
 from ..options import ClientOptions
 from ..transport.http import Transport
 from ..transport.session import HTTPSession, Scope
-from ..transport.url import parse_server_url
+from ..transport.url import ServerURL, parse_server_url
 from .dialect import SPEECH_ROUTE
 from .exchange import save_body
 from .failures import BACKEND
@@ -18,6 +19,7 @@ from .speaker import Line, Speaker, Spoken
 
 DEFAULT_MODEL = "tts-1"
 DEFAULT_VOICE = "alloy"
+_VERSION = "/v1"
 _SOUNDS = ("audio/", "application/octet-stream")
 
 
@@ -38,8 +40,7 @@ class SpeechServer(Speaker):
         voice: str = DEFAULT_VOICE,
         options: ClientOptions | None = None,
     ) -> None:
-        base, _, _ = url.rstrip("/").partition("/v1")
-        self._url = parse_server_url(base)
+        self._url = _base_of(parse_server_url(url))
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._model = model
         self._voice = voice
@@ -76,6 +77,12 @@ class RVCServerSpeech(Speaker):
         """Have the line spoken into ``target``."""
         voice = line.voice or DEFAULT_VOICE
         return speak_over(self._http, self.name, DEFAULT_MODEL, voice, line, target, scope)
+
+
+def _base_of(url: ServerURL) -> ServerURL:
+    """Return the address without the route, or the part of it that other programs ask for."""
+    path = url.path.removesuffix(SPEECH_ROUTE).removesuffix(_VERSION)
+    return replace(url, path=path)
 
 
 def speak_over(http: HTTPSession, name: str, model: str, voice: str, line: Line, target: Path, scope: Scope) -> Spoken:

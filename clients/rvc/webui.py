@@ -9,7 +9,6 @@ of an upload.
 from __future__ import annotations
 
 import abc
-import base64
 import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ from ..errors import GenerationError
 from ..jobs import BackendCancel
 from ..storage import storage_errors_in
 from ..transport.gradio.access import GradioAccess
+from ..transport.gradio.classic import ClassicSession, InlineFile
 from ..transport.gradio.config import GradioConfig
 from ..transport.gradio.direct import run_directly
 from ..transport.gradio.files import fetch, upload
@@ -67,12 +67,13 @@ class WebUI(Dialect):
         check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
         index = self._load(job, take)
         arguments = self._arguments(job, take, index)
+        session = ClassicSession(self._access, self._config, _SESSION)
         job.sending(dialect=self.name)
         job.submitted(job.job_id)
         job.started()
         job.message("Converting")
         try:
-            values = self.calls.call(job, lambda scope: self._call("infer_convert", arguments, scope))
+            values = self.calls.call(job, lambda scope: session.call("infer_convert", arguments, scope=scope))
         except GenerationError as error:
             if error.code == NO_REASON:
                 error.message = "The RVC server failed at the conversion; the voice or the recording can't be used."
@@ -147,8 +148,7 @@ class WebUIMain(WebUI):
 
     def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
         asked = take.settings
-        content = base64.b64encode(take.recording.read_bytes()).decode("ascii")
-        sound = {"name": "recording.wav", "data": f"data:audio/wav;base64,{content}"}
+        sound = InlineFile(take.recording, "recording.wav")
         return [
             *(0, sound, asked.pitch, asked.f0_method, index, asked.index_rate),
             *(0, asked.rms_mix_rate, asked.protect),

@@ -35,9 +35,9 @@ from ..transport.gradio.direct import Answer, run_directly
 from ..transport.gradio.session import check_count
 from ..transport.session import Scope
 from .failures import BACKEND, generation_error
-from .placing import place
+from .placing import place, remove
 from .request import TrainRequest
-from .samples import Samples, clear_folder
+from .samples import Samples
 from .webui_progress import MODEL_STAGE, STAGES, View, Wording, new_lines, read_text
 
 FUNCTION = "train_start_all"
@@ -73,14 +73,17 @@ class Training:
     def run(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
         """Start a training and see it through."""
         data = self._arguments(request)
+        known = self._listed(job)
         placed = place(job, request, samples, self._access.http.url)
         data[3] = placed.there
         session = job.job_id.replace("-", "")[:16]
         here = str(placed.here) if placed.here is not None else ""
-        known = self._listed(job)
-        job.sending(
-            dialect=self._dialect, session_hash=session, data=data, folder=here, samples=samples.told, known=known
-        )
+        state = {"session_hash": session, "data": data, "folder": here, "samples": samples.told, "known": known}
+        try:
+            job.sending(dialect=self._dialect, **state)
+        except BackendError:
+            remove(placed.here)
+            raise
         return self._seen_through(job, request, seen=False)
 
     def rejoin(self, job: JobContext) -> Mapping[str, object] | None:
@@ -93,6 +96,12 @@ class Training:
 
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Stop the training and see its generator out, so that the server is free for the next."""
+        try:
+            return self._stopped(job)
+        finally:
+            _clear(job.state)
+
+    def _stopped(self, job: CancelContext) -> BackendCancel:
         stop = self._stop_function()
         if stop is None:
             return BackendCancel.UNSUPPORTED  # it ends with its step: nobody asks for the next
@@ -101,7 +110,6 @@ class Training:
             try:
                 answer = self._ask(job.state, job)
                 if not answer.is_generating:
-                    _clear(job.state)
                     return BackendCancel.CONFIRMED
                 told = told or self._told_to_stop(job, stop)
             except BackendError as error:
@@ -281,9 +289,7 @@ def _known(state: Mapping[str, Any]) -> bool:
 
 
 def _clear(state: Mapping[str, Any]) -> None:
-    if state.get("folder"):
-        with suppress(BackendError):
-            clear_folder(Path(str(state["folder"])))
+    remove(Path(str(state["folder"])) if state.get("folder") else None)
 
 
 def _busy() -> Overloaded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import wave
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from movie_director.clients.mock.responses import Response
 from movie_director.clients.mock.rvc import MockRVC
 from movie_director.clients.mock.rvc_rest import reply
 from movie_director.clients.rvc import ConvertRequest, TrainRequest
+from movie_director.clients.transport.url import parse_server_url
 
 
 @pytest.fixture
@@ -319,6 +321,42 @@ def test_a_voice_can_not_be_trained_here(tmp_path):
         assert error.code == "unsupported"
         assert "RVC-WebUI" in error.hint
         assert client.submit(TrainRequest("new", [tmp_path / "sample.wav"])).exception(GUARD_S)
+
+
+@contextmanager
+def swapped(folder, **given):
+    """Yield a function that puts another kind of server behind the address, and a client of the address."""
+    with voices(folder, **given) as (mock, client), MockRVC(dialect="rvc-webui", speed=100.0) as other:
+
+        def swap():
+            client.http.url = replace(client.http.url, port=parse_server_url(other.url).port)
+
+        yield mock, client, swap
+
+
+def test_a_probe_tells_jobs_too_which_server_answers_now(tmp_path, line):
+    with swapped(tmp_path) as (_, client, swap):
+        assert client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S).metadata["dialect"] == "rvc-python"
+        swap()
+        assert client.probe().dialect == "rvc-webui"
+        assert client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S).metadata["dialect"] == "rvc-webui"
+
+
+def test_a_server_that_does_not_know_its_own_routes_is_asked_again_who_it_is(tmp_path, line):
+    with swapped(tmp_path) as (_, client, swap):
+        client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S)
+        swap()
+        assert client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+        assert client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S).metadata["dialect"] == "rvc-webui"
+
+
+def test_a_server_that_was_gone_is_asked_again_who_it_is(tmp_path, line):
+    with swapped(tmp_path) as (mock, client, swap):
+        client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S)
+        mock.stop()
+        assert isinstance(client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S), errors.ConnectionFailed)
+        swap()
+        assert client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S).metadata["dialect"] == "rvc-webui"
 
 
 def test_another_server_is_told_apart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import errno
 import json
 import threading
 import wave
@@ -13,11 +15,13 @@ import pytest
 from support.voices import GUARD_S, replace_route, voices, write_tone
 
 from movie_director.clients import RVCClient, errors, events
+from movie_director.clients.context import CancelContext
 from movie_director.clients.jobs import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc_webui import reply
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
 from movie_director.clients.rvc.placing import place
+from movie_director.clients.rvc.samples import prepared
 from movie_director.clients.transport.url import parse_server_url
 
 BOTH = ("rvc-webui", "rvc-webui-2.2")
@@ -132,6 +136,32 @@ def test_a_missing_voice_and_an_error_without_a_word(tmp_path, line, dialect):
         mock.flavour._functions["infer_convert"] = lambda *_given: []
         error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
         assert isinstance(error, errors.ProtocolError)
+
+
+@pytest.mark.parametrize("dialect", ["rvc-webui", "rvc-python-git"])
+def test_a_long_recording_is_encoded_in_slices(tmp_path, monkeypatch, dialect):
+    longest = []
+
+    def watched(function):
+        def call(given, *rest, **options):
+            made = function(given, *rest, **options)
+            longest.append(len(made))
+            return made
+
+        return call
+
+    recording = write_tone(tmp_path / "long.wav", 30, rate=48_000)
+    with voices(tmp_path, dialect=dialect) as (mock, client):
+        monkeypatch.setattr(base64, "b64encode", watched(base64.b64encode))
+        monkeypatch.setattr(json, "dumps", watched(json.dumps))
+        assert client.submit(ConvertRequest(recording, "demo-voice")).result(GUARD_S).problems == ()
+        monkeypatch.undo()
+        short = write_tone(tmp_path / "short.wav", 5, rate=48_000)
+        client.submit(ConvertRequest(short, "demo-voice")).result(GUARD_S)
+        (sent,) = [each.json for each in list(mock.requests)[-3:] if each.json and "audio" in str(each.json)[:200]]
+        text = sent["audio_data"] if dialect == "rvc-python-git" else sent["data"][1]["data"].partition(",")[2]
+        assert len(base64.b64decode(text, validate=True)) == short.stat().st_size
+    assert max(longest) < 1 << 20
 
 
 def told_by(mock, *functions):
@@ -428,7 +458,65 @@ def test_the_older_one_can_not_be_stopped_but_ends_with_its_step(tmp_path, sampl
         job.cancel()
         idle(client)
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
+        assert copies(tmp_path) == []
+        mock.pace.speed = 1000.0
+        wait_until(lambda: not any(each.lock.locked() for each in mock.flavour._generators.values()))
         assert "one" not in mock.voices
+
+
+def copies(folder):
+    """Return the folders of samples that are left on this machine's disk."""
+    return list((folder / "out" / "rvc_samples").iterdir())
+
+
+@pytest.mark.parametrize("end", ["full", "cancelled", "refused"])
+def test_no_copies_of_samples_are_left_by_a_training_that_never_began(tmp_path, samples, monkeypatch, end):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        jobs = []
+
+        def copied(source, target):
+            Path(target).write_bytes(b"RIFF")
+            if end == "full":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            jobs[0].cancel()
+
+        def listed():
+            raise LookupError("no list")
+
+        if end == "refused":
+            mock.flavour._functions["infer_refresh"] = listed
+        else:
+            monkeypatch.setattr("movie_director.clients.rvc.placing.shutil.copyfile", copied)
+        gate = threading.Event()
+        monkeypatch.setattr(
+            "movie_director.clients.rvc.work.prepared", lambda *given: gate.wait(GUARD_S) and prepared(*given)
+        )
+        jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
+        gate.set()
+        idle(client)
+        assert jobs[0].done()
+        assert not calls(mock, "train_start_all")
+        folder = tmp_path / "out" / "rvc_samples"
+        assert not folder.exists() or copies(tmp_path) == []
+
+
+def test_a_cancel_between_the_copies_and_the_start_leaves_none(tmp_path, samples, monkeypatch):
+    with voices(tmp_path, dialect="rvc-webui") as (mock, client):
+        jobs, gate = [], threading.Event()
+
+        def placed(job, *given):
+            done = place(job, *given)
+            assert gate.wait(GUARD_S)
+            jobs[0].cancel()
+            return done
+
+        monkeypatch.setattr("movie_director.clients.rvc.webui_training.place", placed)
+        jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
+        gate.set()
+        idle(client)
+        assert jobs[0].cancelled()
+        assert not calls(mock, "train_start_all")
+        assert copies(tmp_path) == []
 
 
 def another(mock, client):
@@ -467,6 +555,18 @@ def test_a_record_of_a_training_that_has_ended_starts_none(tmp_path, samples, di
             assert getattr(mock.flavour.trainings, "task", None) is None
 
 
+@both
+def test_a_conversion_of_before_is_lost_and_its_cancel_waits_for_nothing(tmp_path, line, dialect):
+    with voices(tmp_path, dialect=dialect) as (mock, client):
+        job = client.submit(ConvertRequest(line, "demo-voice"))
+        job.result(GUARD_S)
+        with another(mock, client) as fresh:
+            again = fresh.resume(job.record())
+            assert again.exception(GUARD_S).code == "outcome_unknown"
+            context = CancelContext(again, GUARD_S, threading.Event())
+            assert fresh.cancel_on_backend(context) is BackendCancel.UNSUPPORTED
+
+
 def test_a_record_of_another_kind_of_server_is_lost(tmp_path, samples):
     with voices(tmp_path, dialect="rvc-webui") as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=2))
@@ -497,6 +597,7 @@ def test_a_stop_that_the_server_does_not_take_is_a_failed_cancel(tmp_path, sampl
         job.cancel()
         idle(client)
         assert job.status.backend_cancel is BackendCancel.FAILED
+        assert copies(tmp_path) == []
 
 
 def test_a_cancel_that_reaches_nobody_is_a_failed_one(tmp_path, samples):

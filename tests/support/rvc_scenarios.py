@@ -62,7 +62,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "rvc-webui-main-gradio-3.14/train_steps": (TRAININGS,),
     "rvc-webui-main-gradio-3.14/train_busy_and_stop": (
         f"{RECORDINGS}::test_the_mock_s_main_branch_is_busy_and_stopped_as_recorded",
-        f"{WEBUI}::test_only_one_training_runs_on_a_server_and_the_next_waits",
+        f"{WEBUI}::test_a_training_of_somebody_else_is_not_waited_for",
         f"{WEBUI}::test_cancel_stops_the_trainer_and_sees_the_generator_out",
     ),
     "rvc-webui-2.2.231006-gradio-3.34/train_all_http_fn_index": (

@@ -10,6 +10,8 @@ import wave
 
 import pytest
 
+from movie_director.clients import RVCClient
+from movie_director.clients.mock import MockBackends
 from movie_director.clients.mock.rvc import MockRVC, read_wave
 from movie_director.clients.mock.rvc_applio import NOT_AGREED, SPEAK, MockApplio
 
@@ -81,3 +83,12 @@ def test_applio_speaks_for_nobody_who_has_not_agreed():
     with MockApplio(speed=float("inf")) as mock:
         answer = post(mock, "/gradio_api/run/enforce_terms_2", {"data": [value for _, _, value in SPEAK]})
         assert answer[1]["data"] == [NOT_AGREED, None]
+
+
+def test_backends_serve_applio_too_and_name_the_dialects_there_are():
+    with MockBackends(only=["rvc"], speed=100, options={"rvc": {"dialect": "applio", "first": 700}}) as mocks:
+        assert isinstance(mocks.rvc, MockApplio)
+        with RVCClient(mocks.rvc.url) as client:
+            assert client.probe().dialect == "applio"
+    with pytest.raises(ValueError, match="no such dialect: aplio; there are applio, rvc-python"):
+        MockBackends(only=["rvc"], options={"rvc": {"dialect": "aplio"}})

@@ -12,7 +12,9 @@ from movie_director.clients.rvc.failures import last_line
 from movie_director.clients.rvc.samples import clear_folder, found_files
 from movie_director.clients.rvc.speech_server import SpeechServer
 from movie_director.clients.rvc.turns import turns_of
+from movie_director.clients.rvc.unstoppable import Unstoppable
 from movie_director.clients.rvc.webui_progress import Wording, new_lines, read_text
+from movie_director.clients.transport.base64file import base64_slices
 from movie_director.clients.transport.session import FreeScope
 from movie_director.clients.transport.url import parse_server_url
 
@@ -107,6 +109,51 @@ def test_turns_belong_to_a_server_and_come_one_after_another():
         assert not thread.is_alive()
     assert order == []
     assert not turns.busy
+
+
+class LetGo:
+    """A job that is let go of as soon as it waits."""
+
+    job_id = "1"
+
+    def post(self, _item):
+        pass
+
+    def receive(self, _timeout_s):
+        raise errors.JobDetached("let go")
+
+
+def test_a_call_whose_job_is_let_go_of_is_broken_off_and_left_to_nobody():
+    calls, seen = Unstoppable(), []
+
+    def call(scope):
+        seen.append(scope.interrupter.wait(GUARD_S))
+
+    with pytest.raises(errors.JobDetached):
+        calls.call(LetGo(), call)
+    assert seen == [True]
+    assert not calls.see_out(LetGo())
+
+
+def test_a_file_that_is_gone_can_not_be_encoded(tmp_path):
+    with pytest.raises(errors.StorageError):
+        base64_slices(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize(
+    ("typed", "server"),
+    [
+        ("http://v1.example.com", "http://v1.example.com"),
+        ("http://v1.example.com/v1/", "http://v1.example.com"),
+        ("http://127.0.0.1:8880/v1", "http://127.0.0.1:8880"),
+        ("http://127.0.0.1:8880/v1/audio/speech", "http://127.0.0.1:8880"),
+        ("http://studio.lan/v10/tts", "http://studio.lan/v10/tts"),
+        ("studio.lan/tts/v1?token=abc", "http://studio.lan/tts"),
+    ],
+)
+def test_a_speech_server_s_address_may_name_its_route(typed, server):
+    assert repr(SpeechServer(typed)) == f"<SpeechServer {server}>"
+    assert "token" not in typed or SpeechServer(typed)._url.query == "token=abc"
 
 
 def test_a_speech_server_needs_an_address():

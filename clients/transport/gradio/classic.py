@@ -9,7 +9,6 @@ value; 3.14 has no upload: the file goes into the call as a ``data:`` URL.
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,8 @@ from typing import Any
 from ...errors import ProtocolError
 from ...filenames import kind_and_type
 from ...jobs import Artifact
+from ..base64file import base64_slices
 from ..download import OnBytes
-from ..multipart import unreadable
 from ..session import Scope
 from . import files
 from .access import GradioAccess
@@ -30,7 +29,6 @@ from .messages import Completed, Message, Started, Yielded
 from .session import OnMessage, check_count
 from .values import GradioFile
 
-_SLICE_BYTES = 3 * 64 * 1024
 _GENERATION = 3
 
 
@@ -166,13 +164,5 @@ def _body(data: Sequence[Any], dependency: Dependency, session_hash: str) -> lis
     pieces: list[bytes] = []
     for mark, file in marks.items():
         before, _, rest = rest.partition(mark.encode())
-        pieces += [before, f"data:{file.media_type};base64,".encode(), *_encoded(file.path)]
+        pieces += [before, f"data:{file.media_type};base64,".encode(), *base64_slices(file.path)]
     return [*pieces, rest]
-
-
-def _encoded(path: Path) -> list[bytes]:
-    try:
-        with path.open("rb") as file:
-            return [base64.b64encode(piece) for piece in iter(lambda: file.read(_SLICE_BYTES), b"")]
-    except OSError as error:
-        raise unreadable(path, error) from error

@@ -16,7 +16,8 @@ def place(placement: Placement, scene: bpy.types.Scene, _frame: int) -> str:
     """Choose the new voice where none is chosen yet, and have the server's list asked for again."""
     asking: Any = scene
     own = asking.movie_director.voice
+    name = placement.result.data["voice"]  # Applio calls it otherwise than it was asked to
     if not own.voice:
-        own.voice = placement.wish.prompt
+        own.voice = name
     session.board.probes.pop(placement.backend, None)
-    return f"The voice '{placement.wish.prompt}' can be used now"
+    return f"The voice '{name}' can be used now"

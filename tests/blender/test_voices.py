@@ -223,10 +223,11 @@ def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
     session = own("blender.session")
     session.board.probes["rvc"] = board.ProbeAnswer("1")
     made = own("blender.generation").wish_for(bpy.context.scene, kind="voice", title="Voice mara", prompt="mara")
-    placement = board.Placement("1", "rvc", own("clients.jobs").Result(), wish.Wish.from_tag(made.to_tag()))
+    result = own("clients.jobs").Result(data={"voice": "mara_9e"})
+    placement = board.Placement("1", "rvc", result, wish.Wish.from_tag(made.to_tag()))
     own("blender.placement").settle(placement)
-    assert placement.message == "The voice 'mara' can be used now"
-    assert bpy.context.scene.movie_director.voice.voice == "mara"
+    assert placement.message == "The voice 'mara_9e' can be used now"
+    assert bpy.context.scene.movie_director.voice.voice == "mara_9e"
     assert "rvc" not in session.board.probes
 
 

@@ -17,6 +17,7 @@ from ..transport.session import ERROR_BODY_BYTES
 from ..transport.sse import EventStreamParser, ServerSentEvent, batches
 from .answer import Answer, StreamFailure
 from .failures import Circumstances, failure_in_stream, failure_of, refusal_of
+from .payload import encoded
 from .server import ERRORS, LITELLM, Knowledge, Profile, redacted, without_secrets
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Exchange:
         arrived in ``partial``. A lost connection is not repeated: the server may be at work on the first request.
         """
         policy = RetryPolicy.of(self.job.options)
-        data = json.dumps(body, allow_nan=False).encode()
+        data = encoded(body)
         attempt = 0
         while True:
             try:
@@ -59,7 +60,7 @@ class Exchange:
             attempt += 1
             self.job.sleep(pause)
 
-    def _ask_once(self, model: str, data: bytes, emit: Emit) -> Answer:
+    def _ask_once(self, model: str, data: list[bytes], emit: Emit) -> Answer:
         self.job.message(f"Waiting for {model}")
         where = Circumstances(
             str(self.http.url), model, self.knowledge.has_key, self.profile.names, self.profile.dialect == LITELLM
@@ -72,13 +73,14 @@ class Exchange:
             self._accepted(response)
             return _Reading(self, where, emit).read(response)
 
-    def _answered(self, data: bytes) -> Response:
+    def _answered(self, data: list[bytes]) -> Response:
         """Send the request and wait until it is answered; a job that was cancelled meanwhile stays unanswered."""
         unanswered, job_id = self.knowledge.unanswered, self.job.job_id
         unanswered.add(job_id)
+        headers = {**_HEADERS, "Content-Length": str(sum(map(len, data)))}
         try:
             response = self.http.request(
-                "POST", PATH, scope=self.job, body=data, headers=_HEADERS, expect=ERRORS, timeouts=self._timeouts()
+                "POST", PATH, scope=self.job, body=data, headers=headers, expect=ERRORS, timeouts=self._timeouts()
             )
         except JobCancelled:
             raise

@@ -16,7 +16,7 @@ from movie_director.clients import errors
 from movie_director.clients.litellm import ChatRequest, schema_of
 from movie_director.clients.litellm.answer import Answer, StreamFailure
 from movie_director.clients.litellm.models import ModelInfo, choose, deployed_windows, models_of
-from movie_director.clients.litellm.payload import address_of, body_of, messages_of, with_system
+from movie_director.clients.litellm.payload import address_of, body_of, encoded, messages_of, with_system
 from movie_director.clients.litellm.schema import is_strict
 from movie_director.clients.litellm.structured import Validator, correction, ladder, parse, response_format
 from movie_director.clients.litellm.thinking import ThinkFilter
@@ -422,6 +422,22 @@ def test_messages_get_the_system_text_and_the_pictures(tmp_path):
     only_system = messages_of(ChatRequest(messages=said[:1], images=["data:x"]))
     assert only_system[1] == {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}
     assert with_system([], "x") == [{"role": "system", "content": "x"}]
+
+
+def test_a_picture_goes_out_in_slices_and_arrives_whole(tmp_path):
+    picture = tmp_path / "still.png"
+    picture.write_bytes(b"\x89PNG" + bytes(range(256)) * 4000)
+    said = [
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": str(picture), "detail": "low"}}]},
+        {"role": "assistant", "content": "A pier."},
+        {"role": "user", "content": 'And "this"?'},
+    ]
+    messages = messages_of(ChatRequest(messages=said, images=[picture, "data:image/png;base64,AA=="]))
+    body = body_of(ChatRequest(messages=said), messages, "m", "openai")
+    pieces = encoded(body)
+    assert json.loads(b"".join(pieces)) == json.loads(json.dumps(body))
+    assert max(map(len, pieces)) <= 256 * 1024
+    assert len(pieces) > 8
 
 
 def test_unusable_pictures_are_refused(tmp_path, monkeypatch):

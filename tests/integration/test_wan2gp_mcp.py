@@ -298,6 +298,8 @@ def test_a_server_with_other_tools_is_met_anew(clients):
     assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1"
     server.tools = [each for each in server.tools if each["name"] != "wangp_list_models"]
     assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1-models"
+    server.inject(Fault("status:404", on="POST /mcp/"))
+    assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1-models"
     server.tools = []
     assert failure(client, kind=errors.ProtocolError).code == "unknown_tools"
 

@@ -21,7 +21,7 @@ from .mcp import ToolFailure
 from .mcp_events import EventTeller
 from .mcp_tools import Tools, malformed
 from .pace import Pace
-from .queuefile import check_sendable, media_name
+from .queuefile import media_name
 from .results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
 from .task import Attachment, Task, make_task
 from .uploads import FileBody
@@ -49,7 +49,6 @@ class McpDoor:
         request = request_of(job)
         task = make_task(request, job.job_id)
         check_output_folder(job.output_dir)
-        check_sendable(task)
         say_warnings(job)
         if request.model and self._tools.has_model(request.model, job) is False:
             raise unknown_model(request)

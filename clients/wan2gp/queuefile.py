@@ -49,11 +49,6 @@ def queue_json(task: Task, names: dict[Attachment, str]) -> str:
         ) from error
 
 
-def check_sendable(task: Task) -> None:
-    """Raise ``ValidationError`` (code ``not_json``) for a setting that JSON has not."""
-    queue_json(task, dict.fromkeys(task.attachments, ""))
-
-
 def media_name(task: Task, index: int, attachment: Attachment) -> str:
     """Return a name for an input that no other job uses."""
     suffix = attachment.path.suffix.lower()

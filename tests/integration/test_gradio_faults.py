@@ -31,11 +31,14 @@ def config():
 
 
 class Server:
-    """Joins are answered with e1, e2 and so on; the streams as they are given, one connection for each."""
+    """Joins are answered with e1, e2 and so on, cancels with ``cancelled``; the streams are as given, each on a
+    connection of its own.
+    """
 
-    def __init__(self, *streams, joined=None):
+    def __init__(self, *streams, joined=None, cancelled=None):
         self.streams = list(streams)
         self.joined = joined
+        self.cancelled = cancelled
         self.joins = 0
         self.opened = 0
 
@@ -45,6 +48,9 @@ class Server:
             if asked.target.endswith("/queue/join"):
                 self.joins += 1
                 peer.send(self.joined or as_json({"event_id": f"e{self.joins}"}))
+                continue
+            if asked.target.endswith("/cancel"):
+                peer.send(self.cancelled)
                 continue
             self.opened += 1
             part = self.streams.pop(0)
@@ -303,19 +309,10 @@ def test_a_cancel_that_the_server_does_not_confirm_is_no_success(at, config):
         peer.send(EVENTS)
         peer.wait_gone()
 
-    script = Server(held)
-
-    def serve(peer):
-        peer.request()
-        peer.send(JOINED)
-        peer.request()
-        peer.send(as_json({"success": False}))
-
-    with FaultServer(serve, script) as server:
-        session = at.session_on(at.access(server.url), config)
-        call = session.join("echo", ["x"], scope=at.scope)
-        assert session.cancel(call, scope=at.scope) is False
-        session.close()
+    _, session = serving(at, config, held, cancelled=as_json({"success": False}))
+    call = session.join("echo", ["x"], scope=at.scope)
+    assert session.cancel(call, scope=at.scope) is False
+    session.close()
 
 
 def test_many_answers_at_once(at, config):

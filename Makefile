@@ -53,7 +53,7 @@ test-gradio: ## only the Gradio sessions against real servers of Gradio 5 and 6,
 test-cog: ## only the client of sounds against real Cog servers, in environments of their own (120 MB)
 	@"$(PYTHON)" tools/run_tests.py cog -- $(ARGS)
 
-test-rvc: ## only the client of voices against the API server of rvc-python, in an environment of its own (30 MB)
+test-rvc: ## only the client of voices against the API server of rvc-python, in an environment of its own (45 MB)
 	@"$(PYTHON)" tools/run_tests.py rvc -- $(ARGS)
 
 lint: ## ruff: rules and format

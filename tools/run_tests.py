@@ -187,7 +187,7 @@ def cog_steps(arguments: list[str]) -> list[Step]:
 
 
 def rvc_steps(arguments: list[str]) -> list[Step]:
-    """Return the tests against rvc-python's API server; setting it up takes 30 MB and about 10 s."""
+    """Return the tests against rvc-python's API server; setting it up takes 45 MB and about 15 s."""
     setup = Step("setup rvc-python", script("envs.py", "ensure", "rvc-python"), "setup")
     tests = leg("rvc", "dev-3.11", ("tests/servers/test_rvc_python.py",), arguments)
     environment = {**tests.environment, "MOVIE_DIRECTOR_RVC_PYTHON": python("rvc-python")}

@@ -10,7 +10,7 @@ import atexit
 import importlib
 from types import ModuleType
 
-_LAYERS = ("blender", "preferences", "operators", "ui")
+_LAYERS = ("blender", "preferences", "operators", "cli", "ui")
 _registered: list[str] = []
 
 

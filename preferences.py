@@ -8,8 +8,10 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import AddonPreferences, PropertyGroup
 
-from .blender import keys, paths, session, settings, words
-from .clients.errors import BackendError
+from .blender import commands
+from .blender.platform import formatting, paths
+from .blender.state import secrets, settings
+from .clients.core.errors import BackendError
 from .clients.registry import BACKENDS, BackendInfo
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ VOICES = "rvc"
 
 def _secret_property(field: str, **arguments: Any) -> Any:
     """Make a text property held in memory, and in the preferences file only if that is wanted."""
-    return StringProperty(get=keys.getter(field), set=keys.setter(field), options={"SKIP_SAVE"}, **arguments)
+    return StringProperty(get=secrets.getter(field), set=secrets.setter(field), options={"SKIP_SAVE"}, **arguments)
 
 
 def _row_type(info: BackendInfo) -> type[PropertyGroup]:
@@ -108,7 +110,7 @@ class MovieDirectorPreferences(AddonPreferences):
     remember_keys: BoolProperty(
         name="Remember Keys",
         default=True,
-        update=keys.remember_changed,
+        update=secrets.remember_changed,
         description="Save keys and extra headers in Blender's preferences file; otherwise they go when Blender ends",
     )
     output_folder: StringProperty(
@@ -216,13 +218,13 @@ def _draw_overridable(
 
 def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
     """Draw the newest connection test's answer."""
-    answer = session.board.probes.get(info.name)
+    answer = commands.board.probes.get(info.name)
     if answer is None:
         return
     if answer.pending:
         layout.label(text="Asking the server...", icon="SORTTIME")
     elif answer.info is not None:
-        layout.label(text=words.server_words(info.label, answer.info), icon="CHECKMARK")
+        layout.label(text=formatting.server_words(info.label, answer.info), icon="CHECKMARK")
     elif answer.error is not None:
         _draw_error(layout, answer.error)
 
@@ -230,10 +232,10 @@ def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
 def _draw_error(layout: "UILayout", error: BackendError) -> None:
     column = layout.column(align=True)
     column.alert = True
-    for number, line in enumerate(words.wrap(error.message, 90)):
+    for number, line in enumerate(formatting.wrap(error.message, 90)):
         column.label(text=line, icon="ERROR" if number == 0 else "BLANK1")
     hints = layout.column(align=True)
-    for line in words.wrap(error.hint, 90):
+    for line in formatting.wrap(error.hint, 90):
         hints.label(text=line, icon="BLANK1")
 
 
@@ -260,4 +262,4 @@ def register() -> None:
 def unregister() -> None:
     """Take the preferences out and forget the keys typed in this session."""
     _unregister()
-    keys.forget()
+    secrets.forget()

@@ -33,7 +33,7 @@ ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 def serve(ready: Connection, version: str) -> None:
     """Run a mock ComfyUI at full speed until the parent goes."""
-    from movie_director.clients.mock.comfyui import MockComfyUI
+    from movie_director.clients.mock.comfyui.server import MockComfyUI
 
     with MockComfyUI(version=version, speed=float("inf")) as mock:
         ready.send(mock.url)
@@ -51,9 +51,9 @@ class Bare:
     """A job with nothing but its requests: one connection for HTTP, one websocket, no checks."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        from movie_director.clients.transport.http import Transport
-        from movie_director.clients.transport.url import parse_server_url
-        from movie_director.clients.transport.websocket import WebSocketConnection
+        from movie_director.clients.http.transport import Transport
+        from movie_director.clients.http.url import parse_server_url
+        from movie_director.clients.websocket.connection import WebSocketConnection
 
         self._folder = folder
         self._http = http.client.HTTPConnection(url.partition("//")[2])
@@ -260,7 +260,7 @@ def cancels(folder: Path, rounds: int) -> None:
     from movie_director.clients.comfyui import WorkflowRequest
     from movie_director.clients.errors import JobCancelled
     from movie_director.clients.events import Progressed
-    from movie_director.clients.mock.comfyui import MockComfyUI
+    from movie_director.clients.mock.comfyui.server import MockComfyUI
 
     ended: list[float] = []
     told: list[float] = []

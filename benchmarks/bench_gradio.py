@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from movie_director.clients.transport.gradio.session import GradioSession
-    from movie_director.clients.transport.http import Transport
-    from movie_director.clients.transport.session import HTTPSession
+    from movie_director.clients.gradio.session import GradioSession
+    from movie_director.clients.http.session import HTTPSession
+    from movie_director.clients.http.transport import Transport
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "build" / "src"), str(ROOT / "tests")]
@@ -64,18 +64,18 @@ class Lateness:
 
 def http_of(transport: Transport, url: str) -> HTTPSession:
     """Return the requests to the server."""
-    from movie_director.clients.options import ClientOptions
-    from movie_director.clients.transport.session import HTTPSession
-    from movie_director.clients.transport.url import parse_server_url
+    from movie_director.clients.core.options import ClientOptions
+    from movie_director.clients.http.session import HTTPSession
+    from movie_director.clients.http.url import parse_server_url
 
     return HTTPSession(transport, parse_server_url(url), "wan2gp", ClientOptions(), {})
 
 
 def ours(transport: Transport, url: str) -> GradioSession:
     """Connect."""
-    from movie_director.clients.transport.gradio.access import GradioAccess
-    from movie_director.clients.transport.gradio.config import read_config
-    from movie_director.clients.transport.gradio.session import GradioSession
+    from movie_director.clients.gradio.config import read_config
+    from movie_director.clients.gradio.http import GradioAccess
+    from movie_director.clients.gradio.session import GradioSession
 
     access = GradioAccess(http_of(transport, url))
     return GradioSession(access, read_config(access))
@@ -121,7 +121,7 @@ def main() -> int:
     print(f"gradio_client {gradio_client.__version__}, imported in {(time.perf_counter() - began) * 1000:.0f} ms")
     from support.gradio_process import real_app
 
-    from movie_director.clients.transport.http import Transport
+    from movie_director.clients.http.transport import Transport
 
     with tempfile.TemporaryDirectory() as folder, Transport() as transport:
         app: AbstractContextManager[str] = real_app(options.server, Path(folder), "--functions", str(options.functions))
@@ -134,7 +134,7 @@ def measure(transport: Transport, url: str) -> None:
     """Measure all on a server that is up."""
     import gradio_client
 
-    from movie_director.clients.transport.session import FreeScope
+    from movie_director.clients.http.session import FreeScope
 
     scope = FreeScope()
     raw = http_of(transport, url)

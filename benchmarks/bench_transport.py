@@ -107,10 +107,10 @@ def text_frame() -> bytes:
 
 def session_of(url: str) -> Any:
     """Return one of our sessions."""
-    from movie_director.clients.options import ClientOptions
-    from movie_director.clients.transport.http import Transport
-    from movie_director.clients.transport.session import HTTPSession
-    from movie_director.clients.transport.url import parse_server_url
+    from movie_director.clients.core.options import ClientOptions
+    from movie_director.clients.http.session import HTTPSession
+    from movie_director.clients.http.transport import Transport
+    from movie_director.clients.http.url import parse_server_url
 
     return HTTPSession(Transport(), parse_server_url(url), "bench", ClientOptions(), {"Authorization": "Bearer x" * 5})
 
@@ -145,7 +145,7 @@ def small_contenders(url: str) -> dict[str, Contender]:
 
 def download_contenders(url: str, folder: Path) -> dict[str, Contender]:
     """Get a file to disk; ours also hashes it, checks it and gives it its name."""
-    from movie_director.clients.transport.download import download
+    from movie_director.clients.http.download import download
 
     session = session_of(url)
 
@@ -183,9 +183,9 @@ def download_contenders(url: str, folder: Path) -> dict[str, Contender]:
 
 def websocket_contenders(url: str, kind: str) -> dict[str, Contender]:
     """Receive messages, and parse texts."""
-    from movie_director.clients.transport.http import Transport
-    from movie_director.clients.transport.url import parse_server_url
-    from movie_director.clients.transport.websocket import WebSocketConnection
+    from movie_director.clients.http.transport import Transport
+    from movie_director.clients.http.url import parse_server_url
+    from movie_director.clients.websocket.connection import WebSocketConnection
 
     take: Callable[[Any], object] = json.loads if kind == "texts" else len
 
@@ -301,7 +301,7 @@ def lateness() -> None:
 
     Freeing the value is not in it: that is one step of 30 ms, whoever made it.
     """
-    from movie_director.clients.transport.jsontext import decode_json
+    from movie_director.clients.http.json_decode import decode_json
 
     node = {"input": {f"field{n}": ["FLOAT", {"default": n / 7, "min": 0, "tooltip": "words " * 5}] for n in range(20)}}
     data = json.dumps({f"Node{n}": node for n in range(20 * MIB // len(json.dumps(node)))}).encode()

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 def register() -> None:
     """Add the properties that scenes and the window manager carry."""
-    from . import properties
+    from .properties import scene
 
-    properties.register()
+    scene.register()
 
 
 def unregister() -> None:
     """Let go of the runtime, the timer, the handlers, the pictures and the properties."""
-    from . import properties, session
+    from . import commands
+    from .properties import scene
 
-    session.close()
-    properties.unregister()
+    commands.close()
+    scene.unregister()

@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import errors, events
     from .audioldm import AudioLDMClient
-    from .base import BaseAPIClient, ServerInfo
     from .comfyui import ComfyUIClient
-    from .jobs import Artifact, Job, JobState, JobStatus, Progress, Result
+    from .core import errors, events
+    from .core.client import BaseAPIClient, ServerInfo
+    from .core.job import Artifact, Job, JobState, JobStatus, Progress, Result
+    from .core.options import ClientOptions
     from .litellm import LiteLLMClient
-    from .options import ClientOptions
     from .registry import BACKENDS, BackendInfo
     from .rvc import RVCClient
     from .wan2gp import Wan2GPClient
@@ -23,17 +23,17 @@ _MODULE_OF = {
     "AudioLDMClient": "audioldm",
     "BACKENDS": "registry",
     "BackendInfo": "registry",
-    "BaseAPIClient": "base",
-    "ServerInfo": "base",
+    "BaseAPIClient": "core.client",
+    "ServerInfo": "core.client",
     "ComfyUIClient": "comfyui",
-    "Artifact": "jobs",
-    "Job": "jobs",
-    "JobState": "jobs",
-    "JobStatus": "jobs",
-    "Progress": "jobs",
-    "Result": "jobs",
+    "Artifact": "core.job",
+    "Job": "core.job",
+    "JobState": "core.job",
+    "JobStatus": "core.job",
+    "Progress": "core.job",
+    "Result": "core.job",
     "LiteLLMClient": "litellm",
-    "ClientOptions": "options",
+    "ClientOptions": "core.options",
     "RVCClient": "rvc",
     "Wan2GPClient": "wan2gp",
 }

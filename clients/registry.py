@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .base import BaseAPIClient
-    from .mock.server import MockServer
-    from .requests import Request
+    from .core.client import BaseAPIClient
+    from .core.request import Request
+    from .mock.http.server import MockServer
 
 
 class BackendInfo:

@@ -14,7 +14,6 @@ _MODULES = (
     "jobs",
     "connection",
     "files",
-    "command_line",
 )
 
 

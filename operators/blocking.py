@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..blender import session, words
-from ..blender.board import MemoryAnswer, ProbeAnswer
-from ..blender.interrupts import Interrupted
+from ..blender import commands
+from ..blender.platform import formatting
+from ..blender.platform.sigint import Interrupted
+from ..blender.state.ui_state import MemoryAnswer, ProbeAnswer
 from .reporting import say
 
 if TYPE_CHECKING:
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
 
 PROBE_TIMEOUT_S = 60.0
 TELL_TIMEOUT_S = 5.0
@@ -18,7 +19,7 @@ TELL_TIMEOUT_S = 5.0
 
 def wait_for_job(job: Job) -> None:
     """Wait until a job has ended and its result is settled; raises its error, or ``Interrupted`` once cancelled."""
-    from ..blender import pump
+    from ..blender.pump import pump
 
     progress = ProgressLines(job)
     try:
@@ -41,17 +42,17 @@ def _telling(job: Job) -> bool:
 def _settled(job: Job) -> bool:
     if not job.done():
         return False
-    placement = session.board.placements.get(job.id)
+    placement = commands.board.placements.get(job.id)
     if placement is not None:
         return placement.settled
     # an answer that ended early is settled when what came of it is kept
-    return job.status.state.value != "succeeded" and job.id not in session.board.streams
+    return job.status.state.value != "succeeded" and job.id not in commands.board.streams
 
 
 def wait_for_answer(answer: ProbeAnswer | MemoryAnswer, backend: str) -> None:
     """Wait for a server's answer; one that stays mute for a minute makes it an error."""
-    from ..blender import pump
-    from ..clients.errors import NetworkTimeout
+    from ..blender.pump import pump
+    from ..clients.core.errors import NetworkTimeout
 
     if not pump.pump_until(lambda: not answer.pending, PROBE_TIMEOUT_S):
         answer.error = NetworkTimeout(
@@ -61,10 +62,10 @@ def wait_for_answer(answer: ProbeAnswer | MemoryAnswer, backend: str) -> None:
 
 def wait_for_recovery() -> tuple[str, ...]:
     """Wait until the journal has been read and return the ids of the jobs in it that are re-joined now."""
-    from ..blender import pump
+    from ..blender.pump import pump
 
-    pump.pump_until(lambda: session.board.recovered is not None, PROBE_TIMEOUT_S)
-    return session.board.recovered or ()
+    pump.pump_until(lambda: commands.board.recovered is not None, PROBE_TIMEOUT_S)
+    return commands.board.recovered or ()
 
 
 class ProgressLines:
@@ -79,9 +80,9 @@ class ProgressLines:
         status = self._job.status
         if status.state.ended:
             return
-        stage = (status.progress.stage if status.progress else "") or words.status_words(status)
-        now = (stage, int(words.fraction(status) * 10))
+        stage = (status.progress.stage if status.progress else "") or formatting.status_words(status)
+        now = (stage, int(formatting.fraction(status) * 10))
         if now != self._last:
             self._last = now
-            percent = f" ({words.fraction(status):.0%})" if status.progress else ""
-            say(f"Movie Director: {words.status_words(status)}{percent}")
+            percent = f" ({formatting.fraction(status):.0%})" if status.progress else ""
+            say(f"Movie Director: {formatting.status_words(status)}{percent}")

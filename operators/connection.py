@@ -8,8 +8,10 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import session, settings, words
-from ..clients.errors import BackendError, ValidationError
+from ..blender import commands
+from ..blender.platform import formatting
+from ..blender.state import settings
+from ..clients.core.errors import BackendError, ValidationError
 from ..clients.registry import BACKENDS
 from .blocking import wait_for_answer
 from .reporting import report_error
@@ -17,7 +19,7 @@ from .reporting import report_error
 if TYPE_CHECKING:
     from bpy.types import Context, Event
 
-    from ..blender.board import MemoryAnswer, ProbeAnswer
+    from ..blender.state.ui_state import MemoryAnswer, ProbeAnswer
 
 
 class _AskServer:
@@ -75,12 +77,12 @@ class MOVIE_DIRECTOR_OT_test_connection(_AskServer, Operator):
             raise ValidationError(
                 f"There is no backend '{self.backend}'.", code="unknown_backend", hint=f"Known: {', '.join(BACKENDS)}."
             )
-        return session.probe(self.backend)
+        return commands.probe(self.backend)
 
     def told(self, answer: "ProbeAnswer") -> str:
         """Return who the server is."""
         assert answer.info is not None
-        return words.server_words(BACKENDS[self.backend].label, answer.info)
+        return formatting.server_words(BACKENDS[self.backend].label, answer.info)
 
 
 class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
@@ -101,7 +103,7 @@ class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
                 code="unknown_backend",
                 hint=f"These can: {', '.join(able)}.",
             )
-        return session.free_memory(self.backend)
+        return commands.free_memory(self.backend)
 
     def told(self, _answer: "MemoryAnswer") -> str:
         """Return what the server does."""
@@ -120,8 +122,8 @@ class MOVIE_DIRECTOR_OT_demo_mode(Operator):
     def execute(self, _context: "Context") -> set[str]:
         """Switch it; answers of the servers before mean nothing any more."""
         settings.preferences().demo_mode = self.enable
-        session.board.probes.clear()
-        session.board.touch()
+        commands.board.probes.clear()
+        commands.board.touch()
         self.report({"INFO"}, "Demo mode is on: test pictures only." if self.enable else "Demo mode is off.")
         return {"FINISHED"}
 

@@ -9,8 +9,9 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import audio_jobs, generation, settings, videos
-from ..clients.errors import BackendError
+from ..blender.requests import image_request, sound_request, video_request
+from ..blender.state import settings
+from ..clients.core.errors import BackendError
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ class MOVIE_DIRECTOR_OT_new_seed(Operator):
         """Write a new seed into the scene."""
         wishes = context.scene.movie_director
         owner = wishes if self.of == "image" else getattr(wishes, self.of)
-        most = {"image": generation.MAX_SEED, "video": videos.MAX_SEED, "sound": audio_jobs.MAX_SEED}[self.of]
-        owner.seed = str(generation.random_seed() % (most + 1))
+        most = {"image": image_request.MAX_SEED, "video": video_request.MAX_SEED, "sound": sound_request.MAX_SEED}[
+            self.of
+        ]
+        owner.seed = str(image_request.random_seed() % (most + 1))
         return {"FINISHED"}
 
 

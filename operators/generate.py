@@ -8,16 +8,16 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation
-from ..blender.paths import PATH_OPTIONS
-from . import following
-from .following import FollowJobs
-from .generating import GenerateJob, NeedsFolder
+from ..blender.platform.paths import PATH_OPTIONS
+from ..blender.requests import image_request
+from . import progress_modal
+from .base import GenerateJob, NeedsFolder
+from .progress_modal import FollowJobs
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
 
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
 
 
 class MOVIE_DIRECTOR_OT_generate_image(NeedsFolder, GenerateJob, Operator):
@@ -54,7 +54,7 @@ class MOVIE_DIRECTOR_OT_generate_image(NeedsFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the picture."""
-        return generation.submit_image(context, self.given(generation.WISHES))
+        return image_request.submit_image(context, self.given(image_request.WISHES))
 
 
 class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
@@ -80,5 +80,5 @@ def register() -> None:
 
 def unregister() -> None:
     """Take them out, a running one too."""
-    following.close()
+    progress_modal.close()
     _unregister()

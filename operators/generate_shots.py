@@ -9,24 +9,26 @@ import bpy
 from bpy.props import EnumProperty
 from bpy.types import Operator
 
-from ..blender import audio_jobs, generation, sequencer, shots, videos
-from ..blender.interrupts import Interrupted
-from ..clients.errors import BackendError, ValidationError
-from . import following
+from ..blender.placing import shots
+from ..blender.platform import sequencer
+from ..blender.platform.sigint import Interrupted
+from ..blender.requests import image_request, sound_request, video_request
+from ..clients.core.errors import BackendError, ValidationError
+from . import progress_modal
 from .blocking import wait_for_job
-from .following import FollowJobs
+from .progress_modal import FollowJobs
 from .reporting import report_error
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
 
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
 
 _WAYS: dict[str, tuple[Callable[[Any, dict[str, Any]], Any], str]] = {
-    "IMAGE": (generation.submit_image, "description"),
-    "VIDEO": (videos.submit_video, "description"),
-    "SOUND": (audio_jobs.submit_sound, "sound"),
-    "LINE": (audio_jobs.submit_line, "dialogue"),
+    "IMAGE": (image_request.submit_image, "description"),
+    "VIDEO": (video_request.submit_video, "description"),
+    "SOUND": (sound_request.submit_sound, "sound"),
+    "LINE": (sound_request.submit_line, "dialogue"),
 }
 
 
@@ -51,7 +53,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
     @classmethod
     def poll(cls, context: "Context") -> bool:
         """Whether shots are selected and can be generated now; the message says what to do if not."""
-        obstacle = generation.obstacle(context)
+        obstacle = image_request.obstacle(context)
         if not obstacle and not shots.selected(sequencer.scene_of(context)):
             obstacle = "Select strips that have come of a shot list."
         if obstacle:
@@ -66,7 +68,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
             jobs = self.start(context)
         except BackendError as error:
             return report_error(self, error)
-        following.following.job_ids.extend(job.id for job in jobs)
+        progress_modal.following.job_ids.extend(job.id for job in jobs)
         return self.follow(context)
 
     def execute(self, context: "Context") -> set[str]:

@@ -8,15 +8,15 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import audio_jobs
-from ..blender.paths import PATH_OPTIONS
-from ..blender.sound_properties import DEFAULT_EPOCHS, DEFAULT_SECONDS, SPEAKER_ITEMS
-from .generating import GenerateJob, NeedsFolder
+from ..blender.platform.paths import PATH_OPTIONS
+from ..blender.properties.sound import DEFAULT_EPOCHS, DEFAULT_SECONDS, SPEAKER_ITEMS
+from ..blender.requests import sound_request
+from .base import GenerateJob, NeedsFolder
 
 if TYPE_CHECKING:
     from bpy.types import Context
 
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
 
 # Not REGISTER, any of them: "Repeat Last" would run execute(), which blocks; the result pushes its own undo step.
 
@@ -44,7 +44,7 @@ class MOVIE_DIRECTOR_OT_sound_effect(NeedsFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the sound."""
-        return audio_jobs.submit_sound(context, self.given(audio_jobs.SOUND_WISHES))
+        return sound_request.submit_sound(context, self.given(sound_request.SOUND_WISHES))
 
 
 class MOVIE_DIRECTOR_OT_speak_line(NeedsFolder, GenerateJob, Operator):
@@ -65,7 +65,7 @@ class MOVIE_DIRECTOR_OT_speak_line(NeedsFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the line."""
-        return audio_jobs.submit_line(context, self.given(audio_jobs.SPEAK_WISHES))
+        return sound_request.submit_line(context, self.given(sound_request.SPEAK_WISHES))
 
 
 class MOVIE_DIRECTOR_OT_convert_recording(NeedsFolder, GenerateJob, Operator):
@@ -84,7 +84,7 @@ class MOVIE_DIRECTOR_OT_convert_recording(NeedsFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the recording."""
-        return audio_jobs.submit_conversion(context, self.given(audio_jobs.CONVERT_WISHES))
+        return sound_request.submit_conversion(context, self.given(sound_request.CONVERT_WISHES))
 
 
 class MOVIE_DIRECTOR_OT_train_voice(NeedsFolder, GenerateJob, Operator):
@@ -105,7 +105,7 @@ class MOVIE_DIRECTOR_OT_train_voice(NeedsFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the samples."""
-        return audio_jobs.submit_training(context, self.given(audio_jobs.TRAIN_WISHES))
+        return sound_request.submit_training(context, self.given(sound_request.TRAIN_WISHES))
 
 
 CLASSES: tuple[Any, ...] = (

@@ -8,15 +8,15 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import videos
-from ..blender.paths import PATH_OPTIONS
-from ..blender.video_properties import DEFAULT_SECONDS, QUALITY_ITEMS, START_ITEMS
-from .generating import GenerateJob, NeedsFolder
+from ..blender.platform.paths import PATH_OPTIONS
+from ..blender.properties.video import DEFAULT_SECONDS, QUALITY_ITEMS, START_ITEMS
+from ..blender.requests import video_request
+from .base import GenerateJob, NeedsFolder
 
 if TYPE_CHECKING:
     from bpy.types import Context
 
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
 
 
 class MOVIE_DIRECTOR_OT_generate_video(NeedsFolder, GenerateJob, Operator):
@@ -43,7 +43,7 @@ class MOVIE_DIRECTOR_OT_generate_video(NeedsFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the clip."""
-        return videos.submit_video(context, self.given(videos.WISHES))
+        return video_request.submit_video(context, self.given(video_request.WISHES))
 
 
 CLASSES = (MOVIE_DIRECTOR_OT_generate_video,)

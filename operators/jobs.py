@@ -9,17 +9,19 @@ import bpy
 from bpy.props import StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, sequencer, session, words
-from ..blender.board import Placement, PlacementState
-from ..clients.errors import BackendError, JobNotFound
+from ..blender import commands
+from ..blender.platform import formatting, sequencer
+from ..blender.requests import image_request
+from ..blender.state.ui_state import Placement, PlacementState
+from ..clients.core.errors import BackendError, JobNotFound
 from .blocking import wait_for_recovery
-from .following import FollowJobs
+from .progress_modal import FollowJobs
 from .reporting import report_error
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
 
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
     from ..runtime import JobView
 
 
@@ -30,7 +32,7 @@ class JobOperator:
 
     def view(self) -> "JobView":
         """Return the job; ``JobNotFound`` if it is gone from the list."""
-        for view in session.jobs():
+        for view in commands.jobs():
             if view.id == self.job_id:
                 return view
         raise JobNotFound("That job is no longer in the list.")
@@ -49,7 +51,7 @@ class MOVIE_DIRECTOR_OT_cancel_job(JobOperator, Operator):
             view = self.view()
         except BackendError as error:
             return report_error(self, error)
-        if not session.cancel(view.id):
+        if not commands.cancel(view.id):
             self.report({"INFO"}, "That job has ended already.")
             return {"CANCELLED"}
         self.report({"INFO"}, f"Cancelled: {view.title}")
@@ -81,7 +83,7 @@ class MOVIE_DIRECTOR_OT_retry_job(JobOperator, FollowJobs, Operator):
 
     def start(self) -> "Job":
         """Submit what the job was; raises what ``submit`` raises."""
-        return generation.resubmit(self.view())
+        return image_request.resubmit(self.view())
 
 
 class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
@@ -94,7 +96,7 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
     @classmethod
     def poll(cls, _context: "Context") -> bool:
         """Whether the film can be changed now."""
-        from ..blender import placement
+        from ..blender.placing import placement
 
         obstacle = placement.obstacle()
         if obstacle:
@@ -103,17 +105,17 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
 
     def execute(self, context: "Context") -> set[str]:
         """Place the result of the job, whatever scene asked for it."""
-        from ..blender import placement
+        from ..blender.placing import placement
 
-        found = session.board.placements.get(self.job_id)
+        found = commands.board.placements.get(self.job_id)
         if found is None:
             return report_error(self, JobNotFound("That job has no result to place."))
-        if found in session.board.queue:
-            session.board.queue.remove(found)
+        if found in commands.board.queue:
+            commands.board.queue.remove(found)
         scene = sequencer.scene_of(context)
         found.wish = replace(found.wish, shot="")  # here, not where its shot is
         placement.place_in(found, scene, scene.frame_current)
-        session.board.touch()
+        commands.board.touch()
         return self.report_outcome(found)
 
     def report_outcome(self, found: Placement) -> set[str]:
@@ -141,7 +143,7 @@ class MOVIE_DIRECTOR_OT_remove_job(JobOperator, Operator):
         if not view.status.state.ended:
             self.report({"WARNING"}, "The job is still under way; cancel it first.")
             return {"CANCELLED"}
-        session.forget(view.id)
+        commands.forget(view.id)
         return {"FINISHED"}
 
 
@@ -154,10 +156,10 @@ class MOVIE_DIRECTOR_OT_clear_finished(Operator):
 
     def execute(self, _context: "Context") -> set[str]:
         """Forget all jobs that have ended, but those whose result waits to be placed."""
-        for view in session.jobs():
-            found = session.board.placements.get(view.id)
+        for view in commands.jobs():
+            found = commands.board.placements.get(view.id)
             if view.status.state.ended and not (found and found.unplaced):
-                session.forget(view.id)
+                commands.forget(view.id)
         return {"FINISHED"}
 
 
@@ -174,7 +176,7 @@ class MOVIE_DIRECTOR_OT_copy_error(JobOperator, Operator):
             view = self.view()
         except BackendError as error:
             return report_error(self, error)
-        context.window_manager.clipboard = words.error_details(view)
+        context.window_manager.clipboard = formatting.error_details(view)
         self.report({"INFO"}, "Error details copied.")
         return {"FINISHED"}
 
@@ -191,7 +193,7 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
         if bpy.app.background:
             return self.execute(context)
         try:
-            session.recover()
+            commands.recover()
         except BackendError as error:
             return report_error(self, error)
         return {"FINISHED"}
@@ -199,13 +201,13 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
     def execute(self, _context: "Context") -> set[str]:
         """Re-join them and say how many there are; their results come with the pump."""
         try:
-            session.recover()
+            commands.recover()
         except BackendError as error:
             return report_error(self, error)
         count = len(wait_for_recovery())
         self.report({"INFO"}, f"Unfinished jobs found: {count}.")
-        if session.board.elsewhere:
-            places = ", ".join(session.board.elsewhere)
+        if commands.board.elsewhere:
+            places = ", ".join(commands.board.elsewhere)
             self.report({"WARNING"}, f"More wait for another server than the preferences name: {places}.")
         return {"FINISHED"}
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..blender import words
+from ..blender.platform import formatting
 
 if TYPE_CHECKING:
     import bpy
 
-    from ..clients.errors import BackendError
+    from ..clients.core.errors import BackendError
 
 
 def report_error(operator: bpy.types.Operator, error: BackendError) -> set[str]:
     """Show an error and its way out to the user; returns what the operator returns then."""
-    operator.report({"ERROR"}, words.error_words(error))
+    operator.report({"ERROR"}, formatting.error_words(error))
     return {"CANCELLED"}
 
 

@@ -8,14 +8,14 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import Operator
 
-from ..blender import generation, prompts
-from ..blender.writing_properties import CONTEXT_ITEMS, PRESET_ITEMS, TIMELINE_ITEMS
-from .generating import GenerateJob
+from ..blender.properties.writing import CONTEXT_ITEMS, PRESET_ITEMS, TIMELINE_ITEMS
+from ..blender.requests import image_request, text_request
+from .base import GenerateJob
 
 if TYPE_CHECKING:
     from bpy.types import Context
 
-    from ..clients.jobs import Job
+    from ..clients.core.job import Job
 
 
 class _NeedsNoFolder:
@@ -24,7 +24,7 @@ class _NeedsNoFolder:
     @classmethod
     def poll(cls, context: "Context") -> bool:
         """Whether a writer can be asked now; the message says what to do if not."""
-        obstacle = generation.obstacle(context, files=False)
+        obstacle = image_request.obstacle(context, files=False)
         if obstacle:
             operator: Any = cls
             operator.poll_message_set(obstacle)
@@ -48,7 +48,7 @@ class MOVIE_DIRECTOR_OT_write(_NeedsNoFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the text, and show it in the text editor that the user is in."""
-        job = prompts.submit_text(context, self.given(prompts.WISHES))
+        job = text_request.submit_text(context, self.given(text_request.WISHES))
         _show(context, job.id)
         return job
 
@@ -67,15 +67,15 @@ class MOVIE_DIRECTOR_OT_shot_list(_NeedsNoFolder, GenerateJob, Operator):
 
     def start(self, context: "Context") -> "Job":
         """Submit the script."""
-        return prompts.submit_shot_list(context, self.given(prompts.SHOT_WISHES))
+        return text_request.submit_shot_list(context, self.given(text_request.SHOT_WISHES))
 
 
 def _show(context: "Context", job_id: str) -> None:
     """Have the text editor show the text, if the user pressed the button there."""
     space: Any = context.space_data
-    from ..blender import writing
+    from ..blender.placing import live_text
 
-    text = writing.find(job_id)
+    text = live_text.find(job_id)
     if text is not None and space is not None and space.type == "TEXT_EDITOR":
         space.text = text
         # prose, not Python

@@ -2,7 +2,7 @@
 here.
 """
 
-from .channel import ChannelItem, EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
+from .event_channel import ChannelItem, EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 from .runtime import JobView, Runtime
 from .settings import BackendSettings, RuntimeSettings, SpeechSettings
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..clients.errors import StorageError
-from ..clients.storage import prepare_folder, storage_errors_in
+from ..clients.core.errors import StorageError
+from ..clients.files.storage_errors import prepare_folder, storage_errors_in
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..clients.jobs import Artifact, Job, Result
+from ..clients.core.job import Artifact, Job, Result
 
 _log = logging.getLogger(__name__)
 

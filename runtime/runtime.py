@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..clients.base import DEMO_SERVER
-from ..clients.context import STAGE_QUEUED
-from ..clients.errors import (
+from ..clients.core.client import DEMO_SERVER
+from ..clients.core.context import STAGE_QUEUED
+from ..clients.core.errors import (
     APIError,
     BackendError,
     JobDetached,
@@ -24,21 +24,21 @@ from ..clients.errors import (
     StorageError,
     ValidationError,
 )
-from ..clients.events import TERMINAL, Event, Failed, Queued, Succeeded
-from ..clients.jobs import Job, JobStatus
+from ..clients.core.events import TERMINAL, Event, Failed, Queued, Succeeded
+from ..clients.core.job import Job, JobStatus
+from ..clients.core.request import nearest_names
+from ..clients.core.runner import JobRunner
 from ..clients.registry import BACKENDS, BackendInfo
-from ..clients.requests import nearest_names
-from ..clients.runner import JobRunner
-from .channel import EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
+from .client_cache import ClientKeeper, check_online, server_now, shutting_down
+from .event_channel import EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 from .journal import JobJournal, JournalEntry
-from .keeper import ClientKeeper, check_online, server_now, shutting_down
 from .outputs import write_sidecars
 from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from ..clients.audio import AudioCodec
-    from ..clients.base import BaseAPIClient
-    from ..clients.requests import Request
+    from ..clients.core.client import BaseAPIClient
+    from ..clients.core.request import Request
 
 _log = logging.getLogger(__name__)
 

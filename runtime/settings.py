@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..clients.options import ClientOptions
+    from ..clients.core.options import ClientOptions
     from ..clients.registry import BackendInfo
 
 

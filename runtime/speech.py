@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..clients.transport.url import parse_server_url
+from ..clients.http.url import parse_server_url
 from .settings import SpeechSettings
 
 if TYPE_CHECKING:
-    from ..clients.rvc.speaker import Speaker
+    from ..clients.rvc.speech.speaker import Speaker
 
 
 def speakers_for(settings: SpeechSettings, *, online_access: bool) -> tuple[Speaker, ...]:
@@ -16,8 +16,8 @@ def speakers_for(settings: SpeechSettings, *, online_access: bool) -> tuple[Spea
 
     Raises ``ValidationError`` (code ``invalid_url``) for a bad address.
     """
-    from ..clients.rvc.programs import Piper
-    from ..clients.rvc.speech_server import DEFAULT_MODEL, SpeechServer
+    from ..clients.rvc.speech.local_programs import Piper
+    from ..clients.rvc.speech.server import DEFAULT_MODEL, SpeechServer
 
     speakers: list[Speaker] = []
     if settings.server_url and (online_access or parse_server_url(settings.server_url).is_loopback):

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Top-level entries that ship, and the kinds of files in their folders. Anything else in there stops the build: a file
 # is either meant to ship, then its kind belongs here, or it lies in the wrong place.
 SHIPPED_FILES = ("__init__.py", "preferences.py", "blender_manifest.toml", "LICENSE")
-SHIPPED_FOLDERS = ("clients", "runtime", "blender", "operators", "ui")
+SHIPPED_FOLDERS = ("clients", "runtime", "blender", "operators", "cli", "ui")
 SHIPPED_SUFFIXES = frozenset({".py", ".json", ".typed", ".png"})
 CACHES = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 CACHED_SUFFIXES = frozenset({".pyc", ".pyo"})

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the tables of docs/ that come from the code: ``python tools/write_docs.py``.
 
-A table follows its ``<!-- NAME: ... -->`` line; ``tests/unit/test_docs.py`` compares.
+A table follows its ``<!-- NAME: ... -->`` line; ``tests/unit/docs/test_pages.py`` compares.
 """
 
 from __future__ import annotations

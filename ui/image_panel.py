@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import generation
+from ..blender.requests import image_request
 from .job_list import draw_running
 from .labels import Sidebar, preferences_button, prompt_field
+from .request_fields import draw_obstacle, draw_seed, draw_shots, draw_start
 from .server_line import draw_server
-from .wishes import draw_obstacle, draw_seed, draw_shots, draw_start
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
@@ -27,13 +27,13 @@ class Image(Sidebar):
         """Draw the fields in the order in which a film maker fills them."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         wishes = context.scene.movie_director
-        draw_server(layout, context, generation.BACKEND)
+        draw_server(layout, context, image_request.BACKEND)
         draw_shots(layout, context, "IMAGE")
         _draw_prompt(layout, wishes)
         draw_start(layout, context, wishes)
         draw_seed(layout, wishes, "image")
         _draw_button(layout, context)
-        draw_running(layout, context, generation.BACKEND)
+        draw_running(layout, context, image_request.BACKEND)
 
 
 class ImageOptions(Sidebar):
@@ -52,7 +52,7 @@ class ImageOptions(Sidebar):
         row.active = not wishes.workflow  # one's own has steps of its own
         row.prop(wishes, "steps")
         layout.prop(wishes, "size_limit")
-        width, height = generation.size(context)
+        width, height = image_request.size(context)
         layout.label(text=f"{width} x {height} pixels", icon="BLANK1")
         layout.prop(wishes, "as_strip")
         column = layout.column()
@@ -73,5 +73,5 @@ def _draw_button(layout: UILayout, context: Context) -> None:
     row = column.row()
     row.scale_y = 1.6
     row.operator_context = "INVOKE_DEFAULT"
-    row.enabled = generation.ready(context)
+    row.enabled = image_request.ready(context)
     row.operator("movie_director.generate_image", icon="RENDER_STILL")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import pictures, session, words
-from ..blender.board import PlacementState
-from ..clients.errors import ConnectionFailed, OutOfMemory
+from ..blender import commands
+from ..blender.platform import formatting, pictures
+from ..blender.state.ui_state import PlacementState
+from ..clients.core.errors import ConnectionFailed, OutOfMemory
 from ..clients.registry import BACKENDS
 from .labels import paragraph
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
-    from ..blender.board import Placement
-    from ..clients.errors import BackendError
+    from ..blender.state.ui_state import Placement
+    from ..clients.core.errors import BackendError
     from ..runtime import JobView
 
 SHOWN = 6
@@ -31,7 +32,7 @@ ICONS: dict[str, Any] = {
 
 def draw(layout: UILayout, context: Context) -> None:
     """Draw the newest jobs, all that are under way among them, and the others on request."""
-    views = session.jobs()
+    views = commands.jobs()
     _draw_recovery(layout, context)
     if not views:
         layout.label(text="Nothing generated yet", icon="INFO")
@@ -47,7 +48,7 @@ def draw(layout: UILayout, context: Context) -> None:
 
 def draw_running(layout: UILayout, context: Context, backend: str) -> None:
     """Draw the job that a backend works on, where it was started; how many more wait is a line below."""
-    views = [view for view in session.jobs() if view.backend == backend and not view.status.state.ended]
+    views = [view for view in commands.jobs() if view.backend == backend and not view.status.state.ended]
     if not views:
         return
     running = [view for view in views if view.status.state.value == "running"]
@@ -61,7 +62,7 @@ def draw_running(layout: UILayout, context: Context, backend: str) -> None:
 
 def _draw_recovery(layout: UILayout, context: Context) -> None:
     """Draw what a look for unfinished jobs has found, until the next job is started."""
-    board = session.board
+    board = commands.board
     if board.recovered == () and not board.elsewhere:
         layout.label(text="No unfinished jobs were found", icon="INFO")
     if board.elsewhere:
@@ -71,7 +72,7 @@ def _draw_recovery(layout: UILayout, context: Context) -> None:
 
 def server_answers(backend: str) -> bool:
     """Whether one of a backend's jobs has heard of the server."""
-    return any(view.backend == backend and _heard_of(view) for view in session.jobs())
+    return any(view.backend == backend and _heard_of(view) for view in commands.jobs())
 
 
 def _heard_of(view: JobView) -> bool:
@@ -80,14 +81,14 @@ def _heard_of(view: JobView) -> bool:
 
 def newest_connection_error(backend: str) -> BackendError | None:
     """Return the error of a backend's newest ended job if no server could be reached by it."""
-    for view in session.jobs():
+    for view in commands.jobs():
         if view.backend == backend and view.status.state.ended:
             return view.status.error if isinstance(view.status.error, ConnectionFailed) else None
     return None
 
 
 def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -> None:
-    placement = session.board.placements.get(view.id)
+    placement = commands.board.placements.get(view.id)
     head = _draw_head(box, view)
     if not view.status.state.ended:
         _draw_progress(box, context, view)
@@ -96,7 +97,7 @@ def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -
     if view.status.error is not None:
         _draw_error(box, context, view)
     elif view.status.state.value == "cancelled":
-        paragraph(box, context, words.status_words(view.status), "BLANK1")
+        paragraph(box, context, formatting.status_words(view.status), "BLANK1")
     if placement is not None:
         _draw_result(box, context, placement, large=newest)
 
@@ -112,10 +113,10 @@ def _draw_head(box: UILayout, view: JobView) -> UILayout:
 def _draw_progress(box: UILayout, context: Context, view: JobView) -> None:
     status = view.status
     if status.state.value == "queued" or status.progress is None:
-        box.label(text=words.status_words(status), icon="BLANK1")
+        box.label(text=formatting.status_words(status), icon="BLANK1")
     else:
-        box.progress(factor=words.fraction(status), text=words.status_words(status))
-    stream = session.board.streams.get(view.id)
+        box.progress(factor=formatting.fraction(status), text=formatting.status_words(status))
+    stream = commands.board.streams.get(view.id)
     if stream is not None and stream.tail:
         paragraph(box, context, f"...{stream.tail}", "BLANK1")
     icon = pictures.preview_icon(view.id)
@@ -145,12 +146,12 @@ def _draw_error(box: UILayout, context: Context, view: JobView) -> None:
 
 
 def _draw_memory(box: UILayout, context: Context, backend: str) -> None:
-    answer = session.board.memory.get(backend)
+    answer = commands.board.memory.get(backend)
     row = box.row()
     row.enabled = answer is None or not answer.pending
     row.operator("movie_director.free_memory", icon="MEMORY").backend = backend
     if answer is not None and answer.error is not None:
-        paragraph(box, context, words.error_words(answer.error), "BLANK1", alert=True)
+        paragraph(box, context, formatting.error_words(answer.error), "BLANK1", alert=True)
     elif answer is not None and answer.done:
         paragraph(box, context, f"{BACKENDS[backend].label} frees its memory before it takes the next job.", "INFO")
 
@@ -162,7 +163,7 @@ def _draw_result(box: UILayout, context: Context, placement: Placement, *, large
     elif placement.message:
         paragraph(box, context, placement.message, "BLANK1")
     for problem in placement.result.problems:
-        paragraph(box, context, words.error_words(problem), "ERROR", alert=True)
+        paragraph(box, context, formatting.error_words(problem), "ERROR", alert=True)
     images = [artifact for artifact in placement.result.artifacts if artifact.kind == "image"]
     icons = [pictures.thumbnail_icon(artifact.path) for artifact in images]
     if large and any(icons):

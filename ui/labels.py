@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..blender import redraw, settings, words
+from ..blender.platform import formatting, redraw
+from ..blender.state import settings
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
@@ -31,7 +32,7 @@ def paragraph(
     column = layout.column(align=True)
     column.alert = alert
     column.scale_y = 0.8
-    for number, line in enumerate(words.wrap(text, letters_across(context))):
+    for number, line in enumerate(formatting.wrap(text, letters_across(context))):
         column.label(text=line, icon=icon if number == 0 else ("BLANK1" if indent and icon != "NONE" else "NONE"))
 
 

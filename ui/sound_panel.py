@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import audio_jobs, generation, sequencer, settings
+from ..blender.platform import sequencer
+from ..blender.requests import image_request, sound_request
+from ..blender.state import settings
 from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .request_fields import draw_obstacle, draw_seed, draw_shots
 from .server_line import draw_server
-from .wishes import draw_obstacle, draw_seed, draw_shots
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
@@ -27,7 +29,7 @@ class Sound(Sidebar):
         """Draw what is to be heard, where and how long."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         own: Any = context.scene.movie_director.sound
-        draw_server(layout, context, audio_jobs.SOUND)
+        draw_server(layout, context, sound_request.SOUND)
         draw_shots(layout, context, "SOUND")
         column = layout.column(align=True)
         prompt_field(column, own, "prompt", "SOUND", "What is to be heard")
@@ -37,7 +39,7 @@ class Sound(Sidebar):
         column = layout.column()
         draw_obstacle(column, context, own.prompt, "Write what is to be heard first")
         _draw_button(column, "movie_director.sound_effect", "SOUND", _ready(context, own.prompt))
-        draw_running(layout, context, audio_jobs.SOUND)
+        draw_running(layout, context, sound_request.SOUND)
 
 
 class Voice(Sidebar):
@@ -53,7 +55,7 @@ class Voice(Sidebar):
         """Draw the voice, the line and the button."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         own: Any = context.scene.movie_director.voice
-        draw_server(layout, context, audio_jobs.VOICE)
+        draw_server(layout, context, sound_request.VOICE)
         draw_shots(layout, context, "LINE")
         column = layout.column(align=True)
         prompt_field(column, own, "voice", "OUTLINER_OB_SPEAKER", "Voice")
@@ -63,7 +65,7 @@ class Voice(Sidebar):
         column = layout.column()
         draw_obstacle(column, context, own.text, "Write what is to be said first")
         _draw_button(column, "movie_director.speak_line", "PLAY_SOUND", _ready(context, own.text, own.voice))
-        draw_running(layout, context, audio_jobs.VOICE)
+        draw_running(layout, context, sound_request.VOICE)
 
 
 class Convert(Sidebar):
@@ -75,7 +77,7 @@ class Convert(Sidebar):
         """Draw which recording, and the button."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         own: Any = context.scene.movie_director.voice
-        strip = audio_jobs.sound_strip(sequencer.scene_of(context))
+        strip = sound_request.sound_strip(sequencer.scene_of(context))
         layout.prop(own, "recording", text="")
         if not own.recording:
             text = f"Selected: {strip.name}" if strip is not None else "Select a sound strip, or choose a file."
@@ -133,7 +135,7 @@ def _draw_length(layout: UILayout, context: Context, own: Any) -> None:
 
 
 def _ready(context: Context, *texts: str) -> bool:
-    return not generation.obstacle(context) and all(text.strip() for text in texts)
+    return not image_request.obstacle(context) and all(text.strip() for text in texts)
 
 
 def _draw_button(layout: UILayout, operator: str, icon: Any, ready: bool) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import videos
+from ..blender.requests import video_request
 from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .request_fields import draw_obstacle, draw_seed, draw_shots, draw_start
 from .server_line import draw_server
-from .wishes import draw_obstacle, draw_seed, draw_shots, draw_start
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
@@ -27,7 +27,7 @@ class Video(Sidebar):
         """Draw the fields in the order in which a film maker fills them."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         own: Any = context.scene.movie_director.video
-        draw_server(layout, context, videos.BACKEND)
+        draw_server(layout, context, video_request.BACKEND)
         draw_shots(layout, context, "VIDEO")
         column = layout.column(align=True)
         prompt_field(column, own, "prompt", "TEXT", "What happens")
@@ -40,9 +40,9 @@ class Video(Sidebar):
         row = column.row()
         row.scale_y = 1.6
         row.operator_context = "INVOKE_DEFAULT"
-        row.enabled = videos.ready(context)
+        row.enabled = video_request.ready(context)
         row.operator("movie_director.generate_video", icon="RENDER_ANIMATION")
-        draw_running(layout, context, videos.BACKEND)
+        draw_running(layout, context, video_request.BACKEND)
 
 
 class VideoOptions(Sidebar):
@@ -57,8 +57,8 @@ class VideoOptions(Sidebar):
         row = layout.row(align=True)
         prompt_field(row, own, "model", "OUTLINER_OB_CAMERA", "Model: Wan 2.2 5B")
         row.operator_context = "INVOKE_DEFAULT"
-        row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = videos.BACKEND
+        row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = video_request.BACKEND
         layout.row(align=True).prop(own, "quality", expand=True)
         layout.prop(own, "size_limit")
-        width, height = videos.size(context)
+        width, height = video_request.size(context)
         paragraph(layout, context, f"{width} x {height} pixels, or the nearest that the model takes", "BLANK1")

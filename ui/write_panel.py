@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import generation, prompts
+from ..blender.requests import image_request, text_request
 from .job_list import draw_running
 from .labels import Sidebar, paragraph, preferences_button, prompt_field
 from .server_line import draw_server
@@ -26,7 +26,7 @@ class Write(Sidebar):
         """Draw what kind of text, about what, from what, and the button."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         wishes: Any = context.scene.movie_director.writing
-        draw_server(layout, context, prompts.BACKEND)
+        draw_server(layout, context, text_request.BACKEND)
         column = layout.column(align=True)
         column.prop(wishes, "preset", text="")
         prompt_field(column, wishes, "prompt", "TEXT", "What it is about")
@@ -39,7 +39,7 @@ class Write(Sidebar):
         row.operator_context = "INVOKE_DEFAULT"
         row.enabled = _ready(context, wishes)
         row.operator("movie_director.write", icon="GREASEPENCIL")
-        draw_running(layout, context, prompts.BACKEND)
+        draw_running(layout, context, text_request.BACKEND)
 
 
 class WriteOptions(Sidebar):
@@ -55,7 +55,7 @@ class WriteOptions(Sidebar):
         row = column.row(align=True)
         prompt_field(row, wishes, "model", "USER", "Model: automatic")
         row.operator_context = "INVOKE_DEFAULT"
-        row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = prompts.BACKEND
+        row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = text_request.BACKEND
         prompt_field(column, wishes, "system", "INFO", "Instructions: style, language, length")
 
 
@@ -74,7 +74,7 @@ class ShotList(Sidebar):
         row = layout.row()
         row.scale_y = 1.3
         row.operator_context = "INVOKE_DEFAULT"
-        row.enabled = prompts.script_of(context) is not None
+        row.enabled = text_request.script_of(context) is not None
         row.operator("movie_director.shot_list", text="Make Shot List", icon="PRESET")
 
 
@@ -82,7 +82,7 @@ def draw_script(layout: UILayout, context: Context) -> None:
     """Draw which text is the script."""
     wishes: Any = context.scene.movie_director.writing
     layout.prop(wishes, "script", text="", icon="TEXT")
-    text = prompts.script_of(context)
+    text = text_request.script_of(context)
     if text is None:
         paragraph(layout, context, "Choose a text, or open one in the Text Editor.", "INFO")
     elif wishes.script is None:
@@ -90,8 +90,8 @@ def draw_script(layout: UILayout, context: Context) -> None:
 
 
 def _ready(context: Context, wishes: Any) -> bool:
-    if generation.obstacle(context, files=False):
+    if image_request.obstacle(context, files=False):
         return False
-    if wishes.context != "NONE" and prompts.script_of(context) is None:
+    if wishes.context != "NONE" and text_request.script_of(context) is None:
         return False
     return bool(wishes.prompt.strip()) or wishes.context != "NONE"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base import BaseAPIClient
+from ..core.client import BaseAPIClient
 from .codec import AudioCodec
 from .wave_codec import WaveCodec
 

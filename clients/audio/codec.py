@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..errors import ValidationError
+from ..core.errors import ValidationError
 
 SILENCE = 0.001
 """The peak, as a part of full scale, up to which a sound counts as silent: -60 dB."""

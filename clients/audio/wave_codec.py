@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
-from ..errors import ValidationError
-from ..storage import storage_errors_in
-from ..transport.multipart import unreadable
+from ..core.errors import ValidationError
+from ..files.storage_errors import storage_errors_in
+from ..http.multipart import unreadable
 from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, too_long, unreadable_audio
+from .file_format import PAGE, UNKNOWN, WAV, kind_of_file
 from .resample import Resampler
-from .sniffing import PAGE, UNKNOWN, WAV, kind_of_file
 from .wavefile import FULL_SCALE, MAX_DATA_BYTES, WaveFormat, header, little_endian, read_format, sample_blocks
 
 Samples = Sequence[float]

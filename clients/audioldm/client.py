@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..audio.client import AudioClient
-from ..base import ServerInfo
-from ..context import CancelContext, JobContext
-from ..errors import JobLost, NetworkTimeout, ProtocolError
-from ..jobs import BackendCancel, Result
-from ..options import MIB, ClientOptions
-from ..requests import Request
-from ..transport.gradio.signin import sign_in_of
-from .fields import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, number_of, whole_number_of
-from .profile import COG, COG_OLD, Knowledge, Profile
+from ..core.client import ServerInfo
+from ..core.context import CancelContext, JobContext
+from ..core.errors import JobLost, NetworkTimeout, ProtocolError
+from ..core.job import BackendCancel, Result
+from ..core.options import MIB, ClientOptions
+from ..core.request import Request
+from ..gradio.login import sign_in_of
+from .input_mapping import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, number_of, whole_number_of
 from .request import SoundRequest
+from .server_profile import COG, COG_OLD, Knowledge, Profile
 
 if TYPE_CHECKING:
-    from ..transport.gradio.access import GradioAccess
-    from ..transport.gradio.config import Dependency, GradioConfig
+    from ..gradio.config import Dependency, GradioConfig
+    from ..gradio.http import GradioAccess
     from .outputs import Outputs
 
 PROBE_FIRST_BYTE_S = 3.0
@@ -120,12 +120,12 @@ class AudioLDMClient(AudioClient):
         """Cancel the run where the server can be told; where it can't, wait until it is free."""
         dialect = job.state.get("dialect")
         if dialect in (COG, COG_OLD):
-            from .cog_run import cancel
+            from .cog.run import cancel
 
             return cancel(self.http, job)
         if dialect is None:  # nothing was sent
             return BackendCancel.CONFIRMED
-        from .gradio_run import cancel as wait_for_the_end
+        from .gradio.run import cancel as wait_for_the_end
 
         return wait_for_the_end(self.knowledge, job)
 
@@ -139,12 +139,12 @@ class AudioLDMClient(AudioClient):
 
     def _ask(self, job: JobContext | None, first_byte_s: float) -> _Server:
         """Find out who the server is: a Cog server, or one of the Gradio apps."""
-        from .server import cog_profile
+        from .server_probe import cog_profile
 
         profile = cog_profile(self.http, job, first_byte_s=first_byte_s)
         if profile is not None:
             return _Server(profile)
-        from .gradio_app import app_profile
+        from .gradio.app import app_profile
 
         try:
             found = app_profile(self.http, self._sign_in, job)
@@ -157,8 +157,8 @@ class AudioLDMClient(AudioClient):
 
     def _server(self, job: JobContext) -> _Server:
         """Return who the server is now, once its model is loaded."""
-        from .cog import CogAPI
-        from .cog_run import wait_while_loading
+        from .cog.api import CogAPI
+        from .cog.run import wait_while_loading
 
         while True:
             try:
@@ -179,13 +179,13 @@ class AudioLDMClient(AudioClient):
         seconds = number_of(inputs.of(profile.fields, DURATION)) or 1.0
         work = seconds * (number_of(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
         if server.app is not None:
-            from .gradio_app import values_of
-            from .gradio_run import GradioRun
+            from .gradio.app import values_of
+            from .gradio.run import GradioRun
 
             app_run = GradioRun(job, self.knowledge, profile, server.app, work, self.interval_s)
             app_run.run(values_of(profile.fields, inputs.values), outputs, seed)
             return None
-        from .cog_run import CogRun
+        from .cog.run import CogRun
 
         run = CogRun(self.http, job, self.knowledge, profile, work, self.interval_s)
         run.run(inputs, outputs, seed)

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..audio.artifacts import published_sound
 from ..audio.codec import AudioCodec
-from ..audio.publish import published_sound
-from ..audio.sniffing import PAGE, SUFFIXES, UNKNOWN, kind_of_file
-from ..context import JobContext
-from ..errors import BackendError, ProtocolError, ValidationError
-from ..filenames import safe_name
-from ..jobs import Artifact
-from ..partfile import part_path, published
-from ..storage import prepare_folder, storage_errors_in
-from ..transport.http import Response
-from ..transport.session import HTTPSession
-from ..transport.url import parse_server_url
+from ..audio.file_format import PAGE, SUFFIXES, UNKNOWN, kind_of_file
+from ..core.context import JobContext
+from ..core.errors import BackendError, ProtocolError, ValidationError
+from ..core.job import Artifact
+from ..files.names import safe_name
+from ..files.part_file import part_path, published
+from ..files.storage_errors import prepare_folder, storage_errors_in
+from ..http.session import HTTPSession
+from ..http.transport import Response
+from ..http.url import parse_server_url
 from .request import SoundRequest
 
 MAX_OUTPUTS = 16

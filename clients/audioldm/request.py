@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..requests import Request, integer_problems, mapping_problems, number_problems, text_problems
+from ..core.request import Request, integer_problems, mapping_problems, number_problems, text_problems
 
 SAMPLE_RATE = 48_000
 

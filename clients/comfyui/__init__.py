@@ -2,24 +2,24 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .bundled import bundled_workflow
 from .client import ComfyUIClient
 from .request import WorkflowRequest
+from .workflow.bundled_workflows import bundled_workflow
 
 if TYPE_CHECKING:
-    from .conversion import ui_to_api
-    from .template import WorkflowTemplate
+    from .workflow.conversion import ui_to_api
+    from .workflow.template import WorkflowTemplate
 
 __all__ = ["ComfyUIClient", "WorkflowRequest", "WorkflowTemplate", "bundled_workflow", "ui_to_api"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "ui_to_api":
-        from .conversion import ui_to_api  # here, because few need it and it costs 25 ms
+        from .workflow.conversion import ui_to_api  # here, because few need it and it costs 25 ms
 
         return ui_to_api
     if name == "WorkflowTemplate":
-        from .template import WorkflowTemplate
+        from .workflow.template import WorkflowTemplate
 
         return WorkflowTemplate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..base import BaseAPIClient, ServerInfo
-from ..context import CancelContext, JobContext, Recorder
-from ..interrupt import Interrupter
-from ..jobs import BackendCancel, Result
-from ..options import ClientOptions
-from ..requests import Request
-from .pace import Pace
+from ..core.client import BaseAPIClient, ServerInfo
+from ..core.context import CancelContext, JobContext, Recorder
+from ..core.interrupt import Interrupter
+from ..core.job import BackendCancel, Result
+from ..core.options import ClientOptions
+from ..core.request import Request
 from .request import WorkflowRequest
+from .server.timings import Pace
 
 if TYPE_CHECKING:
-    from ..transport.http import Transport
-    from .api import ComfyAPI
-    from .generation import Generator
-    from .listings import PastPrompt, QueuedPrompt, SavedWorkflow
-    from .template import WorkflowTemplate
+    from ..http.transport import Transport
+    from .run.workflow_run import Generator
+    from .server.api import ComfyAPI
+    from .server.listings import PastPrompt, QueuedPrompt, SavedWorkflow
+    from .workflow.template import WorkflowTemplate
 
 FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
@@ -95,8 +95,8 @@ class ComfyUIClient(BaseAPIClient):
 
     def probe(self) -> ServerInfo:
         """Ask the server for its version and abilities; ``models`` are its checkpoints."""
-        from .api import ComfyAPI
-        from .server_info import ask_who
+        from .server.api import ComfyAPI
+        from .server.server_info import ask_who
 
         return ask_who(ComfyAPI(self.http, timeout_s=PROBE_TIMEOUT_S))
 
@@ -110,13 +110,13 @@ class ComfyUIClient(BaseAPIClient):
 
     def queue(self) -> list[QueuedPrompt]:
         """Return what runs and waits on the server, also of others, in the order in which it runs."""
-        from .listings import queue_rows
+        from .server.listings import queue_rows
 
         return queue_rows(self._api())
 
     def history(self, limit: int = 50) -> list[PastPrompt]:
         """Return the last prompts that have ended on the server, also of others, newest first."""
-        from .listings import history_rows
+        from .server.listings import history_rows
 
         return history_rows(self._api(), limit)
 
@@ -127,14 +127,14 @@ class ComfyUIClient(BaseAPIClient):
         ``ValidationError`` (code ``user_needed``) where one must be named, ``MissingResource`` (kind ``user``) for one
         that there is not.
         """
-        from .listings import saved_rows
+        from .server.listings import saved_rows
 
         api = self._api()
         return saved_rows(api, self._user_headers(api, user))
 
     def saved_workflow(self, path: str, user: str = "") -> dict[str, Any]:
         """Return one of them, to run it; ``MissingResource`` (kind ``workflow``) if there is none of that path."""
-        from .listings import saved_workflow
+        from .server.listings import saved_workflow
 
         api = self._api()
         return saved_workflow(api, path, self._user_headers(api, user))
@@ -158,20 +158,20 @@ class ComfyUIClient(BaseAPIClient):
             generator.connection.close(timeout_s)
 
     def _api(self) -> ComfyAPI:
-        from .api import ComfyAPI
+        from .server.api import ComfyAPI
 
         return ComfyAPI(self.http)
 
     def _user_headers(self, api: ComfyAPI, user: str) -> dict[str, str]:
-        from .listings import user_id
+        from .server.listings import user_id
 
         found = user_id(api, user or self._user)
         return {USER_HEADER: found} if found else {}
 
     def _generator(self) -> Generator:
-        from ..transport.websocket import WebSocketConnection
-        from .connection import Socket
-        from .generation import Generator
+        from ..websocket.connection import WebSocketConnection
+        from .run.workflow_run import Generator
+        from .server.event_socket import Socket
 
         def open_socket(client_id: str) -> Socket:
             return WebSocketConnection.open(

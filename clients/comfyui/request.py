@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..requests import Request, integer_problems, mapping_problems, path_problems
+from ..core.request import Request, integer_problems, mapping_problems, path_problems
 
 MAX_SEED = 2**64 - 1
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, cast
 
-from ..base import BaseAPIClient, ServerInfo
-from ..context import CancelContext, JobContext
-from ..errors import JobLost
-from ..jobs import BackendCancel, Result
-from ..options import ClientOptions
-from ..requests import Request
-from .counting import TokenCount, count_on_server
+from ..core.client import BaseAPIClient, ServerInfo
+from ..core.context import CancelContext, JobContext
+from ..core.errors import JobLost
+from ..core.job import BackendCancel, Result
+from ..core.options import ClientOptions
+from ..core.request import Request
 from .models import choose
 from .payload import Messages, with_pictures
 from .request import ChatRequest
-from .server import LITELLM, LLAMACPP, VLLM, Inquiry, Knowledge
+from .server_info import LITELLM, LLAMACPP, VLLM, Inquiry, Knowledge
+from .token_count import TokenCount, count_on_server
 
 _CAPABILITIES = frozenset({"stream", "cancel", "structured", "tools", "conversation"})
 _COUNTING = frozenset({LITELLM, LLAMACPP, VLLM})
@@ -77,7 +77,7 @@ class LiteLLMClient(BaseAPIClient):
 
     def run(self, job: JobContext) -> Result:
         """Ask and stream the answer."""
-        from .turn import Turn  # here, because urllib3 costs 90 ms
+        from .chat_run import Turn  # here, because urllib3 costs 90 ms
 
         return Turn(self.http, job, cast(ChatRequest, job.request), self.knowledge).run()
 

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ..base import BaseAPIClient
-from ..errors import StorageError, ValidationError
-from ..jobs import Job
-from ..requests import text_problems
+from ..core.client import BaseAPIClient
+from ..core.errors import StorageError, ValidationError
+from ..core.job import Job
+from ..core.request import text_problems
+from .context_window import SUMMARY_HEAD, text_of
 from .payload import Messages, picture_part
 from .request import ChatRequest, image_problems, message_problems
 from .schema import schema_of
 from .tokens import estimate_messages
-from .window import SUMMARY_HEAD, text_of
 
 VERSION = 1
 _SUMMARY_TURN = 2

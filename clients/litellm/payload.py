@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ValidationError
-from ..transport.base64file import base64_slices
+from ..core.errors import ValidationError
+from ..http.base64_body import base64_slices
 from .request import ChatRequest
-from .server import LITELLM
+from .server_info import LITELLM
 
 _SLICE = 256 * 1024
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..requests import Request, integer_problems, mapping_problems, text_problems
+from ..core.request import Request, integer_problems, mapping_problems, text_problems
 from .schema import schema_of, schema_problems
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")

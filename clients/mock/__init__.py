@@ -14,15 +14,15 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from .faults import FAULT_KINDS, Fault
+from .http.faults import FAULT_KINDS, Fault
 
 if TYPE_CHECKING:
-    from .audioldm import MockAudioLDM
-    from .comfyui import MockComfyUI
-    from .litellm import MockLiteLLM
-    from .rvc import MockRVC
-    from .server import MockServer
-    from .wan2gp import MockWan2GP
+    from .audioldm.server import MockAudioLDM
+    from .comfyui.server import MockComfyUI
+    from .http.server import MockServer
+    from .litellm.server import MockLiteLLM
+    from .rvc.server import MockRVC
+    from .wan2gp.server import MockWan2GP
 
 __all__ = ["FAULT_KINDS", "Fault", "MockBackends"]
 
@@ -35,7 +35,7 @@ SERVERS = {
 }
 """Backend name (also the module here) -> class of its mock server."""
 
-_APART = {("rvc", "applio"): ("rvc_applio", "MockApplio")}
+_APART = {("rvc", "applio"): ("rvc.applio", "MockApplio")}
 """Backend and dialect -> module and class, for a dialect that is another program in all."""
 
 

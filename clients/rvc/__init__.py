@@ -2,6 +2,6 @@
 
 from .client import RVCClient
 from .request import ConvertRequest, SpeakRequest, TrainRequest
-from .speaker import Line, Speaker
+from .speech.speaker import Line, Speaker
 
 __all__ = ["ConvertRequest", "Line", "RVCClient", "SpeakRequest", "Speaker", "TrainRequest"]

@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
 
-from ..context import CancelContext, JobContext
-from ..errors import BackendError, GenerationError, MissingResource, ValidationError
-from ..jobs import BackendCancel
-from ..storage import storage_errors_in
-from ..transport.gradio.access import GradioAccess
-from ..transport.gradio.config import GradioConfig, read_info
-from ..transport.gradio.direct import run_directly
-from ..transport.gradio.files import fetch, upload
-from ..transport.gradio.session import GradioSession
-from ..transport.gradio.values import choices_of, files_in
-from ..transport.session import Scope
+from ..core.context import CancelContext, JobContext
+from ..core.errors import BackendError, GenerationError, MissingResource, ValidationError
+from ..core.job import BackendCancel
+from ..files.storage_errors import storage_errors_in
+from ..gradio.component_values import choices_of, files_in
+from ..gradio.config import GradioConfig, read_info
+from ..gradio.files import fetch, upload
+from ..gradio.http import GradioAccess
+from ..gradio.run_endpoint import run_directly
+from ..gradio.session import GradioSession
+from ..http.session import Scope
 from .dialect import CONVERT, LIST, SPEAK, TRAIN, Dialect, Take
-from .failures import BACKEND, check_f0_method, generation_error, missing_voice, odd_answer
+from .errors import BACKEND, check_f0_method, generation_error, missing_voice, odd_answer
 from .request import SpeakRequest, TrainRequest, VoiceSettings
 from .samples import Samples
 

@@ -8,21 +8,21 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..audio import AudioClient
-from ..base import ServerInfo
-from ..context import CancelContext, JobContext
-from ..errors import BackendError, ConnectionFailed, JobLost, NetworkTimeout, NotFound, ProtocolError
-from ..jobs import BackendCancel, Result
-from ..options import ClientOptions
-from ..requests import Request
-from ..transport.gradio.signin import sign_in_of
+from ..core.client import ServerInfo
+from ..core.context import CancelContext, JobContext
+from ..core.errors import BackendError, ConnectionFailed, JobLost, NetworkTimeout, NotFound, ProtocolError
+from ..core.job import BackendCancel, Result
+from ..core.options import ClientOptions
+from ..core.request import Request
+from ..gradio.login import sign_in_of
 from .request import ConvertRequest, SpeakRequest, TrainRequest
-from .speaker import Speaker
+from .speech.speaker import Speaker
 
 if TYPE_CHECKING:
-    from ..transport.session import Scope
+    from ..http.session import Scope
+    from .conversion_run import Work
     from .dialect import Dialect
-    from .turns import ServerTurns
-    from .work import Work
+    from .server_lock import ServerTurns
 
 PROBE_PATIENCE_S = 5.0
 FRESH_S = 300.0
@@ -63,7 +63,7 @@ class RVCClient(AudioClient):
         details.
         """
         from .detection import detect  # here, because urllib3 costs 90 ms
-        from .exchange import with_patience
+        from .http import with_patience
 
         started = time.monotonic()
         turns = self._turns
@@ -124,7 +124,7 @@ class RVCClient(AudioClient):
         return headers
 
     def _seen_through(self, job: JobContext, work: Work, step: Callable[[], Outcome]) -> Outcome:
-        from .unstoppable import given_up
+        from .uninterruptible import given_up
 
         try:
             return step()
@@ -136,7 +136,7 @@ class RVCClient(AudioClient):
             raise
 
     def _work(self, job: JobContext) -> Work:
-        from .work import Work
+        from .conversion_run import Work
 
         dialect = self._dialect(job)
         if isinstance(job.request, TrainRequest):
@@ -159,7 +159,7 @@ class RVCClient(AudioClient):
 
     @property
     def _turns(self) -> ServerTurns:
-        from .turns import turns_of
+        from .server_lock import turns_of
 
         if self._own_turns is None:
             self._own_turns = turns_of(self.url)

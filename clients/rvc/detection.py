@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ..errors import ProtocolError
-from ..transport.gradio.access import GradioAccess
-from ..transport.gradio.config import read_config
-from ..transport.gradio.signin import SignIn
-from ..transport.session import HTTPSession, Scope
+from ..core.errors import ProtocolError
+from ..gradio.config import read_config
+from ..gradio.http import GradioAccess
+from ..gradio.login import SignIn
+from ..http.session import HTTPSession, Scope
 from .applio import applio_of
 from .dialect import Dialect
-from .exchange import Exchange
-from .failures import not_rvc
-from .rest import RVCPython
-from .webui import webui_of
+from .errors import not_rvc
+from .http import Exchange
+from .rvc_python import RVCPython
+from .webui.dialect import webui_of
 
 _OTHERS = ("not_gradio", "not_blocks")
 

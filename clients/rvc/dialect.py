@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..context import CancelContext, JobContext
-from ..jobs import BackendCancel
-from ..transport.session import HTTPSession, Scope
-from .failures import unsupported
+from ..core.context import CancelContext, JobContext
+from ..core.job import BackendCancel
+from ..http.session import HTTPSession, Scope
+from .errors import unsupported
 from .request import SpeakRequest, TrainRequest, VoiceSettings
 from .samples import Samples
-from .unstoppable import Unstoppable
+from .uninterruptible import Unstoppable
 
 CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
     "convert",

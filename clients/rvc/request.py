@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..requests import Request, integer_problems, number_problems, path_problems, text_problems
+from ..core.request import Request, integer_problems, number_problems, path_problems, text_problems
 
 F0_METHODS = ("rmvpe", "fcpe", "crepe", "crepe-tiny", "harvest", "pm", "dio")
 """How the pitch is found; no server knows all of them. ``harvest`` is slow, ``pm`` quick and rough."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..audio import AudioCodec, Conversion
-from ..context import JobContext
-from ..errors import ValidationError
-from ..filenames import kind_and_type
-from ..storage import storage_errors_in
-from ..transport.multipart import unreadable
-from .failures import BACKEND
+from ..core.context import JobContext
+from ..core.errors import ValidationError
+from ..files.names import kind_and_type
+from ..files.storage_errors import storage_errors_in
+from ..http.multipart import unreadable
+from .errors import BACKEND
 
 SHORTEST_S = 1.0
 LEAST_TOTAL_S = 10.0

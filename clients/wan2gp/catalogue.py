@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..requests import nearest_names
+from ..core.request import nearest_names
 
 _FILE = Path(__file__).resolve().parent / "settings.json"
 

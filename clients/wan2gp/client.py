@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..base import BaseAPIClient, ServerInfo
-from ..context import CancelContext, JobContext, Recorder
-from ..jobs import BackendCancel, Result
-from ..options import ClientOptions
-from ..requests import Request
-from ..transport.gradio.signin import sign_in_of
-from .pace import Pace
+from ..core.client import BaseAPIClient, ServerInfo
+from ..core.context import CancelContext, JobContext, Recorder
+from ..core.job import BackendCancel, Result
+from ..core.options import ClientOptions
+from ..core.request import Request
+from ..gradio.login import sign_in_of
 from .request import VideoRequest
-from .schema import settings_schema
+from .settings.schema import settings_schema
+from .timings import Pace
 
 if TYPE_CHECKING:
-    from ..transport.gradio.access import GradioAccess
-    from ..transport.http import Transport
-    from .doors import Door
+    from ..gradio.http import GradioAccess
+    from ..http.transport import Transport
+    from .endpoints import Door
 
 
 class Wan2GPClient(BaseAPIClient):
@@ -74,7 +74,7 @@ class Wan2GPClient(BaseAPIClient):
 
     def probe(self) -> ServerInfo:
         """Ask the server who it is; ``models`` are those that this version of the program comes with."""
-        from .doors import ask_who
+        from .endpoints import ask_who
 
         return ask_who(self._access())
 
@@ -102,13 +102,13 @@ class Wan2GPClient(BaseAPIClient):
             door.close(timeout_s)
 
     def _access(self) -> GradioAccess:
-        from ..transport.gradio.access import GradioAccess
+        from ..gradio.http import GradioAccess
 
         return GradioAccess(self.http, sign_in_of(self._api_key))
 
     def _open_door(self, job: JobContext | CancelContext) -> Door:
         """Return the way into the server: found out with the first job, and again when the server has changed."""
-        from .doors import find_door
+        from .endpoints import find_door
 
         with self._door_lock:
             door = self._door

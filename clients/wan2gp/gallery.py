@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ..transport.gradio.values import GradioFile, files_in, unwrapped
+from ..gradio.component_values import GradioFile, files_in, unwrapped
 
 _MAX_PATHS_CHARS = 1024 * 1024
 _RUNNING = "ID=PINFO"

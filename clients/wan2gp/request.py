@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from ..errors import ValidationError
-from ..requests import Request, integer_problems, mapping_problems, nearest_names, number_problems, text_problems
-from ..transport.multipart import unreadable
+from ..core.errors import ValidationError
+from ..core.request import Request, integer_problems, mapping_problems, nearest_names, number_problems, text_problems
+from ..http.multipart import unreadable
 from .catalogue import Model, catalogue
-from .checking import SEED_MOST, Findings, check_settings, file_problems, unsendable
-from .flags import flags_for
-from .presets import PRESETS
-from .sizes import LONGEST_S, SIDE_MOST
+from .settings.presets import PRESETS
+from .settings.prompt_type_flags import flags_for
+from .settings.resolutions import LONGEST_S, SIDE_MOST
+from .settings.validation import SEED_MOST, Findings, check_settings, file_problems, unsendable
 
 Files = Path | str | Sequence[Path | str]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, cast
 
-from ..context import JobContext
-from ..jobs import Artifact, Result
-from ..storage import prepare_folder, storage_errors_in
+from ..core.context import JobContext
+from ..core.job import Artifact, Result
+from ..files.storage_errors import prepare_folder, storage_errors_in
 from .catalogue import catalogue
-from .failures import BACKEND
+from .errors import BACKEND
 from .request import VideoRequest
 from .task import Task
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Model, catalogue
-from .checking import SEED_MOST, split_clip
-from .flags import flags_for
-from .presets import preset_settings
 from .request import VideoRequest
-from .sizes import frames_for, snapped_size
+from .settings.presets import preset_settings
+from .settings.prompt_type_flags import flags_for
+from .settings.resolutions import frames_for, snapped_size
+from .settings.validation import SEED_MOST, split_clip
 
 STEM_PREFIX = "blend_"
 _NAME_CHARS = 48

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import StorageError
-from ..filenames import kind_and_type
-from ..transport.multipart import UPLOAD_CHUNK_BYTES, unreadable
+from ..core.errors import StorageError
+from ..files.names import kind_and_type
+from ..http.multipart import UPLOAD_CHUNK_BYTES, unreadable
 
 
 class FileBody:

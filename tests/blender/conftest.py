@@ -29,7 +29,7 @@ THREADS_END_S = 20.0
 
 
 def own(name: str) -> ModuleType:
-    """Import a module of the installed extension: ``own("blender.session")``."""
+    """Import a module of the installed extension: ``own("blender.commands")``."""
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
@@ -80,9 +80,9 @@ def film(tmp_path: Path) -> Iterator[Path]:
     rows_before = {backend: _values_of(getattr(chosen.backends, backend)) for backend in BACKENDS}
     yield path
     enable()
-    own("blender.session").close()
+    own("blender.commands").close()
     # what was left running is no business of the next test
-    shutil.rmtree(own("blender.settings").own_folder("state"), ignore_errors=True)
+    shutil.rmtree(own("blender.state.settings").own_folder("state"), ignore_errors=True)
     chosen = preferences()
     rows = [(getattr(chosen.backends, backend), values) for backend, values in rows_before.items()]
     for owner, values in ((chosen, before), *rows):
@@ -163,24 +163,24 @@ def preferences() -> Any:
 
 def pump_until(done: Callable[[], Any]) -> None:
     """Do what the timer does in a Blender with a window, until ``done()``."""
-    assert own("blender.pump").pump_until(lambda: bool(done()), HANG_GUARD_S), "it did not happen in time"
+    assert own("blender.pump.pump").pump_until(lambda: bool(done()), HANG_GUARD_S), "it did not happen in time"
 
 
 def start_job(**overrides: Any) -> Any:
     """Submit an image without waiting for it."""
     overrides.setdefault("prompt", "a red fox")
-    return own("blender.generation").submit_image(bpy.context, overrides)
+    return own("blender.requests.image_request").submit_image(bpy.context, overrides)
 
 
 def start_text(**overrides: Any) -> Any:
     """Submit the writing of a text without waiting for it."""
     overrides.setdefault("prompt", "a lighthouse")
-    return own("blender.prompts").submit_text(bpy.context, overrides)
+    return own("blender.requests.text_request").submit_text(bpy.context, overrides)
 
 
 def placement_of(job: Any) -> Any:
     """Return what became of a job's result so far, None if there is none."""
-    return own("blender.session").board.placements.get(job.id)
+    return own("blender.commands").board.placements.get(job.id)
 
 
 def settled(job: Any) -> bool:
@@ -191,4 +191,4 @@ def settled(job: Any) -> bool:
 
 def strips(scene: Any = None) -> list[Any]:
     """Return the strips of a scene."""
-    return list(own("blender.sequencer").strips_of(scene or bpy.context.scene))
+    return list(own("blender.platform.sequencer").strips_of(scene or bpy.context.scene))

@@ -23,7 +23,7 @@ HALF_A_SECOND = 24000
 
 @pytest.fixture
 def codec() -> Any:
-    return own("blender.audio_codec").BlenderCodec()
+    return own("blender.platform.audio_codec").BlenderCodec()
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def errors() -> ModuleType:
 
 def effect(folder: Path, rate: int, name: str = "a.wav") -> Path:
     path = folder / name
-    path.write_bytes(own("clients.mock.sound").effect_wave("rain", 0.5, rate=rate))
+    path.write_bytes(own("clients.mock.media.sound").effect_wave("rain", 0.5, rate=rate))
     return path
 
 
@@ -74,9 +74,9 @@ def test_what_blender_decodes_becomes_wav(codec: Any, tmp_path: Path, suffix: st
 
 @needs_aud
 def test_the_sound_of_an_mp4_is_taken_out_exactly(codec: Any, tmp_path: Path) -> None:
-    samples = own("clients.mock.sound").effect_samples("rain", 0.5, rate=16000)
+    samples = own("clients.mock.media.sound").effect_samples("rain", 0.5, rate=16000)
     source = tmp_path / "a.mp4"
-    source.write_bytes(own("clients.mock.mp4").mp4_with_sound(samples, 16000))
+    source.write_bytes(own("clients.mock.media.mp4").mp4_with_sound(samples, 16000))
     assert codec.probe(source).duration_s == 0.5
     conversion = codec.convert(source, tmp_path / "out.wav")
     with wave.open(str(tmp_path / "out.wav"), "rb") as file:
@@ -147,7 +147,7 @@ def test_numpy_s_filter_gives_what_python_s_does(codec: Any, tmp_path: Path) -> 
     first, second = (memoryview(each).cast("h").tolist() for each in frames)
     assert max(abs(one - other) for one, other in zip(first, second, strict=True)) <= 1
     short = tmp_path / "short.wav"
-    short.write_bytes(own("clients.mock.sound").effect_wave("rain", 0.0001, rate=44100))
+    short.write_bytes(own("clients.mock.media.sound").effect_wave("rain", 0.0001, rate=44100))
     assert codec.convert(short, tmp_path / "c_out.wav", rate=48000).frames == 4
 
 
@@ -176,7 +176,7 @@ def test_without_aud_wav_is_read_all_the_same(codec: Any, tmp_path: Path, errors
 
 
 def test_the_runtime_is_given_the_codec() -> None:
-    session = own("blender.session")
+    session = own("blender.commands")
     runtime = session.runtime()
     assert runtime._keeper._codec.name == "blender"
     session.close()

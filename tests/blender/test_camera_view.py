@@ -47,7 +47,7 @@ def test_the_view_has_the_size_asked_for_and_leaves_no_trace(tmp_path: Path) -> 
     scene = bpy.context.scene
     odd_settings(scene)
     before = settings_of(scene)
-    path = own("blender.camera_view").render(scene, tmp_path / "inputs", (128, 72))
+    path = own("blender.requests.camera_view").render(scene, tmp_path / "inputs", (128, 72))
     assert path.parent == tmp_path / "inputs"
     assert path.read_bytes().startswith(b"\x89PNG")
     assert size_of(path) == (128, 72)
@@ -55,7 +55,7 @@ def test_the_view_has_the_size_asked_for_and_leaves_no_trace(tmp_path: Path) -> 
 
 
 def test_a_failed_render_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    camera_view = own("blender.camera_view")
+    camera_view = own("blender.requests.camera_view")
     scene = bpy.context.scene
     odd_settings(scene)
     before = settings_of(scene)
@@ -69,7 +69,7 @@ def test_a_failed_render_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_users_render_stays_in_its_slot(tmp_path: Path) -> None:
-    camera_view = own("blender.camera_view")
+    camera_view = own("blender.requests.camera_view")
     scene = bpy.context.scene
     camera_view.render(scene, tmp_path, (64, 64))
     result = next(image for image in bpy.data.images if image.type == "RENDER_RESULT")
@@ -80,7 +80,7 @@ def test_the_users_render_stays_in_its_slot(tmp_path: Path) -> None:
 
 
 def test_sizes_are_multiples_of_eight_within_the_limit() -> None:
-    camera_view = own("blender.camera_view")
+    camera_view = own("blender.requests.camera_view")
     scene = bpy.context.scene
     render = scene.render
     render.resolution_x, render.resolution_y, render.resolution_percentage = 1920, 1080, 100
@@ -97,7 +97,7 @@ def test_without_a_camera_the_way_out_is_said(tmp_path: Path, kind: str) -> None
     scene = bpy.context.scene
     scene.camera = None if kind == "none" else bpy.data.objects["Cube"]
     with pytest.raises(own("clients.errors").ValidationError) as failed:
-        own("blender.camera_view").render(scene, tmp_path, (64, 64))
+        own("blender.requests.camera_view").render(scene, tmp_path, (64, 64))
     assert failed.value.code == "no_camera"
     assert "camera" in failed.value.hint
 
@@ -105,6 +105,6 @@ def test_without_a_camera_the_way_out_is_said(tmp_path: Path, kind: str) -> None
 def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(own("clients.errors").StorageError) as failed:
-        own("blender.camera_view").render(bpy.context.scene, tmp_path / "file" / "inputs", (64, 64))
+        own("blender.requests.camera_view").render(bpy.context.scene, tmp_path / "file" / "inputs", (64, 64))
     assert failed.value.code == "no_permission"
     assert "preferences" in failed.value.hint

@@ -66,7 +66,7 @@ def test_ctrl_c_cancels_what_a_script_waits_for(film: Path, comfyui: Any) -> Non
     assert bpy.ops.movie_director.generate_image(prompt="long", steps=LONG) == {"CANCELLED"}
     presser.join()
     assert signal.getsignal(signal.SIGINT) is before
-    [view] = own("blender.session").jobs()
+    [view] = own("blender.commands").jobs()
     assert view.status.state.value == "cancelled"
     assert view.status.backend_cancel.value == "confirmed"
 
@@ -92,7 +92,7 @@ def test_a_job_outlives_the_loading_of_another_film(film: Path, comfyui: Any, tm
 
     bpy.context.scene.frame_set(9)
     assert bpy.ops.movie_director.place_result(job_id=job.id) == {"FINISHED"}
-    assert own("blender.sequencer").bounds(strips()[0])[0] == 9
+    assert own("blender.platform.sequencer").bounds(strips()[0])[0] == 9
 
 
 def running_job_of(steps: int) -> Any:

@@ -11,7 +11,7 @@ from conftest import own, preferences, strips
 
 
 def run(*arguments: str) -> int:
-    status: int = own("operators.command_line").run(list(arguments))
+    status: int = own("cli.command_line").run(list(arguments))
     return status
 
 
@@ -22,7 +22,7 @@ def test_generate_image(film: Path, comfyui: Any, capsys: pytest.CaptureFixture[
     assert str(picture) in printed
     assert "%" in printed
     bpy.ops.wm.open_mainfile(filepath=str(film))
-    assert own("blender.sequencer").bounds(strips()[0])[0] == 12
+    assert own("blender.platform.sequencer").bounds(strips()[0])[0] == 12
 
 
 def test_generate_from_the_camera(film: Path, comfyui: Any) -> None:
@@ -54,7 +54,7 @@ def test_no_server_fails(film: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_result_without_a_place_fails(film: Path, comfyui: Any, capsys: pytest.CaptureFixture[str]) -> None:
     bpy.context.scene.movie_director.strip_frames = 1
-    editor = own("blender.sequencer").editor_of(bpy.context.scene)
+    editor = own("blender.platform.sequencer").editor_of(bpy.context.scene)
     for channel in editor.channels:
         channel.lock = True
     assert run("generate-image", "--prompt", "hello", "--steps", "1") == 1

@@ -23,7 +23,7 @@ def failure(**arguments: Any) -> str:
 
 
 def jobs() -> list[Any]:
-    views: list[Any] = own("blender.session").jobs()
+    views: list[Any] = own("blender.commands").jobs()
     return views
 
 
@@ -55,7 +55,7 @@ def test_a_film_without_a_file(comfyui: Any) -> None:
     bpy.context.scene.movie_director.prompt = "keep me"
     assert "Save the .blend file first" in failure()
     with pytest.raises(own("clients.errors").ValidationError) as failed:
-        own("blender.generation").submit_image(bpy.context, {"prompt": "hello"})
+        own("blender.requests.image_request").submit_image(bpy.context, {"prompt": "hello"})
     assert failed.value.code == "file_not_saved"
     assert bpy.context.scene.movie_director.prompt == "keep me"
     assert jobs() == []

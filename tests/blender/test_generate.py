@@ -50,7 +50,7 @@ def test_an_image_lands_at_the_playhead(film: Path, comfyui: Any) -> None:
 
     [strip] = strips()
     assert strip.type == "IMAGE"
-    assert own("blender.sequencer").bounds(strip) == (FRAME, FRAME + 96)
+    assert own("blender.platform.sequencer").bounds(strip) == (FRAME, FRAME + 96)
     assert Path(bpy.path.abspath(strip.directory), strip.elements[0].filename) == picture
     assert strip["movie_director"].to_dict() == kept
     assert comfyui.requests.matching("POST /prompt")
@@ -124,7 +124,7 @@ def test_two_results_take_two_channels(film: Path, comfyui: Any) -> None:
 def test_the_strip_is_as_long_as_the_scene_says(film: Path, comfyui: Any) -> None:
     bpy.context.scene.movie_director.strip_frames = 11
     generate(prompt="hello")
-    assert own("blender.sequencer").bounds(strips()[0]) == (1, 12)
+    assert own("blender.platform.sequencer").bounds(strips()[0]) == (1, 12)
 
 
 def test_an_own_workflow_is_used(film: Path, comfyui: Any) -> None:

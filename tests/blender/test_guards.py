@@ -33,12 +33,12 @@ def busy(comfyui: Any) -> Iterator[Any]:
 
 def wait_for(done: Callable[[], bool]) -> None:
     """Tick until ``done()``, outside of any watch."""
-    channel = own("blender.session").runtime().channel
+    channel = own("blender.commands").runtime().channel
     deadline = time.monotonic() + HANG_GUARD_S
     while not done():
         assert time.monotonic() < deadline
         channel.wait(0.1)
-        own("blender.pump").tick()
+        own("blender.pump.pump").tick()
 
 
 def assert_harmless(do: Callable[[], object]) -> None:
@@ -105,7 +105,7 @@ def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in ("generating", "jobs", "connection"):
         monkeypatch.setattr(own(f"operators.{module}"), "bpy", fakes.WithWindow())
     yield
-    following = own("operators.following")
+    following = own("operators.progress_modal")
     following.following.follower = None
     following.close()
 
@@ -155,7 +155,7 @@ def test_pressing_cancel(busy: Any) -> None:
 def test_pressing_what_acts_on_ended_jobs(busy: Any) -> None:
     job = start_job(steps=1)
     busy.cancel()
-    wait_for(lambda: job.id in own("blender.session").board.placements and not own("blender.session").board.queue)
+    wait_for(lambda: job.id in own("blender.commands").board.placements and not own("blender.commands").board.queue)
     assert_harmless(lambda: bpy.ops.movie_director.copy_error(job_id=job.id))
     assert_harmless(lambda: bpy.ops.movie_director.place_result(job_id=job.id))
     assert_harmless(lambda: bpy.ops.movie_director.remove_job(job_id=job.id))
@@ -170,7 +170,7 @@ def test_drawing(busy: Any) -> None:
 def test_every_tick_of_a_job(comfyui: Any) -> None:
     with mainthread.watched_locks():
         job = start_job(steps=20)
-        session, pump = own("blender.session"), own("blender.pump")
+        session, pump = own("blender.commands"), own("blender.pump.pump")
         deadline = time.monotonic() + HANG_GUARD_S
         while not (job.id in session.board.placements and session.board.placements[job.id].settled):
             assert time.monotonic() < deadline
@@ -212,7 +212,7 @@ def test_pressing_what_makes_sound(film: Path, with_window: None, name: str, giv
 
 
 def test_editing_the_model(litellm: Any) -> None:
-    search = own("blender.choices").models("litellm")
+    search = own("blender.properties.scene.search_choices").models("litellm")
     with mainthread.watched_locks():
         assert_harmless(lambda: search(None, None, "demo"))
 
@@ -220,7 +220,11 @@ def test_editing_the_model(litellm: Any) -> None:
 def test_every_tick_of_a_text(slow_litellm: Any) -> None:
     with mainthread.watched_locks():
         job = start_text(prompt="a feature-length story")
-        session, pump, writing = own("blender.session"), own("blender.pump"), own("blender.writing")
+        session, pump, writing = (
+            own("blender.commands"),
+            own("blender.pump.pump"),
+            own("blender.placing.live_text"),
+        )
         deadline = time.monotonic() + HANG_GUARD_S
         while len(session.board.streams[job.id].written) < 100:
             assert time.monotonic() < deadline
@@ -234,7 +238,11 @@ def test_every_tick_of_a_text(slow_litellm: Any) -> None:
 def test_a_tick_that_writes_keeps_its_budget_in_a_long_text(slow_litellm: Any) -> None:
     """Ten times the 4 ms again; 20,000 lines stand there already, and more waits than a tick writes."""
     job = start_text(prompt="a feature-length story")
-    streams, writing, pump = own("blender.session").board.streams, own("blender.writing"), own("blender.pump")
+    streams, writing, pump = (
+        own("blender.commands").board.streams,
+        own("blender.placing.live_text"),
+        own("blender.pump.pump"),
+    )
     stream = streams[job.id]
     writing.take(job.id, "litellm", stream.wish, "a line of a long text\n" * 20_000)
     writing.write(stream, len(stream.waiting))
@@ -250,7 +258,7 @@ def test_a_tick_that_writes_keeps_its_budget_in_a_long_text(slow_litellm: Any) -
 
 
 def test_modal_steps(busy: Any, with_window: None) -> None:
-    following = own("operators.following")
+    following = own("operators.progress_modal")
     cls = own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs
     operator = fakes.operator_of(cls)
     context = fakes.Context()
@@ -262,8 +270,8 @@ def test_modal_steps(busy: Any, with_window: None) -> None:
 
 def test_a_tick_with_ten_thousand_events_keeps_its_budget(busy: Any) -> None:
     """The tick as a whole has ten times its 4 ms here, for the machine may be busy; the figure is in benchmarks."""
-    events, jobs = own("clients.events"), own("clients.jobs")
-    runtime = own("blender.session").runtime()
+    events, jobs = own("clients.events"), own("clients.core.job")
+    runtime = own("blender.commands").runtime()
     item = own("runtime").JobEvent
     for number in range(10_000):
         progress = jobs.Progress(fraction=number / 10_000)
@@ -272,11 +280,11 @@ def test_a_tick_with_ten_thousand_events_keeps_its_budget(busy: Any) -> None:
     times = []
     while not runtime.channel.empty() and len(times) < 10_000:
         started = time.perf_counter()
-        own("blender.pump").tick()
+        own("blender.pump.pump").tick()
         times.append(time.perf_counter() - started)
-    assert sorted(times)[len(times) // 2] < 10 * own("blender.pump").BUDGET_S
+    assert sorted(times)[len(times) // 2] < 10 * own("blender.pump.pump").BUDGET_S
 
 
 def test_the_pump_has_no_timer_without_a_window(busy: Any) -> None:
-    assert not own("blender.pump").running()
+    assert not own("blender.pump.pump").running()
     assert preferences() is not None

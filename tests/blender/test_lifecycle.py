@@ -35,7 +35,7 @@ def test_disabling_leaves_nothing(film: Path, comfyui: Any) -> None:
     assert traces()
     job = start_job(steps=1000)
     pump_until(job.running)
-    own("blender.handlers").add()
+    own("blender.pump.pump.handlers").add()
     started = time.monotonic()
     bpy.ops.preferences.addon_disable(module=PACKAGE)
     assert time.monotonic() - started < CLOSE_S * SLACK
@@ -88,7 +88,7 @@ def test_registering_opens_no_socket_and_starts_no_thread() -> None:
         new = set(sys.modules) - before
         print("MODULES", sorted(name for name in new if name.split(".")[0] in
               ("gradio_client", "requests", "urllib3", "websocket", "wsproto", "http", "ssl", "asyncio", "filelock")))
-        print("OWN", sorted(name for name in new if name.startswith(PACKAGE + ".clients.transport")))
+        print("OWN", sorted(name for name in new if name.startswith(PACKAGE + ".clients.http")))
         print("THREADS", threading.active_count() - threads)
         print("SOCKETS", opened)
         bpy.ops.preferences.addon_disable(module=PACKAGE)
@@ -111,9 +111,9 @@ def test_blender_ends_by_itself(way: str, tmp_path: Path) -> None:
         preferences.output_folder = {str(tmp_path)!r}
         if way == "in mid-job":
             import importlib
-            generation = importlib.import_module(PACKAGE + ".blender.generation")
+            generation = importlib.import_module(PACKAGE + ".blender.requests.image_request")
             job = generation.submit_image(bpy.context, {{"prompt": "x", "steps": 1000}})
-            pump = importlib.import_module(PACKAGE + ".blender.pump")
+            pump = importlib.import_module(PACKAGE + ".blender.pump.pump")
             assert pump.pump_until(job.running, 60)
         if way == "after a job":
             assert bpy.ops.movie_director.generate_image(prompt="x", steps=1) == {{"FINISHED"}}

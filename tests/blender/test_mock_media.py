@@ -15,13 +15,13 @@ WIDTH, HEIGHT = 32, 24
 
 @pytest.fixture
 def frames() -> list[Any]:
-    plain = own("clients.mock.pixels").Pixels.plain
+    plain = own("clients.mock.media.pixels").Pixels.plain
     return [plain(WIDTH, HEIGHT, bytes((10 * number, 100, 200))) for number in range(16)]
 
 
 def test_a_preview_is_a_picture(frames: list[Any], tmp_path: Path) -> None:
     path = tmp_path / "preview.jpg"
-    path.write_bytes(own("clients.mock.jpeg").encode_blocks(frames[10]))
+    path.write_bytes(own("clients.mock.media.jpeg").encode_blocks(frames[10]))
     image = bpy.data.images.load(str(path))
     assert tuple(image.size) == (8 * WIDTH, 8 * HEIGHT)
     assert list(image.pixels[:3]) == pytest.approx([100 / 255, 100 / 255, 200 / 255], abs=0.02)
@@ -29,11 +29,11 @@ def test_a_preview_is_a_picture(frames: list[Any], tmp_path: Path) -> None:
 
 
 def test_a_webm_is_a_movie_strip(frames: list[Any], tmp_path: Path) -> None:
-    encode = own("clients.mock.jpeg_picture").encode
+    encode = own("clients.mock.media.jpeg_picture").encode
     path = tmp_path / "clip.webm"
     pictures = [encode(frame) for frame in frames]
-    path.write_bytes(own("clients.mock.matroska").matroska_file(pictures, 2 * WIDTH, 2 * HEIGHT, 8.0))
-    editor = own("blender.sequencer").editor_of(bpy.context.scene)
+    path.write_bytes(own("clients.mock.media.matroska").matroska_file(pictures, 2 * WIDTH, 2 * HEIGHT, 8.0))
+    editor = own("blender.platform.sequencer").editor_of(bpy.context.scene)
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     strip = strips.new_movie(name="clip", filepath=str(path), channel=1, frame_start=1)
     element = strip.elements[0]
@@ -43,7 +43,7 @@ def test_a_webm_is_a_movie_strip(frames: list[Any], tmp_path: Path) -> None:
 
 def test_a_flac_has_its_samples(tmp_path: Path) -> None:
     aud = pytest.importorskip("aud")
-    module = own("clients.mock.sound_files")
+    module = own("clients.mock.media.sound_files")
     samples = [(37 * number) % 20001 - 10000 for number in range(2 * 9000)]
     path = tmp_path / "sound.flac"
     path.write_bytes(module.flac(module.Sound(44100, 2, struct.pack(f"<{len(samples)}h", *samples)), {"prompt": {}}))

@@ -15,14 +15,14 @@ FRAMES, FPS, WIDTH, HEIGHT = 24, 12, 320, 192
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     path = tmp_path / "blend_job.mp4"
-    movie = own("clients.mock.movie").Movie("A lighthouse in a storm", 42, WIDTH, HEIGHT, FRAMES, FPS, sound=True)
+    movie = own("clients.mock.media.movie").Movie("A lighthouse in a storm", 42, WIDTH, HEIGHT, FRAMES, FPS, sound=True)
     path.write_bytes(movie.file())
     return path
 
 
 @pytest.fixture
 def made() -> Any:
-    editor = own("blender.sequencer").editor_of(bpy.context.scene)
+    editor = own("blender.platform.sequencer").editor_of(bpy.context.scene)
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
@@ -43,7 +43,7 @@ def test_a_clip_is_a_movie_strip_with_moving_pictures(clip: Path, made: Any, tmp
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = WIDTH, HEIGHT, 100
     scene.render.fps, scene.render.image_settings.file_format = FPS, "PNG"
     strip = made.new_movie(name="clip", filepath=str(clip), channel=1, frame_start=1)
-    first, end = own("blender.sequencer").bounds(strip)
+    first, end = own("blender.platform.sequencer").bounds(strip)
     assert end - first == FRAMES
     element = strip.elements[0]
     assert (element.orig_width, element.orig_height, element.orig_fps) == (WIDTH, HEIGHT, FPS)
@@ -64,6 +64,6 @@ def test_a_clip_s_sound_is_a_sound_strip(clip: Path, made: Any) -> None:
         return
     assert strip.sound.samplerate == 24_000
     assert strip.sound.channels == "MONO"
-    first, end = own("blender.sequencer").bounds(strip)
+    first, end = own("blender.platform.sequencer").bounds(strip)
     scene = bpy.context.scene
     assert abs((end - first) / scene.render.fps - FRAMES / FPS) < 0.2

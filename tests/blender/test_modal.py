@@ -15,7 +15,7 @@ LONG = 1000
 
 @pytest.fixture
 def following() -> Iterator[ModuleType]:
-    module = own("operators.following")
+    module = own("operators.progress_modal")
     yield module
     module.following.follower = None
     module.close()
@@ -24,7 +24,7 @@ def following() -> Iterator[ModuleType]:
 @pytest.fixture
 def operator(following: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The operator as a user has it, in a Blender with a window."""
-    monkeypatch.setattr(own("operators.generating"), "bpy", fakes.WithWindow())
+    monkeypatch.setattr(own("operators.base"), "bpy", fakes.WithWindow())
     return make(following)
 
 
@@ -35,7 +35,7 @@ def make(following: ModuleType, **given: Any) -> Any:
 
 
 def newest() -> Any:
-    session = own("blender.session")
+    session = own("blender.commands")
     return session.runtime().job(session.jobs()[0].id)
 
 
@@ -79,7 +79,7 @@ def test_escape_that_stops_playback_or_a_render_cancels_nothing(
 ) -> None:
     context = fakes.Context()
     operator.invoke(context, fakes.event("LEFTMOUSE"))
-    monkeypatch.setattr(own("blender.placement"), "obstacle", lambda: "Placed when the render is done")
+    monkeypatch.setattr(own("blender.placing.placement"), "obstacle", lambda: "Placed when the render is done")
     assert operator.modal(context, fakes.event("ESC")) == {"PASS_THROUGH"}
     assert not newest().done()
 
@@ -172,7 +172,7 @@ def test_retry_sends_the_same_request(comfyui: Any, following: ModuleType, monke
     context = fakes.Context()
     comfyui.inject(own("clients.mock").Fault("oom"))
     first = make(following, steps=1, seed="99")
-    monkeypatch.setattr(own("operators.generating"), "bpy", fakes.WithWindow())
+    monkeypatch.setattr(own("operators.base"), "bpy", fakes.WithWindow())
     first.invoke(context, fakes.event("LEFTMOUSE"))
     failed = newest()
     pump_until(failed.done)

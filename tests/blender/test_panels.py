@@ -74,7 +74,7 @@ def test_the_text_editor_s_own_text_is_the_script(film: Any) -> None:
 
 def test_an_answer_is_shown_as_it_comes(slow_litellm: Any) -> None:
     job = start_text(prompt="a feature-length story")
-    streams = own("blender.session").board.streams
+    streams = own("blender.commands").board.streams
     pump_until(lambda: len(streams[job.id].written) > 20)
     assert streams[job.id].tail.split()[0] in panel("jobs").text()
     job.cancel()
@@ -119,7 +119,7 @@ def test_demo_mode_is_said_and_can_be_left(film: Any) -> None:
 
 def test_an_answer_is_shown(comfyui: Any) -> None:
     bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui")
-    version = own("blender.session").board.probes["comfyui"].info.version
+    version = own("blender.commands").board.probes["comfyui"].info.version
     assert f"ComfyUI {version}" in panel("generate").texts()
     assert version in preferences_drawn().text()
 
@@ -141,7 +141,7 @@ def test_nothing_to_recover_is_said(film: Any) -> None:
 
 
 def test_an_unanswered_test_is_shown(comfyui: Any) -> None:
-    session = own("blender.session")
+    session = own("blender.commands")
     answer = session.probe("comfyui")
     assert "asking" in panel("generate").text()
     assert "Asking" in preferences_drawn().text()
@@ -154,7 +154,7 @@ def test_a_server_that_is_out_of_memory_can_be_asked_for_some(film: Any, comfyui
         bpy.ops.movie_director.generate_image("EXEC_DEFAULT", prompt="big", steps=1)
     assert "movie_director.free_memory" in panel("jobs").operators()
     assert "frees its memory" not in panel("jobs").text()
-    answer = own("blender.session").free_memory("comfyui")
+    answer = own("blender.commands").free_memory("comfyui")
     assert answer.pending
     pump_until(lambda: not answer.pending)
     assert "frees its memory" in panel("jobs").text()
@@ -197,7 +197,7 @@ def test_a_missing_camera_is_said_before_the_press(film: Any) -> None:
     assert "no camera" not in panel("generate").text()
     scene.camera = None
     assert "no camera" in panel("generate").text()
-    assert not own("blender.generation").ready(fakes.Context())
+    assert not own("blender.requests.image_request").ready(fakes.Context())
 
 
 def test_fields_follow_the_choice(film: Any) -> None:
@@ -238,7 +238,7 @@ def test_an_error_has_its_words_and_a_way_to_copy_them(film: Any) -> None:
     with pytest.raises(RuntimeError):
         bpy.ops.movie_director.generate_image(prompt="hello")
     drawn = panel("jobs")
-    [view] = own("blender.session").jobs()
+    [view] = own("blender.commands").jobs()
     for words in (view.status.error.message, view.status.error.hint):
         assert words.split()[0] in drawn.text()
     assert "movie_director.copy_error" in drawn.operators()
@@ -258,7 +258,7 @@ def test_old_jobs_are_folded_away_and_can_be_cleared(comfyui: Any) -> None:
     job_list = own("ui.job_list")
     for number in range(job_list.SHOWN + 2):
         last = start_job(prompt=f"picture {number}", steps=1)
-    pump_until(lambda: settled(last) and not own("blender.session").board.queue)
+    pump_until(lambda: settled(last) and not own("blender.commands").board.queue)
     assert f"Show all {job_list.SHOWN + 2}" in panel("jobs").texts()
     assert len([text for text in panel("jobs").texts() if text.startswith("picture")]) == job_list.SHOWN
     assert bpy.ops.movie_director.clear_finished() == {"FINISHED"}
@@ -270,7 +270,7 @@ def test_a_job_can_be_removed_once_it_has_ended(comfyui: Any) -> None:
     assert bpy.ops.movie_director.remove_job(job_id=job.id) == {"CANCELLED"}
     job.cancel()
     assert bpy.ops.movie_director.remove_job(job_id=job.id) == {"FINISHED"}
-    assert own("blender.session").jobs() == []
+    assert own("blender.commands").jobs() == []
 
 
 def test_the_preferences_show_all_backends() -> None:
@@ -297,8 +297,8 @@ def test_error_details_are_complete(film: Any) -> None:
     preferences().backends.comfyui.url = "http://127.0.0.1:9"
     with pytest.raises(RuntimeError):
         bpy.ops.movie_director.generate_image(prompt="hello")
-    [view] = own("blender.session").jobs()
-    details = own("blender.words").error_details(view)
+    [view] = own("blender.commands").jobs()
+    details = own("blender.platform.formatting").error_details(view)
     for part in (view.id, "[refused]", view.status.error.message, view.status.error.hint):
         assert part in details
     assert bpy.ops.movie_director.copy_error(job_id=view.id) == {"FINISHED"}

@@ -14,7 +14,7 @@ from conftest import own
 
 @pytest.fixture
 def pictures() -> Iterator[ModuleType]:
-    module = own("blender.pictures")
+    module = own("blender.platform.pictures")
     yield module
     module.close()
 

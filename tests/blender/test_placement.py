@@ -11,7 +11,7 @@ from conftest import own, placement_of, pump_until, settled, start_job, strips
 
 
 def fill_channels(scene: Any, picture: Path, start: int, end: int) -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     collection = sequencer.editor_of(scene)
     made = collection.strips if hasattr(collection, "strips") else collection.sequences
     for channel in range(1, 129):
@@ -56,11 +56,11 @@ def test_a_full_sequencer_loses_nothing(comfyui: Any, picture: Path) -> None:
     fill_channels(scene, picture, 1, 200)
     with pytest.raises(RuntimeError, match="All 128 channels"):
         bpy.ops.movie_director.generate_image(prompt="hello", steps=1)
-    [view] = own("blender.session").jobs()
+    [view] = own("blender.commands").jobs()
     assert view.status.state.value == "succeeded"
     scene.frame_set(300)
     assert bpy.ops.movie_director.place_result(job_id=view.id) == {"FINISHED"}
-    assert own("blender.sequencer").bounds(strips()[-1])[0] == 300
+    assert own("blender.platform.sequencer").bounds(strips()[-1])[0] == 300
 
 
 def test_a_picture_deleted_meanwhile_is_said_so(comfyui: Any) -> None:
@@ -72,24 +72,24 @@ def test_a_picture_deleted_meanwhile_is_said_so(comfyui: Any) -> None:
 
 
 def test_a_result_waits_while_blender_is_busy(comfyui: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    placement, pump = own("blender.placement"), own("blender.pump")
+    placement, pump = own("blender.placing.placement"), own("blender.pump.pump")
     job = start_job(steps=1)
     monkeypatch.setattr(placement, "obstacle", lambda: "Placed when the render is done")
     job.result(timeout=60)
     while placement_of(job) is None:
-        own("blender.session").runtime().channel.wait(0.1)
+        own("blender.commands").runtime().channel.wait(0.1)
         pump.tick()
     pump.tick()
     assert not placement_of(job).settled
     assert placement_of(job).message == "Placed when the render is done"
-    assert own("blender.session").active()
+    assert own("blender.commands").active()
     monkeypatch.undo()
     pump.tick()
     assert placement_of(job).state.value == "placed"
 
 
 def test_one_result_a_tick(comfyui: Any) -> None:
-    pump, session = own("blender.pump"), own("blender.session")
+    pump, session = own("blender.pump.pump"), own("blender.commands")
     jobs = [start_job(prompt=f"picture {number}", steps=1) for number in range(3)]
     for job in jobs:
         job.result(timeout=60)
@@ -106,7 +106,7 @@ def test_a_tick_survives_what_blender_does_not_take(comfyui: Any, monkeypatch: p
     def refuse(*_arguments: Any) -> None:
         raise RuntimeError("Blender says no")
 
-    monkeypatch.setattr(own("blender.stills"), "load_image", refuse)
+    monkeypatch.setattr(own("blender.placing.image"), "load_image", refuse)
     job = start_job(steps=1)
     pump_until(lambda: settled(job))
     assert placement_of(job).state.value == "failed"
@@ -116,7 +116,7 @@ def test_a_tick_survives_what_blender_does_not_take(comfyui: Any, monkeypatch: p
 
 
 def test_free_channel_is_above_what_is_there(picture: Path) -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     scene = bpy.context.scene
     first = sequencer.add_image(scene, "a", picture, 10, 20, "FIT")
     assert (first.channel, sequencer.bounds(first)) == (1, (10, 30))
@@ -126,7 +126,7 @@ def test_free_channel_is_above_what_is_there(picture: Path) -> None:
 
 
 def test_locked_channels_are_left_alone(picture: Path) -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     scene = bpy.context.scene
     editor = sequencer.editor_of(scene)
     editor.channels[1].lock = True
@@ -135,7 +135,7 @@ def test_locked_channels_are_left_alone(picture: Path) -> None:
 
 
 def test_room_below_is_used_when_the_top_is_taken(picture: Path) -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     scene = bpy.context.scene
     strip = sequencer.add_image(scene, "a", picture, 1, 5, "FIT")
     strip.channel = 128
@@ -143,7 +143,7 @@ def test_room_below_is_used_when_the_top_is_taken(picture: Path) -> None:
 
 
 def test_strip_length_follows_the_frame_rate() -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = 30, 1.001
     assert sequencer.strip_frames(scene, 2.0) == 60

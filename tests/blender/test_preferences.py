@@ -13,7 +13,7 @@ CANARY = "canary-7f3a9c"
 
 
 def settings_now() -> Any:
-    return own("blender.settings").runtime_settings()
+    return own("blender.state.settings").runtime_settings()
 
 
 def saved_preferences() -> bytes:
@@ -26,7 +26,7 @@ def saved_preferences() -> bytes:
 def test_there_is_a_row_for_each_backend() -> None:
     for name, info in own("clients.registry").BACKENDS.items():
         row = getattr(preferences().backends, name)
-        assert own("blender.settings").server_url(name, row) == info.default_url
+        assert own("blender.state.settings").server_url(name, row) == info.default_url
         assert name in settings_now().backends
 
 
@@ -57,7 +57,7 @@ def test_a_ca_file_is_used_only_with_checks_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["A: 1|B-C: two: 2", "A: 1\n\nB-C: two: 2\n"])
 def test_headers_are_parted(text: str) -> None:
-    assert own("blender.settings").parse_headers(text, "ComfyUI") == (("A", "1"), ("B-C", "two: 2"))
+    assert own("blender.state.settings").parse_headers(text, "ComfyUI") == (("A", "1"), ("B-C", "two: 2"))
 
 
 def test_a_key_is_saved_only_if_it_is_to_be_remembered() -> None:
@@ -98,7 +98,7 @@ def test_a_key_is_nowhere_but_in_the_request(film: Path, comfyui: Any, capfd: py
     assert prompt.headers["X-Extra"] == CANARY
     assert CANARY.encode() not in prompt.body
     written = [path for path in film.parent.rglob("*") if path.is_file()]
-    written += [path for path in own("blender.settings").own_folder("state").rglob("*") if path.is_file()]
+    written += [path for path in own("blender.state.settings").own_folder("state").rglob("*") if path.is_file()]
     assert len(written) > 2
     assert not [path for path in written if CANARY.encode() in path.read_bytes()]
     assert CANARY not in "".join(capfd.readouterr())
@@ -120,7 +120,7 @@ def test_changed_preferences_count_from_the_next_job_on(film: Path, comfyui: Any
 
 def test_a_connection_is_tested(comfyui: Any) -> None:
     assert bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui") == {"FINISHED"}
-    answer = own("blender.session").board.probes["comfyui"]
+    answer = own("blender.commands").board.probes["comfyui"]
     assert answer.info.version
     assert answer.error is None
 
@@ -129,7 +129,7 @@ def test_a_failed_test_says_why() -> None:
     preferences().backends.comfyui.url = "http://127.0.0.1:9"
     with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:9"):
         bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui")
-    assert own("blender.session").board.probes["comfyui"].error.code == "refused"
+    assert own("blender.commands").board.probes["comfyui"].error.code == "refused"
 
 
 def test_a_refused_test_is_an_answer() -> None:

@@ -21,8 +21,8 @@ KILLED = """
     bpy.ops.wm.open_mainfile(filepath=film)
     bpy.ops.preferences.addon_enable(module=PACKAGE)
     bpy.context.preferences.addons[PACKAGE].preferences.backends.comfyui.url = url
-    generation = importlib.import_module(PACKAGE + ".blender.generation")
-    pump = importlib.import_module(PACKAGE + ".blender.pump")
+    generation = importlib.import_module(PACKAGE + ".blender.requests.image_request")
+    pump = importlib.import_module(PACKAGE + ".blender.pump.pump")
     bpy.context.scene.frame_set(5)
     job = generation.submit_image(bpy.context, {"prompt": "a red fox", "seed": "3", "steps": 20})
     assert pump.pump_until(job.running, 60)
@@ -47,17 +47,17 @@ def killed_in_mid_job(film: Path, comfyui: Any) -> None:
 
 def test_the_result_is_fetched_and_placed(film: Path, comfyui: Any, killed_in_mid_job: None) -> None:
     assert bpy.ops.movie_director.recover_jobs("EXEC_DEFAULT") == {"FINISHED"}
-    session = own("blender.session")
+    session = own("blender.commands")
     [view] = session.jobs()
     pump_until(lambda: settled(view))
     assert len(comfyui.requests.matching("POST /prompt")) == 1
-    assert own("blender.sequencer").bounds(strips()[0])[0] == 5
+    assert own("blender.platform.sequencer").bounds(strips()[0])[0] == 5
     assert len(list((film.parent / "movie_director").glob("*.png"))) == 1
 
 
 def test_the_terminal_command_recovers_too(
     film: Path, comfyui: Any, killed_in_mid_job: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert own("operators.command_line").run(["recover", "--timeout", str(HANG_GUARD_S)]) == 0
+    assert own("cli.command_line").run(["recover", "--timeout", str(HANG_GUARD_S)]) == 0
     assert ".png" in capsys.readouterr().out
-    assert own("operators.command_line").run(["recover"]) == 0
+    assert own("cli.command_line").run(["recover"]) == 0

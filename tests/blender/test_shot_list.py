@@ -27,7 +27,7 @@ def listed(name: str = "script shots") -> list[dict[str, Any]]:
 
 
 def spans(scene: Any = None) -> list[tuple[int, int]]:
-    return [own("blender.sequencer").bounds(strip) for strip in strips(scene)]
+    return [own("blender.platform.sequencer").bounds(strip) for strip in strips(scene)]
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_a_script_becomes_a_list_and_strips(shots: list[Any], litellm: Any) -> N
     assert shots[1].name.startswith("2 Close-up: Mara's hand")
     first, second, third = (tuple(strip.color) for strip in shots)
     assert first == second != third
-    kept = own("blender.shots").of_strip(shots[1])
+    kept = own("blender.placing.shots").of_strip(shots[1])
     assert (kept.dialogue, kept.sound, kept.duration) == ("Mara: It was never locked.", "A bell buoy", 3.5)
-    assert len({own("blender.shots").of_strip(strip).id for strip in shots}) == 3
+    assert len({own("blender.placing.shots").of_strip(strip).id for strip in shots}) == 3
     body = litellm.requests.matching("POST /v1/chat/completions")[0].json
     assert body["response_format"]["type"] == "json_schema"
     assert SCRIPT in body["messages"][-1]["content"]
@@ -73,7 +73,7 @@ def test_the_timeline_is_as_wished(
 
 
 def test_frames_do_not_drift(film: Path) -> None:
-    module = own("blender.shots")
+    module = own("blender.placing.shots")
     rows = [module.Shot(duration=1 / 3)] * 30
     found = module.frames_of(rows, 29.97)
     assert found[0][0] == 0
@@ -102,22 +102,22 @@ def test_an_answer_that_never_fits_is_kept(film: Path, litellm: Any) -> None:
     with pytest.raises(RuntimeError, match="form that was asked for"):
         shot_list(script="script")
     assert strips() == []
-    [view] = own("blender.session").jobs()
+    [view] = own("blender.commands").jobs()
     assert bpy.data.texts["script shots"].as_string() == view.status.error.partial.text
 
 
 def test_a_picture_takes_the_place_of_its_shot(shots: list[Any], comfyui: Any) -> None:
     for strip in shots:
         strip.select = strip == shots[1]
-    kept = own("blender.shots").of_strip(shots[1])
-    place, channel = own("blender.sequencer").bounds(shots[1]), shots[1].channel
+    kept = own("blender.placing.shots").of_strip(shots[1])
+    place, channel = own("blender.platform.sequencer").bounds(shots[1]), shots[1].channel
     assert bpy.ops.movie_director.generate_shots("EXEC_DEFAULT") == {"FINISHED"}
     [request] = comfyui.requests.matching("POST /prompt")
     assert request.json["prompt"]["6"]["inputs"]["text"] == kept.description
     [picture] = [strip for strip in strips() if strip.type == "IMAGE"]
-    assert own("blender.sequencer").bounds(picture) == place
+    assert own("blender.platform.sequencer").bounds(picture) == place
     assert picture.channel == channel
-    assert own("blender.shots").of_strip(picture) == kept
+    assert own("blender.placing.shots").of_strip(picture) == kept
     assert len(strips()) == 3
 
 
@@ -131,7 +131,7 @@ def test_a_second_take_does_not_remove_the_first(shots: list[Any], comfyui: Any)
     assert bpy.ops.movie_director.generate_shots("EXEC_DEFAULT") == {"FINISHED"}
     pictures = [strip for strip in strips() if strip.type == "IMAGE"]
     assert len(pictures) == 2
-    assert len({own("blender.sequencer").bounds(strip) for strip in pictures}) == 1
+    assert len({own("blender.platform.sequencer").bounds(strip) for strip in pictures}) == 1
     assert len({strip.channel for strip in pictures}) == 2
 
 
@@ -151,7 +151,7 @@ def test_place_here_is_at_the_playhead(shots: list[Any], comfyui: Any) -> None:
     for strip in shots:
         strip.select = strip == shots[2]
     bpy.ops.movie_director.generate_shots("EXEC_DEFAULT")
-    [view] = [view for view in own("blender.session").jobs() if view.backend == "comfyui"]
+    [view] = [view for view in own("blender.commands").jobs() if view.backend == "comfyui"]
     bpy.context.scene.frame_set(500)
     assert bpy.ops.movie_director.place_result(job_id=view.id) == {"FINISHED"}
     assert 500 in [start for start, _ in spans()]
@@ -167,11 +167,11 @@ def test_all_selected_shots_are_made(shots: list[Any], comfyui: Any) -> None:
 
 
 def test_a_moved_shot_is_found(shots: list[Any], comfyui: Any) -> None:
-    shot = own("blender.shots").of_strip(shots[2])
-    job = own("blender.generation").submit_image(bpy.context, {"shot": shot.id})
+    shot = own("blender.placing.shots").of_strip(shots[2])
+    job = own("blender.requests.image_request").submit_image(bpy.context, {"shot": shot.id})
     shots[2].channel = 7
     shots[2].name = "something else"
-    pump_until(lambda: job.id in own("blender.session").board.placements and not own("blender.session").board.queue)
+    pump_until(lambda: job.id in own("blender.commands").board.placements and not own("blender.commands").board.queue)
     [picture] = [strip for strip in strips() if strip.type == "IMAGE"]
     assert picture.channel == 7
 
@@ -192,7 +192,7 @@ def test_demo_mode_writes_too(film: Path) -> None:
 
 
 def test_a_full_sequencer_keeps_the_list(film: Path, litellm: Any) -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     for channel in range(1, 129):
         sequencer.add_colour(bpy.context.scene, "x", 1, 50, (0, 0, 0), channel)
     script(SCRIPT)
@@ -202,9 +202,9 @@ def test_a_full_sequencer_keeps_the_list(film: Path, litellm: Any) -> None:
 
 
 def test_the_terminal_verbs(film: Path, litellm: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    run = own("operators.command_line").run
+    run = own("cli.command_line").run
     assert run(["write", "--prompt", "a lighthouse", "--kind", "SYNOPSIS", "--save"]) == 0
-    assert own("clients.mock.litellm_text").SYNOPSIS in capsys.readouterr().out
+    assert own("clients.mock.litellm.server.text").SYNOPSIS in capsys.readouterr().out
     (tmp_path / "script.txt").write_text(SCRIPT, encoding="utf-8")
     arguments = ["shot-list", "--script-file", str(tmp_path / "script.txt"), "--frame", "5", "--save"]
     assert run(arguments) == 0

@@ -27,7 +27,7 @@ def audioldm() -> Iterator[Any]:
 
 
 def bounds(strip: Any) -> tuple[int, int]:
-    found: tuple[int, int] = own("blender.sequencer").bounds(strip)
+    found: tuple[int, int] = own("blender.platform.sequencer").bounds(strip)
     return found
 
 
@@ -36,12 +36,12 @@ def sounds() -> list[Any]:
 
 
 def submitted() -> Any:
-    session = own("blender.session")
+    session = own("blender.commands")
     return session.runtime().job(session.jobs()[0].id).request
 
 
 def add_strip(start: int, length: int) -> Any:
-    strip = own("blender.sequencer").add_colour(bpy.context.scene, "x", start, length, (0, 0, 0), 1)
+    strip = own("blender.platform.sequencer").add_colour(bpy.context.scene, "x", start, length, (0, 0, 0), 1)
     for each in strips():
         each.select = each == strip
     return strip
@@ -96,7 +96,7 @@ def test_the_length_given_goes_before_the_strip_s(film: Path, audioldm: Any) -> 
 
 
 def test_the_sounds_of_shots(film: Path, audioldm: Any) -> None:
-    shots = own("blender.shots")
+    shots = own("blender.placing.shots")
     rows = [shots.Shot("A", "Wide", "a pier", "", "gulls", 1.0), shots.Shot("A", "Close", "a key", "", "", 1.0)]
     shots.add_placeholders(bpy.context.scene, rows, FRAME)
     for strip in strips():
@@ -127,7 +127,7 @@ def test_the_panel_says_how_long_it_will_be(film: Path, audioldm: Any) -> None:
 
 
 def test_the_verb(film: Path, audioldm: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    run = own("operators.command_line").run
+    run = own("cli.command_line").run
     assert run(["sound-effect", "--prompt", "rain", "--seconds", "1", "--frame", "9", "--save"]) == 0
     assert ".wav" in capsys.readouterr().out
     bpy.ops.wm.open_mainfile(filepath=str(film))

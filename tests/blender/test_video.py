@@ -50,12 +50,12 @@ def clips(film: Path) -> list[Path]:
 
 
 def submitted() -> Any:
-    session = own("blender.session")
+    session = own("blender.commands")
     return session.runtime().job(session.jobs()[0].id).request
 
 
 def bounds(strip: Any) -> tuple[int, int]:
-    found: tuple[int, int] = own("blender.sequencer").bounds(strip)
+    found: tuple[int, int] = own("blender.platform.sequencer").bounds(strip)
     return found
 
 
@@ -70,7 +70,7 @@ def test_a_clip_lands_at_the_playhead(film: Path, wan2gp: Any) -> None:
     assert bounds(strip)[1] - FRAME == pytest.approx(FPS, abs=4)
     kept = strip["movie_director"].to_dict()
     assert (kept["prompt"], kept["seed"], kept["backend"]) == ("a lighthouse", "4711", "wan2gp")
-    assert "Placed in 'Scene'" in own("blender.session").board.placements[kept["job"]].message
+    assert "Placed in 'Scene'" in own("blender.commands").board.placements[kept["job"]].message
 
 
 def test_the_request_has_what_the_scene_wishes(film: Path, wan2gp: Any) -> None:
@@ -111,8 +111,8 @@ def test_a_retimed_clip_moves_evenly_to_its_end(film: Path, tmp_path: Path, cut:
     """As the Sequencer renders it: the end of the strip is the end of the clip, not of a still that stands."""
     own_size()
     path = tmp_path / "clip.mp4"
-    path.write_bytes(own("clients.mock.movie").Movie("a harbour", 42, *WIDE, 32, CLIP_FPS).file())
-    sequencer, scene = own("blender.sequencer"), bpy.context.scene
+    path.write_bytes(own("clients.mock.media.movie").Movie("a harbour", 42, *WIDE, 32, CLIP_FPS).file())
+    sequencer, scene = own("blender.platform.sequencer"), bpy.context.scene
     strip = sequencer.add_movie(scene, "clip", path, FRAME, "STRETCH")
     assert bounds(strip) == (FRAME, FRAME + 32)
     sequencer.retime(scene, strip, 48)
@@ -127,7 +127,7 @@ def test_a_retimed_clip_moves_evenly_to_its_end(film: Path, tmp_path: Path, cut:
 def rendered(frame: int, folder: Path) -> list[float]:
     scene = bpy.context.scene
     scene.frame_set(frame)
-    path = own("blender.camera_view").render(scene, folder, (320, 192), strips=True)
+    path = own("blender.requests.camera_view").render(scene, folder, (320, 192), strips=True)
     image = bpy.data.images.load(str(path))
     pixels = list(image.pixels)
     bpy.data.images.remove(image)
@@ -137,7 +137,7 @@ def rendered(frame: int, folder: Path) -> list[float]:
 def test_sound_comes_along_where_this_blender_has_sound(film: Path, wan2gp: Any) -> None:
     assert generate(model="ltx2_distilled") == {"FINISHED"}
     [movie], sounds = of_type("MOVIE"), of_type("SOUND")
-    [placement] = own("blender.session").board.placements.values()
+    [placement] = own("blender.commands").board.placements.values()
     if bpy.app.version < (4, 3, 0):  # the bpy module of 4.2 was built so
         assert sounds == []
         assert "built without sound" in placement.message
@@ -155,7 +155,7 @@ def test_a_silent_clip_has_no_sound_strip(film: Path, wan2gp: Any) -> None:
     assert generate() == {"FINISHED"}
     assert of_type("SOUND") == []
     if bpy.app.version >= (4, 3, 0):
-        assert "sound" not in next(iter(own("blender.session").board.placements.values())).message
+        assert "sound" not in next(iter(own("blender.commands").board.placements.values())).message
     assert len(bpy.data.sounds) == sounds
 
 
@@ -166,7 +166,7 @@ def test_the_camera_s_view_is_the_first_frame(film: Path, wan2gp: Any) -> None:
 
 
 def test_a_strip_s_frame_is_the_first_frame(film: Path, wan2gp: Any) -> None:
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     sequencer.add_colour(bpy.context.scene, "red", FRAME, 10, (1, 0, 0), 1)
     bpy.context.scene.frame_set(FRAME)
     assert generate(input_source="STRIPS") == {"FINISHED"}
@@ -181,7 +181,7 @@ def test_a_strip_s_frame_is_the_first_frame(film: Path, wan2gp: Any) -> None:
 
 
 def test_a_clip_takes_the_place_of_its_shot(film: Path, wan2gp: Any) -> None:
-    shots, sequencer = own("blender.shots"), own("blender.sequencer")
+    shots, sequencer = own("blender.placing.shots"), own("blender.platform.sequencer")
     rows = [shots.Shot("PIER", "Wide", "an empty pier", duration=0.5), shots.Shot("PIER", "Close", "a key", duration=1)]
     shots.add_placeholders(bpy.context.scene, rows, FRAME)
     first, second = strips()
@@ -197,11 +197,11 @@ def test_a_clip_takes_the_place_of_its_shot(film: Path, wan2gp: Any) -> None:
 
 
 def test_a_preview_is_shown_while_it_runs(film: Path, wan2gp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pump, pictures = own("blender.pump"), own("blender.pictures")
+    pump, pictures = own("blender.pump.pump"), own("blender.platform.pictures")
     monkeypatch.setattr(pump, "bpy", fakes.WithWindow())
     kept: list[str] = []
     monkeypatch.setattr(pictures, "store_preview", lambda _job, data, kind: kept.append(kind) or len(data))
-    job = own("blender.videos").submit_video(bpy.context, {"prompt": "x", "seconds": 1.0})
+    job = own("blender.requests.video_request").submit_video(bpy.context, {"prompt": "x", "seconds": 1.0})
     pump_until(lambda: settled(job))
     assert kept
     assert set(kept) <= {"image/jpeg", "image/png", "image/webp"}
@@ -209,10 +209,10 @@ def test_a_preview_is_shown_while_it_runs(film: Path, wan2gp: Any, monkeypatch: 
 
 def test_a_file_that_is_no_clip_is_said(film: Path, wan2gp: Any) -> None:
     assert generate() == {"FINISHED"}
-    [job_id] = own("blender.session").board.placements
-    placement = own("blender.session").board.placements[job_id]
+    [job_id] = own("blender.commands").board.placements
+    placement = own("blender.commands").board.placements[job_id]
     clips(film)[0].write_bytes(b"no clip")
-    own("blender.placement").place_in(placement, bpy.context.scene, 200)
+    own("blender.placing.placement").place_in(placement, bpy.context.scene, 200)
     assert "can't be read" in placement.message
     assert len(of_type("MOVIE")) == 1
 
@@ -232,9 +232,9 @@ def test_without_a_prompt_or_with_a_seed_too_large_it_is_said(film: Path, wan2gp
 
 
 def test_cancel(film: Path, wan2gp: Any) -> None:
-    job = own("blender.videos").submit_video(bpy.context, {"prompt": "x", "seconds": 60.0})
+    job = own("blender.requests.video_request").submit_video(bpy.context, {"prompt": "x", "seconds": 60.0})
     pump_until(job.running)
-    assert own("blender.session").cancel(job.id)
+    assert own("blender.commands").cancel(job.id)
     pump_until(lambda: job.status.backend_cancel.value != "pending")
     assert placement_of(job) is None
     assert strips() == []
@@ -250,12 +250,12 @@ def test_the_panel_shows_what_is_needed(film: Path, wan2gp: Any) -> None:
     drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_view)
     assert "input_image" in drawn.properties()
     assert "320 x 192" in fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_options_view).text()
-    assert own("blender.videos").ready(fakes.Context())
+    assert own("blender.requests.video_request").ready(fakes.Context())
 
 
 def test_the_verb(film: Path, wan2gp: Any, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["generate-video", "--prompt", "waves", "--seconds", "1", "--frame", "12", "--seed", "9", "--save"]
-    assert own("operators.command_line").run(arguments) == 0
+    assert own("cli.command_line").run(arguments) == 0
     assert str(clips(film)[0]) in capsys.readouterr().out
     bpy.ops.wm.open_mainfile(filepath=str(film))
     [strip] = of_type("MOVIE")

@@ -28,12 +28,12 @@ def rvc() -> Iterator[Any]:
 def recording(tmp_path: Path) -> Path:
     """A second and a half of sound, as a WAV file."""
     path = tmp_path / "take one.wav"
-    path.write_bytes(own("clients.mock.sound").effect_wave("a bell", 1.5, rate=24_000, seed=1))
+    path.write_bytes(own("clients.mock.media.sound").effect_wave("a bell", 1.5, rate=24_000, seed=1))
     return path
 
 
 def bounds(strip: Any) -> tuple[int, int]:
-    found: tuple[int, int] = own("blender.sequencer").bounds(strip)
+    found: tuple[int, int] = own("blender.platform.sequencer").bounds(strip)
     return found
 
 
@@ -48,7 +48,7 @@ def speak(**arguments: Any) -> set[str]:
 
 
 def add_recording(recording: Path, start: int) -> Any:
-    strip = own("blender.sequencer").add_sound(bpy.context.scene, "take one", recording, start)
+    strip = own("blender.platform.sequencer").add_sound(bpy.context.scene, "take one", recording, start)
     for each in strips():
         each.select = each == strip
     return strip
@@ -69,7 +69,7 @@ def test_a_line_lands_at_the_playhead(film: Path, rvc: Any) -> None:
 
 def reader() -> dict[str, Any]:
     """Return what the newest result says of who read the line."""
-    session = own("blender.session")
+    session = own("blender.commands")
     told: dict[str, Any] = session.runtime().job(session.jobs()[0].id).result(0).metadata["speaker"]
     return told
 
@@ -130,7 +130,7 @@ def test_the_panel_follows_who_reads() -> None:
 
 @needs_audio
 def test_a_line_begins_with_the_selected_strip(film: Path, rvc: Any) -> None:
-    strip = own("blender.sequencer").add_colour(bpy.context.scene, "x", 71, 20, (0, 0, 0), 1)
+    strip = own("blender.platform.sequencer").add_colour(bpy.context.scene, "x", 71, 20, (0, 0, 0), 1)
     strip.select = True
     assert speak() == {"FINISHED"}
     assert bounds(sounds()[0])[0] == 71
@@ -138,7 +138,7 @@ def test_a_line_begins_with_the_selected_strip(film: Path, rvc: Any) -> None:
 
 @needs_audio
 def test_the_lines_of_shots_are_spoken(film: Path, rvc: Any) -> None:
-    shots = own("blender.shots")
+    shots = own("blender.placing.shots")
     rows = [
         shots.Shot("A", "Wide", "a pier", "", duration=2),
         shots.Shot("A", "Close", "a key", "Mara: It was never locked.", duration=3),
@@ -150,7 +150,7 @@ def test_the_lines_of_shots_are_spoken(film: Path, rvc: Any) -> None:
     assert bpy.ops.movie_director.generate_shots("EXEC_DEFAULT", kind="LINE") == {"FINISHED"}
     [strip] = sounds()
     assert bounds(strip)[0] == FRAME + 48
-    session = own("blender.session")
+    session = own("blender.commands")
     assert session.runtime().job(session.jobs()[0].id).request.text == "It was never locked."
     # what is to be seen is not there yet: its placeholders stay
     assert len(strips()) == 3
@@ -165,7 +165,7 @@ def test_a_recording_is_converted_in_step(film: Path, rvc: Any, recording: Path)
     assert bounds(converted)[0] == FRAME
     assert bounds(converted)[1] == pytest.approx(bounds(source)[1], abs=2)
     assert converted.channel != source.channel
-    session = own("blender.session")
+    session = own("blender.commands")
     request = session.runtime().job(session.jobs()[0].id).request
     assert (request.audio, request.voice, request.pitch) == (recording, VOICE, -5)
 
@@ -179,9 +179,9 @@ def test_without_audio_the_file_is_kept_and_it_is_said(film: Path, rvc: Any) -> 
 
 
 def test_voices_are_suggested(film: Path, rvc: Any) -> None:
-    search = own("blender.choices").models("rvc")
+    search = own("blender.properties.scene.search_choices").models("rvc")
     search(None, None, "")
-    probes = own("blender.session").board.probes
+    probes = own("blender.commands").board.probes
     pump_until(lambda: not probes["rvc"].pending)
     assert VOICE in search(None, None, "demo")
 
@@ -200,7 +200,7 @@ def test_voices_are_suggested(film: Path, rvc: Any) -> None:
 def test_what_is_missing_is_said(film: Path, rvc: Any, name: str, given: dict[str, str], words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         getattr(bpy.ops.movie_director, name)("EXEC_DEFAULT", **given)
-    assert own("blender.session").jobs() == []
+    assert own("blender.commands").jobs() == []
 
 
 def test_an_error_is_said(film: Path, rvc: Any) -> None:
@@ -212,20 +212,22 @@ def test_an_error_is_said(film: Path, rvc: Any) -> None:
 
 
 def test_who_speaks_is_left_out_of_the_line() -> None:
-    spoken = own("blender.audio_jobs").spoken
+    spoken = own("blender.requests.sound_request").spoken
     assert spoken("Mara: It was never locked.") == "It was never locked."
     assert spoken("It was never locked.") == "It was never locked."
     assert spoken("I tell you all one thing: no.") == "I tell you all one thing: no."
 
 
 def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
-    board, wish = own("blender.board"), own("blender.wish")
-    session = own("blender.session")
+    board, wish = own("blender.state.ui_state"), own("blender.state.placement_request")
+    session = own("blender.commands")
     session.board.probes["rvc"] = board.ProbeAnswer("1")
-    made = own("blender.generation").wish_for(bpy.context.scene, kind="voice", title="Voice mara", prompt="mara")
-    result = own("clients.jobs").Result(data={"voice": "mara_9e"})
+    made = own("blender.requests.image_request").wish_for(
+        bpy.context.scene, kind="voice", title="Voice mara", prompt="mara"
+    )
+    result = own("clients.core.job").Result(data={"voice": "mara_9e"})
     placement = board.Placement("1", "rvc", result, wish.Wish.from_tag(made.to_tag()))
-    own("blender.placement").settle(placement)
+    own("blender.placing.placement").settle(placement)
     assert placement.message == "The voice 'mara_9e' can be used now"
     assert bpy.context.scene.movie_director.voice.voice == "mara_9e"
     assert "rvc" not in session.board.probes
@@ -238,16 +240,16 @@ def samples(tmp_path: Path) -> Path:
     folder.mkdir()
     for number in range(3):
         words = "Hello there, my friend, and how are you today? " * 8
-        (folder / f"{number}.wav").write_bytes(own("clients.mock.sound").speech_wave(words, "mara", seed=number))
+        (folder / f"{number}.wav").write_bytes(own("clients.mock.media.sound").speech_wave(words, "mara", seed=number))
     return folder
 
 
 def test_a_voice_is_trained(film: Path, samples: Path) -> None:
-    with own("clients.mock.rvc").MockRVC(dialect="rvc-webui", speed=20.0) as webui:
+    with own("clients.mock.rvc.server.server").MockRVC(dialect="rvc-webui", speed=20.0) as webui:
         preferences().backends.rvc.url = webui.url
         result = bpy.ops.movie_director.train_voice("EXEC_DEFAULT", new_voice="mara", samples=str(samples), epochs=3)
         assert result == {"FINISHED"}
-        own("blender.session").close()
+        own("blender.commands").close()
     assert bpy.context.scene.movie_director.voice.voice == "mara"
     assert strips() == []
 
@@ -271,7 +273,7 @@ def test_the_panels_show_what_is_needed(film: Path, rvc: Any, recording: Path) -
 
 @needs_audio
 def test_the_verbs(film: Path, rvc: Any, recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = own("operators.command_line").run
+    run = own("cli.command_line").run
     assert run(["speak", "--text", "Hello", "--voice", VOICE, "--frame", "9", "--save"]) == 0
     assert run(["convert", "--recording", str(recording), "--voice", VOICE, "--frame", "50", "--save"]) == 0
     assert capsys.readouterr().out.count(".wav") == 2

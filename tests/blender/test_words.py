@@ -22,7 +22,7 @@ TEXT_TO_IMAGE = {
 
 
 def slots_of(graph: dict[str, Any]) -> dict[str, list[str]]:
-    return dict(vars(own("blender.workflow_slots").find_slots(graph)))
+    return dict(vars(own("blender.requests.workflow_slots").find_slots(graph)))
 
 
 def node(class_type: str, title: str = "", **inputs: Any) -> dict[str, Any]:
@@ -105,12 +105,12 @@ def test_links_in_a_circle_and_into_nothing_end() -> None:
 )
 def test_what_is_no_workflow_is_left_to_the_client(tmp_path: Path, content: str) -> None:
     (tmp_path / "w.json").write_text(content, encoding="utf-8")
-    assert own("blender.workflow_slots").read_graph(tmp_path / "w.json") is None
+    assert own("blender.requests.workflow_slots").read_graph(tmp_path / "w.json") is None
 
 
 def test_a_wrapped_workflow_is_unwrapped(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text(json.dumps({"prompt": bundled("text_to_image")}), encoding="utf-8")
-    assert own("blender.workflow_slots").read_graph(tmp_path / "w.json") == bundled("text_to_image")
+    assert own("blender.requests.workflow_slots").read_graph(tmp_path / "w.json") == bundled("text_to_image")
 
 
 def editors_node(number: int, kind: str, slots: list[Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def editors_workflow() -> dict[str, Any]:
 
 def test_the_slots_of_what_the_editor_saved(tmp_path: Path) -> None:
     (tmp_path / "w.json").write_text(json.dumps(editors_workflow()), encoding="utf-8")
-    graph = own("blender.workflow_slots").read_graph(tmp_path / "w.json")
+    graph = own("blender.requests.workflow_slots").read_graph(tmp_path / "w.json")
     assert slots_of(graph) == {
         "prompt": ["#6.text"],
         "negative_prompt": ["#7.text"],
@@ -171,28 +171,28 @@ def test_the_workflow_in_a_picture(tmp_path: Path) -> None:
     body = b"workflow\0" + json.dumps(editors_workflow()).encode()
     chunk = len(body).to_bytes(4, "big") + b"tEXt" + body + bytes(4)
     (tmp_path / "w.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
-    assert "6" in own("blender.workflow_slots").read_graph(tmp_path / "w.png")
+    assert "6" in own("blender.requests.workflow_slots").read_graph(tmp_path / "w.png")
     (tmp_path / "w.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    assert own("blender.workflow_slots").read_graph(tmp_path / "w.png") is None
+    assert own("blender.requests.workflow_slots").read_graph(tmp_path / "w.png") is None
 
 
 def test_a_file_made_to_keep_blender_busy_is_left_to_the_client(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 200_000)
-    assert own("blender.workflow_slots").read_graph(tmp_path / "deep.json") is None
+    assert own("blender.requests.workflow_slots").read_graph(tmp_path / "deep.json") is None
     text = b"prompt\0\0" + zlib.compress(json.dumps(bundled("text_to_image")).encode() + b" " * 10_000_000)
     chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + bytes(4)
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
-    assert own("blender.workflow_slots").read_graph(tmp_path / "bomb.png") is None
+    assert own("blender.requests.workflow_slots").read_graph(tmp_path / "bomb.png") is None
 
 
 def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
     with pytest.raises(own("clients.errors").StorageError) as failed:
-        own("blender.workflow_slots").read_graph(tmp_path)
+        own("blender.requests.workflow_slots").read_graph(tmp_path)
     assert failed.value.code == "unreadable"
 
 
 def test_a_wish_survives_as_plain_strings() -> None:
-    wish_type = own("blender.wish").Wish
+    wish_type = own("blender.state.placement_request").Wish
     wish = wish_type(
         title="t", prompt="p\nq", scene="S", scene_uid=7, blend_file="/f", frame=-3, length=9, as_strip=False
     )
@@ -204,7 +204,7 @@ def test_a_wish_survives_as_plain_strings() -> None:
 
 
 def test_a_damaged_wish_gets_defaults() -> None:
-    wish = own("blender.wish").Wish.from_tag({"frame": "soon", "unknown": "x"})
+    wish = own("blender.state.placement_request").Wish.from_tag({"frame": "soon", "unknown": "x"})
     assert (wish.title, wish.frame, wish.as_strip) == ("", 1, True)
 
 
@@ -213,11 +213,11 @@ def test_a_damaged_wish_gets_defaults() -> None:
     [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (4200, "1 h 10 min"), (-5, "0 s")],
 )
 def test_durations(seconds: float, words: str) -> None:
-    assert own("blender.words").duration(seconds) == words
+    assert own("blender.platform.formatting").duration(seconds) == words
 
 
 def test_progress_in_words() -> None:
-    words, progress = own("blender.words"), own("clients.jobs").Progress
+    words, progress = own("blender.platform.formatting"), own("clients.core.job").Progress
     assert words.progress_words(None) == ""
     assert words.progress_words(progress()) == "Working"
     assert words.progress_words(progress(stage="Sampler", step=3, total_steps=9)) == "Sampler 3/9"
@@ -243,16 +243,16 @@ def test_progress_in_words() -> None:
     ],
 )
 def test_states_in_words(status: dict[str, Any], words: str) -> None:
-    jobs = own("clients.jobs")
+    jobs = own("clients.core.job")
     given = {**status, "state": jobs.JobState[status["state"]]}
     if "backend_cancel" in given:
         given["backend_cancel"] = jobs.BackendCancel[given["backend_cancel"]]
-    assert own("blender.words").status_words(jobs.JobStatus(**given)) == words
+    assert own("blender.platform.formatting").status_words(jobs.JobStatus(**given)) == words
 
 
 def test_every_state_has_its_word_and_its_icon() -> None:
-    jobs = own("clients.jobs")
+    jobs = own("clients.core.job")
     values = {state.value for state in jobs.JobState}
-    assert set(own("blender.words").STATE_WORDS) == values
+    assert set(own("blender.platform.formatting").STATE_WORDS) == values
     assert set(own("ui.job_list").ICONS) == values
-    assert set(own("blender.words").CANCEL_WORDS) == {outcome.value for outcome in jobs.BackendCancel}
+    assert set(own("blender.platform.formatting").CANCEL_WORDS) == {outcome.value for outcome in jobs.BackendCancel}

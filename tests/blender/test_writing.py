@@ -29,7 +29,7 @@ def asked(litellm: Any) -> dict[str, Any]:
 
 
 def text_of(job: Any) -> Any:
-    return own("blender.writing").find(job.id)
+    return own("blender.placing.live_text").find(job.id)
 
 
 def words_in(job: Any) -> str:
@@ -49,7 +49,7 @@ def test_a_synopsis_becomes_a_text(film: Path, litellm: Any) -> None:
     assert write(prompt="a lighthouse keeper", preset="SYNOPSIS") == {"FINISHED"}
     [text] = texts()
     assert text.name == "Synopsis: a lighthouse keeper"
-    assert text.as_string() == own("clients.mock.litellm_text").SYNOPSIS
+    assert text.as_string() == own("clients.mock.litellm.server.text").SYNOPSIS
     assert text["movie_director"]["prompt"] == "a lighthouse keeper"
     system, user = asked(litellm)["messages"]
     assert "screenwriter" in system["content"]
@@ -85,9 +85,9 @@ def litellm_models(litellm: Any) -> list[str]:
 
 
 def test_models_are_fetched_in_the_background_and_suggested(film: Path, litellm: Any) -> None:
-    search = own("blender.choices").models("litellm")
+    search = own("blender.properties.scene.search_choices").models("litellm")
     assert search(None, None, "") == []
-    probes = own("blender.session").board.probes
+    probes = own("blender.commands").board.probes
     pump_until(lambda: not probes["litellm"].pending)
     names = search(None, None, "")
     assert names
@@ -109,7 +109,7 @@ def test_a_selection_over_several_lines(film: Path) -> None:
     text = script("one\ntwö\nthree")
     text.cursor_set(2, character=3)
     text.cursor_set(0, character=2, select=True)
-    assert own("blender.prompts").selected(text) == "e\ntwö\nthr"
+    assert own("blender.requests.text_request").selected(text) == "e\ntwö\nthr"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_it_is_written_live(running: Any) -> None:
 
 
 def test_a_tick_writes_once_and_a_slice_at_most(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    writing, session = own("blender.writing"), own("blender.session")
+    writing, session = own("blender.placing.live_text"), own("blender.commands")
     written: list[int] = []
     append = writing.append
     monkeypatch.setattr(writing, "append", lambda text, more: (written.append(len(more)), append(text, more)))
@@ -150,14 +150,14 @@ def test_a_tick_writes_once_and_a_slice_at_most(running: Any, monkeypatch: pytes
     for job in (running, other):
         writing.take(job.id, "litellm", wish, "word " * 20_000)
     for _ in range(2):
-        own("blender.pump").tick()
+        own("blender.pump.pump").tick()
     other.cancel()
     assert written == [writing.SLICE, writing.SLICE]
     assert len(words_in(other)) == writing.SLICE
 
 
 def test_cancel_keeps_what_came(running: Any) -> None:
-    own("blender.session").cancel(running.id)
+    own("blender.commands").cancel(running.id)
     pump_until(lambda: settled(running))
     heard = "".join(event.text for event in running.events() if hasattr(event, "text"))
     assert words_in(running) == heard
@@ -170,8 +170,8 @@ def test_an_error_keeps_what_came(film: Path, litellm: Any) -> None:
         write(prompt="a lighthouse", preset="SYNOPSIS")
     [text] = texts()
     assert text.as_string()
-    assert own("clients.mock.litellm_text").SYNOPSIS.startswith(text.as_string())
-    [view] = own("blender.session").jobs()
+    assert own("clients.mock.litellm.server.text").SYNOPSIS.startswith(text.as_string())
+    [view] = own("blender.commands").jobs()
     assert view.status.error.partial.text == text.as_string()
 
 
@@ -179,8 +179,8 @@ def test_an_error_before_the_first_word_leaves_nothing_to_place(film: Path, lite
     preferences().backends.litellm.url = "http://127.0.0.1:9"
     with pytest.raises(RuntimeError):
         write(prompt="a lighthouse")
-    assert own("blender.session").board.placements == {}
-    assert own("blender.session").board.streams == {}
+    assert own("blender.commands").board.placements == {}
+    assert own("blender.commands").board.streams == {}
 
 
 def test_the_user_may_edit_and_the_cursor_stays(running: Any) -> None:
@@ -228,7 +228,7 @@ def test_a_text_that_undo_made_shorter_is_made_whole(running: Any) -> None:
 def test_loading_another_film_writes_nothing_into_it(film: Path, running: Any, tmp_path: Path) -> None:
     bpy.ops.wm.save_mainfile()
     new_film(tmp_path / "other.blend")
-    stream = own("blender.session").board.streams[running.id]
+    stream = own("blender.commands").board.streams[running.id]
     waiting = len(stream.waiting)
     pump_until(lambda: len(stream.waiting) > waiting)
     assert texts() == []
@@ -252,8 +252,8 @@ def test_loading_the_film_again_goes_on_with_its_text(film: Path, running: Any, 
 
 
 def test_nothing_is_written_while_blender_renders(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    writing = own("blender.writing")
-    stream = own("blender.session").board.streams[running.id]
+    writing = own("blender.placing.live_text")
+    stream = own("blender.commands").board.streams[running.id]
     stream.waiting += "more"
     rendering = fakes.WithWindow()
     rendering.app.is_job_running = lambda _job: True  # type: ignore[attr-defined]
@@ -263,9 +263,9 @@ def test_nothing_is_written_while_blender_renders(running: Any, monkeypatch: pyt
 
 def test_trying_again_writes_a_new_text(film: Path, litellm: Any) -> None:
     write(prompt="a lighthouse", preset="SYNOPSIS")
-    [view] = own("blender.session").jobs()
+    [view] = own("blender.commands").jobs()
     assert bpy.ops.movie_director.retry_job("EXEC_DEFAULT", job_id=view.id) == {"FINISHED"}
-    pump_until(lambda: len(own("blender.session").board.placements) == 2 and not own("blender.session").board.queue)
+    pump_until(lambda: len(own("blender.commands").board.placements) == 2 and not own("blender.commands").board.queue)
     first, second = texts()
     assert first.as_string() == second.as_string() != ""
 
@@ -283,7 +283,7 @@ def test_a_text_editor_shows_what_is_written_in_it(film: Path, litellm: Any) -> 
 
 
 def test_letters_that_a_text_can_t_hold(film: Path) -> None:
-    clean = own("blender.writing").clean
+    clean = own("blender.placing.live_text").clean
     assert clean("a\r\nb\0c\udc00é🎬") == "a\nbc?é🎬"
 
 
@@ -291,4 +291,4 @@ def test_it_survives_saving_and_loading(film: Path, litellm: Any) -> None:
     write(prompt="a lighthouse", preset="SYNOPSIS")
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=str(film))
-    assert texts()[0].as_string() == own("clients.mock.litellm_text").SYNOPSIS
+    assert texts()[0].as_string() == own("clients.mock.litellm.server.text").SYNOPSIS

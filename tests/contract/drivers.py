@@ -12,10 +12,10 @@ from movie_director.clients import BACKENDS
 from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.request import Request
 from movie_director.clients.litellm import ChatRequest
-from movie_director.clients.mock.sound import effect_samples
-from movie_director.clients.requests import Request
+from movie_director.clients.mock.media.sound import effect_samples
 from movie_director.clients.rvc import ConvertRequest
 from movie_director.clients.wan2gp import VideoRequest
 

@@ -13,8 +13,8 @@ from conftest import CANARY
 from drivers import DRIVERS
 
 from movie_director.clients import ClientOptions, JobState, Result, errors, events
-from movie_director.clients.jobs import BackendCancel
-from movie_director.clients.transport.http import Transport
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.http.transport import Transport
 
 HANG_GUARD_S = 60.0
 every = pytest.mark.parametrize("driver", DRIVERS, ids=str)

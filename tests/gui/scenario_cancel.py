@@ -19,9 +19,9 @@ def scenario() -> steps.Steps:
         yield lambda: job.status.progress is not None and (job.status.progress.fraction or 0) > 0.3
         yield 1.0
         yield steps.ask(do="picture", name="progress")
-        following = steps.own("operators.following").following
+        following = steps.own("operators.progress_modal").following
         steps.check("the status bar shows progress", "red fox" in following.shown, following.shown)
-        steps.check("the pump's timer runs", steps.own("blender.pump").running())
+        steps.check("the pump's timer runs", steps.own("blender.pump.pump").running())
         steps.check("the user can work on", _work(), "an object was moved meanwhile")
 
         yield steps.ask(do="key", key="Escape")
@@ -51,7 +51,7 @@ def scenario() -> steps.Steps:
         steps.check("the camera's view was its input", len(uploads) == 1, uploads)
         engine = bpy.context.scene.render.engine
         steps.check("the render settings are the user's", engine != "BLENDER_WORKBENCH", engine)
-        yield lambda: not steps.own("blender.pump").running()
+        yield lambda: not steps.own("blender.pump.pump").running()
         steps.check("the pump's timer has ended", True)
         steps.check("no handler is left", not steps.own_handlers(), steps.own_handlers())
         yield 1.0

@@ -14,10 +14,10 @@ def scenario() -> steps.Steps:
     yield steps.ask(do="picture", name="first")
     steps.press(bpy.ops.movie_director.demo_mode, enable=True)
     steps.press(bpy.ops.movie_director.test_connection, backend="comfyui")
-    session = steps.own("blender.session")
+    session = steps.own("blender.commands")
     yield lambda: not session.board.probes["comfyui"].pending
     steps.check("demo mode answers", session.board.probes["comfyui"].info, session.board.probes["comfyui"].error)
-    scene = steps.own("blender.sequencer").scene_of(bpy.context)
+    scene = steps.own("blender.platform.sequencer").scene_of(bpy.context)
     scene.frame_set(20)
     wishes = bpy.context.scene.movie_director
     wishes.prompt, wishes.steps = "a harbour at night, rain, neon signs", 10
@@ -49,7 +49,7 @@ def scenario() -> steps.Steps:
 
 
 def _starts() -> list[int]:
-    bounds = steps.own("blender.sequencer").bounds
+    bounds = steps.own("blender.platform.sequencer").bounds
     return [bounds(strip)[0] for strip in steps.strips()]
 
 

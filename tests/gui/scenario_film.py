@@ -29,10 +29,10 @@ def _clip() -> steps.Steps:
         yield steps.ask(do="click", x=x, y=y)
     video = bpy.context.scene.movie_director.video
     video.prompt, video.seconds = "waves against a pier, dusk", 3.0
-    steps.own("blender.sequencer").scene_of(bpy.context).frame_set(12)
+    steps.own("blender.platform.sequencer").scene_of(bpy.context).frame_set(12)
     steps.press(bpy.ops.movie_director.generate_video)
     job = steps.newest_job()
-    yield lambda: job.done() or steps.own("blender.pictures").preview_icon(job.id)
+    yield lambda: job.done() or steps.own("blender.platform.pictures").preview_icon(job.id)
     yield steps.ask(do="picture", name="clip-running")
     yield job.done
     yield steps.strips
@@ -49,7 +49,7 @@ def _sounds() -> steps.Steps:
     steps.press(bpy.ops.movie_director.sound_effect)
     yield lambda: len(steps.strips()) > before
     sounds = [strip for strip in steps.strips() if strip.type == "SOUND"]
-    bounds = steps.own("blender.sequencer").bounds
+    bounds = steps.own("blender.platform.sequencer").bounds
     where = (bounds(sounds[-1]), bounds(clip))
     steps.check("the effect is as long as the clip, from its first frame on", where[0] == where[1], where)
     steps.check("its waveform is shown", all(strip.show_waveform for strip in sounds), sounds)
@@ -61,7 +61,7 @@ def _sounds() -> steps.Steps:
 
 
 def _starts() -> dict[str, int]:
-    bounds = steps.own("blender.sequencer").bounds
+    bounds = steps.own("blender.platform.sequencer").bounds
     return {strip.type: bounds(strip)[0] for strip in steps.strips()}
 
 

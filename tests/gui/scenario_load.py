@@ -15,9 +15,9 @@ def scenario() -> steps.Steps:
         yield job.running
         bpy.ops.wm.open_mainfile(filepath=str(film))
         yield 0.5
-        following = steps.own("operators.following").following
+        following = steps.own("operators.progress_modal").following
         steps.check("the job outlives the loading of its film", not job.done(), job.status.state)
-        steps.check("the pump outlives it", steps.own("blender.pump").running())
+        steps.check("the pump outlives it", steps.own("blender.pump.pump").running())
         yield lambda: following.follower is not None
         steps.check("progress is shown again", True)
         yield job.done
@@ -31,7 +31,7 @@ def scenario() -> steps.Steps:
         yield lambda: following.follower is not None
         yield steps.ask(do="key", key="a")
         yield job.done
-        session = steps.own("blender.session")
+        session = steps.own("blender.commands")
         yield lambda: job.id in session.board.placements and session.board.placements[job.id].settled
         placement = session.board.placements[job.id]
         steps.check("another film does not get it unasked", not steps.strips(), steps.strips())
@@ -51,7 +51,7 @@ def scenario() -> steps.Steps:
         yield steps.ask(do="key", key="Escape")
         yield job.done
         steps.check("Esc works after the loading too", job.cancelled(), job.status.state)
-        yield lambda: not steps.own("blender.pump").running()
+        yield lambda: not steps.own("blender.pump.pump").running()
 
 
 def _start() -> steps.Steps:

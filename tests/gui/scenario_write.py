@@ -40,18 +40,18 @@ def scenario() -> steps.Steps:
         yield steps.ask(do="key", key="Escape")
         yield job.done
         steps.check("Esc cancels", job.cancelled(), job.status.state)
-        placements = steps.own("blender.session").board.placements
+        placements = steps.own("blender.commands").board.placements
         yield lambda: job.id in placements and placements[job.id].settled
         heard = "".join(event.text for event in job.events() if hasattr(event, "text"))
         steps.check("what came is all there", _words(job) == heard, f"{len(_words(job))} of {len(heard)}")
-        yield lambda: not steps.own("blender.pump").running()
+        yield lambda: not steps.own("blender.pump.pump").running()
         steps.check("no handler is left", not steps.own_handlers(), steps.own_handlers())
         yield 1.0
         yield steps.ask(do="picture", name="kept")
 
 
 def _text(job: Any) -> Any:
-    return steps.own("blender.writing").find(job.id)
+    return steps.own("blender.placing.live_text").find(job.id)
 
 
 def _words(job: Any) -> str:

@@ -102,13 +102,13 @@ def new_film(name: str) -> Path:
 
 def newest_job() -> Any:
     """Return the job that was started last."""
-    session = own("blender.session")
+    session = own("blender.commands")
     return session.runtime().job(session.jobs()[0].id)
 
 
 def strips() -> list[Any]:
     """Return the strips that the Sequencer shows."""
-    sequencer = own("blender.sequencer")
+    sequencer = own("blender.platform.sequencer")
     return list(sequencer.strips_of(sequencer.scene_of(bpy.context)))
 
 

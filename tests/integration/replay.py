@@ -21,9 +21,9 @@ from typing import Any
 
 from support.recordings import comfyui
 
-from movie_director.clients.mock.responses import Request, Response, Upgrade
-from movie_director.clients.mock.server import MockServer
-from movie_director.clients.mock.websocket import WebSocketConnection
+from movie_director.clients.mock.http.responses import Request, Response, Upgrade
+from movie_director.clients.mock.http.server import MockServer
+from movie_director.clients.mock.http.websocket import WebSocketConnection
 
 HANG_GUARD_S = 30.0
 PICTURE = base64.b64decode(

@@ -12,12 +12,12 @@ from movie_director.clients import AudioLDMClient, errors, events
 from movie_director.clients.audio import WaveCodec
 from movie_director.clients.audio.codec import AudioInfo
 from movie_director.clients.audioldm import SoundRequest
-from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.core.job import BackendCancel
 from movie_director.clients.mock import Fault, MockBackends
-from movie_director.clients.mock.gradio import MockGradio
-from movie_director.clients.mock.gradio_app import App, Component, Dependency
-from movie_director.clients.mock.gradio_classic import MockGradioClassic
-from movie_director.clients.mock.sound import effect_wave
+from movie_director.clients.mock.gradio.app import App, Component, Dependency
+from movie_director.clients.mock.gradio.gradio3 import MockGradioClassic
+from movie_director.clients.mock.gradio.server import MockGradio
+from movie_director.clients.mock.media.sound import effect_wave
 
 GUARD_S = 60.0
 APPS = ["audioldm1", "audioldm2"]

@@ -14,11 +14,11 @@ import pytest
 from movie_director.clients import AudioLDMClient, JobState, errors, events
 from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
-from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.core.job import BackendCancel
 from movie_director.clients.mock import Fault, MockBackends
-from movie_director.clients.mock.responses import Response
-from movie_director.clients.mock.server import MockServer
-from movie_director.clients.mock.sound import effect_wave
+from movie_director.clients.mock.http.responses import Response
+from movie_director.clients.mock.http.server import MockServer
+from movie_director.clients.mock.media.sound import effect_wave
 
 GUARD_S = 60.0
 SILENCE = array("h", [0] * 8000)
@@ -128,8 +128,8 @@ def test_a_look_that_fails_does_not_end_a_sound_that_is_made(make, fault):
 
 @pytest.mark.parametrize(("fault", "lost"), [("status:429", False), ("stall", False), ("status:404", True)])
 def test_a_look_at_a_server_that_works_in_the_background_may_fail(make, monkeypatch, fault, lost):
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.02)
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.QUICK_S", 0.2)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.02)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.QUICK_S", 0.2)
     server, client = make("cog-0.9")
     for _ in range(2):
         client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
@@ -225,7 +225,7 @@ def test_a_server_that_is_ill_ends_the_job_with_its_words(make, kind, code):
 
 
 def test_a_busy_server_is_waited_for(make, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.05)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.05)
     server, client = make()
     server.inject(Fault("busy", times=2))
     job = client.submit(SoundRequest("rain", 2.5))
@@ -236,7 +236,7 @@ def test_a_busy_server_is_waited_for(make, monkeypatch):
 
 
 def test_two_clients_take_turns(make, tmp_path, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.05)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.05)
     server, client = make(speed=10.0)
     with AudioLDMClient(server.url, options=client.options) as second:
         jobs = [each.submit(SoundRequest("slow rain", 2.5)) for each in (client, second)]
@@ -444,7 +444,7 @@ def test_a_sound_that_lies_elsewhere_is_fetched_without_our_keys(make, monkeypat
 def test_silence_is_said(make, monkeypatch):
     _, client = make()
     monkeypatch.setattr(
-        "movie_director.clients.mock.cog.effect_wave", lambda *given, **more: wave_bytes(SILENCE, 16000)
+        "movie_director.clients.mock.audioldm.cog.effect_wave", lambda *given, **more: wave_bytes(SILENCE, 16000)
     )
     job = client.submit(SoundRequest("rain", 2.5))
     assert job.result(GUARD_S).metadata["peak_db"] == -120.0
@@ -459,7 +459,7 @@ def test_another_server_at_the_same_address(make):
 
 
 def test_a_busy_older_server_that_works_in_the_background_is_asked_again(make, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.05)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.05)
     server, client = make("cog-0.9")
     client.knowledge.is_heard = client.knowledge.shares_disk = True
     server.inject(Fault("busy", times=2))
@@ -523,7 +523,7 @@ def test_an_older_server_that_shares_our_disk_works_in_the_background_and_can_be
 
 
 def test_an_older_server_that_finishes_without_a_word(make, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.02)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.02)
     server, client = make("cog-0.9")
     for _ in range(2):
         client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
@@ -620,8 +620,8 @@ def test_a_job_of_before_that_was_never_sent_is_not_told_of(make):
 
 
 def test_an_older_server_that_stays_mute_keeps_the_lane_no_longer_than_the_drain(make, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.QUICK_S", 0.1)
-    monkeypatch.setattr("movie_director.clients.audioldm.cog_run.BUSY_PAUSE_S", 0.05)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.QUICK_S", 0.1)
+    monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.05)
     _, client = make("cog-0.9")
     client.runner.options = replace(client.options, drain_timeout_s=0.5)
     job = running(client)

@@ -14,9 +14,9 @@ import pytest
 from support.audioldm_scenarios import SCENARIOS
 
 from movie_director.clients import errors
-from movie_director.clients.audioldm.cog import Answer, failed, health_in, refused
-from movie_director.clients.audioldm.fields import by_role
-from movie_director.clients.audioldm.schema import fields_of
+from movie_director.clients.audioldm.cog.api import Answer, failed, health_in, refused
+from movie_director.clients.audioldm.cog.schema import fields_of
+from movie_director.clients.audioldm.input_mapping import by_role
 from movie_director.clients.mock import MockBackends
 
 ROOT = Path(__file__).parents[1] / "recordings" / "audioldm"

@@ -9,10 +9,10 @@ import pytest
 from support.comfyui import HANG_GUARD_S, VERSIONS, bench, node, picture_workflow
 
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.comfyui.api import ComfyAPI
+from movie_director.clients.comfyui.server.api import ComfyAPI
 from movie_director.clients.errors import MissingResource, ValidationError
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.comfyui_object_info import NODE_CLASSES
+from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES
 
 LOADER = "CheckpointLoaderSimple"
 
@@ -148,7 +148,7 @@ def test_missing_nodes_are_named_also_when_the_list_of_all_can_not_be_had(tmp_pa
 
 
 def test_only_so_many_definitions_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.comfyui.definitions.MOST_KEPT", 1)
+    monkeypatch.setattr("movie_director.clients.comfyui.server.object_info.MOST_KEPT", 1)
     with bench(tmp_path) as made:
         client = made.client()
         for color in (1, 2):

@@ -34,7 +34,7 @@ from movie_director.clients.errors import (
     StorageError,
 )
 from movie_director.clients.mock import Fault
-from movie_director.clients.transport.websocket import WebSocketConnection
+from movie_director.clients.websocket.connection import WebSocketConnection
 
 NO_PUSH = replace(QUICK, ask_live_s=600.0)
 """A pace at which only messages make a job end soon."""
@@ -301,7 +301,7 @@ def test_a_login_page_for_the_prompt_alone(tmp_path):
 def test_an_answer_without_an_id_is_not_of_a_comfyui(tmp_path, monkeypatch):
     with bench(tmp_path) as made:
         monkeypatch.setattr(
-            "movie_director.clients.comfyui.api.ComfyAPI.post_prompt", lambda *_: (200, {"status": "ok"})
+            "movie_director.clients.comfyui.server.api.ComfyAPI.post_prompt", lambda *_: (200, {"status": "ok"})
         )
         assert failed(made.client().submit(quick()), ProtocolError).code == "not_comfyui"
 

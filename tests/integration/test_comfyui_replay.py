@@ -10,10 +10,10 @@ from support.recordings import COMFYUI_VERSIONS, comfyui, exchanges, messages
 
 from movie_director.clients import ClientOptions, ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.comfyui.outputs import collect
-from movie_director.clients.comfyui.pace import Pace
+from movie_director.clients.comfyui.server.outputs import collect
+from movie_director.clients.comfyui.server.timings import Pace
+from movie_director.clients.core.job import BackendCancel
 from movie_director.clients.errors import JobCancelled
-from movie_director.clients.jobs import BackendCancel
 
 QUICK = Pace(
     ask_live_s=0.5, ask_blind_s=0.05, ask_soon_s=0.01, position_every_s=0.05, absent_again_s=0.2, drain_every_s=0.02

@@ -9,15 +9,9 @@ from support.comfyui import HANG_GUARD_S, VERSIONS, bench, picture_workflow, slo
 
 from movie_director.clients import ComfyUIClient, JobState
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.errors import (
-    BackendError,
-    MissingResource,
-    ProtocolError,
-    ServerError,
-    ValidationError,
-)
+from movie_director.clients.errors import BackendError, MissingResource, ProtocolError, ServerError, ValidationError
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.comfyui_versions import ServerFlags
+from movie_director.clients.mock.comfyui.versions import ServerFlags
 
 EDITORS = {"nodes": [], "links": [], "version": 0.4}
 

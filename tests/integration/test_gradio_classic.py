@@ -12,15 +12,15 @@ from support.gradio import as_json, bench, outline
 from support.replay import shape
 
 from movie_director.clients import errors
-from movie_director.clients.mock.faults import Fault
-from movie_director.clients.mock.gradio_app import App, Component, Dependency, update
-from movie_director.clients.mock.gradio_classic import MAX_FILES, VERSIONS, MockGradioClassic
-from movie_director.clients.transport.gradio.classic import ClassicSession, InlineFile
-from movie_director.clients.transport.gradio.config import config_of, read_config
-from movie_director.clients.transport.gradio.connect import session_for
-from movie_director.clients.transport.gradio.messages import Completed, Started, Yielded
-from movie_director.clients.transport.gradio.session import GradioSession
-from movie_director.clients.transport.gradio.values import choices_of, files_in
+from movie_director.clients.gradio.component_values import choices_of, files_in
+from movie_director.clients.gradio.config import config_of, read_config
+from movie_director.clients.gradio.gradio3 import ClassicSession, InlineFile
+from movie_director.clients.gradio.messages import Completed, Started, Yielded
+from movie_director.clients.gradio.session import GradioSession
+from movie_director.clients.gradio.session_factory import session_for
+from movie_director.clients.mock.gradio.app import App, Component, Dependency, update
+from movie_director.clients.mock.gradio.gradio3 import MAX_FILES, VERSIONS, MockGradioClassic
+from movie_director.clients.mock.http.faults import Fault
 
 TEXT, OUT, FILE, BUTTON = 1, 2, 3, 4
 MOVIE = b"\0\0\0\x20ftypisom" + bytes(99)

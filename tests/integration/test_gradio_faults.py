@@ -9,10 +9,10 @@ from faultserver import FaultServer, answer
 from support.gradio import CLOSE, EVENTS, HANG_GUARD_S, as_json, bench, done, event, outline, stream
 
 from movie_director.clients import errors
-from movie_director.clients.transport.gradio import call as call_module
-from movie_director.clients.transport.gradio import stream as stream_module
-from movie_director.clients.transport.gradio.config import config_of
-from movie_director.clients.transport.gradio.messages import Completed, Failed, Log, Progress, Yielded
+from movie_director.clients.gradio import event_stream as stream_module
+from movie_director.clients.gradio import queue_call as call_module
+from movie_director.clients.gradio.config import config_of
+from movie_director.clients.gradio.messages import Completed, Failed, Log, Progress, Yielded
 
 JOINED = as_json({"event_id": "e1"})
 

@@ -10,19 +10,11 @@ from support.gradio import HANG_GUARD_S, JobScope, bench
 from support.gradio_proto import VERSIONS, MockProto
 
 from movie_director.clients import errors
-from movie_director.clients.mock.faults import Fault
-from movie_director.clients.mock.gradio import MockGradio
-from movie_director.clients.mock.gradio_app import App, Component, Dependency
-from movie_director.clients.transport.gradio.config import read_config
-from movie_director.clients.transport.gradio.messages import (
-    Completed,
-    Failed,
-    Log,
-    Progress,
-    Queued,
-    Started,
-    Yielded,
-)
+from movie_director.clients.gradio.config import read_config
+from movie_director.clients.gradio.messages import Completed, Failed, Log, Progress, Queued, Started, Yielded
+from movie_director.clients.mock.gradio.app import App, Component, Dependency
+from movie_director.clients.mock.gradio.server import MockGradio
+from movie_director.clients.mock.http.faults import Fault
 
 SPEED = 20.0
 SLOW = 2.0

@@ -11,8 +11,8 @@ from support.chat import CHAT, GUARD_S, eventually, starter
 from movie_director.clients import LiteLLMClient, errors, events
 from movie_director.clients.litellm import ChatRequest, Conversation
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.litellm import MockLiteLLM
-from movie_director.clients.mock.litellm_errors import error as refusal
+from movie_director.clients.mock.litellm.errors import error as refusal
+from movie_director.clients.mock.litellm.server import MockLiteLLM
 
 WORDS = "The rain falls on the pier and nobody comes. "
 

@@ -18,7 +18,7 @@ from support.replay import RECORDINGS, ReplayServer, exchanges, shape
 from movie_director.clients import LiteLLMClient, errors
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.litellm import MockLiteLLM
+from movie_director.clients.mock.litellm.server import MockLiteLLM
 
 FOLDER = RECORDINGS / "litellm"
 ROOT = RECORDINGS.parents[1]

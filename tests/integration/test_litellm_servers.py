@@ -11,9 +11,9 @@ from support.chat import CHAT, DIALECTS, GUARD_S, KEY, ask, failure, starter
 from movie_director.clients import errors, events
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.litellm import MockLiteLLM
-from movie_director.clients.mock.litellm_errors import error as refusal
-from movie_director.clients.mock.responses import Response
+from movie_director.clients.mock.http.responses import Response
+from movie_director.clients.mock.litellm.errors import error as refusal
+from movie_director.clients.mock.litellm.server import MockLiteLLM
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from support.voices import GUARD_S, replace_route, voices, write_tone
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.audio import WaveCodec
-from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.litellm import MockLiteLLM
-from movie_director.clients.mock.responses import Response
-from movie_director.clients.mock.rvc import MockRVC
-from movie_director.clients.mock.rvc_rest import reply
+from movie_director.clients.mock.http.responses import Response
+from movie_director.clients.mock.litellm.server import MockLiteLLM
+from movie_director.clients.mock.rvc.rvc_python import reply
+from movie_director.clients.mock.rvc.server import MockRVC
 from movie_director.clients.rvc import ConvertRequest, TrainRequest
-from movie_director.clients.transport.url import parse_server_url
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from support.voices import GUARD_S, voices, write_tone
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.rvc import MockRVC
-from movie_director.clients.mock.rvc_applio import MockApplio
+from movie_director.clients.mock.rvc.applio import MockApplio
+from movie_director.clients.mock.rvc.server import MockRVC
 from movie_director.clients.rvc import ConvertRequest
 
 FOLDER = RECORDINGS / "rvc"

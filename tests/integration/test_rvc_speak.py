@@ -13,13 +13,13 @@ import pytest
 from support.voices import GUARD_S, voices, write_tone
 
 from movie_director.clients import errors
+from movie_director.clients.http.session import FreeScope
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.rvc import MockRVC
+from movie_director.clients.mock.rvc.server import MockRVC
 from movie_director.clients.rvc import Line, Speaker, SpeakRequest
-from movie_director.clients.rvc.programs import ESpeak, Piper
-from movie_director.clients.rvc.speaker import Spoken
-from movie_director.clients.rvc.speech_server import SpeechServer
-from movie_director.clients.transport.session import FreeScope
+from movie_director.clients.rvc.speech.local_programs import ESpeak, Piper
+from movie_director.clients.rvc.speech.server import SpeechServer
+from movie_director.clients.rvc.speech.speaker import Spoken
 
 KEY = "sk-speech-canary-0123456789"
 needs_scripts = pytest.mark.skipif(sys.platform == "win32", reason="programs that are scripts start on Unix only")

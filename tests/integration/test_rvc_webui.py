@@ -15,14 +15,14 @@ import pytest
 from support.voices import GUARD_S, replace_route, voices, write_tone
 
 from movie_director.clients import RVCClient, errors, events
-from movie_director.clients.context import CancelContext
-from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.core.context import CancelContext
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.rvc_webui import reply
+from movie_director.clients.mock.rvc.webui import reply
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
-from movie_director.clients.rvc.placing import place
+from movie_director.clients.rvc.sample_upload import place
 from movie_director.clients.rvc.samples import prepared
-from movie_director.clients.transport.url import parse_server_url
 
 BOTH = ("rvc-webui", "rvc-webui-2.2")
 both = pytest.mark.parametrize("dialect", BOTH)
@@ -486,10 +486,10 @@ def test_no_copies_of_samples_are_left_by_a_training_that_never_began(tmp_path, 
         if end == "refused":
             mock.flavour._functions["infer_refresh"] = listed
         else:
-            monkeypatch.setattr("movie_director.clients.rvc.placing.shutil.copyfile", copied)
+            monkeypatch.setattr("movie_director.clients.rvc.sample_upload.shutil.copyfile", copied)
         gate = threading.Event()
         monkeypatch.setattr(
-            "movie_director.clients.rvc.work.prepared", lambda *given: gate.wait(GUARD_S) and prepared(*given)
+            "movie_director.clients.rvc.conversion_run.prepared", lambda *given: gate.wait(GUARD_S) and prepared(*given)
         )
         jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
         gate.set()
@@ -510,7 +510,7 @@ def test_a_cancel_between_the_copies_and_the_start_leaves_none(tmp_path, samples
             jobs[0].cancel()
             return done
 
-        monkeypatch.setattr("movie_director.clients.rvc.webui_training.place", placed)
+        monkeypatch.setattr("movie_director.clients.rvc.webui.training.place", placed)
         jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
         gate.set()
         idle(client)
@@ -579,8 +579,8 @@ def test_a_record_of_another_kind_of_server_is_lost(tmp_path, samples):
 
 
 def test_a_server_that_goes_away_in_mid_training_is_asked_again_for_a_while(tmp_path, samples, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.rvc.webui_training.ATTEMPTS", 2)
-    monkeypatch.setattr("movie_director.clients.rvc.webui_training.ASK_AGAIN_S", 0.01)
+    monkeypatch.setattr("movie_director.clients.rvc.webui.training.ATTEMPTS", 2)
+    monkeypatch.setattr("movie_director.clients.rvc.webui.training.ASK_AGAIN_S", 0.01)
     with voices(tmp_path, dialect="rvc-webui", speed=20.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=100))
         wait_until(lambda: job.backend_id)

@@ -13,14 +13,14 @@ import pytest
 from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2gp_clients
 
 from movie_director.clients import JobState, Wan2GPClient, errors, events
-from movie_director.clients.jobs import BackendCancel
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.gradio.session import GradioSession
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.gradio_app import GradioError
-from movie_director.clients.mock.responses import Response
-from movie_director.clients.mock.wan2gp import MockWan2GP
-from movie_director.clients.transport.gradio.session import GradioSession
-from movie_director.clients.wan2gp.web_follow import Follower
-from movie_director.clients.wan2gp.web_search import Searcher, session_hash_of
+from movie_director.clients.mock.gradio.app import GradioError
+from movie_director.clients.mock.http.responses import Response
+from movie_director.clients.mock.wan2gp.server import MockWan2GP
+from movie_director.clients.wan2gp.web.monitor import Follower
+from movie_director.clients.wan2gp.web.recovery import Searcher, session_hash_of
 
 SPEED = 40.0
 VERSIONS = ("12.60", "9.44", "6.7")

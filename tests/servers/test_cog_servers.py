@@ -20,8 +20,8 @@ import pytest
 
 from movie_director.clients import AudioLDMClient, errors, events
 from movie_director.clients.audioldm import SoundRequest
-from movie_director.clients.jobs import BackendCancel
-from movie_director.clients.mock.cog_schemas import document
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.mock.audioldm.cog_schemas import document
 
 GUARD_S = 120.0
 START_S = 120.0
@@ -178,7 +178,8 @@ def test_cancel_frees_the_server(client):
 def test_a_server_that_does_not_reach_us_is_not_slowed_down(client, monkeypatch):
     """A container does not reach this machine's loopback."""
     monkeypatch.setattr(
-        "movie_director.clients.audioldm.listener.WebhookListener.address", lambda *given: "http://127.0.0.1:9/run"
+        "movie_director.clients.audioldm.cog.webhook_listener.WebhookListener.address",
+        lambda *given: "http://127.0.0.1:9/run",
     )
     started_at = time.monotonic()
     for _ in range(2):

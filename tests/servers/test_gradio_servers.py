@@ -18,11 +18,11 @@ from support.gradio import JobScope, bench
 from support.gradio_process import QUIET, free_port, real_app
 
 from movie_director.clients import errors
-from movie_director.clients.transport.gradio.config import read_config, read_info
-from movie_director.clients.transport.gradio.messages import Completed, Log, Progress, Yielded
-from movie_director.clients.transport.gradio.session import GradioSession
-from movie_director.clients.transport.gradio.signin import SignIn
-from movie_director.clients.transport.gradio.values import files_in
+from movie_director.clients.gradio.component_values import files_in
+from movie_director.clients.gradio.config import read_config, read_info
+from movie_director.clients.gradio.login import SignIn
+from movie_director.clients.gradio.messages import Completed, Log, Progress, Yielded
+from movie_director.clients.gradio.session import GradioSession
 
 GUARD_S = 60.0
 NAMES = ("GRADIO_5", "GRADIO_6")

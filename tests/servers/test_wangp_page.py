@@ -13,8 +13,8 @@ from support.gradio_process import real_app
 from support.wan2gp import GUARD_S, clip, eventually, failure, made, wan2gp_clients
 
 from movie_director.clients import errors, events
-from movie_director.clients.jobs import BackendCancel
-from movie_director.clients.wan2gp.pace import Pace
+from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.wan2gp.timings import Pace
 
 PAGE = Path(__file__).with_name("wangp_page.py")
 NAMES = ("GRADIO_5", "GRADIO_6")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from movie_director.clients import LiteLLMClient, errors
 from movie_director.clients.litellm import ChatRequest
-from movie_director.clients.mock.litellm import MockLiteLLM
+from movie_director.clients.mock.litellm.server import MockLiteLLM
 
 GUARD_S = 60.0
 KEY = "sk-canary-litellm-0123456789"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from movie_director.clients import ClientOptions, ComfyUIClient, Job
-from movie_director.clients.comfyui.pace import Pace
+from movie_director.clients.comfyui.server.timings import Pace
 from movie_director.clients.events import Event, Progressed
 from movie_director.clients.mock import MockBackends
-from movie_director.clients.mock.comfyui import MockComfyUI
+from movie_director.clients.mock.comfyui.server import MockComfyUI
 
 HANG_GUARD_S = 30.0
 VERSIONS = ("0.33.0", "0.3.64", "0.3.40")

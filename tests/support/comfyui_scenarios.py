@@ -4,14 +4,14 @@ A test is named as ``file::function``. SHAPES sends the recorded requests to the
 REPLAY plays the recorded messages to the client.
 """
 
-SHAPES = "tests/unit/test_mock_comfyui_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
+SHAPES = "tests/unit/clients/mock/comfyui/test_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
 REPLAY = "tests/integration/test_comfyui_replay.py::test_every_recorded_prompt_ends_as_it_did"
 EVENTS = "tests/integration/test_comfyui_replay.py::test_a_plain_run_in_its_events"
 RECONNECT = "tests/integration/test_comfyui_replay.py::test_a_lost_websocket_is_back_in_mid_job"
 INTERRUPTS = "tests/integration/test_comfyui_replay.py::test_interrupts_of_the_client_reach_the_job_and_only_this_one"
-FRAMES = "tests/unit/test_comfyui_frames.py::test_recorded_binary_frames"
-FILES = "tests/unit/test_comfyui_outputs.py::test_every_recorded_file_is_found"
-EDITOR = "tests/unit/test_conversion_pairs.py::test_result_equals_the_editors_own"
+FRAMES = "tests/unit/clients/comfyui/server/test_messages.py::test_recorded_binary_frames"
+FILES = "tests/unit/clients/comfyui/server/test_outputs.py::test_every_recorded_file_is_found"
+EDITOR = "tests/unit/clients/comfyui/workflow/conversion/test_pairs.py::test_result_equals_the_editors_own"
 FAULTS = "tests/integration/test_comfyui_faults.py"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
@@ -19,12 +19,15 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "assets_enabled": (SHAPES,),
     "blocked_and_odd": (SHAPES, f"{FAULTS}::test_an_output_that_was_blocked_is_said_and_is_not_the_end"),
     "cached_without_client_id": (SHAPES,),
-    "connect": (SHAPES, "tests/unit/test_comfyui_frames.py::test_the_feature_flags_are_those_the_editor_sends"),
+    "connect": (
+        SHAPES,
+        "tests/unit/clients/comfyui/server/test_messages.py::test_the_feature_flags_are_those_the_editor_sends",
+    ),
     "cors_and_gzip": (SHAPES,),
     "execution_errors": (
         SHAPES,
         REPLAY,
-        "tests/unit/test_comfyui_run_errors.py::test_recorded_errors_name_node_class_and_reason",
+        "tests/unit/clients/comfyui/test_execution_errors.py::test_recorded_errors_name_node_class_and_reason",
     ),
     "expand_and_async": (SHAPES, REPLAY),
     "fast_job_race": (SHAPES,),

@@ -11,16 +11,16 @@ from typing import Any
 
 from faultserver import answer
 
+from movie_director.clients.core.interrupt import Interrupter
+from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.errors import JobCancelled
-from movie_director.clients.interrupt import Interrupter
-from movie_director.clients.options import ClientOptions
-from movie_director.clients.transport.gradio.access import GradioAccess
-from movie_director.clients.transport.gradio.config import GradioConfig, read_config
-from movie_director.clients.transport.gradio.session import GradioSession
-from movie_director.clients.transport.gradio.signin import SignIn
-from movie_director.clients.transport.http import Transport
-from movie_director.clients.transport.session import HTTPSession
-from movie_director.clients.transport.url import parse_server_url
+from movie_director.clients.gradio.config import GradioConfig, read_config
+from movie_director.clients.gradio.http import GradioAccess
+from movie_director.clients.gradio.login import SignIn
+from movie_director.clients.gradio.session import GradioSession
+from movie_director.clients.http.session import HTTPSession
+from movie_director.clients.http.transport import Transport
+from movie_director.clients.http.url import parse_server_url
 
 HANG_GUARD_S = 20.0
 JSON = "Content-Type: application/json"

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from movie_director.clients.mock.gradio import MockGradio
-from movie_director.clients.mock.gradio_app import App, Component, Dependency, GradioError, update
+from movie_director.clients.mock.gradio.app import App, Component, Dependency, GradioError, update
+from movie_director.clients.mock.gradio.server import MockGradio
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings" / "gradio"
 VERSIONS = ("4.44.1", "5.29.0", "6.31.0")

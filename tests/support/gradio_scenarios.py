@@ -4,11 +4,11 @@ A test is named as ``file::function``; the replay takes every scenario with call
 all.
 """
 
-REPLAY = "tests/unit/test_gradio_recordings.py::test_every_recorded_call_ends_as_it_should"
-SMALL = "tests/unit/test_gradio_recordings.py::test_calls_without_a_stream_end_as_they_should"
-MOCK = "tests/unit/test_mock_gradio_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
+REPLAY = "tests/unit/clients/gradio/test_recordings.py::test_every_recorded_call_ends_as_it_should"
+SMALL = "tests/unit/clients/gradio/test_recordings.py::test_calls_without_a_stream_end_as_they_should"
+MOCK = "tests/unit/clients/mock/gradio/test_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
 SESSION = "tests/integration/test_gradio_session.py"
-ACCESS = "tests/unit/test_gradio_access.py"
+ACCESS = "tests/unit/clients/gradio/test_http.py"
 FAULTS = "tests/integration/test_gradio_faults.py"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
@@ -23,8 +23,8 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
         f"{SESSION}::test_a_lost_stream_ends_its_calls_and_says_what_can_be_asked",
     ),
     "config_info": (
-        "tests/unit/test_mock_gradio_shapes.py::test_config_and_info_have_the_recorded_keys",
-        "tests/unit/test_gradio_config.py::test_every_generation_is_read",
+        "tests/unit/clients/mock/gradio/test_shapes.py::test_config_and_info_have_the_recorded_keys",
+        "tests/unit/clients/gradio/test_config.py::test_every_generation_is_read",
     ),
     "error_bad_requests": (REPLAY, SMALL, MOCK, f"{FAULTS}::test_refused_calls_are_typed_and_sent_once"),
     "error_exception": (REPLAY, MOCK, f"{SESSION}::test_errors_in_the_server_s_words_or_without"),

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from movie_director.clients.mock.responses import Request, Response, Stream
-from movie_director.clients.mock.server import MockServer
+from movie_director.clients.mock.http.responses import Request, Response, Stream
+from movie_director.clients.mock.http.server import MockServer
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 _NOT_OURS = ("transfer-encoding", "content-length", "date", "server", "connection")

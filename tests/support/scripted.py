@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from movie_director.clients.base import BaseAPIClient, ServerInfo
-from movie_director.clients.context import CancelContext, JobContext
-from movie_director.clients.jobs import BackendCancel, Result
-from movie_director.clients.options import ClientOptions
-from movie_director.clients.requests import Request
+from movie_director.clients.core.client import BaseAPIClient, ServerInfo
+from movie_director.clients.core.context import CancelContext, JobContext
+from movie_director.clients.core.job import BackendCancel, Result
+from movie_director.clients.core.options import ClientOptions
+from movie_director.clients.core.request import Request
 
 HANG_GUARD_S = 20.0
 

@@ -13,8 +13,8 @@ from typing import Any
 from movie_director.clients import RVCClient
 from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.mock import Fault
-from movie_director.clients.mock.rvc import MockRVC
-from movie_director.clients.mock.server import Route
+from movie_director.clients.mock.http.server import Route
+from movie_director.clients.mock.rvc.server import MockRVC
 
 GUARD_S = 60.0
 

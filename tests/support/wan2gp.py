@@ -10,7 +10,7 @@ from pathlib import Path
 
 from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.wan2gp import VideoRequest
-from movie_director.clients.wan2gp.pace import Pace
+from movie_director.clients.wan2gp.timings import Pace
 
 GUARD_S = 60.0
 QUICK = Pace(

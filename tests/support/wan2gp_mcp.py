@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from movie_director.clients.mock.responses import Request, Response
-from movie_director.clients.mock.server import MockServer
+from movie_director.clients.mock.http.responses import Request, Response
+from movie_director.clients.mock.http.server import MockServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "wan2gp"
 MOVIE = b"\0\0\0\x18ftypmp42" + bytes(64)

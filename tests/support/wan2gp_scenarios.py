@@ -4,10 +4,10 @@ A test is named as ``file::function``. WEB and MCP send the recorded requests to
 CLIENT_MCP and PLAYED play the recorded answers to the client, CLIENT_WEB runs it against the mock that WEB compares.
 """
 
-WEB = "tests/unit/test_mock_wan2gp_shapes.py::test_the_mock_answers_as_the_recorded_program_did"
-WIRING = "tests/unit/test_mock_wan2gp_shapes.py::test_the_wiring_is_the_recorded_one"
-COMMAND_LINE = "tests/unit/test_mock_wan2gp_shapes.py::test_the_command_line_says_what_the_mock_says"
-MCP = "tests/unit/test_mock_wan2gp_mcp_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
+WEB = "tests/unit/clients/mock/wan2gp/test_shapes.py::test_the_mock_answers_as_the_recorded_program_did"
+WIRING = "tests/unit/clients/mock/wan2gp/test_shapes.py::test_the_wiring_is_the_recorded_one"
+COMMAND_LINE = "tests/unit/clients/mock/wan2gp/test_shapes.py::test_the_command_line_says_what_the_mock_says"
+MCP = "tests/unit/clients/mock/wan2gp/test_mcp_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
 PLAYED = "tests/integration/test_wan2gp_replay.py::test_a_recorded"
 CLIENT_WEB = "tests/integration/test_wan2gp_web.py"
 CLIENT_MCP = "tests/integration/test_wan2gp_mcp.py"

@@ -8,8 +8,8 @@ from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any
 
-from movie_director.clients.mock.responses import Request, Response, Stream, StreamCut
-from movie_director.clients.mock.server import MockServer
+from movie_director.clients.mock.http.responses import Request, Response, Stream, StreamCut
+from movie_director.clients.mock.http.server import MockServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "recordings" / "wan2gp"
 MESSAGE_S = 0.04

@@ -1,0 +1,155 @@
+"""Answers written live into Text datablocks.
+
+A text is never held, only looked up by the job it carries in a property: so renaming, undo, and loading the film again
+are harmless. What was written is remembered here until the job has ended, and what undo or a load took away is written
+again. The user may edit the text meanwhile; his words are left alone, and the cursor stays where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ...clients.core.job import Result
+from .. import commands
+from ..platform import redraw
+from ..state.ui_state import Placement
+from . import placement
+from .provenance import METADATA_KEY
+
+if TYPE_CHECKING:
+    from ..state.placement_request import Wish
+
+SLICE = 32_768
+"""Characters a tick writes at most: about half a millisecond of Blender's time."""
+NAME_LENGTH = 60
+TAIL = 160
+
+
+@dataclass
+class TextStream:
+    """An answer on its way: ``written`` is in the datablock, ``waiting`` not yet."""
+
+    job_id: str
+    backend: str
+    wish: Wish
+    written: str = ""
+    waiting: str = ""
+
+    @property
+    def tail(self) -> str:
+        """Its newest words, for the panel."""
+        return (self.written[-TAIL:] + self.waiting)[-TAIL:]
+
+
+def clean(text: str) -> str:
+    """Return a text without what a Text datablock can't hold: carriage returns, zeros, halves of characters."""
+    return text.replace("\r", "").replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def begin(job_id: str, backend: str, wish: Wish) -> bpy.types.Text:
+    """Make the text of an answer to come, for the user to see where it will be."""
+    commands.board.streams[job_id] = TextStream(job_id, backend, wish)
+    return make(wish.text, job_id, backend, wish)
+
+
+def take(job_id: str, backend: str, wish: Wish, more: str) -> None:
+    """Take a piece of an answer, to be written by the next ticks."""
+    stream = commands.board.streams.get(job_id)
+    if stream is None:  # tried again: nobody has begun it
+        stream = commands.board.streams[job_id] = TextStream(job_id, backend, wish)
+    stream.waiting += clean(more)
+
+
+def write_some() -> None:
+    """Write a slice of one answer: what a tick does."""
+    streams = commands.board.streams
+    for job_id in list(streams):
+        stream = streams[job_id]
+        if stream.waiting and write(stream, SLICE):
+            # to the end of the row: each gets its turn
+            streams[job_id] = streams.pop(job_id)
+            commands.board.touch()
+            return
+
+
+def write(stream: TextStream, limit: int) -> bool:
+    """Write what waits, ``limit`` characters at most; False if there is no place for it now."""
+    if bpy.app.is_job_running("RENDER"):
+        return False
+    text = find(stream.job_id)
+    if text is None:
+        if placement.home_scene(stream.wish) is None:
+            return False
+        text = make(stream.wish.text, stream.job_id, stream.backend, stream.wish)
+    restore(text, stream.written)
+    addition, stream.waiting = stream.waiting[:limit], stream.waiting[limit:]
+    stream.written += addition
+    append(text, addition)
+    redraw.tag_text(text)
+    return True
+
+
+def keep(job_id: str, backend: str, wish: Wish, partial: Result | None) -> None:
+    """Keep what came of an answer that ended early, by an error or a cancel, as if it were the whole."""
+    stream = commands.board.streams.get(job_id)
+    heard = stream.written + stream.waiting if stream is not None else ""
+    so_far = max(heard, clean((partial and partial.text) or ""), key=len)
+    if so_far:
+        result = Result(text=so_far, metadata={"incomplete": True})
+        commands.board.want(Placement(job_id, backend, result, replace(wish, kind="text")))
+    else:
+        commands.board.streams.pop(job_id, None)
+
+
+def place(settled: Placement, _scene: bpy.types.Scene, _frame: int) -> str:
+    """See to it that the whole answer is in its text; say where it is."""
+    stream = commands.board.streams.pop(settled.job_id, None)
+    text = find(settled.job_id)
+    if text is None:
+        text = make(settled.wish.text, settled.job_id, settled.backend, settled.wish)
+    if stream is not None:
+        restore(text, stream.written)
+        append(text, stream.waiting)
+    restore(text, clean(settled.result.text or ""))
+    mark = "What came is in" if settled.result.metadata.get("incomplete") else "Written into"
+    return f"{mark} the text '{text.name}'"
+
+
+def find(job_id: str) -> bpy.types.Text | None:
+    """Return the text that a job writes into, None if there is none in this film."""
+    for text in bpy.data.texts:
+        carrier: Any = text
+        kept = carrier.get(METADATA_KEY)
+        if kept is not None and kept.get("job") == job_id:
+            return text
+    return None
+
+
+def make(name: str, job_id: str, backend: str, wish: Wish) -> bpy.types.Text:
+    """Make an empty text for a job's answer."""
+    text = bpy.data.texts.new((name or wish.title or "Text")[:NAME_LENGTH])
+    text[METADATA_KEY] = {"prompt": wish.prompt, "backend": backend, "job": job_id}
+    return text
+
+
+def restore(text: bpy.types.Text, whole: str) -> None:
+    """Write what is missing at the end, because undo or a load took it away; a text the user has changed stays."""
+    there = text.as_string().rstrip("\n")
+    if len(there) < len(whole.rstrip("\n")) and whole.startswith(there):
+        text.from_string(whole)
+
+
+def append(text: bpy.types.Text, addition: str) -> None:
+    """Add to the end of a text; a cursor elsewhere stays where it is, one at the end goes along."""
+    last = len(text.lines) - 1
+    end = len(text.lines[last].body)
+    cursor = (text.current_line_index, text.current_character)
+    selection = (text.select_end_line_index, text.select_end_character)
+    text.cursor_set(last, character=end)
+    text.write(addition)
+    if cursor != (last, end) or selection != cursor:
+        text.cursor_set(cursor[0], character=cursor[1])
+        text.cursor_set(selection[0], character=selection[1], select=True)

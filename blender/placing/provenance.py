@@ -1,0 +1,34 @@
+"""What the film keeps about a result: where its file is and what it was made of."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+if TYPE_CHECKING:
+    from ..state.ui_state import Placement
+
+METADATA_KEY = "movie_director"
+
+
+def film_path(path: Path, *, folder: bool = False) -> str:
+    """Return a path as the film should keep it: relative to the .blend if the user likes that and it is possible."""
+    text = f"{path}/" if folder else str(path)
+    if bpy.data.filepath and bpy.context.preferences.filepaths.use_relative_paths:
+        with contextlib.suppress(ValueError):  # another drive
+            return bpy.path.relpath(text)
+    return text
+
+
+def metadata(placement: Placement) -> dict[str, str]:
+    """Return what the film keeps about a result: enough to find its sidecar and make it again; never a key."""
+    seed = placement.result.metadata.get("seed")
+    return {
+        "prompt": placement.wish.prompt,
+        "seed": "" if seed is None else str(seed),
+        "backend": placement.backend,
+        "job": placement.job_id,
+    }

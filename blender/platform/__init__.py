@@ -1,0 +1,1 @@
+"""Where Blender versions and operating systems differ."""

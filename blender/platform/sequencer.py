@@ -1,0 +1,229 @@
+"""The one place that knows how the Sequencer's Python differs from Blender 4.2 to 5.2.
+
+* the collection: ``sequences`` up to 4.3, both names in 4.4 and 4.5, ``strips`` alone from 5.0 on;
+* the times: ``frame_final_*`` up to 4.x, ``left_handle``, ``right_handle`` and ``duration`` in 5.2, where the old names
+  warn;
+* the scene: the window's up to 4.x, the workspace's ``sequencer_scene`` from 5.0 on, which is None in background and in
+  new files.
+
+Only the data interface is used: the operators want an area, and crash in 5.2's background mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...clients.core.errors import StorageError
+
+MAX_CHANNEL = 128
+MAX_FRAMES = 100_000
+"""Where a strip's length is not known yet, this much room is looked for."""
+
+
+def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
+    """Return the scene whose strips the user sees, else the window's scene."""
+    scenes: list[Any] = [getattr(context.workspace, "sequencer_scene", None), context.scene]
+    chosen: bpy.types.Scene = scenes[0] or scenes[1]
+    return chosen
+
+
+def show_scene(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
+    """Have the workspace's Sequencer show a scene, if it shows none yet (5.0 and newer)."""
+    workspace = context.workspace
+    if workspace is not None and hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
+        workspace.sequencer_scene = scene
+
+
+def editor_of(scene: bpy.types.Scene) -> Any:
+    """Return the scene's sequence editor, made if it has none."""
+    return scene.sequence_editor or scene.sequence_editor_create()
+
+
+def strips_of(scene: bpy.types.Scene) -> Any:
+    """Return the scene's top-level strips, an empty tuple if it has no sequence editor."""
+    editor = scene.sequence_editor
+    return () if editor is None else _collection(editor)
+
+
+def _collection(editor: Any) -> Any:
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def bounds(strip: Any) -> tuple[int, int]:
+    """Return the first frame of a strip and the one after its last."""
+    if hasattr(strip, "left_handle"):
+        return int(strip.left_handle), int(strip.right_handle)
+    return int(strip.frame_final_start), int(strip.frame_final_end)
+
+
+def content_start(strip: Any) -> int:
+    """Return the frame at which a strip's file begins, which may be cut off."""
+    return round(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
+def set_length(strip: Any, frames: int) -> None:
+    """Have a strip end ``frames`` after its start."""
+    if hasattr(strip, "right_handle"):
+        strip.right_handle = int(strip.left_handle) + frames
+    else:
+        strip.frame_final_duration = frames
+
+
+def free_channel(scene: bpy.types.Scene, start: int, end: int, without: Any = None) -> int:
+    """Return a channel with nothing in [start, end): the lowest above all that is there, so that the new strip is seen.
+
+    The strip ``without`` does not count. Where no room is left on top, the highest free one below. Locked channels are
+    left alone. ``StorageError`` with code ``channels_full`` if all 128 are taken.
+    """
+    taken = _taken_channels((strip for strip in strips_of(scene) if strip != without), start, end)
+    locked = _locked_channels(scene)
+    top = max(taken, default=0)
+    for channel in (*range(top + 1, MAX_CHANNEL + 1), *range(top, 0, -1)):
+        if channel not in taken and channel not in locked:
+            return channel
+    raise StorageError(
+        f"All {MAX_CHANNEL} channels of '{scene.name}' are taken or locked at frames {start} to {end - 1}.",
+        code="channels_full",
+        hint="Move the playhead or free a channel, then place the result from the list of jobs.",
+    )
+
+
+def _taken_channels(strips: Iterable[Any], start: int, end: int) -> set[int]:
+    taken = set()
+    for strip in strips:
+        left, right = bounds(strip)
+        if left < end and start < right:
+            taken.add(int(strip.channel))
+    return taken
+
+
+def _locked_channels(scene: bpy.types.Scene) -> set[int]:
+    editor = scene.sequence_editor
+    if editor is None:
+        return set()
+    return {number for number, channel in enumerate(editor.channels) if channel.lock}
+
+
+def channel_for(scene: bpy.types.Scene, start: int, end: int, wanted: int = 0, without: Any = None) -> int:
+    """Return ``wanted`` if nothing is in [start, end) there and it is not locked, else a free channel."""
+    others = (strip for strip in strips_of(scene) if strip != without)
+    if 0 < wanted <= MAX_CHANNEL and wanted not in _taken_channels(others, start, end) | _locked_channels(scene):
+        return wanted
+    return free_channel(scene, start, end, without)
+
+
+def add_image(
+    scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int, fit: str, channel: int = 0
+) -> Any:
+    """Put a still into the scene's Sequencer from frame ``start`` on, and return its strip.
+
+    ``channel`` is taken if it is free there, else another one.
+    """
+    free = channel_for(scene, start, start + frames, channel)
+    strip = _collection(editor_of(scene)).new_image(
+        name=name, filepath=str(path), channel=free, frame_start=start, fit_method=fit
+    )
+    set_length(strip, frames)
+    return strip
+
+
+def add_colour(
+    scene: bpy.types.Scene, name: str, start: int, frames: int, colour: tuple[float, float, float], channel: int
+) -> Any:
+    """Put a strip of one colour into the scene's Sequencer and return it."""
+    span = {"length": frames} if bpy.app.version >= (5, 0, 0) else {"frame_end": start + frames}
+    strip = _collection(editor_of(scene)).new_effect(
+        name=name, type="COLOR", channel=channel, frame_start=start, **span
+    )
+    strip.color = colour
+    return strip
+
+
+def add_movie(scene: bpy.types.Scene, name: str, path: Path, start: int, fit: str) -> Any:
+    """Put a clip into the scene's Sequencer from frame ``start`` on, above all else, and return its strip.
+
+    One frame of the clip is one of the film, whatever their rates; a file that can't be read has a rate of 0.
+    """
+    # how long it is shows only when it is there, so it begins where there is room for any length
+    channel = free_channel(scene, start, start + MAX_FRAMES)
+    return _collection(editor_of(scene)).new_movie(
+        name=name, filepath=str(path), channel=channel, frame_start=start, fit_method=fit
+    )
+
+
+def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int = 0, channel: int = 0) -> Any:
+    """Put a sound into the scene's Sequencer from frame ``start`` on, and return its strip, which is not cut.
+
+    ``channel`` is taken if it is free there for ``frames``; 0 frames: as far as there is room. ``StorageError`` with
+    code ``no_audio`` if this Blender was built without sound.
+    """
+    free = channel_for(scene, start, start + (frames or MAX_FRAMES), channel)
+    try:
+        return _collection(editor_of(scene)).new_sound(name=name, filepath=str(path), channel=free, frame_start=start)
+    except RuntimeError as error:
+        raise StorageError(
+            "This Blender was built without sound.",
+            code="no_audio",
+            hint=f"The file is kept: {path}. Open the film in another Blender to put it in.",
+        ) from error
+
+
+def settle_channel(scene: bpy.types.Scene, strip: Any, wanted: int = 0) -> None:
+    """Move a strip to the channel ``wanted`` if that is free where it is, else to one as ``free_channel`` chooses."""
+    strip.channel = channel_for(scene, *bounds(strip), wanted, without=strip)
+
+
+def retime(scene: bpy.types.Scene, strip: Any, frames: int) -> None:
+    """Have a clip take ``frames`` from beginning to end, at an even speed.
+
+    From 5.0 on by the strip's own retiming. Before, Python can't get at that without crashing some versions: a speed
+    effect above the strip does it.
+    """
+    start, end = bounds(strip)
+    if bpy.app.version >= (5, 0, 0):
+        for frame in (start, end):
+            strip.retiming_keys.add(timeline_frame=frame)
+        strip.retiming_keys[-1].timeline_frame = start + frames
+        return
+    factor = (end - start) / frames
+    set_length(strip, frames)
+    collection = _collection(editor_of(scene))
+    parameters = collection.bl_rna.functions["new_effect"].parameters
+    source = {"input1" if "input1" in parameters else "seq1": strip}
+    effect = collection.new_effect(
+        name=f"Speed of {strip.name}",
+        type="SPEED",
+        channel=free_channel(scene, start, start + frames),
+        frame_start=start,
+        frame_end=start + frames,
+        **source,
+    )
+    effect.speed_control = "MULTIPLY"
+    effect.speed_factor = factor
+
+
+def selected(scene: bpy.types.Scene) -> list[Any]:
+    """Return the selected strips in their order in the film; the active one first, if it is among them."""
+    editor = scene.sequence_editor
+    active = editor.active_strip if editor is not None else None
+    chosen = [strip for strip in strips_of(scene) if strip.select]
+    return sorted(chosen, key=lambda strip: (strip != active, bounds(strip)[0]))
+
+
+def remove(scene: bpy.types.Scene, strip: Any) -> None:
+    """Take a strip out of the scene's Sequencer."""
+    _collection(editor_of(scene)).remove(strip)
+
+
+def rate(scene: bpy.types.Scene) -> float:
+    """Return the scene's frames per second."""
+    return float(scene.render.fps / scene.render.fps_base)
+
+
+def strip_frames(scene: bpy.types.Scene, seconds: float) -> int:
+    """Return how many frames of the scene's rate a time span has, 1 at least."""
+    return max(1, round(seconds * rate(scene)))

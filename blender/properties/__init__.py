@@ -1,0 +1,1 @@
+"""The properties that scenes and the window manager carry."""

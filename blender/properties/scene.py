@@ -1,0 +1,122 @@
+"""What a scene remembers of the user's wishes, and this session of the panel. No state of jobs is in here."""
+
+# No postponed annotations here: Blender reads the properties from them.
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.types import PropertyGroup
+
+from ..platform.paths import PATH_OPTIONS
+from .sound import MOVIE_DIRECTOR_PG_sound, MOVIE_DIRECTOR_PG_voice
+from .video import MOVIE_DIRECTOR_PG_video
+from .writing import MOVIE_DIRECTOR_PG_writing
+
+DEFAULT_SIZE_LIMIT = 1920
+
+
+class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
+    """The wishes for the next results, those for pictures at the top; saved with the scene."""
+
+    prompt: StringProperty(name="Prompt", description="What to see in the picture", options={"TEXTEDIT_UPDATE"})
+    negative_prompt: StringProperty(name="Avoid", description="What not to see in the picture")
+    seed: StringProperty(
+        name="Seed",
+        default="0",
+        description="What the picture grows from, 0 to 18446744073709551615; the same seed gives the same picture",
+    )
+    lock_seed: BoolProperty(
+        name="Lock Seed", description="Use this seed again; unlocked, each picture gets a new one, which is shown here"
+    )
+    steps: IntProperty(
+        name="Steps",
+        default=20,
+        min=1,
+        max=1000,
+        soft_max=60,
+        description="More: finer, slower. Your own workflow keeps its own",
+    )
+    input_source: EnumProperty(
+        name="Start From",
+        items=(
+            ("NONE", "Prompt", "From the prompt alone", "TEXT", 0),
+            ("CAMERA", "Camera", "From what the scene's camera sees now", "CAMERA_DATA", 1),
+            ("FILE", "Image", "From an image file", "IMAGE_DATA", 2),
+        ),
+        default="NONE",
+    )
+    input_image: StringProperty(
+        name="Image", subtype="FILE_PATH", options=PATH_OPTIONS, description="The image to start from"
+    )
+    strength: bpy.props.FloatProperty(
+        name="Change",
+        default=0.6,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        description="How far the result may go from the image it starts from",
+    )
+    workflow: StringProperty(
+        name="Workflow",
+        subtype="FILE_PATH",
+        options=PATH_OPTIONS,
+        description="A workflow that ComfyUI saved, or a picture that it made; empty: a simple one is used",
+    )
+    size_limit: IntProperty(
+        name="Longest Side",
+        default=DEFAULT_SIZE_LIMIT,
+        min=64,
+        max=8192,
+        subtype="PIXEL",
+        description="Pictures have the scene's size, made smaller where their longer side is beyond this",
+    )
+    as_strip: BoolProperty(
+        name="Add Strip", default=True, description="Put the result into the Sequencer, at the playhead"
+    )
+    strip_frames: IntProperty(
+        name="Frames", min=0, soft_max=1000, description="How long the strip is; 0: as the preferences say"
+    )
+    fit: EnumProperty(
+        name="Fit",
+        items=(
+            ("FIT", "Fit", "All of the picture is seen"),
+            ("FILL", "Fill", "The whole frame is covered"),
+            ("STRETCH", "Stretch", "Pulled to the frame's shape"),
+            ("ORIGINAL", "Original", "Pixel by pixel"),
+        ),
+        default="FIT",
+    )
+    writing: PointerProperty(type=MOVIE_DIRECTOR_PG_writing)
+    video: PointerProperty(type=MOVIE_DIRECTOR_PG_video)
+    sound: PointerProperty(type=MOVIE_DIRECTOR_PG_sound)
+    voice: PointerProperty(type=MOVIE_DIRECTOR_PG_voice)
+
+
+class MOVIE_DIRECTOR_PG_session(PropertyGroup):
+    """What the panel shows; not saved."""
+
+    show_all_jobs: BoolProperty(name="Show All", options={"SKIP_SAVE"})
+
+
+CLASSES = (
+    MOVIE_DIRECTOR_PG_writing,
+    MOVIE_DIRECTOR_PG_video,
+    MOVIE_DIRECTOR_PG_sound,
+    MOVIE_DIRECTOR_PG_voice,
+    MOVIE_DIRECTOR_PG_scene,
+    MOVIE_DIRECTOR_PG_session,
+)
+_register, _unregister = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    """Add ``scene.movie_director`` and ``window_manager.movie_director``."""
+    _register()
+    bpy.types.Scene.movie_director = PointerProperty(type=MOVIE_DIRECTOR_PG_scene)
+    bpy.types.WindowManager.movie_director = PointerProperty(type=MOVIE_DIRECTOR_PG_session)
+
+
+def unregister() -> None:
+    """Take both out."""
+    del bpy.types.WindowManager.movie_director
+    del bpy.types.Scene.movie_director
+    _unregister()

@@ -1,0 +1,1 @@
+"""What carries events from the runtime into Blender."""

@@ -1,0 +1,214 @@
+"""What carries the runtime's events into Blender: a timer that lives only while there is work.
+
+In background mode Blender's timers never fire, so whoever waits there calls ``pump_until``, which does the same in a
+loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import bpy
+
+from ...clients.core import events
+from .. import commands
+from ..placing import live_text, placement
+from ..platform import pictures, redraw
+from ..platform.sigint import Interrupted, noticed_interrupts
+from ..state.placement_request import Wish
+from ..state.ui_state import MemoryAnswer, Placement
+from . import handlers
+
+if TYPE_CHECKING:
+    from ...runtime import EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
+
+_log = logging.getLogger(__name__)
+
+INTERVAL_S = 0.05
+BUDGET_S = 0.004
+DRAIN_SLICE = 64
+REDRAW_INTERVAL_S = 0.1
+PREVIEW_INTERVAL_S = 0.4
+
+_drawn_revision = 0
+_drawn_at = 0.0
+_preview_at: dict[str, float] = {}
+
+
+def start() -> None:
+    """See to it that the timer runs; in background mode there is none to run."""
+    if bpy.app.background or bpy.app.timers.is_registered(_timer):
+        return
+    bpy.app.timers.register(_timer, first_interval=INTERVAL_S, persistent=True)
+    handlers.add()
+
+
+def stop() -> None:
+    """End the timer and what belongs to it."""
+    if bpy.app.timers.is_registered(_timer):
+        bpy.app.timers.unregister(_timer)
+    handlers.remove()
+    _preview_at.clear()
+
+
+def running() -> bool:
+    """Whether the timer is registered."""
+    return bool(bpy.app.timers.is_registered(_timer))
+
+
+def _timer() -> float | None:
+    tick()
+    if commands.active() or _undrawn():
+        return INTERVAL_S
+    handlers.remove()
+    _preview_at.clear()
+    return None
+
+
+def tick(*, patient: bool = True) -> None:
+    """Take what the workers have sent, write a piece of one answer, place at most one result, redraw if there is
+    something new. Never raises.
+
+    ``patient``: a result waits while Blender plays or renders.
+    """
+    try:
+        _drain()
+        live_text.write_some()
+        _place_one(patient)
+        _redraw()
+    except Exception:  # noqa: BLE001 - it would end Blender's timer, and with it every other job
+        _log.exception("A tick failed; the next one goes on")
+
+
+def _drain() -> None:
+    """Take what waits, as much as the budget allows: the rest waits for the next tick."""
+    runtime = commands.runtime_or_none()
+    if runtime is None or runtime.channel.empty():
+        return
+    until = time.perf_counter() + BUDGET_S
+    while time.perf_counter() < until:
+        items = runtime.channel.drain(BUDGET_S, limit=DRAIN_SLICE)
+        for item in items:
+            _take(item)
+        if len(items) < DRAIN_SLICE:
+            break
+    commands.board.touch()
+
+
+def _take(item: object) -> None:
+    # by name, because importing their classes here would cost every item more than taking it
+    kind = type(item).__name__
+    if kind == "JobEvent":
+        _take_event(cast("JobEvent", item))
+    elif kind == "ProbeFinished":
+        _take_answer(cast("ProbeFinished", item))
+    elif kind == "MemoryFreed":
+        freed = cast("MemoryFreed", item)
+        answer = commands.board.memory.setdefault(freed.backend, MemoryAnswer())
+        answer.done, answer.error = freed.error is None, freed.error
+    elif kind == "Recovered":
+        recovered = cast("Recovered", item)
+        commands.board.recovered, commands.board.elsewhere = recovered.job_ids, recovered.elsewhere
+
+
+def _take_answer(item: ProbeFinished) -> None:
+    answer = commands.board.probes.get(item.backend)
+    if answer is not None and answer.probe_id == item.probe_id:
+        answer.info, answer.error, answer.at = item.info, item.error, time.time()
+
+
+def _take_event(item: JobEvent) -> None:
+    event = item.event
+    if isinstance(event, (events.Submitted, events.Started)):
+        commands.board.heard_of(item.job.backend)
+    if isinstance(event, events.Previewed):
+        _take_preview(event)
+    elif isinstance(event, events.TERMINAL):
+        pictures.drop_preview(event.job_id)
+        _preview_at.pop(event.job_id, None)
+    if isinstance(event, events.TextDelta):
+        live_text.take(event.job_id, item.job.backend, Wish.from_tag(item.tag), event.text)
+    elif isinstance(event, events.Succeeded):
+        commands.board.want(Placement(event.job_id, item.job.backend, event.result, Wish.from_tag(item.tag)))
+    elif isinstance(event, events.TERMINAL):
+        partial = event.error.partial if isinstance(event, events.Failed) else None
+        live_text.keep(event.job_id, item.job.backend, Wish.from_tag(item.tag), partial)
+
+
+def _take_preview(event: events.Previewed) -> None:
+    """Show a preview, unless the one before it is too fresh: each costs a file and a thumbnail."""
+    now = time.monotonic()
+    if bpy.app.background or now - _preview_at.get(event.job_id, 0.0) < PREVIEW_INTERVAL_S:
+        return
+    _preview_at[event.job_id] = now
+    try:
+        pictures.store_preview(event.job_id, event.data, event.media_type)
+    except OSError:
+        _log.warning("A preview could not be kept", exc_info=True)
+
+
+def _place_one(patient: bool) -> None:
+    waiting = commands.board.queue
+    if not waiting:
+        return
+    obstacle = placement.obstacle() if patient else ""
+    if obstacle:
+        if waiting[0].message != obstacle:
+            waiting[0].message = obstacle
+            commands.board.touch()
+        return
+    settled = waiting.popleft()
+    placement.settle(settled)
+    if not bpy.app.background:
+        _store_thumbnails(settled)
+    commands.board.touch()
+
+
+def _store_thumbnails(settled: Placement) -> None:
+    for artifact in settled.result.artifacts:
+        if artifact.kind == "image":
+            pictures.store_thumbnail(artifact.path)
+
+
+def _undrawn() -> bool:
+    return commands.board.revision != _drawn_revision
+
+
+def _redraw() -> None:
+    global _drawn_revision, _drawn_at
+    now = time.monotonic()
+    if _undrawn() and now - _drawn_at >= REDRAW_INTERVAL_S:
+        _drawn_revision, _drawn_at = commands.board.revision, now
+        redraw.tag_panels()
+
+
+def pump_until(
+    done: Callable[[], bool], timeout_s: float | None = None, report: Callable[[], None] | None = None
+) -> bool:
+    """Carry events until ``done()``, for ``blender -b`` and scripts; False if ``timeout_s`` was over first.
+
+    Blocks the main thread, but for moments only at a time: ``report()`` is called after each. Raises ``Interrupted`` on
+    Ctrl-C.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    with noticed_interrupts() as interrupted:
+        while not done():
+            if interrupted.is_set():
+                raise Interrupted
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            _wait(commands.runtime_or_none())
+            # who blocks the main thread can't wait for playback to stop: it never would
+            tick(patient=False)
+            if report is not None:
+                report()
+    return True
+
+
+def _wait(runtime: object) -> None:
+    channel: EventChannel | None = getattr(runtime, "channel", None)
+    if channel is not None and not commands.board.queue:
+        channel.wait(REDRAW_INTERVAL_S)

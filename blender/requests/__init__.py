@@ -1,0 +1,1 @@
+"""From a scene's properties to typed requests."""

@@ -1,0 +1,253 @@
+"""From a scene's wishes to a typed request, on the main thread: seed resolved, paths absolute, camera rendered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ...clients.core.errors import ValidationError
+from .. import commands
+from ..placing import shots
+from ..platform import sequencer
+from ..state import settings
+from . import camera_view
+
+if TYPE_CHECKING:
+    from ...clients.comfyui import WorkflowRequest
+    from ...clients.core.job import Job
+    from ...runtime import JobView
+    from ..placing.shots import Shot
+    from ..state.placement_request import Wish
+    from .workflow_slots import Slots
+
+BACKEND = "comfyui"
+MAX_SEED = 2**64 - 1
+RANDOM_SEED_BITS = 31
+"""What every node takes: those that call paid services end there."""
+TITLE_LENGTH = 60
+
+WISHES = (
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "steps",
+    "input_source",
+    "input_image",
+    "strength",
+    "workflow",
+    "as_strip",
+    "shot",
+)
+"""What a caller may overrule of the scene's settings."""
+
+
+def obstacle(context: bpy.types.Context, *, files: bool = True) -> str:
+    """Return why nothing can be generated now and what to do about it, "" if nothing is in the way.
+
+    ``files``: whether the result comes as files, which need a folder.
+    """
+    if context.scene is None:
+        return "There is no scene."
+    if files and settings.output_folder_or_none() is None:
+        return "Save the .blend file first, or choose a folder for the results of unsaved films."
+    if bpy.app.is_job_running("RENDER"):
+        return "Wait until Blender has rendered."
+    return ""
+
+
+def ready(context: bpy.types.Context) -> bool:
+    """Whether the scene's own wishes are enough to generate, for the panel's button."""
+    wishes = context.scene.movie_director
+    if obstacle(context) or not wishes.prompt.strip():
+        return False
+    return wishes.input_source != "CAMERA" or context.scene.camera is not None
+
+
+def size(context: bpy.types.Context) -> tuple[int, int]:
+    """Return width and height of the next picture in pixels."""
+    scene: Any = context.scene
+    return camera_view.picture_size(scene, scene.movie_director.size_limit)
+
+
+def random_seed() -> int:
+    """Return a new seed."""
+    return int.from_bytes(os.urandom(8), "little") >> (64 - RANDOM_SEED_BITS)
+
+
+def parse_seed(text: str, most: int = MAX_SEED) -> int:
+    """Read a seed; ``ValidationError`` with code ``invalid_seed`` if it is no number from 0 to ``most``."""
+    try:
+        seed = int(text.strip())
+    except ValueError:
+        seed = -1
+    if not 0 <= seed <= most:
+        raise ValidationError(
+            f"'{text}' is no seed.", code="invalid_seed", hint=f"A seed is a whole number from 0 to {most}."
+        )
+    return seed
+
+
+def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit an image of the scene's wishes, those in ``overrides`` overruled; raises a ``BackendError`` in words.
+
+    Nothing is sent on this thread. The camera, if it is the input, is rendered here.
+    """
+    from .workflow_slots import Slots, find_slots, read_graph
+
+    scene: Any = context.scene
+    folder = settings.output_folder()
+    wishes = {name: overrides.get(name, getattr(scene.movie_director, name, "")) for name in WISHES}
+    home = sequencer.scene_of(context)
+    shot, place = shot_place(home, wishes["shot"])
+    if shot is not None:
+        wishes["prompt"] = overrides.get("prompt", shot.description)
+        wishes["frame"] = place["frame"]
+    if wishes["workflow"].strip() and "steps" not in overrides:
+        wishes["steps"] = None  # a workflow of the user's own has the steps that its model needs
+    if not wishes["prompt"].strip():
+        raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the picture should show.")
+    seed = resolve_seed(scene.movie_director, overrides)
+    path = _workflow_path(wishes)
+    graph = read_graph(path)
+    slots = find_slots(graph) if graph is not None else Slots(prompt=["Prompt"], image=["Image"])
+    _check_slots(slots, wishes, path)
+    request = _request(path, slots, wishes, seed, context, folder)
+    own = scene.movie_director
+    place = {
+        "length": own.strip_frames or sequencer.strip_frames(home, settings.preferences().strip_seconds),
+        **place,
+    }
+    wish = wish_for(
+        home, title=short(wishes["prompt"]), prompt=wishes["prompt"], fit=own.fit, as_strip=wishes["as_strip"], **place
+    )
+    job = commands.submit(BACKEND, request, wish)
+    if "seed" not in overrides:
+        scene.movie_director.seed = str(seed)
+    if wishes["as_strip"]:
+        sequencer.show_scene(context, scene)
+    return job
+
+
+def resubmit(view: JobView) -> Job:
+    """Submit what a job was once more, to be placed where that was to be placed."""
+    from ..state.placement_request import Wish
+
+    return commands.submit(view.backend, commands.runtime().job(view.id).request, Wish.from_tag(view.tag))
+
+
+def resolve_seed(owner: Any, overrides: Mapping[str, Any], most: int = MAX_SEED) -> int:
+    """Return the seed to use, ``most`` at most: the caller's, the one that ``owner`` has locked, else a new one."""
+    given = overrides.get("seed", owner.seed if owner.lock_seed else "")
+    return parse_seed(given, most) if given.strip() else random_seed() % (most + 1)
+
+
+def short(text: str) -> str:
+    """Return a text on one line, short enough for a name."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 3]}..."
+
+
+def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[Shot | None, dict[str, Any]]:
+    """Return the shot of that id and the fields of a wish for its place in the film; None and none for an empty id.
+
+    ``ValidationError`` with code ``no_shot`` if it is not in the Sequencer.
+    """
+    if not shot_id:
+        return None, {}
+    for strip in sequencer.strips_of(scene):
+        shot = shots.of_strip(strip)
+        if shot is not None and shot.id == shot_id:
+            start, end = sequencer.bounds(strip)
+            return shot, {"shot": shot_id, "frame": start, "length": end - start}
+    raise ValidationError("That shot is no longer in the Sequencer.", code="no_shot", hint="Select another one.")
+
+
+def wish_for(scene: bpy.types.Scene, **fields: Any) -> Wish:
+    """Return what a result is wanted for in a scene, at its playhead unless ``fields`` say otherwise."""
+    from ..state.placement_request import Wish
+
+    place = {"scene": scene.name, "scene_uid": scene.session_uid, "frame": scene.frame_current}
+    return Wish(blend_file=bpy.data.filepath, **{**place, **fields})
+
+
+def _workflow_path(wishes: Mapping[str, Any]) -> Path:
+    if wishes["workflow"].strip():
+        return Path(bpy.path.abspath(wishes["workflow"].strip()))
+    from ...clients.comfyui import bundled_workflow
+
+    return bundled_workflow("text_to_image" if wishes["input_source"] == "NONE" else "image_to_image")
+
+
+def _check_slots(slots: Slots, wishes: Mapping[str, Any], path: Path) -> None:
+    if not slots.prompt:
+        raise ValidationError(
+            f"The workflow {path.name} has no place for the prompt.",
+            code="no_prompt_slot",
+            hint="Name its text node 'Prompt' in ComfyUI and export it again.",
+        )
+    if wishes["input_source"] != "NONE" and not slots.image:
+        raise ValidationError(
+            f"The workflow {path.name} has no place for an input image.",
+            code="no_image_slot",
+            hint="Give it a Load Image node, or start from the prompt alone.",
+        )
+
+
+def _request(
+    path: Path, slots: Slots, wishes: Mapping[str, Any], seed: int, context: bpy.types.Context, folder: Path
+) -> WorkflowRequest:
+    from ...clients.comfyui import WorkflowRequest
+
+    scene: Any = context.scene
+    width, height = size(context)
+    values = [(slots.prompt, wishes["prompt"]), (slots.width, width), (slots.height, height)]
+    if wishes["negative_prompt"].strip():
+        values.append((slots.negative_prompt, wishes["negative_prompt"]))
+    if wishes["steps"] is not None:
+        values.append((slots.steps, wishes["steps"]))
+    files: dict[str, Path] = {}
+    picture = start_picture(context, wishes, folder, (width, height))
+    if picture is not None:
+        # several samplers with a change of their own are a workflow's inner affair
+        if len(slots.strength) == 1:
+            values.append((slots.strength, wishes["strength"]))
+        files = dict.fromkeys(slots.image, picture)
+    return WorkflowRequest(
+        workflow=path,
+        inputs={key: value for keys, value in values for key in keys},
+        files=files,
+        seed=seed,
+        metadata=provenance(scene, wishes["prompt"]),
+    )
+
+
+def start_picture(
+    context: bpy.types.Context, wishes: Mapping[str, Any], folder: Path, wanted: tuple[int, int]
+) -> Path | None:
+    """Return the picture to start from, None for the prompt alone; camera and strips are rendered here, at the frame
+    that ``wishes`` names if they do.
+    """
+    source, frame = wishes["input_source"], wishes.get("frame")
+    if source == "NONE":
+        return None
+    if source == "CAMERA":
+        scene: Any = context.scene
+        return camera_view.render(scene, folder / "inputs", wanted, frame=frame)
+    if source == "STRIPS":
+        return camera_view.render(sequencer.scene_of(context), folder / "inputs", wanted, strips=True, frame=frame)
+    if not wishes["input_image"].strip():
+        raise ValidationError(
+            "No image to start from is chosen.",
+            code="no_input_image",
+            hint="Choose one, or start from the prompt alone.",
+        )
+    return Path(bpy.path.abspath(wishes["input_image"].strip()))
+
+
+def provenance(scene: bpy.types.Scene, prompt: str) -> dict[str, str]:
+    """Return what a request's sidecar says about where it came from."""
+    return {"prompt": prompt, "film": bpy.data.filepath, "scene": scene.name}

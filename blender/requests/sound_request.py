@@ -1,0 +1,202 @@
+"""From a scene's wishes to requests for sounds and voices, on the main thread; where and how long, from the strips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ...clients.core.errors import ValidationError
+from .. import commands
+from ..platform import sequencer
+from ..state import settings
+from . import image_request
+
+if TYPE_CHECKING:
+    from ...clients.core.job import Job
+    from ...clients.core.request import Request
+
+SOUND, VOICE = "audioldm", "rvc"
+MAX_SEED = 2**32 - 1
+SOUND_WISHES = ("prompt", "negative_prompt", "match_strip", "seconds", "seed", "shot")
+SPEAK_WISHES = ("text", "voice", "speaker", "speaker_voice", "take", "pitch", "accept_terms", "shot")
+CONVERT_WISHES = ("recording", "voice", "pitch", "accept_terms")
+TRAIN_WISHES = ("new_voice", "samples", "epochs", "shared_folder", "server_folder", "accept_terms")
+"""What a caller may overrule of the scene's settings."""
+
+SPEAKERS = {
+    "SERVER": "server",
+    "RVC_SERVER": "rvc-server",
+    "PIPER": "piper",
+    "ESPEAK": "espeak-ng",
+    "APPLIO": "applio",
+}
+"""The client's names of those who read lines."""
+
+
+def submit_sound(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a sound effect, as long as the selected strip if there is one; raises ``ValidationError``."""
+    from ...clients.audioldm import SoundRequest
+
+    own = _scene(context).movie_director.sound
+    wishes = _wishes(own, SOUND_WISHES, overrides)
+    home = sequencer.scene_of(context)
+    shot, place = image_request.shot_place(home, wishes["shot"])
+    if shot is not None:
+        wishes["prompt"] = overrides.get("prompt", shot.sound)
+    _need(wishes["prompt"], "There is no prompt.", "no_prompt", "Write what is to be heard.")
+    if not place and wishes["match_strip"] and "seconds" not in overrides:
+        place = place_of_strip(home)
+    length = place.get("length") or sequencer.strip_frames(home, wishes["seconds"])
+    seed = image_request.resolve_seed(own, overrides, MAX_SEED)
+    fields: dict[str, Any] = {"prompt": wishes["prompt"], "duration_s": length / sequencer.rate(home), "seed": seed}
+    fields["sample_rate"] = home.render.ffmpeg.audio_mixrate
+    if wishes["negative_prompt"].strip():
+        fields["negative_prompt"] = wishes["negative_prompt"]
+    request = SoundRequest(**fields, metadata=image_request.provenance(home, wishes["prompt"]))
+    job = _submit(context, SOUND, request, wishes["prompt"], {**place, "length": length, "shot": ""})
+    if "seed" not in overrides:
+        own.seed = str(seed)
+    return job
+
+
+def submit_line(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a spoken line, from where the selected strip begins; raises ``ValidationError``."""
+    from ...clients.rvc import SpeakRequest
+
+    wishes = _wishes(_scene(context).movie_director.voice, SPEAK_WISHES, overrides)
+    home = sequencer.scene_of(context)
+    shot, place = image_request.shot_place(home, wishes["shot"])
+    if shot is not None and "text" not in overrides:
+        wishes["text"] = spoken(shot.dialogue)
+    _need(wishes["text"], "There is no line to speak.", "no_text", "Write what is to be said.")
+    _need_voice(wishes["voice"])
+    metadata = image_request.provenance(home, wishes["text"])
+    fields = {**_voice_fields(wishes), **_speaker_fields(wishes)}
+    request = SpeakRequest(wishes["text"], wishes["voice"], metadata=metadata, **fields)
+    place = place or place_of_strip(home)
+    return _submit(context, VOICE, request, wishes["text"], {**place, "length": 0, "shot": ""})
+
+
+def submit_conversion(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a recording to be given another voice; from a strip, it is placed in step with it.
+
+    Raises ``ValidationError`` if there is neither a file nor a selected sound strip.
+    """
+    from ...clients.rvc import ConvertRequest
+
+    wishes = _wishes(_scene(context).movie_director.voice, CONVERT_WISHES, overrides)
+    home = sequencer.scene_of(context)
+    strip = sound_strip(home)
+    place: dict[str, Any] = {}
+    if wishes["recording"].strip():
+        source = Path(bpy.path.abspath(wishes["recording"].strip()))
+    elif strip is not None:
+        source = Path(bpy.path.abspath(strip.sound.filepath))
+        place = {"frame": sequencer.content_start(strip)}
+    else:
+        raise ValidationError(
+            "No recording is chosen.", code="no_recording", hint="Select a sound strip, or choose a file."
+        )
+    _need_voice(wishes["voice"])
+    title = f"{source.stem} as {wishes['voice']}"
+    metadata = image_request.provenance(home, title)
+    request = ConvertRequest(audio=source, voice=wishes["voice"], metadata=metadata, **_voice_fields(wishes))
+    return _submit(context, VOICE, request, title, {**place, "length": 0})
+
+
+def submit_training(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit the training of a new voice from a folder of recordings; raises ``ValidationError``."""
+    from ...clients.rvc import TrainRequest
+
+    wishes = _wishes(_scene(context).movie_director.voice, TRAIN_WISHES, overrides)
+    _need(wishes["new_voice"], "The new voice has no name.", "no_voice", "Give it one: letters, digits, - and _.")
+    _need(wishes["samples"], "No samples are chosen.", "no_samples", "Choose a folder with recordings of the voice.")
+    home = sequencer.scene_of(context)
+    title = f"Voice {wishes['new_voice']}"
+    request = TrainRequest(
+        wishes["new_voice"].strip(),
+        [Path(bpy.path.abspath(wishes["samples"].strip()))],
+        epochs=wishes["epochs"],
+        shared_folder=_path(wishes["shared_folder"]),
+        server_folder=wishes["server_folder"].strip() or None,
+        accept_terms=wishes["accept_terms"],
+        metadata=image_request.provenance(home, title),
+    )
+    settings.output_folder()
+    wish = image_request.wish_for(home, kind="voice", title=title, prompt=wishes["new_voice"].strip())
+    return commands.submit(VOICE, request, wish)
+
+
+def place_of_strip(scene: bpy.types.Scene) -> dict[str, Any]:
+    """Return first frame and length of the selected strip as fields of a wish; nothing if none is selected."""
+    chosen = sequencer.selected(scene)
+    if not chosen:
+        return {}
+    start, end = sequencer.bounds(chosen[0])
+    return {"frame": start, "length": end - start}
+
+
+def sound_strip(scene: bpy.types.Scene) -> Any:
+    """Return the selected sound strip, None if there is none."""
+    return next((strip for strip in sequencer.selected(scene) if strip.type == "SOUND"), None)
+
+
+def spoken(dialogue: str) -> str:
+    """Return what is said in a line of dialogue, without who says it."""
+    name, colon, words = dialogue.partition(":")
+    return words.strip() if colon and len(name.split()) <= 3 else dialogue.strip()
+
+
+def _submit(context: bpy.types.Context, backend: str, request: Request, title: str, place: dict[str, Any]) -> Job:
+    settings.output_folder()  # says so now if there is none
+    home = sequencer.scene_of(context)
+    wish = image_request.wish_for(home, kind="sound", title=image_request.short(title), prompt=title, **place)
+    job = commands.submit(backend, request, wish)
+    sequencer.show_scene(context, home)
+    return job
+
+
+def _scene(context: bpy.types.Context) -> Any:
+    return context.scene
+
+
+def _wishes(own: Any, names: tuple[str, ...], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: overrides.get(name, getattr(own, name, "")) for name in names}
+
+
+def _voice_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pitch": wishes["pitch"], "accept_terms": wishes["accept_terms"]}
+
+
+def _speaker_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who reads the line; raises ``ValidationError`` for a reader that is not set up."""
+    reader = wishes["speaker"]
+    if reader == "RECORDING":
+        _need(wishes["take"], "There is no recording of the line.", "no_recording", "Choose its file.")
+        return {"recording": _path(wishes["take"])}
+    if reader == "AUTO" or settings.preferences().demo_mode:  # the demo's server reads all by itself
+        return {}
+    row = settings.speech_settings(settings.preferences().backends.rvc)
+    where = "Set it in the preferences of Movie Director, under RVC: Who Reads the Lines."
+    if reader == "SERVER":
+        _need(row.server_url, "No speech server is set.", "no_speech_server", where)
+    if reader == "PIPER":
+        _need(row.piper_voice, "No voice is set for Piper.", "no_piper_voice", where)
+    voice = wishes["speaker_voice"].strip() if reader != "PIPER" else ""
+    return {"speaker": SPEAKERS[reader], **({"speaker_voice": voice} if voice else {})}
+
+
+def _path(text: str) -> Path | None:
+    return Path(bpy.path.abspath(text.strip())) if text.strip() else None
+
+
+def _need(text: str, message: str, code: str, hint: str) -> None:
+    if not text.strip():
+        raise ValidationError(message, code=code, hint=hint)
+
+
+def _need_voice(voice: str) -> None:
+    _need(voice, "No voice is chosen.", "no_voice", "Type into the field to see the server's voices, or train one.")

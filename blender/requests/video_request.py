@@ -1,0 +1,100 @@
+"""From a scene's wishes to a request for a clip, on the main thread: size, length, seed and first frame resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ...clients.core.errors import ValidationError
+from .. import commands
+from ..platform import sequencer
+from ..state import settings
+from . import camera_view, image_request
+
+if TYPE_CHECKING:
+    from ...clients.core.job import Job
+
+BACKEND = "wan2gp"
+DEFAULT_MODEL = "ti2v_2_2"
+"""Small for its quality, and takes a prompt with or without a first frame."""
+MAX_SEED = 999_999_999
+"""What the program takes at most."""
+WISHES = (
+    "prompt",
+    "negative_prompt",
+    "model",
+    "seconds",
+    "quality",
+    "seed",
+    "input_source",
+    "input_image",
+    "shot",
+)
+"""What a caller may overrule of the scene's settings."""
+
+
+def size(context: bpy.types.Context) -> tuple[int, int]:
+    """Return width and height of the next clip in pixels, before the model's own steps."""
+    scene: Any = context.scene
+    return camera_view.picture_size(scene, scene.movie_director.video.size_limit)
+
+
+def ready(context: bpy.types.Context) -> bool:
+    """Whether the scene's own wishes are enough to generate, for the panel's button."""
+    scene: Any = context.scene
+    own = scene.movie_director.video
+    if image_request.obstacle(context) or not own.prompt.strip():
+        return False
+    return own.input_source != "CAMERA" or scene.camera is not None
+
+
+def submit_video(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
+    """Submit a clip of the scene's wishes, those in ``overrides`` overruled; raises a ``BackendError`` in words.
+
+    Nothing is sent on this thread. The camera or the Sequencer, if the first frame is theirs, is rendered here.
+    """
+    from ...clients.wan2gp import VideoRequest
+
+    scene: Any = context.scene
+    own = scene.movie_director.video
+    folder = settings.output_folder()
+    wishes = {name: overrides.get(name, getattr(own, name, "")) for name in WISHES}
+    home = sequencer.scene_of(context)
+    shot, place = image_request.shot_place(home, wishes["shot"])
+    if shot is not None:
+        wishes["prompt"] = overrides.get("prompt", shot.description)
+        wishes["frame"] = place["frame"]
+        wishes["seconds"] = overrides.get("seconds", place["length"] / sequencer.rate(home))
+    if not wishes["prompt"].strip():
+        raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what happens in the clip.")
+    seed = image_request.resolve_seed(own, overrides, MAX_SEED)
+    wanted = size(context)
+    start = image_request.start_picture(context, wishes, folder, wanted)
+    fields: dict[str, Any] = {
+        "prompt": wishes["prompt"],
+        "model": wishes["model"].strip() or DEFAULT_MODEL,
+        "settings": {"negative_prompt": wishes["negative_prompt"]} if wishes["negative_prompt"].strip() else {},
+        "files": {"image_start": start} if start is not None else {},
+        "seed": seed,
+        "duration_s": wishes["seconds"],
+        "width": wanted[0],
+        "height": wanted[1],
+        "preset": wishes["quality"],
+    }
+    request = VideoRequest(**fields, metadata=image_request.provenance(scene, wishes["prompt"]))
+    place = {"length": sequencer.strip_frames(home, wishes["seconds"]), **place}
+    wish = image_request.wish_for(
+        home,
+        kind="video",
+        title=image_request.short(wishes["prompt"]),
+        prompt=wishes["prompt"],
+        fit=scene.movie_director.fit,
+        **place,
+    )
+    job = commands.submit(BACKEND, request, wish)
+    if "seed" not in overrides:
+        own.seed = str(seed)
+    sequencer.show_scene(context, home)
+    return job

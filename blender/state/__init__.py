@@ -1,0 +1,1 @@
+"""What is kept in memory while Blender runs: the runtime, the state of the panels, settings."""

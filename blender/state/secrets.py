@@ -1,0 +1,57 @@
+"""API keys and extra headers: held in memory, and in the preferences file only if the user wants them kept.
+
+The callbacks are in a module of their own, without ``bpy`` among its globals: Blender never lets go of a property's
+callbacks, and through their globals they would keep the ``bpy`` module alive, which makes Blender 4.2 as a Python
+module crash at exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+FIELDS = ("api_key", "headers", "speech_key")
+
+_typed: dict[tuple[str, str], str] = {}
+
+
+def getter(field: str) -> Callable[[Any], str]:
+    """Return the ``get`` of a backend row's secret field: what was typed in this session, else what was saved."""
+
+    def get(row: Any) -> str:
+        text: str = _typed.get((row.backend_name, field), getattr(row, saved_name(field)))
+        return text
+
+    return get
+
+
+def setter(field: str) -> Callable[[Any, str], None]:
+    """Return the ``set`` of a backend row's secret field."""
+
+    def put(row: Any, text: str) -> None:
+        from .settings import preferences
+
+        _typed[row.backend_name, field] = text
+        setattr(row, saved_name(field), text if preferences().remember_keys else "")
+
+    return put
+
+
+def saved_name(field: str) -> str:
+    """Return the name of the property that is saved for a secret field."""
+    return f"saved_{field}"
+
+
+def remember_changed(preferences: Any, _context: Any) -> None:
+    """Save or drop all secrets, as the switch says now."""
+    from ...clients.registry import BACKENDS
+
+    for name in BACKENDS:
+        row = getattr(preferences.backends, name)
+        for field in (each for each in FIELDS if hasattr(row, each)):
+            setattr(row, field, getattr(row, field))
+
+
+def forget() -> None:
+    """Forget what was typed in this session."""
+    _typed.clear()

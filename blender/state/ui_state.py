@@ -1,0 +1,119 @@
+"""What the panels show that the runtime does not keep: results on their way into the film, answers as they come,
+connection tests, servers asked for memory.
+
+Main thread only. Nothing here is Blender data, so it outlives the loading of another file.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...clients.core.client import ServerInfo
+    from ...clients.core.errors import BackendError
+    from ...clients.core.job import Result
+    from ..placing.live_text import TextStream
+    from .placement_request import Wish
+
+
+class PlacementState(enum.Enum):
+    """Where a result is on its way into the film."""
+
+    WAITING = "waiting"
+    PLACED = "placed"
+    OFFERED = "offered"
+    FAILED = "failed"
+
+
+@dataclass
+class Placement:
+    """One job's result and what became of it; ``message`` says why it is not in the film."""
+
+    job_id: str
+    backend: str
+    result: Result
+    wish: Wish
+    state: PlacementState = PlacementState.WAITING
+    message: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was tried to place the result."""
+        return self.state is not PlacementState.WAITING
+
+    @property
+    def unplaced(self) -> bool:
+        """Whether the user has to say where the result goes."""
+        return self.state in (PlacementState.OFFERED, PlacementState.FAILED)
+
+
+@dataclass
+class ProbeAnswer:
+    """The newest connection test of a backend. Neither ``info`` nor ``error``: it is under way."""
+
+    probe_id: str
+    info: ServerInfo | None = None
+    error: BackendError | None = None
+    at: float = field(default_factory=time.time)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the server has not answered yet."""
+        return self.info is None and self.error is None
+
+
+@dataclass
+class MemoryAnswer:
+    """What came of asking a server for memory; neither ``done`` nor ``error``: it is being asked."""
+
+    done: bool = False
+    error: BackendError | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the server has not answered yet."""
+        return not self.done and self.error is None
+
+
+class Board:
+    """The state behind the panels; ``revision`` grows with each change, so that nothing is redrawn without one."""
+
+    def __init__(self) -> None:
+        self.placements: dict[str, Placement] = {}
+        self.queue: deque[Placement] = deque()
+        self.streams: dict[str, TextStream] = {}
+        self.probes: dict[str, ProbeAnswer] = {}
+        self.memory: dict[str, MemoryAnswer] = {}
+        self.recovered: tuple[str, ...] | None = None
+        self.elsewhere: tuple[str, ...] = ()
+        self.revision = 0
+
+    def touch(self) -> None:
+        """Note that there is something new to see."""
+        self.revision += 1
+
+    def want(self, placement: Placement) -> None:
+        """Take a result to be placed at the next good moment."""
+        self.placements[placement.job_id] = placement
+        self.queue.append(placement)
+        self.touch()
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is known of a job's result; the files stay."""
+        self.streams.pop(job_id, None)
+        placement = self.placements.pop(job_id, None)
+        if placement is not None and placement in self.queue:
+            self.queue.remove(placement)
+        self.touch()
+
+    def heard_of(self, backend: str) -> None:
+        """Forget that a connection test failed, and that memory was freed: the server has taken a job since."""
+        self.memory.pop(backend, None)
+        answer = self.probes.get(backend)
+        if answer is not None and answer.error is not None:
+            del self.probes[backend]
+            self.touch()

@@ -1,0 +1,80 @@
+"""The verbs of the terminal command about servers and jobs: ``test-connection``, ``jobs`` and ``recover``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blender import commands
+from ..blender.platform import formatting
+from ..clients.registry import BACKENDS
+from ..operators.blocking import wait_for_answer, wait_for_recovery
+from ..operators.reporting import say
+from . import base
+from .base import FAILED, OK
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(parsers: Any) -> None:
+    """Add the verbs."""
+    test = parsers.add_parser("test-connection", help="ask a server who it is")
+    test.add_argument("backend", choices=sorted(BACKENDS))
+    test.add_argument("--demo", action="store_true", help="ask the stand-in inside Blender")
+    test.set_defaults(verb=test_connection)
+
+    listing = parsers.add_parser("jobs", help="join the unfinished jobs of an earlier Blender and list them")
+    listing.set_defaults(verb=list_jobs)
+
+    recover = parsers.add_parser(
+        "recover", help="join the unfinished jobs of an earlier Blender and fetch their results"
+    )
+    recover.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="wait no longer than this")
+    recover.set_defaults(verb=recover_jobs)
+
+
+def test_connection(options: argparse.Namespace) -> int:
+    """``test-connection``: ask a server who it is."""
+    base.use(options)
+    answer = commands.probe(options.backend)
+    wait_for_answer(answer, options.backend)
+    if answer.error is not None:
+        raise answer.error
+    if answer.info is not None:
+        say(formatting.server_words(BACKENDS[options.backend].label, answer.info))
+    return OK
+
+
+def list_jobs(_options: argparse.Namespace) -> int:
+    """``jobs``: list the jobs that were left unfinished, without waiting for them."""
+    commands.recover()
+    count = len(wait_for_recovery())
+    for view in commands.jobs():
+        say(f"{view.id}  {view.backend}  {formatting.job_line(view)}")
+    say(f"{count} unfinished")
+    return OK
+
+
+def recover_jobs(options: argparse.Namespace) -> int:
+    """``recover``: fetch the results of jobs that were left unfinished; fails if one of them is lost."""
+    from ..blender.pump import pump
+
+    commands.recover()
+    if not wait_for_recovery():
+        say("No unfinished jobs were found.")
+        return OK
+    finished = pump.pump_until(lambda: all(view.status.state.ended for view in commands.jobs()), options.timeout)
+    pump.tick(patient=False)
+    lost = 0
+    for view in commands.jobs():
+        lost += view.status.state.value != "succeeded"
+        say(_outcome(view))
+    return OK if finished and not lost else FAILED
+
+
+def _outcome(view: Any) -> str:
+    placement = commands.board.placements.get(view.id)
+    if placement is not None:
+        return f"{view.id}  {', '.join(str(artifact.path) for artifact in placement.result.artifacts)}"
+    error = view.status.error
+    return f"{view.id}  {formatting.error_words(error) if error else formatting.status_words(view.status)}"

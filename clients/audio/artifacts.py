@@ -1,0 +1,37 @@
+"""The way of a server's sound into the output folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..core.job import Artifact
+from ..files.names import safe_name
+from ..files.part_file import part_path, published
+from ..files.storage_errors import prepare_folder
+from .codec import AudioCodec, Conversion, go_on
+
+
+def published_sound(
+    codec: AudioCodec,
+    raw: Path,
+    folder: Path,
+    stem: str,
+    *,
+    source: str = "",
+    rate: int | None = None,
+    channels: int | None = None,
+    check: Callable[[], None] = go_on,
+) -> tuple[Artifact, Conversion]:
+    """Make a 16-bit WAV in ``folder`` of what a server has sent, named after ``stem``, and say how loud it is.
+
+    It has its name only once it is whole. ``raw`` stays where it is. Raises what ``AudioCodec.convert`` does.
+    """
+    name = safe_name(f"{stem}.wav")
+    prepare_folder(folder)
+    part = part_path(folder, name)
+    try:
+        conversion = codec.convert(raw, part, rate=rate, channels=channels, check=check)
+        return published(part, name, source or raw.name), conversion
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Cog servers, of both generations."""

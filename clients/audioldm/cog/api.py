@@ -1,0 +1,202 @@
+"""A Cog server's HTTP calls, of both generations: the Rust one (0.17 and later) and the Python one before it.
+
+Both answer a failed run with status 200; refusals are ``{"detail": ...}`` or ``{"error": ...}``. Seen on 0.23.1 and
+0.9.25.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import BackendError, GenerationError, OutOfMemory, Overloaded, ProtocolError, ValidationError
+from ...http.error_text import words_of
+from ...http.session import ERROR_BODY_BYTES
+from ...http.transport import Timeouts
+
+if TYPE_CHECKING:
+    from ...http.session import HTTPSession, Scope
+
+Redact = Callable[[str], str]
+HEALTHS = frozenset({"UNKNOWN", "STARTING", "READY", "BUSY", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"})
+ASYNC = {"Prefer": "respond-async"}
+LOADING = frozenset({"STARTING", "UNKNOWN"})
+BUSY_STATUSES = frozenset({409, 503})
+_ANY_ERROR = range(400, 600)
+_MEMORY_WORDS = ("out of memory", "outofmemory", "failed to allocate")
+
+
+@dataclass(frozen=True)
+class Health:
+    """What ``/health-check`` says; ``log`` is that of loading the model."""
+
+    status: str
+    log: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the server will never make a sound."""
+        return self.status in ("SETUP_FAILED", "DEFUNCT")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call that creates or observes a run was answered."""
+
+    status: int
+    value: Any = None
+    words: str = ""
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        """The run's state; ``ProtocolError`` if it is none."""
+        if isinstance(self.value, Mapping) and isinstance(self.value.get("status"), str):
+            return self.value
+        raise ProtocolError(
+            "The server's answer is not the state of a run.",
+            code="not_a_run",
+            hint="Is this the address of a Cog server? A proxy may stand before it.",
+        )
+
+
+class CogAPI:
+    """The calls. ``quick_s`` bounds the silence of the small ones, ``run_s`` of the one that waits for a sound."""
+
+    def __init__(self, http: HTTPSession, *, quick_s: float) -> None:
+        connect_s, read_s = http.timeouts.connect_s, http.timeouts.read_s
+        self._http = http
+        self._quick = Timeouts(connect_s, min(quick_s, http.timeouts.first_byte_s), read_s)
+
+    def health(self, scope: Scope | None) -> Health:
+        """Ask whether the model is loaded; ``ProtocolError`` if this is no Cog server."""
+        value = self._get("/health-check", scope)
+        found = health_in(value, self._http.redact)
+        if found is None:
+            raise ProtocolError(
+                f"{self._http.url} does not answer as a Cog server does.",
+                code="not_cog",
+                hint="Is this the address of the sound server?",
+            )
+        return found
+
+    def _get(self, path: str, scope: Scope | None) -> Any:
+        with self._http.request("GET", path, scope=scope, timeouts=self._quick) as response:
+            return self._http.json_of(response)
+
+    def create(self, run_id: str, body: Mapping[str, Any], scope: Scope, *, wait: bool) -> Answer:
+        """Have the run made under ``run_id``; with ``wait`` the answer comes with its end. Never sent twice."""
+        headers = {} if wait else ASYNC
+        return self._put(run_id, body, scope, headers, self._http.timeouts if wait else self._quick)
+
+    def observe(self, run_id: str, scope: Scope) -> Mapping[str, Any] | None:
+        """Return the state of a run under way, None once it is not.
+
+        A Cog server answers a PUT of a running id with its state before it looks at the input. So an empty input, which
+        it refuses for lack of a prompt, can start nothing if the run has ended in between.
+        """
+        answer = self._put(run_id, {"input": {}}, scope, ASYNC, self._quick)
+        return answer.run if answer.status == 202 else None
+
+    def cancel(self, run_id: str, scope: Scope) -> bool:
+        """Cancel the run; False if the server knows none of this id (any more)."""
+        path = f"/predictions/{run_id}/cancel"
+        with self._http.request("POST", path, scope=scope, expect=(404,), timeouts=self._quick, body=b"") as response:
+            response.start(ERROR_BODY_BYTES)
+            return response.status != 404
+
+    def _put(
+        self, run_id: str, body: Mapping[str, Any], scope: Scope, headers: Mapping[str, str], timeouts: Timeouts
+    ) -> Answer:
+        with self._http.request(
+            "PUT",
+            f"/predictions/{run_id}",
+            scope=scope,
+            body=json.dumps(body, allow_nan=False).encode(),
+            headers={"Content-Type": "application/json", **headers},
+            expect=_ANY_ERROR,
+            repeatable=False,
+            timeouts=timeouts,
+        ) as response:
+            if response.status < 400:
+                return Answer(response.status, self._http.json_of(response))
+            if response.status in (401, 403, 404, 429):
+                raise self._http.error_of(response)
+            data = response.start(ERROR_BODY_BYTES)
+            redact = self._http.redact
+            return Answer(response.status, _json(data, redact), words_of(data, response.content_type, redact))
+
+
+def health_in(value: Any, redact: Redact) -> Health | None:
+    """Return what an answer of ``/health-check`` says, None if it is none."""
+    if not isinstance(value, Mapping) or value.get("status") not in HEALTHS:
+        return None
+    setup = value.get("setup")
+    log = setup.get("logs") if isinstance(setup, Mapping) else ""
+    return Health(str(value["status"]), redact(log) if isinstance(log, str) else "")
+
+
+def setup_failed(health: Health) -> BackendError:
+    """Return the error for a server that could not load its model."""
+    lines = [line.strip() for line in health.log.splitlines() if line.strip()]
+    said = f": {lines[-1][:300]}" if lines else "."
+    return GenerationError(
+        f"The server could not load its model{said}",
+        code="setup_failed",
+        hint="Look at the log of the server's container, and start it again.",
+        context={"health": health.status, "log": "\n".join(lines[-20:])},
+    )
+
+
+def refused(answer: Answer) -> BackendError:
+    """Return the typed error for a run that was not accepted."""
+    if answer.status in BUSY_STATUSES:
+        return Overloaded(
+            "The server is busy with another sound.", status=answer.status, hint="Try again when it is done."
+        )
+    problems = problems_in(answer.value)
+    if answer.status in (400, 422):
+        said = " ".join(problems) or answer.words
+        return ValidationError(
+            f"The server refuses the request: {said}",
+            problems=problems or [answer.words],
+            hint="Correct what it names.",
+            context={"status": answer.status},
+        )
+    return failed(answer.words or f"status {answer.status}", "", str)
+
+
+def failed(words: object, log: str, redact: Redact) -> BackendError:
+    """Return the typed error for a run that failed; ``words`` are the server's, ``log`` is the end of the run's.
+
+    ``redact`` takes the secrets out of the words: a model may print what it was called with.
+    """
+    said = str(words) if words else log
+    said = said.removeprefix("Prediction failed: ").removeprefix("Prediction failed: ")
+    text = words_of(said.encode(), "text/plain", redact) or "it did not say why"
+    if any(each in f"{said} {log}".lower() for each in _MEMORY_WORDS):
+        return OutOfMemory(
+            f"The server has not enough GPU memory: {text}",
+            hint="Ask for a shorter duration or fewer candidates, or free memory on the server.",
+        )
+    return GenerationError(f"The server failed to make the sound: {text}", hint="Look at the server's log.")
+
+
+def problems_in(value: Any) -> list[str]:
+    """Return FastAPI's list of what is wrong with a request, one sentence a field."""
+    detail = value.get("detail") if isinstance(value, Mapping) else None
+    found = []
+    for each in detail if isinstance(detail, list) else []:
+        if isinstance(each, Mapping):
+            place = each.get("loc")
+            steps = [str(step) for step in place if step not in ("body", "input")] if isinstance(place, list) else []
+            found.append(f"{'.'.join(steps) or 'request'}: {each.get('msg', '')}.")
+    return found
+
+
+def _json(data: bytes, redact: Redact) -> Any:
+    try:
+        return json.loads(redact(json.dumps(json.loads(data))))
+    except (ValueError, RecursionError):
+        return None

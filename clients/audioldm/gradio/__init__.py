@@ -1,0 +1,1 @@
+"""Gradio apps that make a sound of a text."""

@@ -1,0 +1,189 @@
+"""A server's own inputs, whatever it calls them, filled with what a ``SoundRequest`` asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import MissingResource, ValidationError
+from ..core.request import nearest_names
+from .request import SoundRequest
+
+PROMPT, NEGATIVE, DURATION, GUIDANCE = "prompt", "negative_prompt", "duration", "guidance"
+STEPS, SEED, CANDIDATES, MODEL, FORMAT = "steps", "seed", "candidates", "model", "format"
+
+_SYNONYMS = {
+    PROMPT: ("text", "prompt"),
+    NEGATIVE: ("negative_prompt",),
+    DURATION: ("duration", "seconds_total", "audio_length_in_s", "audio_length", "audio_duration"),
+    GUIDANCE: ("guidance_scale", "cfg_scale", "cfg_strength", "classifier_free_guidance", "guidance"),
+    STEPS: ("steps", "num_steps", "num_inference_steps", "ddim_steps", "inference_steps"),
+    SEED: ("random_seed", "seed"),
+    CANDIDATES: ("n_candidates", "num_waveforms", "num_waveforms_per_prompt"),
+    MODEL: ("model", "model_name", "model_version"),
+    FORMAT: ("output_format",),
+}
+ROLES = {name: role for role, names in _SYNONYMS.items() for name in names}
+"""A server's name for an input -> what it means here."""
+
+MAX_SEED = 2**31 - 1
+
+_SECONDS_SPARE = 0.05
+"""A sound may be shorter than asked for by this: a frame or two."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input of a server. ``kind`` is its JSON type; ``choices`` are all it takes, as the server writes them."""
+
+    name: str
+    role: str = ""
+    kind: str = "string"
+    choices: tuple[Any, ...] = ()
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    required: bool = False
+
+    def fitted(self, value: Any) -> Any:
+        """Return the value that the server takes, as near to ``value`` as may be and of the type it wants; None if
+        there is none. A duration is never shorter than asked for, unless the server makes none as long: what is too
+        long can be cut.
+        """
+        if self.choices:
+            return self._choice(value)
+        if self.kind in ("integer", "number"):
+            number = number_of(value)
+            return None if number is None else self._within(number)
+        return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+
+    def _choice(self, value: Any) -> Any:
+        if value in self.choices:
+            return value
+        number = number_of(value)
+        distances = [
+            (found - number, each)
+            for each in self.choices
+            if number is not None and (found := number_of(each)) is not None
+        ]
+        longer = [pair for pair in distances if self.role == DURATION and pair[0] > -_SECONDS_SPARE]
+        return min(longer or distances, key=lambda pair: abs(pair[0]))[1] if distances else None
+
+    def _within(self, number: float) -> int | float:
+        if self.role == DURATION:
+            number = (
+                self._stepped(number - _SECONDS_SPARE, math.ceil) if self.step or self.kind == "integer" else number
+            )
+        elif self.step:
+            number = self._stepped(number, round)
+        if self.minimum is not None:
+            number = max(number, self.minimum)
+        if self.maximum is not None:
+            number = min(number, self.maximum)
+        return round(number) if self.kind == "integer" else float(number)
+
+    def _stepped(self, number: float, to_whole: Callable[[float], int]) -> float:
+        start, step = self.minimum or 0.0, self.step or 1.0
+        return start + to_whole((number - start) / step) * step
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Values for a server's inputs by name; ``notes`` say what is not as it was asked for."""
+
+    values: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def of(self, fields: Sequence[Field], role: str) -> Any:
+        """Return the value that goes out for a role, the server's default where none does."""
+        field = by_role(fields).get(role)
+        return None if field is None else self.values.get(field.name, field.default)
+
+
+def by_role(fields: Sequence[Field]) -> dict[str, Field]:
+    """Return the inputs whose meaning is known."""
+    return {field.role: field for field in fields if field.role}
+
+
+def filled(fields: Sequence[Field], request: SoundRequest, seed: int) -> Filled:
+    """Return the values for the inputs that a request fills; the others are left to the server.
+
+    Raises ``ValidationError`` for a setting that the server has not, ``MissingResource`` for an unknown model.
+    """
+    known = by_role(fields)
+    values: dict[str, Any] = {}
+    notes: list[str] = []
+    for role, wanted in _wanted(request, seed).items():
+        field = known.get(role)
+        if field is None:
+            if role not in (FORMAT, SEED):
+                notes.append(f"This server has no {role.replace('_', ' ')}: it is left out.")
+            continue
+        value = field.fitted(wanted)
+        if role == MODEL and field.choices and value != wanted:
+            raise _no_model(str(wanted), field)
+        if value is None:
+            continue
+        values[field.name] = value
+        if number_of(value) != number_of(wanted):
+            which = "next" if role == DURATION else "nearest"
+            notes.append(f"{role}: {value} instead of {wanted}, the {which} that this server takes.")
+    return Filled({**values, **_own_settings(fields, request.settings)}, tuple(notes))
+
+
+def _wanted(request: SoundRequest, seed: int) -> dict[str, Any]:
+    wanted = {
+        PROMPT: request.prompt,
+        DURATION: request.duration_s,
+        SEED: seed,
+        FORMAT: "wav",
+        NEGATIVE: request.negative_prompt,
+        GUIDANCE: request.guidance,
+        STEPS: request.steps,
+        CANDIDATES: request.candidates,
+        MODEL: request.model,
+    }
+    return {role: value for role, value in wanted.items() if value is not None}
+
+
+def _own_settings(fields: Sequence[Field], settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = [field.name for field in fields]
+    unknown = [name for name in settings if name not in names]
+    if unknown:
+        problems = [
+            f"settings: this server has no {name}; it has {', '.join(nearest_names(name, names) or names)}."
+            for name in unknown
+        ]
+        raise ValidationError(" ".join(problems), problems=problems, hint="Correct the names, or leave them out.")
+    return dict(settings)
+
+
+def _no_model(wanted: str, field: Field) -> MissingResource:
+    names = [str(each) for each in field.choices]
+    return MissingResource(
+        f"This server has no model {wanted}.",
+        kind="model",
+        name=wanted,
+        nearest=nearest_names(wanted, names),
+        hint=f"Choose one of: {', '.join(names)}.",
+    )
+
+
+def whole_number_of(value: Any) -> int | None:
+    """Return a value as a whole number, None if it is no number."""
+    number = number_of(value)
+    return None if number is None else int(number)
+
+
+def number_of(value: Any) -> float | None:
+    """Return a value as a finite number, also one that is written as a text; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

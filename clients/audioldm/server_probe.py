@@ -1,0 +1,85 @@
+"""Finding out who a Cog server is, and what goes into its runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import ConnectionFailed, ProtocolError
+from .cog.api import LOADING, Health, health_in, setup_failed
+from .cog.schema import UNDECLARED, fields_of
+from .input_mapping import PROMPT, by_role
+from .server_profile import COG, COG_OLD, UNKNOWN_VERSION, Profile
+
+if TYPE_CHECKING:
+    from ..http.session import HTTPSession, Scope
+
+_ERRORS = range(400, 600)
+_STATES_BEFORE_INPUTS = (0, 17)
+"""From this version on a Cog server looks for a run of the id before it looks at the input."""
+
+
+def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profile | None:
+    """Return who a Cog server is, None if it is none; seconds at most, unless an older one is at work and mute.
+
+    Raises the typed error of what is wrong with it, ``setup_failed`` for a model that can't be loaded.
+    """
+    asking = _Asking(http, scope, first_byte_s)
+    started = time.monotonic()
+    try:
+        health = health_in(asking.json("/health-check"), http.redact)
+    except ConnectionFailed as error:
+        if error.code == "refused":
+            error.hint = "Start AudioLDM2 (python app.py, port 7860) or a Cog container of a sound model (port 5000)."
+        raise
+    latency_s = time.monotonic() - started
+    if health is not None:
+        return asking.cog(health, latency_s)
+    return None
+
+
+class _Asking:
+    """One round of questions."""
+
+    def __init__(self, http: HTTPSession, scope: Scope | None, first_byte_s: float) -> None:
+        from ..http.transport import Timeouts
+
+        self._http = http
+        self._scope = scope
+        limits = http.timeouts
+        self._timeouts = Timeouts(limits.connect_s, min(first_byte_s, limits.first_byte_s), limits.read_s)
+
+    def json(self, path: str) -> Any:
+        """Return a small answer, None for an error status or what is no JSON; locked doors raise."""
+        with self._http.request(
+            "GET", path, scope=self._scope, expect=_ERRORS, repeatable=False, timeouts=self._timeouts
+        ) as response:
+            if response.status in (401, 403):
+                raise self._http.error_of(response)
+            try:
+                return self._http.json_of(response) if response.status < 400 else None
+            except ProtocolError:
+                return None
+
+    def cog(self, health: Health, latency_s: float) -> Profile:
+        if health.broken:
+            raise setup_failed(health)
+        index = self.json("/")
+        version = index.get("cog_version") if isinstance(index, Mapping) else None
+        version = version if isinstance(version, str) else UNKNOWN_VERSION
+        dialect = COG if version != UNKNOWN_VERSION else COG_OLD
+        details = {"status": health.status}
+        if health.status in LOADING:
+            return Profile(dialect, version, latency_s=latency_s, details=details)
+        document = self.json("/openapi.json")
+        declared = isinstance(document, Mapping) and "components" in document
+        fields = fields_of(document) if declared else UNDECLARED
+        prompt = by_role(fields)[PROMPT]
+        observable = dialect == COG and prompt.required and _numbers(version) >= _STATES_BEFORE_INPUTS
+        return Profile(dialect, version, fields, declared, observable, latency_s, details)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

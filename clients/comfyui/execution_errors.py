@@ -1,0 +1,108 @@
+"""What went wrong while a workflow ran, as typed errors in words for people. Pure.
+
+Facts: the data of ``execution_error`` and ``execution_interrupted``, which the history keeps. ``exception_message``
+ends with a newline and may carry tips; ``current_inputs`` are dumps of tensors and are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.errors import GenerationError, NodeError, OutOfMemory
+from .workflow.loading import title_of
+
+BACKEND = "comfyui"
+BLOCKED = "ExecutionBlocked"
+_MESSAGE_CHARS = 400
+_TRACEBACK_CHARS = 4000
+
+_HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"mat1 and mat2 shapes"),
+        "The model and its text encoder do not belong together: choose a matching pair.",
+    ),
+    (
+        re.compile(r"FileNotFoundError|Error while deserializing header"),
+        "A model file is missing or damaged on the server: download it again.",
+    ),
+    (
+        re.compile(r"outside the output folder"),
+        "Choose a file prefix that stays inside the server's output folder.",
+    ),
+    (
+        re.compile(r"\b(401|402)\b|unauthorized|credits?\b", re.IGNORECASE),
+        "The node wants an account: set the header Comfy-Org-Api-Key in the preferences, and look at its credits.",
+    ),
+)
+_DEFAULT_HINT = "Look at the node's inputs; the server's log says more."
+
+
+def is_blocked_output(data: Mapping[str, Any]) -> bool:
+    """Whether an ``execution_error`` only says that one output was blocked; the run goes on then."""
+    return data.get("exception_type") == BLOCKED
+
+
+def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) -> GenerationError:
+    """Return the typed error for the data of an ``execution_error``."""
+    node_id, node_type = str(data.get("node_id", "")), str(data.get("node_type", ""))
+    title = title_of(prompt, node_id) if node_id else node_type
+    kind, words = str(data.get("exception_type", "")), first_line(data.get("exception_message"))
+    context = {
+        "node_id": node_id,
+        "node_type": node_type,
+        "exception_type": kind,
+        "details": "".join(str(line) for line in _list(data.get("traceback")))[-_TRACEBACK_CHARS:],
+    }
+    if "OutOfMemoryError" in kind or "Allocation on device" in words:
+        return OutOfMemory(
+            f"The GPU ran out of memory at {title!r}.",
+            backend=BACKEND,
+            hint="Free the server's memory and try again, or make the picture, the batch or the number of frames "
+            "smaller.",
+            context={**context, "message": words},
+        )
+    return NodeError(
+        f"{title!r} ({node_type}) failed: {words or kind or 'the server does not say why'}.",
+        node_id=node_id,
+        node_type=node_type,
+        backend=BACKEND,
+        hint=_hint(f"{kind}: {data.get('exception_message')}"),
+        context=context,
+    )
+
+
+def interrupted_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) -> GenerationError:
+    """Return the error for a run that was stopped, but not by this client."""
+    node_id = str(data.get("node_id") or "")
+    at = f" at {title_of(prompt, node_id)!r}" if node_id else ""
+    return GenerationError(
+        f"The job was stopped{at} on the server, by someone else.",
+        code="interrupted",
+        backend=BACKEND,
+        hint="Send it again.",
+        context={"node_id": node_id},
+        retryable=True,
+    )
+
+
+def unexplained_error() -> GenerationError:
+    """Return the error for a run that the server calls failed without a reason."""
+    return GenerationError(
+        "The server says that the job failed, but not why.", backend=BACKEND, hint="Look at the server's log."
+    )
+
+
+def first_line(message: Any) -> str:
+    """Return the first line of a server's message, of bounded length and without its full stop."""
+    lines = str(message or "").strip().splitlines()
+    return lines[0].strip().rstrip(".")[:_MESSAGE_CHARS] if lines else ""
+
+
+def _hint(words: str) -> str:
+    return next((hint for pattern, hint in _HINTS if pattern.search(words)), _DEFAULT_HINT)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,67 @@
+"""Telling the server to cancel one job, and only this one, and waiting until it is gone.
+
+Facts: a waiting prompt is deleted from the queue. A running one is interrupted by id from 0.3.57 on; before, an
+interrupt stops WHATEVER runs, so the queue is asked first whether it is ours (the race that is left can't be closed).
+From 0.26 on the jobs API does both. An interrupt is honoured between nodes and where a node looks: it can take as
+long as a node.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ...core.context import CancelContext
+from ...core.errors import BackendError
+from ...core.job import BackendCancel
+from ..server.api import ComfyAPI
+from ..server.job_lookup import Finding, Place, Truth
+from ..server.timings import Pace
+
+
+class Canceller:
+    """Cancels one job on the server; used by one worker thread."""
+
+    def __init__(self, api: ComfyAPI, truth: Truth, pace: Pace, job: CancelContext) -> None:
+        self._api = api
+        self._truth = truth
+        self._pace = pace
+        self._job = job
+        self._told_at = -pace.interrupt_again_s
+
+    def run(self) -> BackendCancel:
+        """Tell the server until the job neither waits nor runs: ``CONFIRMED``; ``FAILED`` if the time is over first, or
+        if the server is away for too long.
+        """
+        began = answered = time.monotonic()
+        pause_s, over = self._pace.drain_every_s, False
+        while True:
+            try:
+                if self._step(time.monotonic() - began):
+                    return BackendCancel.CONFIRMED
+                answered = time.monotonic()
+            except BackendError as error:
+                if not error.retryable and not over:
+                    raise
+            if over or time.monotonic() - answered >= self._pace.drain_outage_s:
+                return BackendCancel.FAILED
+            over = not self._job.wait(pause_s)
+            pause_s = min(pause_s * 2.0, self._pace.ask_blind_s)
+
+    def _step(self, elapsed_s: float) -> bool:
+        """Look for the job and tell the server what it takes; whether the job is gone."""
+        accepted = self._job.backend_id
+        mark = "" if accepted else self._job.job_id
+        found = self._truth.locate(accepted or self._job.job_id, self._job, job_id=mark)
+        if found.place in (Place.PENDING, Place.RUNNING):
+            self._tell(found)
+            return False
+        # A prompt whose sending was broken off may come to light a moment later.
+        return bool(accepted) or found.place.ended or elapsed_s >= self._pace.in_flight_s
+
+    def _tell(self, found: Finding) -> None:
+        if found.place is Place.PENDING:
+            self._api.delete_pending(found.prompt_id, self._job)
+        elif time.monotonic() - self._told_at >= self._pace.interrupt_again_s:
+            self._told_at = time.monotonic()
+            if self._api.cancel_job(found.prompt_id, self._job) is None:
+                self._api.interrupt(found.prompt_id, self._job)

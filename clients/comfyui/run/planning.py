@@ -1,0 +1,102 @@
+"""Making a request ready for the server, as far as that needs no server: its values in place, its files found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...http.multipart import unreadable
+from ..request import WorkflowRequest
+from ..workflow.addressing import SEED_INPUTS, Addresses, Target, seed_targets, set_input
+from ..workflow.conversion.specs import spec_of
+from ..workflow.loading import MODEL_FILE, Prompt, check_form
+from ..workflow.prompt_checks import Definitions
+
+RANDOM_SEEDS = 2**53
+"""Random seeds stay below it: the editor's JavaScript can't show larger whole numbers. Given ones may be larger."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``files`` say which local file goes into which input, ``given`` which inputs the request names. ``seed`` is None
+    for a workflow that has none.
+    """
+
+    prompt: Prompt
+    files: dict[Target, Path]
+    given: frozenset[Target]
+    seed: int | None
+    warnings: tuple[str, ...] = ()
+
+
+def make_plan(request: WorkflowRequest, prompt: Prompt, known: Definitions) -> Plan:
+    """Put the request's values and seed into its workflow's ``prompt``.
+
+    A random seed is one that the inputs take, as far as ``known`` has the definitions of their classes.
+
+    Raises ``ValidationError`` for an address that is wrong and ``StorageError`` for a file that can't be read; nothing
+    was sent then.
+    """
+    targets = Addresses(prompt).resolve_all({**request.inputs, **request.files})
+    for address, value in request.inputs.items():
+        set_input(prompt, targets[address], value)
+    files = {targets[address]: _readable(Path(path)) for address, path in request.files.items()}
+    check_form(prompt)
+    given = frozenset(targets.values())
+    seed, warnings = _seeded(prompt, request.seed, given, known)
+    return Plan(prompt, files, given, seed, warnings)
+
+
+def models_in(prompt: Prompt) -> list[str]:
+    """Return the model files that a prompt names, each once."""
+    return list(dict.fromkeys(_model_names(prompt)))
+
+
+def _model_names(prompt: Prompt) -> Iterator[str]:
+    for node in prompt.values():
+        for value in node["inputs"].values():
+            if isinstance(value, str) and MODEL_FILE.search(value):
+                yield value
+
+
+def _seeded(
+    prompt: Prompt, wanted: int | None, given: frozenset[Target], known: Definitions
+) -> tuple[int | None, tuple[str, ...]]:
+    """Set the seed wherever the request has not; returns it, or the one that the request has set itself."""
+    targets = seed_targets(prompt)
+    free = [target for target in targets if target not in given]
+    if free:
+        seed = _random_seed(prompt, free, known) if wanted is None else wanted
+        for target in free:
+            set_input(prompt, target, seed)
+        return seed, ()
+    if targets:
+        first = targets[0]
+        return prompt[first.node_id]["inputs"][first.input_name], ()
+    return None, () if wanted is None else ("The workflow has no seed: the one of the request has no effect.",)
+
+
+def _random_seed(prompt: Prompt, targets: Iterable[Target], known: Definitions) -> int:
+    """Return a seed within the limits of all inputs that take it, also of those that are wired to one that does: nodes
+    of paid services often end at 2^31.
+    """
+    wired = (
+        Target(node_id, name) for node_id, node in prompt.items() for name in SEED_INPUTS if name in node["inputs"]
+    )
+    least, most = 0, RANDOM_SEEDS - 1
+    for node_id, name in {*targets, *wired}:
+        spec = spec_of(known.get(prompt[node_id]["class_type"], {}), name)
+        low, high = (spec.limit("min"), spec.limit("max")) if spec is not None else (None, None)
+        least = least if low is None else max(least, int(low))
+        most = most if high is None else min(most, int(high))
+    return random.randint(least, max(least, most))
+
+
+def _readable(path: Path) -> Path:
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise unreadable(path, error) from error

@@ -1,0 +1,148 @@
+"""Handing a prompt to the server, at most once.
+
+Facts: from 0.3.45 on the server takes the client's prompt id, before it mints its own. It does not look whether an id
+is known: sending twice runs twice. So after a lost answer the server is asked, and only a prompt that it certainly
+does not have is sent again. The number of a prompt is never sent: two waiting prompts with one number end the
+server's worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.context import JobContext
+from ...core.errors import (
+    BackendError,
+    ConnectionLost,
+    JobLost,
+    NetworkTimeout,
+    Overloaded,
+    ProtocolError,
+    ServerError,
+    ValidationError,
+)
+from ...http.session import Scope
+from ..secrecy import redacted
+from ..server.api import ComfyAPI
+from ..server.job_lookup import MARKER, Finding, Place, Truth
+from ..server.timings import Pace
+from ..validation_errors import BACKEND, refusal_of
+from ..workflow.loading import Prompt
+
+MAX_POSTS = 3
+_UNSURE = (ConnectionLost, NetworkTimeout, ProtocolError, ServerError, Overloaded)
+"""After these the server may have accepted the prompt all the same."""
+
+_NEVER_ARRIVED = frozenset({"connect", "web_page", "redirected", "redirects"})
+"""Codes among them that say that no ComfyUI got the prompt."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The server has the prompt, as ``prompt_id``; ``node_errors`` are of outputs that it left out."""
+
+    prompt_id: str
+    node_errors: Mapping[str, Any]
+
+
+class Submission:
+    """Sends one job's prompt and finds out what became of it; ``extra_data`` goes with it."""
+
+    def __init__(self, api: ComfyAPI, truth: Truth, pace: Pace, job: JobContext, extra_data: Mapping[str, str]) -> None:
+        self._api = api
+        self._truth = truth
+        self._pace = pace
+        self._job = job
+        self._extra_data = extra_data
+
+    def send(self, prompt: Prompt, client_id: str) -> Accepted:
+        """Send the prompt and return what the server made of it.
+
+        Raises the typed error of a refusal, ``ValidationError`` (code ``not_json``) for values that JSON has not, the
+        network's error where the prompt is certainly not on the server, and ``JobLost`` (code ``outcome_unknown``)
+        where that can't be told.
+        """
+        job_id = self._job.job_id
+        payload = {
+            "prompt": prompt,
+            "client_id": client_id,
+            "prompt_id": job_id,
+            "extra_data": {MARKER: {"job": job_id}, "preview_method": "auto", **self._extra_data},
+        }
+        posts_left = MAX_POSTS
+        while True:
+            posts_left -= 1
+            try:
+                return self._post(payload, prompt)
+            except _UNSURE as error:
+                self._job.check()
+                if error.code in _NEVER_ARRIVED:
+                    raise
+                found = self._look_for_it(error)
+                if found.place is not Place.ABSENT:
+                    return Accepted(found.prompt_id or job_id, {})
+                self._give_up_unless_repeatable(error, posts_left)
+
+    def _post(self, payload: Mapping[str, Any], prompt: Prompt) -> Accepted:
+        try:
+            status, answer = self._api.post_prompt(payload, self._job)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValidationError(
+                f"The workflow holds a value that can't be sent: {error}.",
+                code="not_json",
+                backend=BACKEND,
+                hint="Numbers must be finite; texts, lists and mappings plain.",
+            ) from error
+        if status != 200:
+            raise refusal_of(redacted(answer, self._api.http.redact), prompt)
+        prompt_id = answer.get("prompt_id") if isinstance(answer, Mapping) else None
+        if not isinstance(prompt_id, str) or not prompt_id:
+            raise self._api.not_comfyui()
+        node_errors = redacted(answer.get("node_errors"), self._api.http.redact)
+        return Accepted(prompt_id, node_errors if isinstance(node_errors, Mapping) else {})
+
+    def _look_for_it(self, error: BackendError) -> Finding:
+        """Look twice, with a pause; after a time-out for longer, for the server may still be busy with the prompt."""
+        self._job.message("The server's answer was lost; looking for the job")
+        until = time.monotonic() + (self._pace.settle_s if isinstance(error, NetworkTimeout) else 0.0)
+        found = self._located(error)
+        looks = 1
+        while found.place is Place.ABSENT and (looks < 2 or time.monotonic() < until):
+            self._job.sleep(self._pace.absent_again_s)
+            found = self._located(error)
+            looks += 1
+        return found
+
+    def _located(self, error: BackendError) -> Finding:
+        try:
+            return self._truth.locate(self._job.job_id, self._job, job_id=self._job.job_id)
+        except BackendError as second:
+            self._job.check()
+            raise outcome_unknown(second) from error
+
+    def _give_up_unless_repeatable(self, error: BackendError, posts_left: int) -> None:
+        """Return only if sending the prompt again can't make it run twice and has a chance."""
+        if not isinstance(error, (ConnectionLost, NetworkTimeout)):
+            raise error
+        if isinstance(error, NetworkTimeout) or not takes_own_ids(self._api, self._job):
+            raise outcome_unknown(error) from error
+        if not posts_left:
+            raise error
+
+
+def takes_own_ids(api: ComfyAPI, scope: Scope) -> bool:
+    """Whether the server uses the client's prompt id: releases that do also have feature flags."""
+    return api.features(scope) is not None
+
+
+def outcome_unknown(error: BackendError) -> JobLost:
+    """Return the error for a prompt that may or may not be on the server."""
+    return JobLost(
+        f"The server's answer was lost, and it can't be told whether it has taken the job: {error.message}",
+        code="outcome_unknown",
+        backend=BACKEND,
+        hint="Look at ComfyUI's queue and history before you send it again.",
+    )

@@ -1,0 +1,91 @@
+"""Input files on their way to the server: each content once, under a name made of its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...core.context import JobContext
+from ...files.names import kind_and_type
+from ...http.multipart import MultipartUpload, unreadable
+from ..server.api import ComfyAPI
+
+SUBFOLDER = "movie_director"
+_CHUNK_BYTES = 1024 * 1024
+_NAME_CHARS = 40
+_MAX_SUFFIX = 16
+_LOOK_AGAIN_S = 1.0
+"""How often a job that waits for another's upload looks whether its own time is over; everything else wakes it."""
+
+
+class Uploads:
+    """Uploads for one client, which remembers what the server has. Thread-safe."""
+
+    def __init__(self, api: ComfyAPI) -> None:
+        self._api = api
+        self._changed = threading.Condition()
+        self._known: dict[str, str] = {}
+        self._under_way: set[str] = set()
+
+    def upload(self, job: JobContext, path: Path) -> str:
+        """Have the file on the server and return the value for an input that takes it; ``StorageError`` if it can't
+        be read.
+        """
+        name = content_name(job, path)
+        with self._turn(job, name):
+            value = self._known.get(name)
+            if value is None:
+                value = self._send(job, path, name)
+                with self._changed:
+                    self._known[name] = value
+        return value
+
+    def forget(self, values: Iterable[str]) -> None:
+        """Upload these again when they are next wanted: the server has refused the prompt, and may have lost them."""
+        gone = set(values)
+        with self._changed:
+            self._known = {name: value for name, value in self._known.items() if value not in gone}
+
+    @contextmanager
+    def _turn(self, job: JobContext, name: str) -> Iterator[None]:
+        """Be the only job that is at this content; waits for another, and raises what ``job.check`` does."""
+        with job.interrupter.guard(self._wake), self._changed:
+            while name in self._under_way:
+                job.check()
+                self._changed.wait(_LOOK_AGAIN_S)
+            self._under_way.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way.discard(name)
+                self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _send(self, job: JobContext, path: Path, name: str) -> str:
+        job.message(f"Uploading {path.name}")
+        fields = {"type": "input", "subfolder": SUBFOLDER}
+        body = MultipartUpload(fields, "image", path, name, kind_and_type(name)[1], lambda _sent, _total: job.check())
+        given, subfolder = self._api.upload(body, job)
+        return f"{subfolder}/{given}" if subfolder else given
+
+
+def content_name(job: JobContext, path: Path) -> str:
+    """Return the name under which the file goes to the server: the same for the same content."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                job.check()
+                digest.update(chunk)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    suffix = path.suffix.lower()
+    ending = suffix if suffix.isascii() and len(suffix) <= _MAX_SUFFIX else ""
+    return f"{digest.hexdigest()[:_NAME_CHARS]}{ending}"

@@ -1,0 +1,1 @@
+"""The server's side: routes, messages, queue, history, node classes."""

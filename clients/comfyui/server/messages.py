@@ -1,0 +1,105 @@
+"""The websocket's messages, read and checked. Pure.
+
+Facts: texts are ``{"type", "data"}``; binary frames begin with their type as a big-endian number: 1 a preview, 3 a
+text of a node, 4 a preview with metadata (from 0.3.45 on, for who sent the feature flag). Lengths are not to be
+trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.errors import ProtocolError
+from ...http.json_decode import decode_json
+
+FEATURE_FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+"""Must be the first text on every connection; servers before 0.3.45 pass over it."""
+
+_PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
+_PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text message; ``prompt_id`` is empty where it names none."""
+
+    kind: str
+    data: Mapping[str, Any]
+    prompt_id: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A picture of the unfinished result; ``prompt_id`` and ``node_id`` are empty where the frame can't say them."""
+
+    data: bytes
+    media_type: str
+    prompt_id: str = ""
+    node_id: str = ""
+
+
+@dataclass(frozen=True)
+class NodeText:
+    """A line that a node says about its progress."""
+
+    text: str
+    prompt_id: str = ""
+
+
+Frame = Message | Preview | NodeText
+
+
+def parse_frame(raw: str | bytes) -> Frame | None:
+    """Read one websocket message; None for what is malformed or of a kind not known, which is passed over."""
+    return _parse_text(raw) if isinstance(raw, str) else _parse_binary(raw)
+
+
+def _parse_text(raw: str) -> Message | None:
+    try:
+        value = decode_json(raw)
+    except ProtocolError:
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return None
+    data = value.get("data")
+    if not isinstance(data, dict):
+        return None
+    prompt_id = data.get("prompt_id")
+    return Message(value["type"], data, prompt_id if isinstance(prompt_id, str) else "")
+
+
+def _parse_binary(raw: bytes) -> Frame | None:
+    kind = int.from_bytes(raw[:4], "big")
+    if kind == _PREVIEW:
+        return _preview(raw[8:], {})
+    if kind not in (_TEXT, _PREVIEW_WITH_METADATA):
+        return None
+    length = int.from_bytes(raw[4:8], "big")
+    head, body = raw[8 : 8 + length], raw[8 + length :]
+    if len(raw) < 8 or len(head) < length:
+        return None
+    if kind == _TEXT:
+        return NodeText(body.decode("utf-8", "replace"))
+    return _preview(body, _metadata(head))
+
+
+def _metadata(head: bytes) -> dict[str, str]:
+    try:
+        value = decode_json(head)
+    except ProtocolError:
+        return {}
+    found = {name: value.get(name) for name in ("prompt_id", "node_id")} if isinstance(value, dict) else {}
+    return {name: each for name, each in found.items() if isinstance(each, str)}
+
+
+def _preview(picture: bytes, origin: Mapping[str, str]) -> Preview | None:
+    """Go by the picture's own first bytes, not by the format that the frame names."""
+    for signature, media_type in _PICTURES:
+        if picture.startswith(signature):
+            return Preview(picture, media_type, **origin)
+    if picture.startswith(b"RIFF") and picture[8:12] == b"WEBP":
+        return Preview(picture, "image/webp", **origin)
+    return None

@@ -1,0 +1,71 @@
+"""What a server's node classes are, asked class by class and kept: never the whole list, which has megabytes.
+
+Fact: ``GET /object_info/CLASS`` answers ``{}`` for a class that the server does not have. The choices of model inputs
+are those of the moment; :meth:`DefinitionStore.renew` asks again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...core.errors import BackendError
+from ...core.request import nearest_names
+from ...http.session import Scope
+from ..validation_errors import missing_node
+from .api import ComfyAPI
+
+MOST_KEPT = 2000
+
+
+class DefinitionStore:
+    """The definitions of one server's node classes. Thread-safe."""
+
+    def __init__(self, api: ComfyAPI) -> None:
+        self._api = api
+        self._lock = threading.Lock()
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    def of(self, classes: Iterable[str], scope: Scope | None = None) -> dict[str, Mapping[str, Any]]:
+        """Return the definitions of those of the classes that the server has; what is new is asked for."""
+        found = {}
+        for name in dict.fromkeys(classes):
+            with self._lock:
+                info = self._known.get(name)
+            if info is None:
+                info = self.renew(name, scope)
+            if info is not None:
+                found[name] = info
+        return found
+
+    def renew(self, name: str, scope: Scope | None = None) -> Mapping[str, Any] | None:
+        """Ask for a class again and return its definition; None if the server does not have it."""
+        info = self._api.object_info(name, scope).get(name)
+        if not isinstance(info, Mapping):
+            return None
+        with self._lock:
+            self._known.pop(name, None)
+            self._known[name] = info
+            while len(self._known) > MOST_KEPT:
+                del self._known[next(iter(self._known))]
+        return info
+
+    def forget(self) -> None:
+        """Ask for every class again when it is next wanted: the server may have others now."""
+        with self._lock:
+            self._known.clear()
+
+    def missing(self, names: Iterable[str], scope: Scope | None = None) -> BackendError:
+        """Return the error for classes that the server lacks, with what is like the first of them.
+
+        Names that are alike can only be found in the list of all of them: it is asked for now, and not kept.
+        """
+        first, *others = dict.fromkeys(names)
+        try:
+            known = list(self._api.object_info(scope=scope))
+        except BackendError:
+            if scope is not None:
+                scope.check()
+            known = []
+        return missing_node(first, nearest_names(first, known), tuple(name for name in others if name not in known))

@@ -1,0 +1,71 @@
+"""Who a ComfyUI server is: its version and what it can do."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ...core.client import ServerInfo
+from ..validation_errors import BACKEND
+from .api import ComfyAPI
+
+Version = tuple[int, int, int]
+
+CHECKPOINTS = "checkpoints"
+_NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_SINCE: Mapping[str, Version] = {
+    "interrupt_by_id": (0, 3, 57),
+    "preview_per_prompt": (0, 5, 0),
+    "jobs_cancel": (0, 26, 0),
+}
+"""Capabilities that only the version tells."""
+
+
+def parse_version(text: Any) -> Version | None:
+    """Read ``comfyui_version`` (``0.33.0``, ``v0.3.40-12-gabc``); None where a fork says nothing readable."""
+    found = _NUMBERS.search(text) if isinstance(text, str) else None
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+
+
+def version_text(stats: Mapping[str, Any]) -> str:
+    """Return the version that an answer of ``/system_stats`` names, empty for none."""
+    system = stats.get("system")
+    version = system.get("comfyui_version") if isinstance(system, Mapping) else None
+    return version if isinstance(version, str) else ""
+
+
+def capabilities(version: Version | None, features: Mapping[str, Any] | None, *, has_jobs: bool) -> frozenset[str]:
+    """Return what the server can do: seen where it can be tried, else by its version."""
+    found = {"rejoin", "previews", "upload", "cancel"}
+    if features is not None:
+        found |= {"own_prompt_id", "feature_flags", "progress_state"}
+        found |= {"preview_metadata"} if features.get("supports_preview_metadata") else set()
+    if has_jobs:
+        found.add("jobs_api")
+    if version is not None:
+        found |= {name for name, since in _SINCE.items() if version >= since}
+    return frozenset(found)
+
+
+def ask_who(api: ComfyAPI) -> ServerInfo:
+    """Ask the server; ``ProtocolError`` (code ``not_comfyui`` or ``web_page``) if it is another kind of server."""
+    stats = api.system_stats()
+    began = time.perf_counter()
+    api.remaining()
+    latency_s = time.perf_counter() - began
+    features, text = api.features(), version_text(stats)
+    return ServerInfo(
+        version=text,
+        dialect=BACKEND,
+        capabilities=capabilities(parse_version(text), features, has_jobs=api.has_jobs()),
+        models=tuple(api.models(CHECKPOINTS)),
+        latency_s=latency_s,
+        details={"devices": _devices(stats), "max_upload_bytes": (features or {}).get("max_upload_size")},
+    )
+
+
+def _devices(stats: Mapping[str, Any]) -> list[str]:
+    devices = stats.get("devices")
+    return [str(each.get("name")) for each in devices if isinstance(each, Mapping)] if isinstance(devices, list) else []

@@ -1,0 +1,1 @@
+"""Workflows: read, converted, checked, filled in."""

@@ -1,0 +1,227 @@
+"""A workflow as the editor saves it, read into checked records: nodes, slots, links, subgraph definitions.
+
+Links come as lists ``[id, from, slot, to, slot, type]`` or as objects, ids as numbers or texts; here ids are texts.
+What is not needed to build a prompt (positions, colours, groups) is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import refuse
+
+INPUT_NODE = "-10"
+OUTPUT_NODE = "-20"
+NEVER = 2
+BYPASS = 4
+DEEPEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An input of a node: ``link`` is the id of the link that feeds it, ``widget`` the widget it stands for."""
+
+    name: str
+    type: str
+    link: str | None = None
+    widget: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as saved; ``values`` is its ``widgets_values`` (list, dict or None), ``named`` the values by name."""
+
+    id: str
+    type: str
+    title: str
+    mode: int
+    inputs: tuple[Slot, ...]
+    outputs: tuple[str, ...]
+    values: list[Any] | dict[str, Any] | None
+    named: dict[str, Any] | None
+    properties: dict[str, Any]
+
+    @property
+    def off(self) -> bool:
+        """True for a muted or bypassed node: it is not sent."""
+        return self.mode in (NEVER, BYPASS)
+
+    def input_named(self, name: str) -> Slot | None:
+        """Return the first input of that name."""
+        return next((slot for slot in self.inputs if slot.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link from an output of one node to an input of another; the target's slot may be stale and is not kept."""
+
+    id: str
+    origin: str
+    origin_slot: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a subgraph's definition, with the ids of the links inside that touch it, in order."""
+
+    name: str
+    type: str
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The nodes and links of the workflow or of one subgraph definition; only the latter has ports."""
+
+    id: str
+    nodes: dict[str, Node]
+    links: dict[str, Link]
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The whole: the graph one sees first, every subgraph definition by its id, the last node id given out."""
+
+    root: Graph
+    definitions: dict[str, Graph] = field(default_factory=dict)
+    last_id: int = 0
+
+    def graphs(self) -> Iterator[Graph]:
+        """Iterate over the root and every definition."""
+        yield self.root
+        yield from self.definitions.values()
+
+
+def read_workflow(document: object) -> Workflow:
+    """Read a workflow in the editor's format. ``ValidationError`` if it is not one, or damaged."""
+    if isinstance(document, Mapping) and not isinstance(document.get("nodes"), list):
+        inner = document.get("workflow")
+        document = inner if isinstance(inner, Mapping) else document
+    if not isinstance(document, Mapping) or not isinstance(document.get("nodes"), list):
+        raise refuse(
+            "not_a_ui_workflow",
+            "This is not a workflow in the editor's format: it has no list of nodes.",
+            hint="Give the .json that ComfyUI's editor saves, or an API export, which needs no conversion.",
+        )
+    definitions: dict[str, Graph] = {}
+    _read_definitions(document, definitions, 0)
+    state = document.get("state")
+    last = document.get("last_node_id", state.get("lastNodeId") if isinstance(state, Mapping) else None)
+    return Workflow(_read_graph(document, ""), definitions, whole(last) or 0)
+
+
+def _read_definitions(holder: Mapping[Any, Any], found: dict[str, Graph], depth: int) -> None:
+    if depth > DEEPEST:
+        raise refuse("nested_too_deep", f"Subgraph definitions are nested deeper than {DEEPEST} levels.")
+    definitions = holder.get("definitions")
+    for entry in _items(definitions.get("subgraphs") if isinstance(definitions, Mapping) else None):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str):
+            raise refuse("malformed_subgraph", "A subgraph definition of the workflow is damaged: it has no id.")
+        found.setdefault(entry["id"], _read_graph(entry, entry["id"]))
+        _read_definitions(entry, found, depth + 1)
+
+
+def _read_graph(document: Mapping[Any, Any], graph_id: str) -> Graph:
+    nodes: dict[str, Node] = {}
+    for raw in _items(document.get("nodes")):
+        node = _read_node(raw)
+        if node.id in nodes:
+            raise refuse("duplicate_node_id", f"Two nodes of the workflow have the id {node.id}.", node_id=node.id)
+        nodes[node.id] = node
+    links = {link.id: link for link in map(_read_link, _items(document.get("links"))) if link is not None}
+    return Graph(graph_id, nodes, links, _ports(document.get("inputs")), _ports(document.get("outputs")))
+
+
+def _read_node(raw: object) -> Node:
+    if not isinstance(raw, Mapping):
+        raise refuse("malformed_node", "An entry in the workflow's list of nodes is not a node.")
+    node_id, node_type = identifier(raw.get("id")), raw.get("type")
+    if node_id is None or not isinstance(node_type, str):
+        raise refuse("malformed_node", "A node of the workflow is damaged: it has no id or no type.")
+    mode, values, named, properties = (raw.get(key) for key in ("mode", "widgets_values", *_NODE_DICTS))
+    return Node(
+        id=node_id,
+        type=node_type,
+        title=text(raw.get("title")),
+        mode=mode if isinstance(mode, int) else 0,
+        inputs=tuple(_read_slot(slot) for slot in _items(raw.get("inputs")) if isinstance(slot, Mapping)),
+        outputs=tuple(_slot_type(slot) for slot in _items(raw.get("outputs"))),
+        values=values if isinstance(values, (list, dict)) else None,
+        named=named if isinstance(named, dict) else None,
+        properties=properties if isinstance(properties, dict) else {},
+    )
+
+
+_NODE_DICTS = ("widgets_values_named", "properties")
+
+
+def _read_slot(raw: Mapping[Any, Any]) -> Slot:
+    widget = raw.get("widget")
+    return Slot(
+        name=text(raw.get("name")),
+        type=_slot_type(raw),
+        link=identifier(raw.get("link")),
+        widget=text(widget.get("name")) if isinstance(widget, Mapping) else None,
+    )
+
+
+def _slot_type(raw: object) -> str:
+    kind = raw.get("type") if isinstance(raw, Mapping) else None
+    if isinstance(kind, list):
+        return "COMBO"
+    return kind if isinstance(kind, str) else "*"
+
+
+def _read_link(raw: object) -> Link | None:
+    fields: list[object]
+    if isinstance(raw, Mapping):
+        fields = [raw.get(key) for key in ("id", "origin_id", "origin_slot", "target_id")]
+    elif isinstance(raw, list) and len(raw) >= 4:
+        fields = raw[:4]
+    else:
+        return None
+    link_id, origin, target = identifier(fields[0]), identifier(fields[1]), identifier(fields[3])
+    slot = whole(fields[2])
+    if link_id is None or origin is None or target is None or slot is None:
+        return None
+    return Link(link_id, origin, slot, target)
+
+
+def _ports(raw: object) -> tuple[Port, ...]:
+    ports = []
+    for entry in _items(raw):
+        item = entry if isinstance(entry, Mapping) else {}
+        ids = tuple(link for link in map(identifier, _items(item.get("linkIds"))) if link is not None)
+        ports.append(Port(text(item.get("name")), _slot_type(item), ids))
+    return tuple(ports)
+
+
+def _items(raw: object) -> list[Any]:
+    return raw if isinstance(raw, list) else []
+
+
+def identifier(raw: object) -> str | None:
+    """Return an id as text, None for what can't be one."""
+    if isinstance(raw, str):
+        return raw or None
+    number = whole(raw)
+    return None if number is None else str(number)
+
+
+def whole(raw: object) -> int | None:
+    """Return a JSON number or numeric text as an int, None for everything else (also for fractions and true)."""
+    if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
+        return None
+    if isinstance(raw, str):
+        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 16 else None
+    return int(raw) if raw == raw // 1 else None
+
+
+def text(raw: object) -> str:
+    """Return the text, or an empty one for what is none."""
+    return raw if isinstance(raw, str) else ""

@@ -1,0 +1,211 @@
+"""Where the value of an input comes from: through reroutes, bypassed nodes and the walls of subgraphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import place, refuse
+from .graph import BYPASS, INPUT_NODE, NEVER, OUTPUT_NODE, Graph, Link, Node, Slot
+from .specs import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Spec, declared, fits, output_types
+from .subgraphs import PRIMITIVE, Flattener, Scope
+from .widgets import chosen_inputs
+
+# Virtual nodes of the editor itself: it knows them by these names whatever classes the server has.
+OWN = frozenset({"MarkdownNote", "Note", PRIMITIVE, "Reroute"})
+PASSING = frozenset({"Reroute", "Reroute (rgthree)", "SetNode"})
+GET, SET = "GetNode", "SetNode"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output of a node that is sent: its id with all prefixes, and the slot."""
+
+    node: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that an instance of a subgraph gives to the input instead of a link."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _In:
+    """A step of the search: the input ``index`` of ``node``; ``wanted`` is the type the final input asks for."""
+
+    scope: Scope
+    node: Node
+    index: int
+    wanted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """A step of the search: the output ``slot`` of ``node``."""
+
+    scope: Scope
+    node: Node
+    slot: int
+    wanted: str
+
+
+class Resolver:
+    """Follows links, in a loop and not by recursion: a chain may be as long as the workflow."""
+
+    def __init__(self, flattener: Flattener) -> None:
+        self._flat = flattener
+        self._inputs: dict[tuple[str, str], list[Slot]] = {}
+
+    def inputs(self, graph: Graph, node: Node) -> list[Slot]:
+        """Return the node's inputs as the editor orders them: declared sockets, widgets' sockets, then unknown ones."""
+        key = (graph.id, node.id)
+        if key not in self._inputs:
+            self._inputs[key] = self._ordered(graph, node)
+        return self._inputs[key]
+
+    def _ordered(self, graph: Graph, node: Node) -> list[Slot]:
+        definition, info = self._flat.definition(node), self._flat.info(node)
+        if definition is not None:
+            saved = {slot.name: slot for slot in reversed(node.inputs)}
+            return [Slot(port.name, port.type, _link(saved.get(port.name))) for port in definition.inputs]
+        if info is None:
+            return list(node.inputs)
+        specs = declared(info)
+        sockets = [slot for spec in specs if not spec.is_widget for slot in _sockets(node, spec)]
+        widgets = [slot for spec in specs if spec.is_widget for slot in self._widget_slots(graph, node, spec)]
+        known = {slot.name for slot in (*sockets, *widgets)}
+        return [*sockets, *widgets, *(slot for slot in node.inputs if slot.name not in known)]
+
+    def _widget_slots(self, graph: Graph, node: Node, spec: Spec) -> list[Slot]:
+        slots = _sockets(node, spec) if spec.has_socket else []
+        if spec.widget_type == DYNAMIC_COMBO and not node.off:
+            field = self._flat.fields(graph, node)[spec.name]
+            for inner in chosen_inputs(spec, field.value):
+                slots += self._widget_slots(graph, node, inner) if inner.is_widget else _sockets(node, inner)
+        return slots
+
+    def resolve(self, scope: Scope, node: Node, index: int) -> Output | Value | None:
+        """Return what feeds the node's input, None if nothing does. ``ValidationError`` for a chain without end."""
+        seen: set[tuple[str, str, str, int]] = set()
+        step: _In | _Out | Output | Value | None = _In(scope, node, index)
+        while isinstance(step, (_In, _Out)):
+            place_in_chain = (step.scope.prefix, step.node.id, type(step).__name__, _slot_of(step))
+            if place_in_chain in seen:
+                where = place(node.title, node.type, scope.prefix + node.id)
+                raise refuse("link_cycle", f"The links that feed {where} run in a circle.", node_id=node.id)
+            seen.add(place_in_chain)
+            step = self._from_input(step) if isinstance(step, _In) else self._from_output(step)
+        return step
+
+    def _from_input(self, step: _In) -> _In | _Out | Value | None:
+        slot = self.inputs(step.scope.graph, step.node)[step.index]
+        link = step.scope.graph.links.get(slot.link) if slot.link is not None else None
+        if link is None:
+            return None
+        return self._along(step.scope, link, step.wanted or slot.type)
+
+    def _along(self, scope: Scope, link: Link, wanted: str) -> _In | _Out | Value | None:
+        """Follow a link backwards."""
+        if link.origin == INPUT_NODE and scope.parent is not None and scope.host is not None:
+            return self._outside(scope, scope.parent, scope.host, link.origin_slot)
+        origin = scope.graph.nodes.get(link.origin)
+        return _Out(scope, origin, link.origin_slot, wanted) if origin is not None else None
+
+    def _outside(self, scope: Scope, parent: Scope, host: Node, port: int) -> _In | Value | None:
+        slots = self.inputs(parent.graph, host)
+        if not 0 <= port < len(slots):
+            return None
+        if slots[port].link in parent.graph.links:
+            return _In(parent, host, port)
+        return Value(scope.promoted.ports[port]) if port in scope.promoted.ports else None
+
+    def _from_output(self, step: _Out) -> _In | _Out | Output | Value | None:
+        node, scope = step.node, step.scope
+        if node.mode == NEVER or step.slot < 0:
+            return None
+        if node.mode == BYPASS:
+            index = self._bypass(scope.graph, node, step.slot, step.wanted)
+            return _In(scope, node, index) if index is not None else None
+        child = scope.children.get(node.id)
+        if child is not None:
+            return self._inside(child, step)
+        if self._flat.info(node) is not None and node.type not in OWN:
+            return Output(scope.prefix + node.id, step.slot)
+        if node.type == GET:
+            return _setter(step)
+        passes = node.type in PASSING and step.slot < len(node.inputs)
+        return _In(scope, node, step.slot, step.wanted) if passes else None
+
+    def _inside(self, child: Scope, step: _Out) -> _In | _Out | Value | None:
+        ports = child.graph.outputs
+        ids = ports[step.slot].links if step.slot < len(ports) else ()
+        links = (child.graph.links.get(link_id) for link_id in ids)
+        link = next((link for link in links if link is not None and link.target == OUTPUT_NODE), None)
+        return self._along(child, link, step.wanted) if link is not None else None
+
+    def _bypass(self, graph: Graph, node: Node, slot: int, wanted: str) -> int | None:
+        """Return the input that stands in for an output of a bypassed node."""
+        inputs = self.inputs(graph, node)
+        if not inputs:
+            return None
+        if wanted in ("*", ""):
+            return slot if slot < len(inputs) else 0
+        given = self._output_type(node, slot)
+        if slot < len(inputs) and fits(inputs[slot].type, given) and fits(inputs[slot].type, wanted):
+            return slot
+        exact = next((index for index, item in enumerate(inputs) if item.type == wanted), None)
+        if exact is not None:
+            return exact
+        fitting = (index for index, item in enumerate(inputs) if fits(item.type, given) and fits(item.type, wanted))
+        return next(fitting, None)
+
+    def _output_type(self, node: Node, slot: int) -> str:
+        info, definition = self._flat.info(node), self._flat.definition(node)
+        types = [port.type for port in definition.outputs] if definition is not None else list(node.outputs)
+        if info is not None:
+            known = output_types(info)
+            types = [*known, *types[len(known) :]]
+        return types[slot] if slot < len(types) else "*"
+
+    def primitive(self, scope: Scope, slot: Slot) -> Node | None:
+        """Return the PrimitiveNode that feeds the slot directly, None if none does."""
+        link = scope.graph.links.get(slot.link) if slot.link is not None else None
+        origin = scope.graph.nodes.get(link.origin) if link is not None else None
+        return origin if origin is not None and origin.type == PRIMITIVE else None
+
+
+def _slot_of(step: _In | _Out) -> int:
+    return step.index if isinstance(step, _In) else step.slot
+
+
+def _link(slot: Slot | None) -> str | None:
+    return slot.link if slot is not None else None
+
+
+def _sockets(node: Node, spec: Spec) -> list[Slot]:
+    """Return the slots of one declared input: its own, or all that a growing group was saved with."""
+    if spec.type == AUTOGROW:
+        return [slot for slot in node.inputs if slot.name.startswith(f"{spec.name}.")]
+    saved = node.input_named(spec.name)
+    kind = spec.type if spec.type != MATCH_TYPE else saved.type if saved is not None else "*"
+    return [Slot(spec.name, kind, _link(saved), spec.name if spec.is_widget else None)]
+
+
+def _setter(step: _Out) -> _In | None:
+    """Return the input of the SetNode that shares the GetNode's name, in its graph or around it."""
+    scope: Scope | None = step.scope
+    name = _shared_name(step.node)
+    while scope is not None and name is not None:
+        for node in scope.graph.nodes.values():
+            if node.type == SET and _shared_name(node) == name and node.inputs:
+                return _In(scope, node, 0, step.wanted)
+        scope = scope.parent
+    return None
+
+
+def _shared_name(node: Node) -> Any:
+    values = node.values
+    return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else None

@@ -1,0 +1,89 @@
+"""The client's members as coroutines. The work stays on the client's threads; waiting here holds none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from .errors import WaitTimeout
+from .events import Event
+from .job import JobStatus, Result
+
+if TYPE_CHECKING:
+    from .client import BaseAPIClient, ServerInfo
+    from .request import Request
+
+
+class AsyncFacade:
+    """``client.aio``: usable from any number of event loops at once. Cancelling an await leaves the job running."""
+
+    def __init__(self, client: BaseAPIClient) -> None:
+        self._client = client
+
+    async def submit(self, request: Request | Mapping[str, Any]) -> str:
+        """Submit and return the job id; raises what ``submit`` raises."""
+        return self._client.submit(request).id
+
+    async def resume(self, record: Mapping[str, Any]) -> str:
+        """Re-join a recorded job and return its id."""
+        return self._client.resume(record).id
+
+    async def get_status(self, job_id: str) -> JobStatus:
+        """Return the job's status; ``JobNotFound`` for an unknown id."""
+        return self._client.get_status(job_id)
+
+    async def cancel(self, job_id: str) -> bool:
+        """End the job as cancelled; True if this call did it."""
+        return self._client.cancel(job_id)
+
+    async def get_result(self, job_id: str, timeout: float | None = None) -> Result:
+        """Wait for the result; raises what ``Job.result`` raises, ``WaitTimeout`` after ``timeout`` seconds."""
+        job = self._client.job(job_id)
+        ended = asyncio.Event()
+        remove = job._log.add_waker(_wake(ended))
+        try:
+            async with asyncio.timeout(timeout):
+                while not job.done():
+                    await ended.wait()
+                    ended.clear()
+        except TimeoutError:
+            raise WaitTimeout(
+                f"The job was not done within {timeout:g} s.",
+                hint="It goes on; wait longer or cancel it.",
+                backend=job.backend,
+            ) from None
+        finally:
+            remove()
+        return job.result(0)
+
+    async def events(self, job_id: str) -> AsyncIterator[Event]:
+        """Iterate over the job's events, from the first to the terminal one."""
+        job = self._client.job(job_id)
+        changed = asyncio.Event()
+        remove = job._log.add_waker(_wake(changed))
+        reader = job.events()
+        try:
+            while not reader.finished:
+                changed.clear()
+                while (event := reader.poll()) is not None:
+                    yield event
+                if not reader.finished:
+                    await changed.wait()
+        finally:
+            remove()
+
+    async def probe(self) -> ServerInfo:
+        """Ask the server who it is; runs on a thread of the loop's executor for the seconds that it takes."""
+        return await asyncio.to_thread(self._client.probe)
+
+
+def _wake(event: asyncio.Event) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(event.set)
+
+    return wake

@@ -1,0 +1,206 @@
+"""What all clients share: the contract's members on top of a ``JobRunner``."""
+
+from __future__ import annotations
+
+import abc
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from ..http.url import ServerURL, parse_server_url
+from .context import CancelContext, JobContext, Recorder
+from .errors import BackendError
+from .job import BackendCancel, Job, JobStatus, Result
+from .options import ClientOptions
+from .request import Request
+from .runner import JobRunner
+
+if TYPE_CHECKING:
+    from ..http.session import HTTPSession
+    from ..http.transport import Transport
+    from .aio import AsyncFacade
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """Who a server says it is: ``dialect`` names its kind of protocol, ``latency_s`` is one small request's time."""
+
+    version: str
+    dialect: str
+    capabilities: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
+    latency_s: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+DEMO_SERVER = "demo"
+"""The name, in records, of a server that ends with this process: its jobs can't be found again."""
+
+
+class BaseAPIClient(abc.ABC):
+    """The synchronous face of work that runs on background threads; one per server, thread-safe, a context manager.
+
+    A subclass names itself in the class variables and implements ``run``, ``rejoin``, ``cancel_on_backend`` and
+    ``probe``. A ``transport`` that is passed in is shared and stays open; whoever made it closes it. A bad URL raises
+    ``ValidationError`` with code ``invalid_url``. Making a client does no I/O.
+    """
+
+    name: ClassVar[str]
+    request_types: ClassVar[tuple[type[Request], ...]]
+    default_options: ClassVar[ClientOptions] = ClientOptions()
+    rejoins: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: ClientOptions | None = None,
+        transport: Transport | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.url: ServerURL = parse_server_url(base_url)
+        self.options = options or self.default_options
+        self._api_key = api_key or ""
+        self._headers = dict(headers or {})
+        self._given_transport = transport
+        self._session: HTTPSession | None = None
+        self._session_lock = threading.Lock()
+        self._closed = False
+        self.server_outlives_us = True
+        self.runner = JobRunner(self.name, lambda: self, self.request_types, self.options, recorder)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # The contract
+
+    def submit(self, request: Request | Mapping[str, Any]) -> Job:
+        """Take a typed request, or a mapping of its fields, and return its job at once, without I/O on this thread.
+
+        What is wrong on its face raises ``ValidationError``; after ``close`` a ``BackendError`` with code
+        ``client_closed``.
+        """
+        return self.runner.submit(request)
+
+    def resume(self, record: Mapping[str, Any]) -> Job:
+        """Re-join a job from its record, also in another process; never submits what may already have been accepted."""
+        return self.runner.resume(record)
+
+    def job(self, job_id: str) -> Job:
+        """Return the job of that id; ``JobNotFound`` if it is unknown or forgotten."""
+        return self.runner.job(job_id)
+
+    def get_status(self, job_id: str) -> JobStatus:
+        """Return the job's status from memory; ``JobNotFound`` for an unknown id."""
+        return self.runner.job(job_id).status
+
+    def get_result(self, job_id: str, timeout: float | None = None) -> Result:
+        """Wait for the job's result, ``timeout`` seconds at most; see ``Job.result`` for what it raises."""
+        return self.runner.job(job_id).result(timeout)
+
+    def cancel(self, job_id: str) -> bool:
+        """End the job as cancelled, at once and without I/O here; a worker tells the backend. True if this call ended
+        it.
+        """
+        return self.runner.cancel(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Drop an ended job from memory."""
+        self.runner.forget(job_id)
+
+    @property
+    def aio(self) -> AsyncFacade:
+        """The same members as coroutines."""
+        from .aio import AsyncFacade  # here, because asyncio brings ssl along
+
+        return AsyncFacade(self)
+
+    def close(self, *, detach: bool = False, timeout_s: float = 2.0) -> None:
+        """End the client's jobs, join its threads and close its sockets, all within ``timeout_s`` seconds.
+
+        Without ``detach`` its jobs end as cancelled and the backend is told. With it, jobs that can be resumed are
+        left running on the server (they end here with ``JobDetached``) and the others are cancelled.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.runner.close(detach=detach, timeout_s=timeout_s)
+        with self._session_lock:
+            self._closed = True
+            session, self._session = self._session, None
+        self.disconnect(max(0.1, deadline - time.monotonic()))
+        if session is not None:
+            session.close()
+        if session is not None and self._given_transport is None:
+            session.transport.close()
+
+    @abc.abstractmethod
+    def probe(self) -> ServerInfo:
+        """Ask the server who it is; blocks, seconds at most. Raises the typed error of what is wrong with it."""
+
+    # The hooks of a backend
+
+    @abc.abstractmethod
+    def run(self, job: JobContext) -> Result:
+        """Submit the request and see it through; called on a worker thread, blocks until the job's end."""
+
+    @abc.abstractmethod
+    def rejoin(self, job: JobContext) -> Result:
+        """See a job through that may have been sent before; never sends it again if it may have been accepted."""
+
+    @abc.abstractmethod
+    def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
+        """Tell the backend to cancel the job and wait until it is free, as long as ``job.wait`` allows."""
+
+    def can_rejoin(self) -> bool:
+        """Whether a job that was sent can be found again on the server, also by another process."""
+        return self.rejoins and self.server_outlives_us
+
+    def can_detach(self) -> bool:
+        """Whether letting go of a job that was sent leaves the server in good order, so that ``close(detach=True)`` may
+        do so.
+        """
+        return self.can_rejoin()
+
+    @property
+    def server(self) -> str:
+        """Which server this client talks to, as records name it: its address without a query."""
+        return str(self.url) if self.server_outlives_us else DEMO_SERVER
+
+    def disconnect(self, timeout_s: float) -> None:  # noqa: B027 - most backends have nothing to do here
+        """Close connections beside the HTTP pool, such as a websocket, and join their threads; called once, by
+        ``close``.
+        """
+
+    @property
+    def http(self) -> HTTPSession:
+        """The client's requests to its server; made with the first use, on the thread that uses it."""
+        from ..http.session import HTTPSession
+        from ..http.transport import Transport  # here, because urllib3 costs 90 ms
+
+        with self._session_lock:
+            if self._closed:
+                raise BackendError(
+                    "This client is closed.", code="client_closed", backend=self.name, hint="Make a new client."
+                )
+            if self._session is None:
+                transport = self._given_transport or Transport.for_options(self.options)
+                self._session = HTTPSession(transport, self.url, self.name, self.options, self.auth_headers())
+            return self._session
+
+    def auth_headers(self) -> dict[str, str]:
+        """Return the headers that go with every request: the user's own, and the key as a bearer token unless they
+        name one.
+        """
+        headers = dict(self._headers)
+        if self._api_key and not any(name.lower() == "authorization" for name in headers):
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        return headers

@@ -1,0 +1,1 @@
+"""Files of results: names, parts, hashes, storage errors."""

@@ -1,0 +1,68 @@
+"""Files under way: written beside their place under a hidden name, and given their own once they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from ..core.job import Artifact
+from .names import kind_and_type
+from .storage_errors import storage_errors_in
+
+PART_SUFFIX = ".part"
+_HASHED_BYTES = 256 * 1024
+
+
+def part_path(folder: Path, name: str) -> Path:
+    """Return a path in ``folder`` that no file has, for writing the one that is to be called ``name``."""
+    return folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}{PART_SUFFIX}"
+
+
+def published(part: Path, name: str, source: str) -> Artifact:
+    """Give the finished ``part`` the name, or one like it that no file has, and return it as an artifact.
+
+    ``source`` is the backend's own name for it. Raises ``StorageError``.
+    """
+    kind, media_type = kind_and_type(name)
+    digest, size = hashlib.sha256(), 0
+    with storage_errors_in(part.parent):
+        with part.open("rb") as file:
+            while chunk := file.read(_HASHED_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+        path = give_name(part, part.parent, name)
+    return Artifact(path, kind, media_type, size, digest.hexdigest(), source)
+
+
+def give_name(part: Path, folder: Path, name: str) -> Path:
+    """Rename without ever replacing a file, also where another process does the same; ``OSError`` if that fails."""
+    stem, suffix = Path(name).stem, Path(name).suffix
+    path, number = folder / name, 1
+    while not _takes_name(part, path):
+        number += 1
+        path = folder / f"{stem}_{number}{suffix}"
+    return path
+
+
+def _takes_name(part: Path, path: Path) -> bool:
+    """Give the file that name; False if another has it."""
+    try:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            _reserve_and_replace(part, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _reserve_and_replace(part: Path, path: Path) -> None:
+    path.open("xb").close()
+    try:
+        part.replace(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,313 @@
+"""What a Gradio app says of itself: version, where its routes are, its functions and components.
+
+Facts: ``GET /config`` lies at the root in every version; all else lies under its ``api_prefix``, which is empty before
+5. A function ("dependency") is one wired event: it is found by its ``api_name`` (a number is put behind the second of
+the same name: the stem is what stays over the releases of an app), or by what triggers it; its place in the list is its
+id in versions that name none. ``root`` echoes the Host header and is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeGuard
+from urllib.parse import quote
+
+from ..core.errors import BackendError, MissingResource, NetworkTimeout, NotFound, ProtocolError
+
+if TYPE_CHECKING:
+    from ..http.session import Scope
+    from .http import GradioAccess
+
+_NUMBER = re.compile(r"_\d+$")
+_LEADING_NUMBER = re.compile(r"\d{1,6}")
+OLDEST = 3
+NEWEST = 6
+
+
+@dataclass(frozen=True)
+class Component:
+    """A thing on the app's page: ``kind`` such as ``textbox`` or ``state``."""
+
+    id: int
+    kind: str
+    props: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """Its label, or the text on a button."""
+        for name in ("label", "value"):
+            text = self.props.get(name)
+            if isinstance(text, str) and text:
+                return text
+        return ""
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """A function of the app.
+
+    ``targets`` are the components and events that trigger it, ``trigger_after`` the id of the function that it follows.
+    ``api_name`` is empty for one that is hidden: it can still be called by its id. ``in_backend`` is False for a step
+    that only the browser makes.
+    """
+
+    id: int
+    api_name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    targets: tuple[tuple[int, str], ...]
+    trigger_after: int | None
+    in_backend: bool
+    is_generator: bool
+    queued: bool
+
+    @property
+    def stem(self) -> str:
+        """Its name without the number behind it."""
+        return _NUMBER.sub("", self.api_name)
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self.api_name or f"number {self.id}"
+
+    def target(self, event: str) -> int | None:
+        """Return the component that triggers it by ``event``, None if there is none; for use as a ``trigger_id``."""
+        return next((component for component, name in self.targets if name == event), None)
+
+
+@dataclass(frozen=True)
+class GradioConfig:
+    """An app as it is at one time. ``api_prefix`` starts with a slash or is empty."""
+
+    version: str
+    api_prefix: str
+    protocol: str
+    title: str
+    app_id: str
+    show_error: bool
+    max_file_size: int | None
+    dependencies: tuple[Dependency, ...] = field(repr=False)
+    components: Mapping[int, Component] = field(repr=False)
+
+    @property
+    def generation(self) -> int:
+        """The first number of the version; 0 for a version that starts with none."""
+        match = _LEADING_NUMBER.match(self.version)
+        return int(match[0]) if match else 0
+
+    def path(self, route: str) -> str:
+        """Return the path of a route (which starts with a slash) below the server's address."""
+        return f"{self.api_prefix}{route}"
+
+    @cached_property
+    def _by_id(self) -> dict[int, Dependency]:
+        return {each.id: each for each in self.dependencies}
+
+    def resolve(self, target: Dependency | str | int) -> Dependency:
+        """Return the function meant by its name or id, or itself; ``MissingResource`` if there is none."""
+        if isinstance(target, Dependency):
+            return target
+        return self.named(target) if isinstance(target, str) else self.dependency(target)
+
+    def dependency(self, number: int) -> Dependency:
+        """Return the function of that id; ``MissingResource`` if there is none."""
+        try:
+            return self._by_id[number]
+        except KeyError:
+            raise _no_function(self, f"number {number}", ()) from None
+
+    def named(self, api_name: str) -> Dependency:
+        """Return the function of that very name (with or without a slash before it); ``MissingResource`` if there is
+        none.
+        """
+        wanted = api_name.removeprefix("/")
+        for each in self.dependencies:
+            if each.api_name == wanted:
+                return each
+        names = [each.api_name for each in self.dependencies if each.api_name]
+        raise _no_function(self, wanted, get_close_matches(wanted, names, 3))
+
+    def having_stem(self, stem: str) -> tuple[Dependency, ...]:
+        """Return all functions whose name is ``stem``, with or without a number behind it."""
+        return tuple(each for each in self.dependencies if stem in (each.stem, each.api_name))
+
+    def followers(self, dependency: Dependency) -> tuple[Dependency, ...]:
+        """Return the functions that the browser calls after this one, in the order of the list."""
+        return tuple(each for each in self.dependencies if each.trigger_after == dependency.id)
+
+    def chain(self, start: Dependency) -> tuple[Dependency, ...]:
+        """Return ``start`` and all that follows it, each before what follows it in turn."""
+        found: dict[int, Dependency] = {}
+        waiting = [start]
+        while waiting:
+            each = waiting.pop(0)
+            if each.id not in found:
+                found[each.id] = each
+                waiting[:0] = self.followers(each)
+        return tuple(found.values())
+
+    def of_kind(self, kind: str) -> tuple[Component, ...]:
+        """Return the components of a kind, such as ``dropdown``."""
+        return tuple(each for each in self.components.values() if each.kind == kind)
+
+    def triggered_by(self, component: Component | int, event: str = "") -> tuple[Dependency, ...]:
+        """Return the functions that an event of a component triggers (any event if none is named)."""
+        number = component if isinstance(component, int) else component.id
+        return tuple(
+            each
+            for each in self.dependencies
+            if any(target == number and event in ("", name) for target, name in each.targets)
+        )
+
+
+def read_config(access: GradioAccess, *, scope: Scope | None = None) -> GradioConfig:
+    """Ask the server for its app, signing in where it wants that.
+
+    Raises ``ProtocolError`` with code ``not_gradio`` (another kind of server, or a page before it), ``not_blocks`` (a
+    Gradio without functions) or ``gradio_version`` (older than 3); ``AuthenticationError``; and the network's errors.
+    """
+    try:
+        value = access.get_json("/config", scope=scope)
+    except (NotFound, ProtocolError) as error:
+        if isinstance(error, ProtocolError) and error.code not in ("web_page", "invalid_json"):
+            raise
+        raise _not_gradio(access) from error
+    except NetworkTimeout as error:
+        if error.code == "first_byte":
+            _say_mute(error, access)
+        raise
+    if not isinstance(value, Mapping) or "version" not in value:
+        raise _not_gradio(access)
+    config = config_of(value)
+    if config is None:
+        raise access.named(
+            ProtocolError(
+                f"{access.server} is a Gradio server, but its app has no functions to call.",
+                code="not_blocks",
+                hint="Check the address; the page of the program you want must open there in a browser.",
+            )
+        )
+    if config.generation < OLDEST:
+        raise access.named(
+            ProtocolError(
+                f"{access.server} runs Gradio {config.version}, which is too old: version 3 is the oldest that works.",
+                code="gradio_version",
+                hint="Update the program on the server.",
+            )
+        )
+    return config
+
+
+def read_info(access: GradioAccess, config: GradioConfig, *, scope: Scope | None = None) -> Mapping[str, Any]:
+    """Return the schema of the app's named and unnamed functions: megabytes for a large app."""
+    value = access.get_json(config.path("/info"), scope=scope)
+    return value if isinstance(value, Mapping) else {}
+
+
+def config_of(value: Mapping[str, Any]) -> GradioConfig | None:
+    """Read what ``/config`` has answered; None if it lists no functions."""
+    listed = value.get("dependencies")
+    if not isinstance(listed, list):
+        return None
+    limit = value.get("max_file_size")
+    app_id = value.get("app_id")
+    return GradioConfig(
+        version=_text(value.get("version")).strip(),
+        api_prefix=_prefix(_text(value.get("api_prefix"))),
+        protocol=_text(value.get("protocol")),
+        title=_text(value.get("title")),
+        app_id="" if app_id is None else str(app_id),
+        show_error=value.get("show_error") is True,
+        max_file_size=limit if isinstance(limit, int) and not isinstance(limit, bool) else None,
+        dependencies=tuple(_dependencies(listed)),
+        components={each.id: each for each in _components(value.get("components"))},
+    )
+
+
+def _prefix(text: str) -> str:
+    """Return it as a path: what it is put behind is the server's address, which it must not change."""
+    path = quote(text.strip("/"), safe="/", errors="replace")
+    return f"/{path}" if path else ""
+
+
+def _dependencies(listed: list[Any]) -> Iterator[Dependency]:
+    for place, entry in enumerate(listed):
+        if isinstance(entry, Mapping):
+            yield _dependency(place, entry)
+
+
+def _dependency(place: int, entry: Mapping[str, Any]) -> Dependency:
+    number = entry.get("id")
+    types = entry.get("types")
+    kinds = types if isinstance(types, Mapping) else {}
+    after = entry.get("trigger_after")
+    return Dependency(
+        id=number if _is_id(number) else place,
+        api_name=_text(entry.get("api_name")),
+        inputs=_ids(entry.get("inputs")),
+        outputs=_ids(entry.get("outputs")),
+        targets=tuple(_targets(entry)),
+        trigger_after=after if _is_id(after) else None,
+        in_backend=entry.get("backend_fn") is not False,
+        is_generator=kinds.get("generator") is True,
+        queued=entry.get("queue") is not False,
+    )
+
+
+def _targets(entry: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """Yield component and event; 3.x names the event once for all."""
+    listed = entry.get("targets")
+    for each in listed if isinstance(listed, list) else ():
+        component, event = each if isinstance(each, list) and len(each) == 2 else (each, entry.get("trigger"))
+        if _is_id(component):
+            yield component, _text(event)
+
+
+def _components(listed: Any) -> Iterator[Component]:
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping) and _is_id(entry.get("id")):
+            props = entry.get("props")
+            yield Component(entry["id"], _text(entry.get("type")), props if isinstance(props, Mapping) else {})
+
+
+def _ids(listed: Any) -> tuple[int, ...]:
+    return tuple(each for each in listed if _is_id(each)) if isinstance(listed, list) else ()
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _no_function(config: GradioConfig, name: str, nearest: Any) -> MissingResource:
+    return MissingResource(
+        f"The Gradio app {config.title or ''} has no function {name}.".replace("  ", " "),
+        kind="function",
+        name=name,
+        nearest=nearest,
+        hint="Is this the address of the right program, and its version one that is known?",
+    )
+
+
+def _not_gradio(access: GradioAccess) -> BackendError:
+    return access.named(
+        ProtocolError(
+            f"{access.server} answers, but not as a Gradio program does.",
+            code="not_gradio",
+            hint="Check the address and the port; a login page or a proxy may also stand before the program.",
+        )
+    )
+
+
+def _say_mute(error: NetworkTimeout, access: GradioAccess) -> None:
+    error.message = f"{access.server} accepts connections but does not answer; it may still be loading."
+    error.args = (error.message,)
+    error.hint = "Wait until it is ready and try again."

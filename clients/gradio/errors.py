@@ -1,0 +1,183 @@
+"""What goes wrong with Gradio's functions, in words for people.
+
+Facts: an error that the app raises on purpose comes with its text (within quotes from 4.x); of any other there is only
+``null`` unless the app shows errors. Refused requests come with JSON, plain text or, from 5.x, a traceback.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import (
+    APIError,
+    BackendError,
+    GenerationError,
+    MissingResource,
+    OutOfMemory,
+    Overloaded,
+    PermissionDenied,
+    ServerError,
+    StreamInterrupted,
+    ValidationError,
+)
+from ..http.transport import Response
+from .http import GradioAccess
+
+MAX_WORDS = 2000
+_MIB = 1024 * 1024
+_OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|not enough memory|failed to allocate", re.IGNORECASE)
+_QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
+_QUEUE_FULL = re.compile(r"Max size is (\d+)", re.IGNORECASE)
+
+
+def failure_of(access: GradioAccess, function: str, said: Any, title: Any = None) -> BackendError:
+    """Return the error of a function that the server ran and that failed; ``said`` is what it tells of it."""
+    text = said_text(said)
+    context = {"server": access.server, "function": function, "title": _bounded(access, title)}
+    if not text:
+        return access.named(
+            GenerationError(
+                f"{access.server} failed in {function} without giving a reason.",
+                code="no_reason",
+                hint="Its console has the details: it hides errors unless it is started with show_error.",
+                context=context,
+            )
+        )
+    text = _bounded(access, text)
+    context["said"] = text
+    if _OUT_OF_MEMORY.search(text):
+        return access.named(
+            OutOfMemory(
+                f"The server has run out of memory: {text}",
+                hint="Make it smaller or shorter, or close other programs that use the GPU, and try again.",
+                context=context,
+            )
+        )
+    return access.named(
+        GenerationError(f"The server reports: {text}", hint="Its console may have more about it.", context=context)
+    )
+
+
+def _bounded(access: GradioAccess, said: Any) -> str:
+    return access.http.redact(said)[:MAX_WORDS] if isinstance(said, str) else ""
+
+
+def said_text(said: Any) -> str:
+    """Return the text of an error, without the quotes that Gradio 4 puts around it; empty if there is none."""
+    if not isinstance(said, str):
+        return ""
+    text = said.strip()
+    match = _QUOTED.fullmatch(text)
+    return (match[2] if match else text).strip()
+
+
+def refusal_of(access: GradioAccess, response: Response, function: str) -> BackendError:
+    """Read and close the answer to a call that the server has refused, and return its error."""
+    status = response.status
+    words = access.words_of(response)
+    context = {"server": access.server, "function": function, "status": status}
+    if status == 503:
+        match = _QUEUE_FULL.search(words)
+        most = f" (maximum {match[1]})" if match else ""
+        error: BackendError = Overloaded(
+            f"The server's queue is full{most}.",
+            status=status,
+            code="queue_full",
+            hint="Wait until it has done some of its work, or raise its limit.",
+            context=context,
+        )
+    elif status in (400, 422):
+        error = ValidationError(
+            f"The server did not accept the call of {function}: {words or f'status {status}'}.",
+            code="refused",
+            problems=(words,) if words else (),
+            hint="Is the program's version one that is known?",
+            context=context,
+        )
+    elif status == 404:
+        error = MissingResource(
+            f"{access.server} does not take calls of {function}{_after_colon(words)}",
+            kind="function",
+            name=function,
+            hint="Is this the address of the right program?",
+            context=context,
+        )
+    else:
+        error = _failed(access, status, _last_line(words), function, context)
+    return access.named(error)
+
+
+def _failed(access: GradioAccess, status: int, words: str, function: str, context: dict[str, Any]) -> BackendError:
+    kind = ServerError if status >= 500 else APIError
+    return kind(
+        f"{access.server} failed with status {status} when {function} was called{_after_colon(words)}",
+        status=status,
+        hint="It may have been restarted with another version; look at its console.",
+        context=context,
+        retryable=False,
+    )
+
+
+def interrupted(access: GradioAccess, session_hash: str, reason: str, *, gone: bool) -> StreamInterrupted:
+    """Return the error of a call whose stream has ended; ``gone`` if the server does not know the session any more.
+
+    Its context says ``session`` (``gone``, or ``unknown``: its State may still be there and can be asked for) and the
+    ``session_hash``.
+    """
+    error = StreamInterrupted(
+        f"The connection to the running job on {access.server} was lost: {reason}",
+        code="session_gone" if gone else None,
+        hint="Has the server stopped or been restarted? What it had made may still be there.",
+        context={"server": access.server, "session": "gone" if gone else "unknown", "session_hash": session_hash},
+    )
+    access.named(error)
+    return error
+
+
+def cancelled_there(access: GradioAccess, function: str) -> GenerationError:
+    """Return the error of a call that the server has ended without a result and without an error."""
+    error = GenerationError(
+        f"{access.server} has cancelled {function}.",
+        code="cancelled_on_server",
+        hint="It was cancelled there, or its connection was lost; start it again if it is still wanted.",
+        context={"server": access.server, "function": function},
+    )
+    access.named(error)
+    return error
+
+
+def too_large(access: GradioAccess, path: Path, size: int, limit: str) -> ValidationError:
+    """Return the error for a file that the server does not take because of its size."""
+    error = ValidationError(
+        f"{path.name} ({size / _MIB:.1f} MiB) is larger than the server's limit{limit}.",
+        code="file_too_large",
+        problems=(f"{path.name} is too large.",),
+        hint="Use a smaller or shorter file, or raise the server's limit for uploads.",
+        context={"server": access.server, "path": str(path)},
+    )
+    access.named(error)
+    return error
+
+
+def not_handed_out(access: GradioAccess, path: str, cause: PermissionDenied) -> PermissionDenied:
+    """Return the error for a file that the server refuses to send."""
+    error = PermissionDenied(
+        f"The server does not hand out {path}.",
+        status=cause.status,
+        code="file_not_allowed",
+        hint="It lies outside the folders that the program allows, or is not there any more.",
+        context={"server": access.server, "path": path},
+    )
+    access.named(error)
+    return error
+
+
+def _after_colon(words: str) -> str:
+    return f": {words}" if words else "."
+
+
+def _last_line(words: str) -> str:
+    """Shorten a traceback to what it ends with."""
+    return words.rpartition("File ")[2] if words.startswith("Traceback") else words

@@ -1,0 +1,119 @@
+"""Files to a Gradio server and back.
+
+Facts: ``POST /upload`` takes multipart fields ``files`` and answers a list of the server's paths; Gradio 3.14 has no
+such route. Files are fetched at ``/file=PATH``, by their path there: the ``url`` that comes with them echoes the Host
+header. What lies outside the folders that the app allows is a 403, whether it is there or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from ..core.errors import PermissionDenied, ProtocolError
+from ..core.job import Artifact
+from ..files.names import kind_and_type
+from ..http.download import OnBytes, download
+from ..http.multipart import MultipartUpload
+from ..http.session import Scope
+from ..http.transport import Response
+from .component_values import GradioFile
+from .config import GradioConfig
+from .errors import not_handed_out, refusal_of, too_large
+from .http import GradioAccess
+
+_TOO_LARGE = 413
+_REFUSALS = (400, 404, _TOO_LARGE, 422)
+_BYTES = re.compile(r"\d+")
+_WEB = ("http://", "https://")
+
+
+def upload(
+    access: GradioAccess,
+    config: GradioConfig,
+    path: Path,
+    *,
+    scope: Scope | None = None,
+    name: str = "",
+    on_chunk: Callable[[int, int], None] | None = None,
+) -> GradioFile:
+    """Upload a file, streamed from disk; ``name`` is what the app gets to see (default: its own).
+
+    ``on_chunk(sent, total)`` is told the bytes as they go. Raises ``StorageError`` if it can't be read and
+    ``ValidationError`` (code ``file_too_large``) if the server does not take so much.
+    """
+    name = name or path.name
+    media_type = kind_and_type(name)[1]
+    body = MultipartUpload({}, "files", path, name, media_type, on_chunk)
+    if config.max_file_size is not None and body.file_size > config.max_file_size:
+        raise too_large(access, path, body.file_size, f" of {config.max_file_size} bytes")
+    with access.request(
+        "POST",
+        config.path("/upload"),
+        scope=scope,
+        body=body,
+        headers=body.headers,
+        expect=_REFUSALS,
+        repeatable=True,
+    ) as response:
+        if response.status >= 400:
+            raise _refused(access, response, path, body.file_size)
+        answer = access.http.json_of(response)
+    if not isinstance(answer, list) or len(answer) != 1 or not isinstance(answer[0], str) or not answer[0]:
+        raise access.named(
+            ProtocolError(
+                f"{access.server} took {path.name} but did not say where it has put it.",
+                code="bad_upload",
+                hint="Is this the address of the right server?",
+            )
+        )
+    return GradioFile(answer[0], name, size=body.file_size, media_type=media_type)
+
+
+def fetch(
+    access: GradioAccess,
+    config: GradioConfig,
+    file: GradioFile,
+    folder: Path,
+    *,
+    scope: Scope | None = None,
+    name: str = "",
+    on_bytes: OnBytes | None = None,
+) -> Artifact:
+    """Download a file that an output names into ``folder`` (see ``download.download``), ``name`` in place of its own.
+
+    Raises ``PermissionDenied`` (code ``file_not_allowed``) if the server does not hand it out.
+    """
+    route = file_route(access, config, file)
+    try:
+        return download(
+            access, route, folder, name or file.name, scope=scope, source=file.path or file.url, on_bytes=on_bytes
+        )
+    except PermissionDenied as error:
+        raise not_handed_out(access, file.path, error) from error
+
+
+def file_route(access: GradioAccess, config: GradioConfig, file: GradioFile) -> str:
+    """Return the path to GET for a file; ``ProtocolError`` (code ``foreign_file``) if it lies on another server."""
+    if file.path and not file.path.startswith(_WEB):
+        return config.path(f"/file={quote(file.path, safe='/:', errors='replace')}")
+    address = file.path or file.url
+    base = str(access.http.url)
+    if address.startswith(f"{base}/"):
+        return address.removeprefix(base)
+    raise access.named(
+        ProtocolError(
+            f"{access.server} keeps {file.name} on another server.",
+            code="foreign_file",
+            hint="Such files are not fetched.",
+        )
+    )
+
+
+def _refused(access: GradioAccess, response: Response, path: Path, size: int) -> Exception:
+    if response.status != _TOO_LARGE:
+        return refusal_of(access, response, "upload")
+    limit = _BYTES.findall(access.words_of(response))
+    return too_large(access, path, size, f" of {limit[-1]} bytes" if limit else "")

@@ -1,0 +1,179 @@
+"""Requests to one Gradio server, signed in where it wants that.
+
+Facts: ``POST /login`` at the root takes user name and password as a form and sets two cookies, which go with every
+request from then on, uploads and downloads included. Their names carry the app's id: after a restart of the server they
+are worthless and the 401 comes back. A request that was answered with 401 has done nothing and can be sent again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..core.errors import AuthenticationError, BackendError, ProtocolError
+from ..http.error_text import words_of
+from ..http.session import ERROR_BODY_BYTES, FreeScope, HTTPSession, Scope
+from ..http.transport import Response, Timeouts
+from .login import SignIn
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_JSON = {"Content-Type": "application/json"}
+_UNAUTHORIZED = 401
+_LOGIN_REFUSALS = (400, _UNAUTHORIZED)
+
+
+class GradioAccess:
+    """One server's requests, with its cookies. Thread-safe. Cookies go to the server's own origin only.
+
+    Without ``sign_in`` a server that wants one raises ``AuthenticationError`` (code ``sign_in_needed``).
+    """
+
+    def __init__(self, http: HTTPSession, sign_in: SignIn | None = None) -> None:
+        self.http = http
+        self._sign_in = sign_in
+        self._lock = threading.Lock()
+        self._cookies: dict[str, str] = {}
+        if sign_in is not None:
+            http.hide(sign_in.password)
+
+    @property
+    def server(self) -> str:
+        """The server's address, as it stands in messages."""
+        return str(self.http.url)
+
+    def free_scope(self) -> FreeScope:
+        """Return a scope for requests that belong to no job."""
+        return self.http.free_scope()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: Scope | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        expect: Iterable[int] = (),
+        repeatable: bool | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Response:
+        """Send a request as ``HTTPSession.request`` does; a ``body`` that is iterated must be so any number of times.
+
+        When the server wants a sign-in, it is made and the request sent again, once.
+        """
+        scope = scope or self.http.free_scope()
+
+        def send(cookie: str) -> Response:
+            return self.http.request(
+                method,
+                path,
+                scope=scope,
+                body=body,
+                headers={**(headers or {}), **({"Cookie": cookie} if cookie else {})},
+                expect={*expect, _UNAUTHORIZED},
+                repeatable=repeatable,
+                timeouts=timeouts,
+            )
+
+        cookie = self._cookie()
+        response = send(cookie)
+        if response.status == _UNAUTHORIZED and self._sign_in is not None:
+            self.words_of(response)
+            self._renew(cookie, self._sign_in, scope)
+            response = send(self._cookie())
+        if response.status == _UNAUTHORIZED:
+            raise self._not_signed_in(self.words_of(response))
+        return response
+
+    def get_json(self, path: str, *, scope: Scope | None = None) -> Any:
+        """GET and decode JSON."""
+        with self.request("GET", path, scope=scope) as response:
+            return self.http.json_of(response)
+
+    def post_json(self, path: str, payload: Any, *, scope: Scope | None = None, expect: Iterable[int] = ()) -> Response:
+        """POST JSON, at most once; NaN and infinities, which JSON has not, raise ``ValueError``."""
+        body = json.dumps(payload, allow_nan=False).encode()
+        return self.request("POST", path, scope=scope, body=body, headers=_JSON, expect=expect, repeatable=False)
+
+    def words_of(self, response: Response) -> str:
+        """Read and close an answer with an error status, and return what it says to people."""
+        with response:
+            return words_of(response.start(ERROR_BODY_BYTES), response.content_type, self.http.redact)
+
+    def named(self, error: BackendError) -> BackendError:
+        """Name the backend in an error that the server's words went into, and take the secrets out of it."""
+        error.backend = self.http.backend
+        error.message = self.http.redact(error.message)
+        error.args = (error.message,)
+        return error
+
+    def _cookie(self) -> str:
+        with self._lock:
+            return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
+    def _renew(self, used: str, sign_in: SignIn, scope: Scope) -> None:
+        """Sign in, unless another thread has done so since the cookies ``used`` were taken."""
+        if self._cookie() != used:
+            return
+        cookies = self._signed_in(sign_in, scope)
+        self.http.hide(*cookies.values())
+        with self._lock:
+            self._cookies = cookies
+
+    def _signed_in(self, sign_in: SignIn, scope: Scope) -> dict[str, str]:
+        response = self.http.request(
+            "POST",
+            "/login",
+            scope=scope,
+            body=sign_in.form(),
+            headers=_FORM,
+            expect=_LOGIN_REFUSALS,
+            repeatable=True,
+        )
+        with response:
+            if response.status in _LOGIN_REFUSALS:
+                raise self._refused(response.status, self.words_of(response))
+            cookies = dict(_cookies_of(response.headers))
+            response.read(ERROR_BODY_BYTES)
+        if not cookies:
+            raise self.named(
+                ProtocolError(
+                    f"{self.server} took the sign-in but gave no cookie for it.",
+                    code="no_cookie",
+                    hint="A proxy before the server may take its cookies out.",
+                )
+            )
+        return cookies
+
+    def _not_signed_in(self, words: str) -> BackendError:
+        said = f": {words}" if words and words != "Not authenticated" else "."
+        return self.named(
+            AuthenticationError(
+                f"{self.server} asks for a user name and password{said}",
+                status=_UNAUTHORIZED,
+                code="sign_in_needed",
+                hint="Enter them in the preferences, as NAME:PASSWORD in the field for the key.",
+                context={"server": self.server},
+            )
+        )
+
+    def _refused(self, status: int, words: str) -> BackendError:
+        said = f": {words}" if words else "."
+        return self.named(
+            AuthenticationError(
+                f"{self.server} refused this user name or password{said}",
+                status=status,
+                code="sign_in_refused",
+                hint="Correct them in the preferences: NAME:PASSWORD in the field for the key.",
+                context={"server": self.server},
+            )
+        )
+
+
+def _cookies_of(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return name and value of the cookies that an answer sets."""
+    lines = [value for name, value in headers.items() if name.lower() == "set-cookie"]
+    pairs = [line.partition(";")[0].partition("=") for line in lines]
+    return [(name.strip(), value.strip()) for name, equals, value in pairs if equals and name.strip()]

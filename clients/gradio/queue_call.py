@@ -1,0 +1,200 @@
+"""One call of a function in a Gradio session: what it has told, waiting to be read."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..core.errors import ProtocolError
+from ..http.session import Scope
+from .config import Dependency
+from .errors import cancelled_there, failure_of
+from .http import GradioAccess
+from .messages import Completed, Failed, Message, Started, Yielded, log_of, number_of, progress_of, queued_of
+from .output_diffs import edited, weight_of
+
+_log = logging.getLogger(__name__)
+
+MAX_WAITING = 1000
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+"""Of messages that nobody reads the newest are kept, up to these limits; the last one always is."""
+
+MAX_VALUES_BYTES = 256 * 1024 * 1024
+"""Values that have grown larger by edits end the call: a server must not fill our memory."""
+
+LOOK_S = 1.0
+"""How often a wait looks whether the job's time is over; its end wakes it at once."""
+
+
+class GradioCall:
+    """A call that the server has. Made by ``GradioSession.join``; to be read by one thread at a time."""
+
+    def __init__(
+        self, access: GradioAccess, dependency: Dependency, event_id: str, changed: threading.Condition
+    ) -> None:
+        self.dependency = dependency
+        self.event_id = event_id
+        self._changed = changed
+        self._access = access
+        self._inbox: deque[tuple[int, Message, int]] = deque()
+        self._weight = 0
+        self._values: list[Any] | None = None
+        self._end: Completed | Failed | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its last message has come, read or not."""
+        return self._end is not None
+
+    def messages(self, scope: Scope) -> Iterator[Message]:
+        """Yield what it tells, from the first message that was not read to the last, ``Completed`` or ``Failed``."""
+        while True:
+            message = self.receive(scope)
+            if message is None:
+                return
+            yield message
+
+    def receive(self, scope: Scope, timeout_s: float | None = None) -> Message | None:
+        """Return the next message; None after the last one, or if none comes within ``timeout_s`` (None: for ever)."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            with self._changed:
+                if self._inbox:
+                    return self.pop()
+                if self.ended:
+                    return None
+            left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
+            if left <= 0:
+                return None
+            wait_changed(self._changed, scope, left, lambda: bool(self._inbox) or self.ended)
+
+    def result(self, scope: Scope) -> list[Any]:
+        """Wait for the end and return the final values, updates unwrapped; messages that were not read are dropped.
+
+        Raises ``GenerationError`` (the server's words; code ``no_reason`` if it gives none; ``cancelled_on_server``),
+        ``OutOfMemory``, and ``StreamInterrupted`` if the connection was lost.
+        """
+        for _ in self.messages(scope):
+            pass
+        return values_of(self._access, self.dependency.label, self._end)
+
+    # For the stream
+
+    def head(self) -> int | None:
+        """Return the serial number of the next message, None if there is none to read."""
+        return self._inbox[0][0] if self._inbox else None
+
+    def pop(self) -> Message:
+        """Return the next message, which must have come."""
+        _, message, weight = self._inbox.popleft()
+        self._weight -= weight
+        return message
+
+    def take(self, serial: int, message: Mapping[str, Any]) -> None:
+        """Take what the server has sent for this call; whatever is wrong with it ends this call only."""
+        weight = 0
+        try:
+            told = self._read(message)
+            if told is not None and not isinstance(told, (Completed, Failed)):
+                weight = weight_of(told.raw if isinstance(told, Yielded) else message)
+            if isinstance(told, Yielded) and weight > MAX_VALUES_BYTES:
+                raise _too_large()
+        except ProtocolError as error:
+            told = Failed(self._access.named(error))
+        except Exception as error:  # noqa: BLE001 - the other calls of the session go on
+            _log.exception("Reading a Gradio message failed unexpectedly")
+            told = Failed(self._access.named(_malformed(f"{type(error).__name__}: {error}")))
+        if told is not None:
+            self.put(serial, told, weight)
+
+    def put(self, serial: int, told: Message, weight: int = 0) -> None:
+        """Take a message that takes about ``weight`` bytes; none comes after the last one."""
+        with self._changed:
+            if isinstance(told, (Completed, Failed)):
+                self._end = told
+            self._inbox.append((serial, told, weight))
+            self._weight += weight
+            while len(self._inbox) > 1 and (len(self._inbox) > MAX_WAITING or self._weight > MAX_WAITING_BYTES):
+                self.pop()
+            self._changed.notify_all()
+
+    def _read(self, message: Mapping[str, Any]) -> Message | None:
+        kind = message.get("msg")
+        if kind == "estimation":
+            return queued_of(message)
+        if kind == "process_starts":
+            return Started(number_of(message.get("eta")))
+        if kind == "progress":
+            return progress_of(message)
+        if kind == "log":
+            return log_of(message)
+        if kind == "process_generating":
+            return self._yielded(_output_of(message))
+        if kind == "process_completed":
+            return self._completed(message, _output_of(message))
+        return None
+
+    def _yielded(self, output: Mapping[str, Any]) -> Message | None:
+        data = output.get("data")
+        if not isinstance(data, list):
+            return None
+        self._values = data if self._values is None else edited(self._values, data)
+        return Yielded(self._values)
+
+    def _completed(self, message: Mapping[str, Any], output: Mapping[str, Any]) -> Message:
+        if message.get("success") is not True:
+            title = output.get("title") or message.get("title")
+            return Failed(failure_of(self._access, self.dependency.label, output.get("error"), title))
+        data = output.get("data")
+        if data is not None and not isinstance(data, list):
+            raise _malformed("the values are no list")
+        return Completed(data, number_of(output.get("duration")))
+
+
+def values_of(access: GradioAccess, function: str, end: Completed | Failed | None) -> list[Any]:
+    """Return the values of a call's last message, or raise its error."""
+    if isinstance(end, Failed):
+        raise end.error
+    if end is None or end.cancelled:
+        raise cancelled_there(access, function)
+    return end.data
+
+
+def wait_changed(changed: threading.Condition, scope: Scope, seconds: float, ready: Callable[[], bool]) -> None:
+    """Wait for a change, ``seconds`` at most, and raise if ``scope`` has ended; its interrupter ends the wait."""
+
+    def wake() -> None:
+        with changed:
+            changed.notify_all()
+
+    with scope.interrupter.guard(wake), changed:
+        if not ready() and not scope.interrupter.fired:
+            changed.wait(seconds)
+    scope.check()
+
+
+def _output_of(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    output = message.get("output")
+    if not isinstance(output, Mapping):
+        raise _malformed("the output is no object")
+    return output
+
+
+def _too_large() -> ProtocolError:
+    return ProtocolError(
+        f"The server's values have grown to more than {MAX_VALUES_BYTES} bytes.",
+        code="too_large",
+        hint="Is this the address of the right server?",
+    )
+
+
+def _malformed(what: str) -> ProtocolError:
+    return ProtocolError(
+        f"The server sent a message that makes no sense: {what}.",
+        code="bad_message",
+        hint="Its Gradio may be too new for this version.",
+    )

@@ -1,0 +1,92 @@
+"""Calling a function in one request whose answer ends it: ``POST /run/...``, in every generation of Gradio.
+
+Facts: the function is told by ``fn_index`` in the body; only so does Gradio 3.34 keep a generator between its yields.
+Errors are a status 500 with ``{"error": text or null}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ..core.errors import ProtocolError
+from ..http.session import Scope
+from ..http.transport import Response
+from .component_values import unwrapped
+from .config import Dependency, GradioConfig
+from .errors import failure_of, refusal_of
+from .http import GradioAccess
+from .messages import number_of
+
+_REFUSALS = (400, 403, 404, 422, 500, 503)
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: the values as they came, and whether there are more where they came from."""
+
+    raw: list[Any]
+    is_generating: bool = False
+    duration_s: float | None = None
+
+    @property
+    def data(self) -> list[Any]:
+        """The values, updates unwrapped."""
+        return [unwrapped(each) for each in self.raw]
+
+
+def run_directly(
+    access: GradioAccess,
+    config: GradioConfig,
+    dependency: Dependency,
+    data: Sequence[Any],
+    session_hash: str,
+    scope: Scope,
+) -> Answer:
+    """Call a function, at most once, and return its answer; raises the error of what it fails with."""
+    payload = {"data": list(data), "fn_index": dependency.id, "session_hash": session_hash}
+    return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), {}, scope)
+
+
+def post(
+    access: GradioAccess,
+    config: GradioConfig,
+    dependency: Dependency,
+    body: bytes | Iterable[bytes],
+    headers: Mapping[str, str],
+    scope: Scope,
+) -> Answer:
+    """Send a call whose body is written already."""
+    # by its name Gradio 3.34 would begin a generator anew each time
+    name = "predict" if config.generation == 3 or not dependency.api_name else dependency.api_name
+    with access.request(
+        "POST",
+        config.path(f"/run/{quote(name, safe='', errors='replace')}"),
+        scope=scope,
+        body=body,
+        headers={**_JSON, **headers},
+        expect=_REFUSALS,
+        repeatable=False,
+    ) as response:
+        if response.status >= 400 and not (response.status == 500 and response.content_type.endswith("json")):
+            raise refusal_of(access, response, dependency.label)
+        return _answer(access, response, dependency)
+
+
+def _answer(access: GradioAccess, response: Response, dependency: Dependency) -> Answer:
+    value = access.http.json_of(response)
+    if not isinstance(value, Mapping) or not ("error" in value or isinstance(value.get("data"), list)):
+        raise access.named(
+            ProtocolError(
+                f"{access.server} answered the call of {dependency.label} with something that is no answer.",
+                code="bad_answer",
+                hint="Is this the address of the right server?",
+            )
+        )
+    if response.status >= 400 or not isinstance(value.get("data"), list):
+        raise failure_of(access, dependency.label, value.get("error"))
+    return Answer(value["data"], value.get("is_generating") is True, number_of(value.get("duration")))

@@ -1,0 +1,245 @@
+"""A session with a Gradio server of generation 4, 5 or 6: calls of its functions, over one event stream.
+
+Facts: the server keeps State by the ``session_hash``, which the client makes up. A call is one POST to ``queue/join``;
+all that it tells comes over ``queue/data``, one stream for all calls of the session. ``trigger_id`` is the component
+whose event is said to have fired: a function that asks for it takes another branch without.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConnectionFailed, ProtocolError, ValidationError
+from ..core.job import Artifact
+from ..http.download import OnBytes
+from ..http.session import Scope
+from . import files
+from .component_values import GradioFile
+from .config import Dependency, GradioConfig
+from .errors import refusal_of
+from .event_stream import EventStream
+from .http import GradioAccess
+from .messages import Failed, Message
+from .queue_call import GradioCall
+from .run_endpoint import run_directly
+
+IDLE_TIMEOUT_S = 300.0
+"""Silence allowed on the stream, where the server sends a heartbeat every 15 s: its event loop can stall for minutes
+while a model loads, and giving up would cancel what runs.
+"""
+
+OnMessage = Callable[[Message], None]
+_REFUSALS = (400, 403, 404, 422, 500, 503)
+
+
+class GradioSession:
+    """One ``session_hash``, its State and its stream; thread-safe, a context manager.
+
+    A ``session_hash`` that is given is one from before, of a session that is closed or of another process, unless
+    ``lost`` is False: then it is new, and only chosen by the caller. The stream is read by a thread of its own, which
+    runs only while calls do, so that ending a job does not drop it: a dropped stream cancels all calls of the session.
+    ``close`` drops it.
+
+    Methods that block take the ``scope`` that they are for (a job, or a cancel): they raise what its ``check`` raises,
+    at once when its interrupter fires. Raises ``ProtocolError`` (code ``gradio_version``) for generations or protocols
+    that it does not speak.
+    """
+
+    def __init__(
+        self,
+        access: GradioAccess,
+        config: GradioConfig,
+        session_hash: str | None = None,
+        *,
+        lost: bool | None = None,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+    ) -> None:
+        _check_protocol(access, config)
+        self.access = access
+        self.config = config
+        self.session_hash = session_hash or secrets.token_hex(6)
+        resumed = session_hash is not None if lost is None else lost
+        self._stream = EventStream(access, config, self.session_hash, idle_timeout_s=idle_timeout_s, resumed=resumed)
+        self._cancelled: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> GradioSession:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # Calls
+
+    def join(
+        self,
+        target: Dependency | str | int,
+        data: Sequence[Any],
+        *,
+        scope: Scope,
+        trigger_id: int | None = None,
+        event_data: Any = None,
+    ) -> GradioCall:
+        """Send a call, at most once, and return it as soon as the server has it.
+
+        ``target`` is a function, its name or its id; ``data`` has one value for each of its inputs, None for State.
+        Raises ``ValidationError`` for a wrong number of values or what the server does not accept, ``Overloaded`` (code
+        ``queue_full``), and the network's errors. After ``ConnectionLost`` the server may have the call all the same.
+        """
+        dependency = self.dependency(target)
+        check_count(dependency, data)
+        payload = {
+            "data": list(data),
+            "fn_index": dependency.id,
+            "session_hash": self.session_hash,
+            "event_data": event_data,
+        }
+        if trigger_id is not None:
+            payload["trigger_id"] = trigger_id
+        with self._stream.joining(scope):
+            event_id = self._send(payload, dependency, scope)
+            return self._stream.add(GradioCall(self.access, dependency, event_id, self._stream.changed))
+
+    def call(
+        self,
+        target: Dependency | str | int,
+        data: Sequence[Any],
+        *,
+        scope: Scope,
+        trigger_id: int | None = None,
+        on_message: OnMessage | None = None,
+    ) -> list[Any]:
+        """Make a call and return its final values (see ``GradioCall.result``); its messages go to ``on_message``."""
+        call = self.join(target, data, scope=scope, trigger_id=trigger_id)
+        for message in call.messages(scope):
+            if on_message is not None:
+                on_message(message)
+        return call.result(scope)
+
+    def iterate(self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope) -> Iterator[Message]:
+        """Make a call and yield its messages; what would be ``Failed`` is raised."""
+        for message in self.join(target, data, scope=scope).messages(scope):
+            if isinstance(message, Failed):
+                raise message.error
+            yield message
+
+    def run(self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope) -> list[Any]:
+        """Call a short function without queue and stream, in one request that its answer ends; return its values.
+
+        Errors are those of ``GradioCall.result``. A lost answer leaves open whether it ran.
+        """
+        dependency = self.dependency(target)
+        check_count(dependency, data)
+        return run_directly(self.access, self.config, dependency, data, self.session_hash, scope).data
+
+    def follow(self, *calls: GradioCall, scope: Scope) -> Iterator[tuple[GradioCall, Message]]:
+        """Yield the messages of several calls as they come, until all of them have ended."""
+        return self._stream.follow(calls, scope)
+
+    def cancel(self, call: GradioCall, *, scope: Scope) -> bool:
+        """Have the server cancel a call, once (again does nothing, unless it could not be sent); whether it says that
+        it did.
+
+        The call then ends with ``Completed`` whose ``cancelled`` is true. A function that is no generator runs on all
+        the same, unseen: a program with a function for cancelling needs that one called instead.
+        """
+        with self._lock:
+            if call.ended or call.event_id in self._cancelled:
+                return False
+            self._cancelled.add(call.event_id)
+        payload = {"session_hash": self.session_hash, "fn_index": call.dependency.id, "event_id": call.event_id}
+        try:
+            with self.access.post_json(self.config.path("/cancel"), payload, scope=scope) as response:
+                answer = self.access.http.json_of(response)
+        except ConnectionFailed:
+            with self._lock:
+                self._cancelled.discard(call.event_id)
+            raise
+        return isinstance(answer, dict) and answer.get("success") is True
+
+    # Files
+
+    def upload(
+        self,
+        path: Path,
+        *,
+        scope: Scope | None = None,
+        name: str = "",
+        on_chunk: Callable[[int, int], None] | None = None,
+    ) -> GradioFile:
+        """Upload a file; see ``files.upload``. ``as_input()`` of what is returned is the value for a call."""
+        return files.upload(self.access, self.config, path, scope=scope, name=name, on_chunk=on_chunk)
+
+    def download(
+        self,
+        file: GradioFile,
+        folder: Path,
+        *,
+        scope: Scope | None = None,
+        name: str = "",
+        on_bytes: OnBytes | None = None,
+    ) -> Artifact:
+        """Download a file that an output names; see ``files.fetch``."""
+        return files.fetch(self.access, self.config, file, folder, scope=scope, name=name, on_bytes=on_bytes)
+
+    # The rest
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the stream is open, or being opened."""
+        return self._stream.open
+
+    def dependency(self, target: Dependency | str | int) -> Dependency:
+        """Return the function meant; ``MissingResource`` if the app has none such."""
+        return self.config.resolve(target)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Drop the stream, which cancels what runs in this session, and end its thread within ``timeout_s``."""
+        self._stream.close(timeout_s)
+
+    def _send(self, payload: dict[str, Any], dependency: Dependency, scope: Scope) -> str:
+        path = self.config.path("/queue/join")
+        with self.access.post_json(path, payload, scope=scope, expect=_REFUSALS) as response:
+            if response.status >= 400:
+                raise refusal_of(self.access, response, dependency.label)
+            answer = self.access.http.json_of(response)
+        event_id = answer.get("event_id") if isinstance(answer, dict) else None
+        if not isinstance(event_id, str) or not event_id:
+            raise self.access.named(
+                ProtocolError(
+                    f"{self.access.server} took the call of {dependency.label} but gave it no id.",
+                    code="no_event_id",
+                    hint="Is this the address of the right server?",
+                )
+            )
+        return event_id
+
+
+def check_count(dependency: Dependency, data: Sequence[Any]) -> None:
+    """Raise ``ValidationError`` (code ``wrong_arguments``) unless there is one value for each input: the server would
+    fail without a word.
+    """
+    if len(data) == len(dependency.inputs):
+        return
+    raise ValidationError(
+        f"The function {dependency.label} takes {len(dependency.inputs)} values, not {len(data)}.",
+        code="wrong_arguments",
+        hint="The program on the server may be of a version that is not known.",
+    )
+
+
+def _check_protocol(access: GradioAccess, config: GradioConfig) -> None:
+    if config.generation >= 4 and config.protocol.startswith("sse_v"):
+        return
+    raise access.named(
+        ProtocolError(
+            f"{access.server} runs Gradio {config.version} with the protocol {config.protocol or 'of Gradio 3'}, "
+            "which can't be used here.",
+            code="gradio_version",
+            hint="Update the program on the server.",
+        )
+    )

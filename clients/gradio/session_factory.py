@@ -1,0 +1,24 @@
+"""The session that fits a server, whatever its generation of Gradio."""
+
+from __future__ import annotations
+
+from .config import GradioConfig
+from .gradio3 import ClassicSession
+from .http import GradioAccess
+from .session import IDLE_TIMEOUT_S, GradioSession
+
+
+def session_for(
+    access: GradioAccess,
+    config: GradioConfig,
+    session_hash: str | None = None,
+    *,
+    idle_timeout_s: float = IDLE_TIMEOUT_S,
+) -> GradioSession | ClassicSession:
+    """Return a session of the kind that the server speaks; both have ``call``, ``iterate``, ``upload``, ``download``.
+
+    Raises ``ProtocolError`` (code ``gradio_version``) for an app that speaks neither.
+    """
+    if config.generation == 3:
+        return ClassicSession(access, config, session_hash)
+    return GradioSession(access, config, session_hash, idle_timeout_s=idle_timeout_s)

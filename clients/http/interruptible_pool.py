@@ -1,0 +1,264 @@
+"""urllib3's connections, made so that another thread can break off the call that uses one.
+
+Which socket a call uses is noted at every step at which it can change: while connecting (see ``dialling``), before the
+TLS handshake, and when a pooled connection is taken. Breaking off is shutting that socket down: the blocked call ends
+with an error or with an early end, and whoever reads looks at the interrupter before believing in the end.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, cast
+
+from urllib3 import exceptions as u3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from ..core.interrupt import Interrupter
+from .connect import BrokenOff, dial
+
+MAX_INTERIM_ANSWERS = 20
+_SWITCHING = 101
+
+_thread = threading.local()
+
+
+class _WithoutQuery(logging.Filter):
+    """Takes the queries, in which users may have put keys, out of what urllib3 logs of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
+        return True
+
+
+def _filter_log(logger: logging.Logger) -> None:
+    """Put our filter in, in place of the one of an earlier import: Blender reloads extensions, not their libraries."""
+    for each in list(logger.filters):
+        if type(each).__name__ == _WithoutQuery.__name__:
+            logger.removeFilter(each)
+    logger.addFilter(_WithoutQuery())
+
+
+_filter_log(logging.getLogger("urllib3.connectionpool"))
+
+
+class Call:
+    """One exchange on its wire; ``send_timeout_s`` bounds the silence of a server that does not take what is sent."""
+
+    def __init__(self, interrupter: Interrupter, send_timeout_s: float) -> None:
+        self.interrupter = interrupter
+        self.send_timeout_s = send_timeout_s
+        self.tls_host = ""
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Be the call of this thread, which connections note themselves at, while the block runs."""
+        _thread.call = self
+        try:
+            with self.guarded():
+                yield
+        finally:
+            _thread.call = None
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Let the interrupter break the call off while the block runs."""
+        with self.interrupter.guard(self._shut_down):
+            yield
+
+    def use(self, sock: Any) -> None:
+        """Note the socket; ``BrokenOff`` if the call is not wanted any more."""
+        with self._lock:
+            self._sock = getattr(sock, "socket", sock)  # within urllib3's TLS through TLS there is one
+        if self.interrupter.fired:
+            raise BrokenOff("not wanted any more")
+
+    def settimeout(self, seconds: float) -> None:
+        """Set how long the socket may be silent."""
+        with self._lock:
+            if self._sock is not None:
+                self._sock.settimeout(seconds)
+
+    def let_go(self) -> None:
+        """Forget the socket, before it serves another call."""
+        with self._lock:
+            self._sock = None
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            if self._sock is not None:
+                shut_down(self._sock)
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Make what blocks on the socket end; for another thread than the one that does."""
+    with suppress(OSError):
+        # not SSLSocket's own, which takes the reading thread's TLS object away
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _current() -> Call:
+    call: Call = _thread.call
+    return call
+
+
+class TLSSocket(ssl.SSLSocket):
+    """What our TLS settings make of sockets: the handshake can be broken off, and is a part of connecting."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands within the socket's time-out."""
+        _current().use(self)
+        try:
+            super().do_handshake(block)
+        except TimeoutError as error:
+            self.close()
+            raise u3.ConnectTimeoutError("the TLS handshake timed out") from error
+
+
+class TLSContext(ssl.SSLContext):
+    """TLS settings whose sockets are ``TLSSocket``.
+
+    urllib3 1.26 tells no name where the host is an IP address, which checking the certificate takes all the same.
+    """
+
+    sslsocket_class = TLSSocket
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, server_hostname: Any = None, **kwargs: Any) -> ssl.SSLSocket:
+        """Return the socket with TLS, the handshake done."""
+        name = server_hostname or _current().tls_host
+        return super().wrap_socket(sock, *args, **{**kwargs, "server_hostname": name})
+
+
+class _Lines:
+    """Reads a head's lines, and remembers the last one."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.last: bytes | None = None
+
+    def readline(self, limit: int) -> bytes:
+        self.last = line = self.file.readline(limit)
+        return cast("bytes", line)
+
+    def close(self) -> None:
+        """Close the file, for who has had enough of the head."""
+        self.file.close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """The standard library's answer, without what it is too kind about.
+
+    It knows no interim answers but 100, takes a head that was cut for a whole one, and where the announced length makes
+    no sense it reads on and waits for what never comes.
+    """
+
+    def begin(self) -> None:
+        """Read the head."""
+        file = self.fp
+        lines: Any = _Lines(file)
+        self.fp = lines
+        try:
+            super().begin()
+        finally:
+            self.fp = file if self.fp is lines else self.fp
+        if not lines.last:
+            raise http.client.RemoteDisconnected("Remote end closed connection within the head")
+        problem = _framing_problem(self.headers)
+        if problem:
+            raise http.client.HTTPException(problem)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MAX_INTERIM_ANSWERS):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # there since Python 2.4
+            if not 100 <= status < 200 or status == _SWITCHING:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("interim answers without end")
+
+
+def _framing_problem(headers: http.client.HTTPMessage) -> str:
+    """Return what leaves open where the body ends."""
+    coding = headers.get("Transfer-Encoding", "").strip().lower()
+    if coding not in ("", "chunked", "identity"):
+        return f"Transfer-Encoding {coding[:40]!r}"
+    lengths = {length.strip() for length in headers.get_all("Content-Length", ())}
+    if coding != "chunked" and (len(lengths) > 1 or not all(each.isascii() and each.isdigit() for each in lengths)):
+        return f"Content-Length {', '.join(sorted(lengths))[:40]!r}"
+    return ""
+
+
+class Connection(HTTPConnection):
+    """A plain connection of a ``Call``."""
+
+    response_class = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        call = _current()
+        timeout_s: Any = self.timeout
+        try:
+            sock = dial(self._dns_host, self.port, timeout_s, lambda: call.interrupter.fired)
+        except TimeoutError as error:
+            raise u3.ConnectTimeoutError("connecting timed out") from error
+        except OSError as error:
+            raise u3.NewConnectionError(self, "connecting failed") from error
+        try:
+            call.use(sock)
+        except BrokenOff:
+            sock.close()
+            raise
+        return sock
+
+    def connect(self) -> None:
+        """Connect, and use the call's time-out from then on."""
+        super().connect()
+        self._take_over()
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a request, on a new connection or a pooled one."""
+        if self.sock is not None:
+            self._take_over()
+        super().putrequest(*args, **kwargs)
+
+    def _take_over(self) -> None:
+        call = _current()
+        call.use(self.sock)
+        call.settimeout(call.send_timeout_s)
+
+
+class SecureConnection(Connection, HTTPSConnection):
+    """A connection with TLS of a ``Call``."""
+
+    def connect(self) -> None:
+        """Connect and shake hands."""
+        _current().tls_host = self._tunnel_host or self.host
+        super().connect()
+        self.is_verified = True  # or the user has said that it need not be; urllib3 would warn with each request
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        call = _current()
+        call.tls_host, target = hostname, call.tls_host
+        try:
+            return super()._connect_tls_proxy(hostname, sock)
+        finally:
+            call.tls_host = target
+
+
+class Pool(HTTPConnectionPool):
+    """A pool of plain connections."""
+
+    ConnectionCls = Connection
+
+
+class SecurePool(HTTPSConnectionPool):
+    """A pool of connections with TLS."""
+
+    ConnectionCls = SecureConnection

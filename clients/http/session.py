@@ -1,0 +1,312 @@
+"""One server's HTTP: its address, headers, time-outs and retries over a shared transport."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+from urllib.parse import quote, urljoin, urlsplit
+
+from ..core.errors import (
+    APIError,
+    AuthenticationError,
+    BackendError,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    ProtocolError,
+    RateLimited,
+    ServerError,
+    ValidationError,
+)
+from ..core.interrupt import Interrupter
+from ..core.options import ClientOptions
+from .error_text import words_of
+from .errors import causes
+from .headers import checked_headers, merged_headers
+from .json_decode import decode_json
+from .redaction import Redactor
+from .retry import IDEMPOTENT, RetryPolicy, retry_after_s
+from .transport import Response, Timeouts, Transport
+from .url import ServerURL, parse_server_url
+
+MAX_REDIRECTS = 5
+ERROR_BODY_BYTES = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAFE_IN_URL = "%/:?#[]@!$&'()*+,;=~"
+_FOR_ANY_ORIGIN = frozenset({"accept", "range", "if-range"})
+_OWN_HEADERS = {"User-Agent": "MovieDirector", "Accept-Encoding": "identity"}
+
+
+class Scope(Protocol):
+    """What a request belongs to: it can be broken off, and its pauses can be cut short."""
+
+    @property
+    def interrupter(self) -> Interrupter:
+        """Breaks off the request's blocking calls."""
+
+    def check(self) -> None:
+        """Raise if the work is not wanted any more."""
+
+    def sleep(self, seconds: float) -> None:
+        """Pause between tries."""
+
+
+class FreeScope:
+    """The scope of a request that belongs to no job; it lasts until ``interrupter`` fires."""
+
+    def __init__(self, interrupter: Interrupter | None = None) -> None:
+        self.interrupter = interrupter or Interrupter()
+
+    def check(self) -> None:
+        """Raise ``BackendError`` (code ``client_closed``) if the interrupter has fired."""
+        if self.interrupter.fired:
+            raise BackendError("This client is closed.", code="client_closed", hint="Make a new client.")
+
+    def sleep(self, seconds: float) -> None:
+        """Pause, and raise as ``check`` does."""
+        self.interrupter.wait(seconds)
+        self.check()
+
+
+class HTTPSession:
+    """Requests to one server. Thread-safe. Errors are typed, name the backend, and hold no secret.
+
+    ``headers`` go with every request to the server's own origin; ``ValidationError`` (code ``invalid_header``) for one
+    that can't be sent.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: ServerURL,
+        backend: str,
+        options: ClientOptions,
+        headers: Mapping[str, str],
+    ) -> None:
+        self.transport = transport
+        self.url = url
+        self.backend = backend
+        self.timeouts = Timeouts.of(options)
+        self._secrets = [*headers.values(), *(part.partition("=")[2] for part in url.query.split("&"))]
+        self.redact = Redactor(self._secrets)
+        self._headers = checked_headers(headers)
+        self._retry = RetryPolicy.of(options)
+        self._closing = Interrupter()
+        self._max_bytes = options.max_response_bytes
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: Scope | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        expect: Iterable[int] = (),
+        repeatable: bool | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Response:
+        """Send a request and return the answer, which the caller reads or closes.
+
+        An error status raises its typed error unless it stands in ``expect``. What is lost on the way or refused for
+        the moment is sent again within the retry bounds if that is ``repeatable`` (default: if the method is
+        idempotent); an iterator as the body can be sent only once.
+        """
+        scope = scope or self.free_scope()
+        if repeatable is None:
+            repeatable = method in IDEMPOTENT
+        once = isinstance(body, Iterator)
+        extra = checked_headers(headers or {})
+        attempt = 0
+        while True:
+            scope.check()
+            try:
+                return self._send(method, path, scope, body, extra, frozenset(expect), timeouts or self.timeouts)
+            except BackendError as error:
+                scope.check()
+                self._finish(error)
+                pause = None if once else self._retry.pause_s(attempt, error, repeatable=repeatable)
+                if pause is None or scope.interrupter.fired:
+                    raise
+            attempt += 1
+            scope.sleep(pause)
+
+    def hide(self, *secrets: str) -> None:
+        """Keep these out of errors too, such as a password, or what the server gave for it."""
+        self._secrets = [*self._secrets, *secrets]
+        self.redact = Redactor(self._secrets)
+
+    def free_scope(self) -> FreeScope:
+        """Return a scope for requests that belong to no job; ``close`` ends it."""
+        return FreeScope(self._closing)
+
+    def close(self) -> None:
+        """Break off the requests that belong to no job, and refuse new ones; the transport stays open."""
+        self._closing.fire()
+
+    def get_json(self, path: str, *, scope: Scope | None = None, expect: Iterable[int] = ()) -> Any:
+        """GET and decode JSON."""
+        with self.request("GET", path, scope=scope, expect=expect) as response:
+            return self.json_of(response)
+
+    def post_json(
+        self,
+        path: str,
+        payload: Any,
+        *,
+        scope: Scope | None = None,
+        expect: Iterable[int] = (),
+        repeatable: bool = False,
+    ) -> Response:
+        """POST JSON; NaN and infinities, which JSON has not, raise ``ValueError``."""
+        body = json.dumps(payload, allow_nan=False).encode()
+        headers = {"Content-Type": "application/json"}
+        return self.request("POST", path, scope=scope, body=body, headers=headers, expect=expect, repeatable=repeatable)
+
+    def json_of(self, response: Response) -> Any:
+        """Read an answer as JSON; a web page instead of it is a ``ProtocolError`` that says so."""
+        chunks = response.chunks_within(self._max_bytes)
+        first = next(chunks, b"")
+        if response.content_type == "text/html" or first[:64].lstrip()[:1] == b"<":
+            response.close()
+            raise self._finish(
+                ProtocolError(
+                    f"{self.url} answers with a web page where {self.backend} would send data.",
+                    code="web_page",
+                    hint="Is this the right address? A login page or a proxy may stand before the server: "
+                    "add its key or headers in the preferences.",
+                )
+            )
+        try:
+            return decode_json(itertools.chain((first,), chunks))
+        except ProtocolError as error:
+            self._finish(error)
+            raise
+
+    def error_of(self, response: Response) -> BackendError:
+        """Read an answer with an error status and return its typed error, with the server's own words."""
+        words = words_of(response.start(ERROR_BODY_BYTES), response.content_type, self.redact)
+        return self._finish(error_for_status(response, words, str(self.url)))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        scope: Scope,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        expect: frozenset[int],
+        timeouts: Timeouts,
+    ) -> Response:
+        place, target = self.url, self.url.join(path)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self.transport.exchange(
+                method,
+                place,
+                target,
+                headers=self._headers_for(place, headers),
+                body=body,
+                timeouts=timeouts,
+                interrupter=scope.interrupter,
+            )
+            response.finish = self._finish
+            if response.status < 300 or response.status in expect:
+                return response
+            with response:
+                if response.status not in _REDIRECTS:
+                    raise self.error_of(response)
+                place, target = self._redirected(method, place, target, response.headers.get("Location", ""))
+        raise ProtocolError(f"{self.url} redirects in a circle.", code="redirects", hint="Check the address.")
+
+    def _headers_for(self, place: ServerURL, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return what may be sent there: to another origin nothing of the user's."""
+        if place.origin == self.url.origin:
+            return merged_headers(_OWN_HEADERS, headers, self._headers)
+        harmless = {name: headers[name] for name in headers if name.lower() in _FOR_ANY_ORIGIN}
+        return merged_headers(_OWN_HEADERS, harmless)
+
+    def _redirected(self, method: str, place: ServerURL, target: str, location: str) -> tuple[ServerURL, str]:
+        """Return where a redirect leads; ``ProtocolError`` (code ``redirected``) if it may not be followed."""
+        other, there = None, ""
+        with suppress(ValueError, ValidationError):
+            there = urljoin(target, quote(location.encode("latin-1"), safe=_SAFE_IN_URL))
+            other = parse_server_url(there)
+        if other is None or method not in ("GET", "HEAD") or not location or not self._may_follow(place, other, there):
+            raise ProtocolError(
+                f"{self.url} sends this request on to {other.origin if other else 'an address that can not be used'}.",
+                code="redirected",
+                hint="If that is the server, set it as the address; a login page may also stand before the server.",
+            )
+        return other, there
+
+    def _may_follow(self, place: ServerURL, other: ServerURL, there: str) -> bool:
+        """Not from this machine to others, which would get round Blender's switch for online access; and not with a
+        key in the address to another origin.
+        """
+        if place.is_loopback and not other.is_loopback:
+            return False
+        return other.origin == self.url.origin or self.redact(there) == there
+
+    def _finish(self, error: BackendError) -> BackendError:
+        """Name the backend in the error and take the secrets out of it."""
+        error.backend = self.backend
+        error.message = self.redact(error.message)
+        error.args = (error.message,)
+        error.context = {
+            key: self.redact(each) if isinstance(each, str) else each for key, each in error.context.items()
+        }
+        if any(self.redact(repr(cause)) != repr(cause) for cause in causes(error)):
+            error.__cause__ = error.__context__ = None  # the server has put a secret into its malformed answer
+        return error
+
+
+def error_for_status(response: Response, words: str, server: str) -> BackendError:
+    """Return the typed error for an error status; ``words`` are the server's."""
+    status = response.status
+    said = f": {words}" if words else "."
+    pause = retry_after_s(response.headers.get("Retry-After"))
+    context = {"server": server, "path": urlsplit(response.url).path, "status": status, "retry_after_s": pause}
+    if status == 401:
+        return AuthenticationError(
+            f"{server} wants a valid key{said}", status=status, context=context, hint="Set the key in the preferences."
+        )
+    if status == 403:
+        return PermissionDenied(
+            f"{server} refuses this{said}",
+            status=status,
+            context=context,
+            hint="Check the key and its rights; a proxy before the server may also refuse.",
+        )
+    if status == 404:
+        return NotFound(
+            f"{server} has no {urlsplit(response.url).path}{said}",
+            status=status,
+            context=context,
+            hint="Is this the address of the right server, and its version new enough?",
+        )
+    if status == 429:
+        return RateLimited(
+            f"{server} wants fewer requests{said}",
+            status=status,
+            context=context,
+            retry_after_s=pause,
+            hint="Wait a little and try again.",
+        )
+    if status == 503:
+        return Overloaded(f"{server} is too busy now{said}", status=status, context=context, hint="Try again later.")
+    if status >= 500:
+        return ServerError(
+            f"{server} failed with status {status}{said}",
+            status=status,
+            context=context,
+            hint="Look at the server's log.",
+        )
+    return APIError(
+        f"{server} answered with status {status}{said}",
+        status=status,
+        context=context,
+        hint="The data may be too large for the server." if status == 413 else "Look at the server's log.",
+    )

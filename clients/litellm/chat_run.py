@@ -1,0 +1,279 @@
+"""The course of one chat job: choose a model, fit the messages, ask, check, ask again, and say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..core.context import JobContext
+from ..core.errors import BackendError, ContextWindowExceeded, GenerationError, InvalidOutput, MissingResource
+from ..core.job import Result
+from . import structured_output
+from .chat_stream import Exchange, said_of
+from .completion import Answer
+from .context_window import FALLBACK_WINDOW, SUMMARISE, SUMMARY_TOKENS, Fit, fit, transcript, with_summary
+from .errors import is_format_refusal
+from .models import Choice, choose
+from .payload import Messages, body_of, messages_of, with_system
+from .request import ChatRequest
+from .server_info import OLLAMA, Inquiry, Knowledge
+from .token_count import count_on_server
+from .tokens import estimate_messages
+
+if TYPE_CHECKING:
+    from ..http.session import HTTPSession
+
+_SHRINK = 0.75
+_COUNT_FROM = 0.5
+"""From this share of the window on, an estimate is checked against the server's own counter."""
+
+_TOO_FEW = 0.4
+"""A prompt that the server counts as less than this share of the estimate has been cut by it."""
+
+
+class Turn:
+    """Runs one ``ChatRequest``; on the job's worker thread."""
+
+    def __init__(self, http: HTTPSession, job: JobContext, request: ChatRequest, knowledge: Knowledge) -> None:
+        self._http = http
+        self._job = job
+        self._request = request
+        self._knowledge = knowledge
+        self._profile = knowledge.profile(http, job, job.options)
+        self._exchange = Exchange(http, job, knowledge, self._profile)
+        self._choice = Choice("", "")
+        self._fitted: Fit | None = None
+        self._guessed_window: int | None = None
+        self._summary = ""
+        self._summarised = 0
+        self._usage: dict[str, Any] | None = None
+        self._problems: list[BackendError] = []
+
+    def run(self) -> Result:
+        """See the request through."""
+        request = self._request
+        validator = structured_output.Validator(request.schema) if request.schema is not None else None
+        messages = messages_of(request)
+        self._choice = self._choose()
+        self._job.sending(model=self._choice.name, dialect=self._profile.dialect, version=self._profile.version)
+        try:
+            if validator is not None:
+                return self._structured(with_system(messages, structured_output.instruction(request.schema)), validator)
+            answer = self._ask(messages, None, self._job.text if request.stream else _unheard)
+        except MissingResource:
+            self._knowledge.forget()
+            raise
+        return self._result(answer, {})
+
+    def _choose(self) -> Choice:
+        request = self._request
+        if request.model is not None:
+            return Choice(request.model, "the request names it", automatic=False)
+        sees = bool(request.images) or any(isinstance(each.get("content"), list) for each in request.messages or ())
+        choice = choose(self._profile.models, sees=sees, calls_tools=bool(request.tools))
+        if choice is None:
+            raise MissingResource(
+                f"{self._http.url} offers no model that writes.",
+                kind="model",
+                hint="Add one to the server's configuration, or load one.",
+                context={"models": self._profile.names[:20]},
+            )
+        self._job.log(f"Model: {choice.name} ({choice.reason})")
+        return choice
+
+    # Asking
+
+    def _ask(self, messages: Messages, way: str | None, emit: Callable[[str], None]) -> Answer:
+        """Ask with as many of the messages as the window holds; learn the window where the server refuses."""
+        while True:
+            fitted = self._fit(messages)
+            try:
+                answer = self._exchange.ask(self._body(self._with_summary(fitted), way), emit)
+            except ContextWindowExceeded as error:
+                self._learn_window(error, fitted)
+                if len(self._fit(messages).messages) >= len(fitted.messages):
+                    raise
+                self._job.log("The prompt was too long for the model's window; trying with fewer turns.")
+                continue
+            self._fitted = self._fitted or fitted
+            self._account(answer, fitted.messages)
+            return answer
+
+    def _body(self, messages: Messages, way: str | None) -> dict[str, Any]:
+        body = body_of(self._request, messages, self._choice.name, self._profile.dialect)
+        chosen = structured_output.response_format(way, self._request.schema) if way is not None else None
+        if chosen is not None:
+            body["response_format"] = chosen
+        return body
+
+    def _account(self, answer: Answer, messages: Messages) -> None:
+        model = self._choice.name
+        usage = answer.usage or {}
+        counted = usage.get("prompt_tokens")
+        cut = isinstance(counted, int) and counted < _TOO_FEW * estimate_messages(messages)
+        if cut and self._profile.dialect == OLLAMA:
+            words = f"{model} has read {counted} tokens only: the server has cut off the beginning of the prompt."
+            hint = "Raise the context length in Ollama (num_ctx), or shorten the prompt."
+            self._problems.append(ContextWindowExceeded(words, code="prompt_cut", hint=hint))
+        elif not self._summary:
+            self._knowledge.meter.learn(model, messages, counted)
+        if answer.usage is not None:
+            self._usage = _added(self._usage, answer.usage)
+
+    # The window
+
+    def _fit(self, messages: Messages) -> Fit:
+        request, model = self._request, self._choice.name
+        limits = [each for each in (request.window, self._knowledge.window(model), self._guessed_window) if each]
+        window = min(limits) if limits and request.overflow != "refuse" else None
+        if window is not None and not self._knowledge.meter.knows(model):
+            self._calibrate(messages, window)
+        return fit(messages, window, request.max_tokens, lambda each: self._knowledge.meter.tokens(model, each))
+
+    def _calibrate(self, messages: Messages, window: int) -> None:
+        model = self._choice.name
+        if estimate_messages(messages) > _COUNT_FROM * window:
+            inquiry = Inquiry(self._http, self._job, self._job.options, has_key=self._knowledge.has_key)
+            self._knowledge.meter.learn(model, messages, count_on_server(inquiry, self._profile, model, messages))
+
+    def _learn_window(self, error: ContextWindowExceeded, fitted: Fit) -> None:
+        """Learn from a refusal: how large the window is, and if that was known, how far off the count was.
+
+        Where the refusal names no size, one is guessed for this job only: the next may be better off.
+        """
+        model = self._choice.name
+        limit, needed = error.context.get("limit"), error.context.get("needed")
+        if isinstance(needed, int) and needed > fitted.tokens:
+            self._knowledge.meter.learn(model, fitted.messages, needed, weight=1.0)
+        if isinstance(limit, int):
+            self._knowledge.learn_window(model, limit)
+        else:
+            self._guessed_window = round(fitted.tokens * _SHRINK)
+
+    def _with_summary(self, fitted: Fit) -> Messages:
+        if self._request.overflow == "summarise" and len(fitted.dropped) != self._summarised:
+            self._summary = self._sum_up(fitted)
+            self._summarised = len(fitted.dropped)
+        return with_summary(fitted.messages, self._summary) if self._summary else fitted.messages
+
+    def _sum_up(self, fitted: Fit) -> str:
+        """Return a summary of the turns that were left out, empty if none can be had: then they are just left out."""
+        self._job.message("Summing up the conversation so far")
+        room = 2 * (fitted.window or FALLBACK_WINDOW)  # characters: safe for any script, if short of English
+        asked = [
+            {"role": "system", "content": SUMMARISE},
+            {"role": "user", "content": transcript(fitted.dropped)[-room:]},
+        ]
+        request = ChatRequest(messages=asked, max_tokens=SUMMARY_TOKENS)
+        try:
+            answer = self._exchange.ask(body_of(request, asked, self._choice.name, self._profile.dialect), _unheard)
+        except GenerationError as error:
+            self._job.log(f"The oldest turns were left out, not summed up: {error.message}")
+            return ""
+        return answer.text.strip()
+
+    # Structured answers
+
+    def _structured(self, messages: Messages, validator: structured_output.Validator) -> Result:
+        """Ask until an answer fits the schema; its text is passed on in one piece, so that only what fits is shown.
+
+        A tool call is no answer yet: it is returned as it is, and the answer comes when the call has been answered.
+        """
+        attempts = 0
+        while True:
+            answer = self._ask_for_json(messages)
+            attempts += 1
+            if answer.tool_calls and not answer.text.strip():
+                return self._result(answer, {}, attempts=attempts)
+            value, problems = structured_output.parse(answer.text, validator)
+            if not problems:
+                if self._request.stream:
+                    self._job.text(answer.text)
+                return self._result(answer, {"data": value}, attempts=attempts)
+            if attempts > self._request.max_repairs:
+                raise InvalidOutput(
+                    f"{self._choice.name} did not answer in the form that was asked for: {problems[0]}.",
+                    text=answer.text,
+                    problems=problems,
+                    hint="Try again, simplify the schema, or choose a larger model.",
+                    partial=self._result(answer, {}, attempts=attempts),
+                )
+            self._job.log(f"The answer does not fit: {problems[0]}; asking again.")
+            messages = [
+                *messages,
+                {"role": "assistant", "content": answer.text},
+                {"role": "user", "content": structured_output.correction(problems)},
+            ]
+
+    def _ask_for_json(self, messages: Messages) -> Answer:
+        """Ask in the strictest way that the server takes, and remember which it was."""
+        modes, model = self._knowledge.format_modes, self._choice.name
+        *ways, last = structured_output.ladder(self._profile.dialect, modes.get(model))
+        for way in ways:
+            try:
+                answer = self._ask(messages, way, self._count_characters())
+            except BackendError as error:
+                if not is_format_refusal(error):
+                    raise
+                self._job.log(f"{model} does not take {way} answers; asking in a looser way.")
+                continue
+            modes[model] = way
+            return answer
+        answer = self._ask(messages, last, self._count_characters())
+        modes[model] = last
+        return answer
+
+    def _count_characters(self) -> Callable[[str], None]:
+        written = 0
+
+        def count(text: str) -> None:
+            nonlocal written
+            written += len(text)
+            self._job.message(f"Writing ({written} characters)")
+
+        return count
+
+    # The result
+
+    def _result(self, answer: Answer, fields: dict[str, Any], *, attempts: int = 1) -> Result:
+        request, fitted = self._request, self._fitted
+        metadata: dict[str, Any] = {
+            **said_of(answer),
+            "model": self._choice.name,
+            "model_choice": self._choice.to_dict(),
+            "server": {"dialect": self._profile.dialect, "version": self._knowledge.version},
+            "seed": request.seed,
+            "request": request.to_dict(),
+            "attempts": attempts,
+            "fit": {**(fitted.to_dict() if fitted else {}), "policy": request.overflow, "summary": self._summary},
+        }
+        return Result(
+            text=answer.text, usage=self._usage, problems=(*self._problems, *_ends(answer)), metadata=metadata, **fields
+        )
+
+
+def _ends(answer: Answer) -> list[BackendError]:
+    """Return what is wrong with an answer that came whole."""
+    if answer.finish_reason == "length":
+        words = "The output was cut at the limit of tokens."
+        return [GenerationError(words, code="cut_at_max_tokens", hint="Raise max_tokens, or ask for less.")]
+    if answer.finish_reason == "content_filter":
+        words = "The provider's content policy has cut the answer."
+        return [GenerationError(words, code="content_policy", hint="Say it in other words, or choose another model.")]
+    return []
+
+
+def _added(total: dict[str, Any] | None, usage: dict[str, Any]) -> dict[str, Any]:
+    """Add up the tokens of several answers; what is no number is the newest's."""
+    if total is None:
+        return usage
+    added = dict(total)
+    for name, value in usage.items():
+        known = total.get(name)
+        numbers = isinstance(value, (int, float)) and isinstance(known, (int, float))
+        added[name] = known + value if numbers else value
+    return added
+
+
+def _unheard(_text: str) -> None:
+    """Take text that nobody is to see yet."""

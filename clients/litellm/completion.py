@@ -1,0 +1,109 @@
+"""One answer as it streams in: its text, thoughts, tool calls, usage and end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.errors import ProtocolError
+from .reasoning import ThinkFilter
+
+
+class StreamFailure(Exception):
+    """The server reported an error in the middle of its stream; ``error`` is what it sent."""
+
+    def __init__(self, error: Any) -> None:
+        super().__init__("an error in the stream")
+        self.error = error
+
+
+class Answer:
+    """Takes the chunks of ``chat.completion.chunk`` streams, of every server's taste; not thread-safe.
+
+    Nothing is required of a chunk but that it is an object: absent, null and unknown members are passed over.
+    """
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.model = ""
+        self.finish_reason: str | None = None
+        self.usage: dict[str, Any] | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._tools: dict[int, dict[str, Any]] = {}
+        self._filter = ThinkFilter()
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The model's thoughts so far."""
+        return "".join((*self._reasoning, *self._filter.thoughts))
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The tool calls so far, as an assistant message holds them."""
+        return [self._tools[index] for index in sorted(self._tools)]
+
+    def take(self, chunk: Any) -> str:
+        """Take one chunk and return the answer's new text; ``StreamFailure`` if the chunk reports an error."""
+        if not isinstance(chunk, dict):
+            raise ProtocolError(
+                f"The server streams {type(chunk).__name__} values where chunks of an answer are due.",
+                code="invalid_chunk",
+                hint="Is this the address of an OpenAI-compatible server?",
+            )
+        if chunk.get("error"):
+            raise StreamFailure(chunk["error"])
+        if not self.id:
+            self.id = _text(chunk.get("id"))
+            self.model = _text(chunk.get("model"))
+        usage = chunk.get("usage")
+        if isinstance(usage, dict):
+            self.usage = dict(usage)
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return ""
+        choice = choices[0]
+        if choice.get("finish_reason"):
+            self.finish_reason = str(choice["finish_reason"])
+        delta = choice.get("delta") or choice.get("message")
+        return self._take_delta(delta) if isinstance(delta, dict) else ""
+
+    def finish(self) -> str:
+        """Return the last of the answer's text, which was held back while it might have begun a thought."""
+        return self._add(self._filter.finish())
+
+    def _take_delta(self, delta: Mapping[str, Any]) -> str:
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str):
+            self._reasoning.append(reasoning)
+        tool_calls = delta.get("tool_calls")
+        if isinstance(tool_calls, list):
+            for at, each in enumerate(tool_calls):
+                if isinstance(each, dict):
+                    self._take_tool_call(each, at)
+        content = delta.get("content")
+        return self._add(self._filter.feed(content)) if isinstance(content, str) and content else ""
+
+    def _take_tool_call(self, piece: Mapping[str, Any], at: int) -> None:
+        index = piece.get("index")
+        index = index if isinstance(index, int) else at
+        call = self._tools.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
+        call["id"] = call["id"] or _text(piece.get("id"))
+        function = piece.get("function")
+        if isinstance(function, dict):
+            call["function"]["name"] = call["function"]["name"] or _text(function.get("name"))
+            call["function"]["arguments"] += _text(function.get("arguments"))
+
+    def _add(self, text: str) -> str:
+        if text:
+            self._text.append(text)
+        return text
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,244 @@
+"""Who a text server is, and what is remembered of it: its dialect, models, windows and ways to ask for JSON.
+
+LiteLLM alone answers ``/health/liveliness`` with ``"I'm alive!"``; the others are told apart by their model lists and
+one small request each. ``/openapi.json`` is never asked for: LiteLLM takes seconds to make it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import BackendError, ProtocolError
+from ..core.options import ClientOptions
+from .errors import Circumstances, failure_of, refusal_of
+from .models import ModelInfo, count_of, deployed_windows, models_of, rows_of
+from .tokens import TokenMeter
+
+if TYPE_CHECKING:
+    from ..http.session import HTTPSession, Scope
+
+LITELLM, LLAMACPP, OLLAMA, LMSTUDIO, VLLM, OPENAI = "litellm", "llamacpp", "ollama", "lmstudio", "vllm", "openai"
+UNKNOWN_VERSION = "unknown"
+FRESH_S = 300.0
+PROBE_FIRST_BYTE_S = 15.0
+ERRORS = range(400, 600)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A small answer, whatever its status; ``value`` is its JSON, None if it is none."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    value: Any = None
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A server at one time: its ``dialect``, ``version`` and models."""
+
+    dialect: str
+    version: str = UNKNOWN_VERSION
+    models: tuple[ModelInfo, ...] = ()
+    latency_s: float = 0.0
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all models."""
+        return [each.name for each in self.models]
+
+    def model(self, name: str) -> ModelInfo | None:
+        """Return what is known of a model."""
+        return next((each for each in self.models if each.name == name), None)
+
+
+class Knowledge:
+    """What a client has learnt of its server; thread-safe (each member is replaced whole).
+
+    ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON;
+    ``unanswered`` are the ids of jobs that were sent and have not been answered yet, whichever of their requests it is.
+    """
+
+    def __init__(self, *, has_key: bool = False) -> None:
+        self.has_key = has_key
+        self.meter = TokenMeter()
+        self.format_modes: dict[str, str] = {}
+        self.unanswered: set[str] = set()
+        self._windows: dict[str, int] = {}
+        self._profile: Profile | None = None
+
+    def profile(
+        self, http: HTTPSession, scope: Scope | None, options: ClientOptions, *, fresh: bool = False
+    ) -> Profile:
+        """Return who the server is, asking it if that is unknown or old; raises what is wrong with it."""
+        known = self._profile
+        if known is None or fresh or time.monotonic() - known.at > FRESH_S:
+            version = known.version if known else UNKNOWN_VERSION
+            known = Inquiry(http, scope, options, has_key=self.has_key).profile()
+            if known.version == UNKNOWN_VERSION:
+                known = replace(known, version=version)
+            self._renew(known, forget=fresh)
+        return known
+
+    def _renew(self, profile: Profile, *, forget: bool) -> None:
+        """Take in a new profile; a model may have been loaded with another window since one was learnt."""
+        if forget or self._profile is None or self._profile.models != profile.models:
+            self._windows = {}
+        self._profile = profile
+
+    def forget(self) -> None:
+        """Ask again with the next request: the list of models is out of date."""
+        self._profile = None
+
+    def note_version(self, version: str | None) -> None:
+        """Remember the version that an answer's headers named."""
+        if version and self._profile is not None:
+            self._profile = replace(self._profile, version=version)
+
+    @property
+    def version(self) -> str:
+        """The server's version as far as it is known."""
+        return self._profile.version if self._profile is not None else UNKNOWN_VERSION
+
+    def window(self, model: str) -> int | None:
+        """Return the model's window in tokens, None if it is unknown; what was learnt from an overflow counts most."""
+        info = self._profile.model(model) if self._profile else None
+        return self._windows.get(model) or (info.window if info else None)
+
+    def learn_window(self, model: str, tokens: int) -> None:
+        """Remember the window that the server named in its refusal, until its list of models changes."""
+        self._windows[model] = tokens
+
+
+class Inquiry:
+    """One round of questions to a server."""
+
+    def __init__(
+        self, http: HTTPSession, scope: Scope | None, options: ClientOptions, *, has_key: bool = False
+    ) -> None:
+        from ..http.transport import Timeouts
+
+        first_byte_s = min(PROBE_FIRST_BYTE_S, options.first_byte_timeout_s)
+        self._timeouts = Timeouts(options.connect_timeout_s, first_byte_s, options.read_timeout_s)
+        self._http = http
+        self._scope = scope
+        self._has_key = has_key
+        self._max_bytes = options.max_response_bytes
+
+    def profile(self) -> Profile:
+        """Find out all of a profile."""
+        started = time.monotonic()
+        alive = self.get("/health/liveliness")
+        latency_s = time.monotonic() - started
+        if alive.status == 200 and alive.value == "I'm alive!":
+            listing = self._listing(litellm=True)
+            version = self._version("/health/readiness", "litellm_version")
+            return Profile(LITELLM, version, tuple(self._with_groups(models_of(listing.value))), latency_s)
+        listing = self._listing(litellm=False)
+        dialect, version, models = self._kind(listing.value)
+        return Profile(dialect, version, tuple(models), latency_s)
+
+    def get(self, path: str) -> Reply:
+        """GET a small thing; an error status is no error here."""
+        return self._read("GET", path, None)
+
+    def post(self, path: str, payload: Any) -> Reply:
+        """POST a small thing that changes nothing."""
+        return self._read("POST", path, json.dumps(payload, allow_nan=False).encode())
+
+    def _read(self, method: str, path: str, body: bytes | None) -> Reply:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        with self._http.request(
+            method, path, scope=self._scope, body=body, headers=headers, expect=ERRORS, timeouts=self._timeouts
+        ) as response:
+            content = response.read(self._max_bytes)
+            try:
+                value = json.loads(content)
+            except (ValueError, RecursionError):
+                value = None
+            return Reply(response.status, response.headers, content, value)
+
+    def _listing(self, *, litellm: bool) -> Reply:
+        reply = self.get("/v1/models")
+        if reply.status >= 400:
+            raise self._failure(reply, litellm)
+        if not isinstance(reply.value, Mapping) or not isinstance(reply.value.get("data"), list):
+            raise ProtocolError(
+                f"{self._http.url} is not a text server: its list of models is none.",
+                code="web_page" if reply.content_type == "text/html" else "not_a_text_server",
+                backend=self._http.backend,
+                hint="Is this the address of LiteLLM? A login page or another program may answer there.",
+            )
+        return reply
+
+    def _failure(self, reply: Reply, litellm: bool) -> BackendError:
+        where = Circumstances(str(self._http.url), has_key=self._has_key, litellm=litellm)
+        error = failure_of(
+            refusal_of(reply.status, without_secrets(reply.body, self._http), reply.content_type), where, reply.headers
+        )
+        return redacted(error, self._http)
+
+    def _with_groups(self, models: list[ModelInfo]) -> list[ModelInfo]:
+        """Add what ``/v1/models`` does not know: which models see pictures and call tools, and their windows."""
+        groups = {row.get("model_group"): row for row in rows_of(self.get("/model_group/info").value)}
+        models = [_with_group(replace(each, listed=each.window is not None), groups.get(each.name)) for each in models]
+        if all(each.window for each in models if each.writes):
+            return models
+        windows = deployed_windows(self.get("/model/info").value)
+        return [each if each.window else replace(each, window=windows.get(each.name)) for each in models]
+
+    def _kind(self, listing: Mapping[str, Any]) -> tuple[str, str, list[ModelInfo]]:
+        models = models_of(listing)
+        owners = {row.get("owned_by") for row in listing["data"] if isinstance(row, Mapping)}
+        if "llamacpp" in owners:
+            return LLAMACPP, self._version("/props", "build_info"), models
+        if "vllm" in owners:
+            return VLLM, self._version("/version", "version"), models
+        version = self._version("/api/version", "version")
+        if version != UNKNOWN_VERSION:
+            return OLLAMA, version, models
+        detailed = models_of(self.get("/api/v0/models").value)
+        if detailed:
+            return LMSTUDIO, UNKNOWN_VERSION, detailed
+        return OPENAI, UNKNOWN_VERSION, models
+
+    def _version(self, path: str, member: str) -> str:
+        value = self.get(path).value
+        found = value.get(member) if isinstance(value, Mapping) else None
+        return found if isinstance(found, str) and found else UNKNOWN_VERSION
+
+
+def without_secrets(body: bytes, http: HTTPSession) -> bytes:
+    """Take the key out of what a server sent, before any of it is cut to length."""
+    return http.redact(body.decode("utf-8", "replace")).encode()
+
+
+def redacted(error: BackendError, http: HTTPSession) -> BackendError:
+    """Take the key out of an error that a server's words went into, and name the backend."""
+    error.backend = http.backend
+    error.message = http.redact(error.message)
+    error.args = (error.message,)
+    return error
+
+
+def _with_group(model: ModelInfo, group: Mapping[str, Any] | None) -> ModelInfo:
+    """Take a window and capabilities that are certain; where the model is unknown to LiteLLM, "no" means nothing."""
+    if group is None:
+        return model
+    return replace(
+        model,
+        window=model.window or count_of(group.get("max_input_tokens")),
+        sees=True if group.get("supports_vision") is True else model.sees,
+        calls_tools=True if group.get("supports_function_calling") is True else model.calls_tools,
+    )

@@ -1,0 +1,65 @@
+"""The web apps of AudioLDM and AudioLDM2 as Gradio 3.34 serves them: a sound with a picture, in an MP4."""
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from ..gradio.app import App, Component, Dependency
+from ..media.mp4 import mp4_with_sound
+from ..media.sound import effect_samples
+from .cog import ENDLESS_STEPS, SLOW_STEPS, STEP_S, STEPS
+
+if TYPE_CHECKING:
+    from ..gradio.gradio3 import ClassicCall, MockGradioClassic
+
+MODELS = (
+    "audioldm-s-full",
+    "audioldm-l-full",
+    "audioldm-s-full-v2",
+    "audioldm-m-text-ft",
+    "audioldm-s-text-ft",
+    "audioldm-m-full",
+)
+RATES = {"audioldm1": 16_000, "audioldm2": 48_000}
+MOST_S = 20.0
+"""Longer sounds than that would keep the tests waiting."""
+
+_SEED = "Change this value (any integer number) will lead to a different generation result."
+_CANDIDATES = "Automatic quality control. This number control the number of candidates"
+
+
+def _slider(number: int, label: str, value: float, least: float, most: float, step: float) -> Component:
+    return Component(number, "slider", label, {"value": value, "minimum": least, "maximum": most, "step": step})
+
+
+def sound_app(server: "MockGradioClassic", dialect: str) -> App:
+    """The app of ``audioldm1`` or ``audioldm2``."""
+    rate = RATES[dialect]
+
+    def text2audio(call: "ClassicCall", text: str, duration: float, *others: Any) -> list[Any]:
+        steps = ENDLESS_STEPS if "endless" in text else SLOW_STEPS if "slow" in text else STEPS
+        for _ in range(steps):
+            if server.pace.wait(STEP_S):
+                raise RuntimeError("stopped")
+        if "explode" in text:
+            raise RuntimeError("CUDA out of memory")
+        samples = effect_samples(text, min(float(duration), MOST_S), rate=rate, seed=int(others[1]))
+        video = mp4_with_sound(samples, rate)
+        return [call.file(f"tmp{random.getrandbits(32):08x}.mp4", video, named=True), None]
+
+    first = dialect == "audioldm1"
+    prompt = Component(4, "textbox", "Input your text here.", {"value": "A hammer is hitting a wooden surface"})
+    inputs = [
+        prompt,
+        _slider(7, "Duration (seconds)", 5, 2.5, 10, 2.5)
+        if first
+        else _slider(7, "Duration (seconds)", 10, 5, 15, 2.5),
+        _slider(8, "Guidance scale", 2.5, 0, 5, 0.5) if first else _slider(8, "Guidance scale", 3.5, 0, 6, 0.5),
+        Component(6, "number", _SEED, {"value": 42.0 if first else 45.0}),
+        _slider(9, _CANDIDATES, 3, 1, 5 if first else 3, 1),
+    ]
+    model = Component(10, "dropdown", "Choose the model to use.", {"value": MODELS[-1], "choices": list(MODELS)})
+    button, video = Component(13, "button", "Submit"), Component(12, "video", "Output")
+    wired = tuple(each.id for each in [*inputs, *([model] if first else [])])
+    name = None if first else "text2audio"
+    function = Dependency(0, name, text2audio, wired, (video.id,), ((button.id, "click"),))
+    return App([*inputs, model, button, video], [function], "AudioLDM" if first else "AudioLDM2")

@@ -1,0 +1,5 @@
+"""A mock ComfyUI server, in several versions of the real one."""
+
+from .server import MockComfyUI
+
+__all__ = ["MockComfyUI"]

@@ -1,0 +1,59 @@
+"""In which order the mock ComfyUI runs the nodes of a prompt."""
+
+from collections.abc import Container
+from typing import Any
+
+from .object_info import NODE_CLASSES
+
+
+def is_link(value: Any) -> bool:
+    """True for an input that takes another node's output: ``[node id, slot]``."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+
+
+class Order:
+    """The nodes still to run, each after what it needs; among the ready ones outputs first, then what feeds one.
+
+    ``KeyError`` for a link to a node that is not there, as in the real server.
+    """
+
+    def __init__(self, prompt: dict[str, Any], wanted: list[str], cached: Container[str]) -> None:
+        self._prompt = prompt
+        self._needs = self._needed(wanted, cached)
+
+    def take(self) -> str | None:
+        """The next node that can run now; None if all that is left waits, or nothing is left."""
+        ready = [node_id for node_id, sources in self._needs.items() if not sources]
+        if not ready:
+            return None
+        chosen = min(ready, key=lambda node_id: (self._distance(node_id), ready.index(node_id)))
+        del self._needs[chosen]
+        return chosen
+
+    def done(self, node_id: str) -> None:
+        """What waited for that node waits no more."""
+        for sources in self._needs.values():
+            sources.discard(node_id)
+
+    def _needed(self, wanted: list[str], cached: Container[str]) -> dict[str, set[str]]:
+        needs: dict[str, set[str]] = {}
+        stack = list(reversed(wanted))
+        while stack:
+            node_id = stack.pop()
+            if node_id in needs:
+                continue
+            sources = {value[0] for value in self._prompt[node_id]["inputs"].values() if is_link(value)}
+            open_sources = [source for source in sources if self._prompt[source] and source not in cached]
+            needs[node_id] = set(open_sources) if node_id not in cached else set()
+            if node_id not in cached:
+                stack += sorted(open_sources)
+        return needs
+
+    def _distance(self, node_id: str) -> int:
+        if self._is_output(node_id):
+            return 0
+        followers = [each for each, sources in self._needs.items() if node_id in sources]
+        return 1 if any(self._is_output(each) for each in followers) else 2
+
+    def _is_output(self, node_id: str) -> bool:
+        return NODE_CLASSES[self._prompt[node_id]["class_type"]].is_output

@@ -1,0 +1,1 @@
+"""A mock Gradio server of every generation."""

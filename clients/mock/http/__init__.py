@@ -1,0 +1,1 @@
+"""The HTTP server under all mocks: routes, faults, request log, websocket."""

@@ -1,0 +1,1 @@
+"""The pictures, clips and sounds that the mocks make, in pure Python."""

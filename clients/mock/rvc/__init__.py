@@ -1,0 +1,5 @@
+"""Mock servers of RVC in all its dialects."""
+
+from .server import MockRVC
+
+__all__ = ["MockRVC"]

@@ -1,0 +1,5 @@
+"""A mock WanGP: its web page and its MCP server."""
+
+from .server import MockWan2GP
+
+__all__ = ["MockWan2GP"]

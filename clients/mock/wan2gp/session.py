@@ -1,0 +1,148 @@
+"""What a mock WanGP keeps for one session of its web UI, and the HTML that it shows of it."""
+
+import base64
+import html
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..gradio.app import update
+from .generation_task import Work
+from .task import Output, Task
+
+EMPTY_QUEUE = "<div style='text-align: center; color: grey; padding: 20px;'>Queue is empty.</div>"
+HEADS = ("Qty", "Prompt", "Length", "Steps", "Start/Ref", "End", "", "")
+
+
+@dataclass
+class Session:
+    """The ``gen`` dictionary of the program's State."""
+
+    queue: list[Task] = field(default_factory=list)
+    files: list[tuple[Output, dict[str, Any]]] = field(default_factory=list)
+    work: Work | None = None
+    latest: Work | None = None
+    in_progress: bool = False
+    status_shown: bool = False
+    validated: bool = False
+    status: str = "Generating..."
+    progress: tuple[int, int | None, str] | None = None
+    preview: bytes | None = None
+    loaded: int = 0
+    abort_asked: bool = False
+    """Whether an abort came before the work that it is for had begun."""
+    fresh: bool = False
+    """Whether something came out since the gallery was last asked for."""
+
+    def begin(self) -> None:
+        self.in_progress = True
+        self.status = "Generating..."
+        self.preview = None
+        self.progress = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works, not only has work; a task whose stream was lost stays in the queue, but counts no more once
+        it has ended.
+        """
+        latest = self.latest
+        return (
+            self.in_progress
+            and bool(self.queue)
+            and not (latest is not None and latest.ended and latest.task is self.queue[0])
+        )
+
+    @property
+    def gallery(self) -> list[dict[str, Any]]:
+        """Pictures and videos, as the gallery has them."""
+        shown = [(each, told) for each, told in self.files if each.kind != "audio"]
+        return [{each.kind: told, "caption": None} for each, told in shown]
+
+    @property
+    def sounds(self) -> list[str]:
+        """The paths of the audio files."""
+        return [str(told["path"]) for each, told in self.files if each.kind == "audio"]
+
+
+def stamp() -> str:
+    """The time as the program passes it on to trigger a change."""
+    return str(time.time())
+
+
+def queue_html(tasks: list[Task]) -> str:
+    """The list of the tasks that wait; the first of ``tasks`` is the one that runs."""
+    waiting = tasks[1:]
+    if not waiting:
+        return EMPTY_QUEUE
+    heads = "".join(f'<th class="center-align">{each}</th>' for each in HEADS)
+    rows = "".join(
+        f'<tr class="draggable-row" data-index="{at}"><td>1</td><td>{html.escape(each.prompt)}</td>'
+        f"<td>{each.frames}</td><td>{each.steps}</td><td></td><td></td><td></td>"
+        f"<td><button onclick=\"updateAndTrigger('remove_{each.number}')\"></button></td></tr>"
+        for at, each in enumerate(waiting)
+    )
+    return f'<div id="queue-scroll-container"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def preview_html(picture: bytes | None) -> str:
+    if picture is None:
+        return ""
+    data = base64.b64encode(picture).decode()
+    return (
+        '\n    <div style="display: flex; justify-content: center; align-items: center; height: 200px;" '
+        "onclick=\"showImageModal('preview_0')\">\n"
+        f'        <img src="data:image/jpeg;base64,{data}"\n             alt="Preview">\n    </div>\n    '
+    )
+
+
+def gallery_outputs(session: Session) -> list[Any]:
+    """What refresh_gallery returns."""
+    files, running = session.gallery, session.queue[0] if session.busy else None
+    tabs, shown = (update(selected="video_images"), max(0, len(files) - 1)) if session.fresh else (update(), update())
+    session.fresh = False
+    prompt = (
+        "" if running is None else f"<TABLE WIDTH=100% ID=PINFO><TR><TD>{html.escape(running.prompt)}</TD></TR></TABLE>"
+    )
+    busy = session.busy
+    return [
+        tabs,
+        shown,
+        update(selected_index=max(0, len(files) - 1), value=files),
+        max(0, len(files) - 1),
+        _paths(session),
+        len(session.sounds) - 1,
+        stamp(),
+        update(visible=busy, value=prompt),
+        update(visible=not busy),
+        update(visible=busy),
+        update(visible=busy),
+        update(visible=busy),
+        update(value=queue_html(session.queue)),
+        update(interactive=True),
+        update(interactive=True, visible=False),
+        update(visible=False),
+    ]
+
+
+def final_outputs(session: Session) -> list[Any]:
+    """What finalize_generation returns."""
+    files = session.gallery
+    return [
+        update(selected="video_images"),
+        max(0, len(files) - 1),
+        update(selected_index=len(files) - 1, value=files),
+        _paths(session),
+        len(session.sounds) - 1,
+        stamp(),
+        update(interactive=True),
+        update(interactive=True, visible=False),
+        update(visible=True),
+        update(visible=False),
+        update(visible=False),
+        update(visible=False, value=""),
+    ]
+
+
+def _paths(session: Session) -> str:
+    return json.dumps(session.sounds)

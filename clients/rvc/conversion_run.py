@@ -1,0 +1,242 @@
+"""One job from its request to its result: the sound in, the server's turn, the sound out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..audio import AudioCodec, Conversion, published_sound
+from ..core.context import JobContext
+from ..core.errors import BackendError, GenerationError
+from ..core.job import Artifact, Result
+from ..files.storage_errors import prepare_folder, storage_errors_in
+from .dialect import SPEAK, SPEECH_SERVER, TRAIN, Dialect, Take
+from .errors import BACKEND, unsupported
+from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
+from .samples import prepared, to_mono
+from .server_lock import ServerTurns, Turns
+from .speech.local_programs import ESpeak, Piper
+from .speech.server import RVCServerSpeech
+from .speech.speaker import Line, Speaker, Spoken, choose_speaker
+from .uninterruptible import given_up
+
+APPLIO = "applio"
+APPLIO_SPEAKS = "Have Applio read it (the speaker 'applio'; Microsoft's online service gets the text). Or: "
+_STEM_CHARS = 40
+_LENGTH_SLACK_S = 0.5
+_LENGTH_SLACK = 0.1
+
+
+class Work:
+    """One job on the worker's thread. ``close`` it after the server was told of a cancel."""
+
+    def __init__(
+        self, job: JobContext, dialect: Dialect, codec: AudioCodec, turns: ServerTurns, speakers: Sequence[Speaker]
+    ) -> None:
+        self.dialect = dialect
+        self._kept = ExitStack()
+        self._job = job
+        self._codec = codec
+        self._turns = turns
+        self._speakers = speakers
+
+    def run(self) -> Result:
+        """Do what the request asks."""
+        request = self._job.request
+        if isinstance(request, TrainRequest):
+            return self._train(request)
+        prepare_folder(self._job.output_dir)
+        with work_folder() as folder:
+            if isinstance(request, SpeakRequest):
+                return self._speak(request, folder)
+            assert isinstance(request, ConvertRequest)
+            return self._convert(request, request.settings, Path(request.audio), Path(request.audio).stem, folder, {})
+
+    def close(self) -> None:
+        """Give back the turn that a job which was given up has kept."""
+        self._kept.close()
+
+    @contextmanager
+    def _turn(self, turns: Turns) -> Iterator[None]:
+        """Have a turn; a job that is given up after it was sent keeps it, for the server still works."""
+        self._job.message("Waiting for the server")
+        with ExitStack() as stack:
+            stack.enter_context(turns.turn(self._job))
+            try:
+                yield
+            except BaseException as error:
+                if given_up(error) and self._job.state.get("dialect"):
+                    self._kept = stack.pop_all()
+                raise
+
+    def _speak(self, request: SpeakRequest, folder: Path) -> Result:
+        stem = "_".join(request.text.split())[:_STEM_CHARS]
+        if request.speaker == APPLIO and request.recording is None:
+            return self._speak_there(request, stem, folder)
+        spoken = self._spoken(request, folder)
+        return self._convert(request, request.settings, spoken.path, stem, folder, {"speaker": spoken.told})
+
+    def _spoken(self, request: SpeakRequest, folder: Path) -> Spoken:
+        if request.recording is not None:
+            path = Path(request.recording)
+            return Spoken(path, {"name": "recording", "file": path.name})
+        line = Line(request.text, request.speaker_voice, request.speed)
+        also = APPLIO_SPEAKS if SPEAK in self.dialect.capabilities else ""
+        speaker = choose_speaker(self._all_speakers(), line, request.speaker, also)
+        self._job.progress(stage="Speaking the line")
+        self._job.message(f"{speaker.name} speaks the line")
+        return speaker.speak(line, folder / "spoken.wav", self._job)
+
+    def _all_speakers(self) -> list[Speaker]:
+        own = [RVCServerSpeech(self.dialect.http)] if SPEECH_SERVER in self.dialect.capabilities else []
+        return [*self._speakers, *own, Piper(), ESpeak()]
+
+    def _speak_there(self, request: SpeakRequest, stem: str, folder: Path) -> Result:
+        raw = folder / "raw"
+        self._job.progress(stage="Waiting for the server")
+        with self._turn(self._turns.conversions):
+            source, voice = self.dialect.speak(self._job, request, raw)
+        told = {"speaker": {"name": APPLIO, "voice": voice}}
+        return self._result(request, self._published(request, request.voice, raw, stem, source), [], told)
+
+    def _convert(
+        self,
+        request: VoiceRequest,
+        settings: VoiceSettings,
+        source: Path,
+        stem: str,
+        folder: Path,
+        told: Mapping[str, Any],
+    ) -> Result:
+        self._job.message(f"Reading {source.name}")
+        recording = to_mono(self._codec, source, folder / "recording.wav", self._job)
+        take = Take(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
+        with self._turn(self._turns.conversions):
+            self._job.progress(stage="Converting")
+            named = self.dialect.convert(self._job, take)
+        sound = self._published(request, settings.voice, take.raw, stem, named)
+        problems = [*_silence(sound[1]), *_wrong_length(recording.duration_s, sound[1].duration_s)]
+        return self._result(request, sound, problems, {**told, "recording_s": round(recording.duration_s, 3)})
+
+    def _published(
+        self, request: VoiceRequest, voice: str, raw: Path, stem: str, source: str
+    ) -> tuple[Artifact, Conversion]:
+        self._job.message("Saving the sound")
+        return published_sound(
+            self._codec,
+            raw,
+            self._job.output_dir,
+            f"{stem}_{voice}",
+            source=source,
+            rate=request.rate,
+            channels=1,
+            check=self._job.check,
+        )
+
+    def _result(
+        self,
+        request: VoiceRequest,
+        sound: tuple[Artifact, Conversion],
+        problems: Sequence[BackendError],
+        told: Mapping[str, Any],
+    ) -> Result:
+        artifact, conversion = sound
+        self._job.progress(1.0, stage="Done")
+        metadata = {
+            **self._common(request.to_dict()),
+            "rate": conversion.rate,
+            "server_rate": conversion.source.rate,
+            "duration_s": round(conversion.duration_s, 3),
+            "peak_db": round(conversion.peak_db, 2),
+            "codec": self._codec.name,
+            **told,
+        }
+        return Result((artifact,), problems=tuple(problems), metadata=metadata)
+
+    def _train(self, request: TrainRequest) -> Result:
+        if TRAIN not in self.dialect.capabilities:
+            hint = "Start RVC-WebUI (webui.py) or Applio to train, and use its address."
+            raise unsupported("train voices", self.dialect.label, hint)
+        with work_folder() as folder:
+            samples = prepared(self._job, self._codec, request.samples, folder)
+            with self._turn(self._turns.trainings):
+                told = self.dialect.train(self._job, request, samples)
+        return self._trained(request, {"samples": samples.told, **told})
+
+    def rejoin(self) -> Result | None:
+        """Follow a training that an earlier process has begun; None if this server can't be asked for it."""
+        request = self._job.request
+        if not isinstance(request, TrainRequest):
+            return None
+        with self._turn(self._turns.trainings):
+            told = self.dialect.rejoin_training(self._job, request)
+        return None if told is None else self._trained(request, told)
+
+    def _trained(self, request: TrainRequest, told: Mapping[str, Any]) -> Result:
+        self._job.progress(1.0, stage="Done")
+        voice = told.get("voice", request.voice)
+        confirmed = told.get("confirmed", True)
+        text = f"The voice {voice} is {'trained and ' if confirmed else ''}listed on the server."
+        return Result(
+            text=text,
+            data={"voice": voice},
+            problems=() if confirmed else (_unconfirmed(request.voice),),
+            metadata={**self._common(request.to_dict()), **told},
+        )
+
+    def _common(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "backend": BACKEND,
+            "dialect": self.dialect.name,
+            "server_version": self.dialect.version,
+            "voice": fields["voice"],
+            "request": fields,
+            "request_metadata": fields["metadata"],
+        }
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Make a folder for what is only needed on the way; ``StorageError`` if that can't be done."""
+    with storage_errors_in(Path(tempfile.gettempdir())):
+        folder = tempfile.TemporaryDirectory(prefix="movie_director-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
+def _unconfirmed(voice: str) -> BackendError:
+    return GenerationError(
+        f"The server does not tell whether the voice {voice}, which it had before, was trained anew.",
+        code="training_unconfirmed",
+        backend=BACKEND,
+        hint="Look at its console, or train under a new name: a voice that appears is one that was trained.",
+    )
+
+
+def _silence(sound: Conversion) -> list[BackendError]:
+    if not sound.silent:
+        return []
+    return [
+        GenerationError(
+            "The converted sound is silent.",
+            code="silent_output",
+            backend=BACKEND,
+            hint="Is there speech in the recording? Another f0 method may also help.",
+        )
+    ]
+
+
+def _wrong_length(sent_s: float, got_s: float) -> list[BackendError]:
+    if abs(got_s - sent_s) <= _LENGTH_SLACK_S + _LENGTH_SLACK * sent_s:
+        return []
+    return [
+        GenerationError(
+            f"The converted sound lasts {got_s:.1f} s, the recording {sent_s:.1f} s.",
+            code="wrong_length",
+            backend=BACKEND,
+            hint="The server may have been changed by another program meanwhile; convert it again.",
+        )
+    ]

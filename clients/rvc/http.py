@@ -1,0 +1,121 @@
+"""Small questions to an RVC server, and sounds from it; most statuses are answers here."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files.storage_errors import storage_errors_in
+from ..http.session import HTTPSession, Scope
+from ..http.transport import Response, Timeouts
+from .errors import odd_answer
+
+MAX_SOUND_BYTES = 1 << 30
+_TOLD = frozenset(range(400, 600)) - {401, 403, 429, 503}
+"""Error statuses that are answers here; those left out are about the way to the server, and raise their errors."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A small answer; ``value`` is its JSON, None if it is none."""
+
+    status: int
+    value: Any
+
+    def member(self, name: str) -> Any:
+        """Return a member of the JSON object, None if there is none."""
+        return self.value.get(name) if isinstance(self.value, Mapping) else None
+
+
+def with_patience(http: HTTPSession, seconds: float) -> HTTPSession:
+    """Return the same session with another limit for the silence before an answer."""
+    other = copy.copy(http)
+    other.timeouts = Timeouts(http.timeouts.connect_s, seconds, http.timeouts.read_s)
+    return other
+
+
+class Exchange:
+    """Requests on behalf of one scope."""
+
+    def __init__(self, http: HTTPSession, scope: Scope) -> None:
+        self.http = http
+        self.scope = scope
+
+    def get(self, path: str) -> Reply:
+        """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
+        return self._reply("GET", path, None, {}, repeatable=True)
+
+    def routes(self) -> frozenset[str]:
+        """Return the paths that a FastAPI server says it has, empty for a server that says nothing."""
+        paths = self.get("/openapi.json").member("paths")
+        return frozenset(str(each) for each in paths) if isinstance(paths, Mapping) else frozenset()
+
+    def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
+        """POST JSON."""
+        body = json.dumps(payload, allow_nan=False).encode()
+        return self._reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
+
+    def save(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str], target: Path) -> Reply | None:
+        """POST once and write the sound that comes back to ``target``; None if one came, else the answer."""
+        with self._request("POST", path, body, headers, repeatable=False) as response:
+            if response.status >= 400 or not response.content_type.startswith("audio/"):
+                return self._read(response)
+            save_body(response, target)
+            return None
+
+    def _reply(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool,
+    ) -> Reply:
+        with self._request(method, path, body, headers, repeatable=repeatable) as response:
+            return self._read(response)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool,
+    ) -> Response:
+        return self.http.request(
+            method,
+            path,
+            scope=self.scope,
+            body=body,
+            headers=headers,
+            expect=_TOLD,
+            repeatable=repeatable,
+        )
+
+    def _read(self, response: Response) -> Reply:
+        if response.status >= 400 and "json" not in response.content_type:
+            return Reply(response.status, None)
+        value = self.http.json_of(response)
+        if response.status >= 400:  # what is said there goes into errors: no key may be in it
+            value = json.loads(self.http.redact(json.dumps(value)))
+        return Reply(response.status, value)
+
+
+def save_body(response: Response, target: Path) -> None:
+    """Write an answer's body to a file, bounded; ``StorageError`` where the disk refuses it."""
+    with storage_errors_in(target.parent), target.open("wb") as file:
+        for chunk in response.chunks_within(MAX_SOUND_BYTES):
+            file.write(chunk)
+
+
+def texts_of(value: Any, path: str) -> list[str]:
+    """Return a list of texts, checked."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise odd_answer(path, "a list of texts was expected")
+    return value

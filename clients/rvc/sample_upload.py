@@ -1,0 +1,76 @@
+"""Samples on their way to a server that only reads its own disk."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.context import JobContext
+from ..core.errors import BackendError, ValidationError
+from ..files.storage_errors import prepare_folder, storage_errors_in
+from ..http.url import ServerURL
+from .errors import BACKEND
+from .request import TrainRequest
+from .samples import Samples, clear_folder
+
+FOLDER = "rvc_samples"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where the samples are: the server's path of their folder, and ours if they were put there by us."""
+
+    there: str
+    here: Path | None
+
+
+def place(job: JobContext, request: TrainRequest, samples: Samples, server: ServerURL) -> Placed:
+    """Put the samples where the server reads them; ``ValidationError`` (code ``samples_not_shared``) with what to do
+    if there is no such place.
+    """
+    name = f"{request.voice}-{job.job_id[:8]}"
+    if request.shared_folder is not None:
+        shared = Path(request.shared_folder)
+        there = _below(request.server_folder, name) if request.server_folder else str((shared / name).absolute())
+        return Placed(there, _copied(job, samples, shared / name))
+    if request.server_folder is not None:
+        return Placed(request.server_folder, None)
+    if server.is_loopback:
+        here = (job.output_dir / FOLDER / name).absolute()
+        return Placed(str(here), _copied(job, samples, here))
+    problem = f"The server at {server} reads samples only from its own disk, and takes none over HTTP."
+    raise ValidationError(
+        problem,
+        code="samples_not_shared",
+        problems=[problem],
+        backend=BACKEND,
+        hint="Give a folder that both machines see as shared_folder, and its path there as server_folder; or copy the "
+        f"samples to the server and give their folder there, such as /data/{request.voice}, as server_folder alone.",
+    )
+
+
+def _copied(job: JobContext, samples: Samples, folder: Path) -> Path:
+    prepare_folder(folder)
+    try:
+        for file in samples.files:
+            job.check()
+            with storage_errors_in(folder):
+                shutil.copyfile(file, folder / file.name)
+    except BackendError:
+        remove(folder)
+        raise
+    return folder
+
+
+def remove(folder: Path | None) -> None:
+    """Take away the copies of a training that has ended, as far as they can be."""
+    if folder is not None:
+        with suppress(BackendError):
+            clear_folder(folder)
+
+
+def _below(folder: str, name: str) -> str:
+    separator = "\\" if "\\" in folder else "/"
+    return f"{folder.rstrip(separator)}{separator}{name}"

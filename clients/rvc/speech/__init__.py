@@ -1,0 +1,1 @@
+"""Who reads a line before RVC gives it a voice."""

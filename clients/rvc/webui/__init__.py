@@ -1,0 +1,1 @@
+"""RVC-WebUI, a Gradio 3 app."""

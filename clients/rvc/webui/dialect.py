@@ -1,0 +1,193 @@
+"""RVC-WebUI, which is a Gradio 3 app: its main branch (Gradio 3.14) and the 2.2 that most packs have (3.34).
+
+Facts: functions are called by name over ``POST /run``; every failure is a 500 with ``{"error": null}``, and what the
+program itself notices comes as a text, status 200, with no sound beside it. The loaded voice belongs to the server.
+Index files are matched when the voice is chosen. The main branch takes the recording as a ``data:`` URL, 2.2 the path
+of an upload.
+"""
+
+from __future__ import annotations
+
+import abc
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ...core.context import CancelContext, JobContext
+from ...core.errors import GenerationError
+from ...core.job import BackendCancel
+from ...files.storage_errors import storage_errors_in
+from ...gradio.component_values import choices_of, files_in, unwrapped
+from ...gradio.config import GradioConfig
+from ...gradio.files import fetch, upload
+from ...gradio.gradio3 import ClassicSession, InlineFile
+from ...gradio.http import GradioAccess
+from ...gradio.run_endpoint import run_directly
+from ...gradio.session import check_count
+from ...http.session import Scope
+from ..dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, Dialect, Take
+from ..errors import check_f0_method, generation_error, missing_voice, odd_answer
+from ..http import Exchange, with_patience
+from ..request import TrainRequest
+from ..samples import Samples
+from .progress import Wording
+from .training import Training
+
+NO_REASON = "no_reason"
+STEP_TIMEOUT_S = 48 * 3600.0
+"""Silence allowed while a voice is trained: 2.2 answers when a step is done, which may take a day."""
+
+_ENDING = ".pth"
+_SESSION = "movie-director"
+
+
+class WebUI(Dialect):
+    """What both generations of RVC-WebUI have in common."""
+
+    label: ClassVar[str] = "RVC-WebUI"
+    generation: ClassVar[str]
+    wording: ClassVar[Wording]
+    training_f0: ClassVar[tuple[str, ...]]
+    rejoins_training: ClassVar[bool] = True
+
+    def __init__(self, access: GradioAccess, config: GradioConfig, routes: frozenset[str]) -> None:
+        version = f"{self.generation}, Gradio {config.version}"
+        speech = {SPEECH_SERVER} if SPEECH_ROUTE in routes else set()
+        super().__init__(access.http, version, frozenset({CONVERT, LIST, TRAIN} | speech))
+        self._access = access
+        self._config = config
+
+    def voices(self, scope: Scope) -> list[str]:
+        """Ask the server to look again at its folder of voices."""
+        listed = choices_of(_at(self._call("infer_refresh", [], scope), 0))
+        return sorted(each.removesuffix(_ENDING) for each in listed if isinstance(each, str))
+
+    def convert(self, job: JobContext, take: Take) -> str:
+        """Load the voice and convert with it."""
+        check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
+        index = self._load(job, take)
+        arguments = self._arguments(job, take, index)
+        session = ClassicSession(self._access, self._config, _SESSION)
+        job.sending(dialect=self.name)
+        job.submitted(job.job_id)
+        job.started()
+        job.message("Converting")
+        try:
+            values = self.calls.call(job, lambda scope: session.call("infer_convert", arguments, scope=scope))
+        except GenerationError as error:
+            if error.code == NO_REASON:
+                error.message = "The RVC server failed at the conversion; the voice or the recording can't be used."
+                error.args, error.code = (error.message,), "conversion_failed"
+            raise
+        found = files_in(_at(values, 1))
+        if not found:
+            raise generation_error(
+                self.http.redact(_text(_at(values, 0))), doing="the conversion", code="conversion_failed"
+            )
+        job.log(self.http.redact(_text(_at(values, 0))).partition("\n")[0])
+        sound = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
+        with storage_errors_in(take.raw.parent):
+            sound.path.replace(take.raw)
+        return found[0].name
+
+    def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
+        """Train by the program's one-click training: slicing, features, model and index."""
+        check_f0_method(request.f0_method, self.training_f0, self.label)
+        return self._training(request.voice).run(job, request, samples)
+
+    def rejoin_training(self, job: JobContext, request: TrainRequest) -> Mapping[str, object] | None:
+        """Go on with the training that the record names: the server keeps it where it was."""
+        return self._training(request.voice).rejoin(job)
+
+    def cancel(self, job: CancelContext) -> BackendCancel:
+        """Stop a training and see it out; a conversion can't be stopped, so wait for its answer."""
+        if not isinstance(job.request, TrainRequest):
+            self.calls.see_out(job)
+            return BackendCancel.UNSUPPORTED
+        return self._training(job.request.voice).cancel(job)
+
+    def _training(self, voice: str) -> Training:
+        patient = copy.copy(self._access)
+        patient.http = with_patience(self.http, STEP_TIMEOUT_S)
+        return Training(patient, self._config, self.name, self.wording, lambda scope: voice in self.voices(scope))
+
+    def _load(self, job: JobContext, take: Take) -> str:
+        """Load the voice and return the path of its index."""
+        settings = take.settings
+        voices = self.voices(job)
+        if settings.voice not in voices:
+            raise missing_voice(settings.voice, voices)
+        chosen = [f"{settings.voice}{_ENDING}", settings.protect, settings.protect]
+        try:
+            values = self._call("infer_change_voice", chosen, job)
+        except GenerationError as error:
+            said = "" if error.code == NO_REASON else error.message
+            raise generation_error(
+                said, doing=f"loading the voice {settings.voice}", code="voice_not_loaded"
+            ) from error
+        return _text(unwrapped(_at(values, 3)))
+
+    @abc.abstractmethod
+    def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
+        """Return the values for ``infer_convert``."""
+
+    def _call(self, name: str, data: list[Any], scope: Scope) -> list[Any]:
+        function = self._config.named(name)
+        check_count(function, data)
+        return run_directly(self._access, self._config, function, data, _SESSION, scope).raw
+
+
+class WebUIMain(WebUI):
+    """The main branch, rewritten in July 2026."""
+
+    name: ClassVar[str] = "rvc-webui"
+    generation: ClassVar[str] = "main"
+    f0_methods: ClassVar[tuple[str, ...]] = ("rmvpe", "fcpe", "pm")
+    training_f0: ClassVar[tuple[str, ...]] = ("rmvpe", "pm")
+    wording: ClassVar[Wording] = Wording.MAIN
+
+    def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
+        asked = take.settings
+        sound = InlineFile(take.recording, "recording.wav")
+        return [
+            *(0, sound, asked.pitch, asked.f0_method, index, asked.index_rate),
+            *(0, asked.rms_mix_rate, asked.protect),
+        ]
+
+
+class WebUI2023(WebUI):
+    """2.2.231006, and what is like it."""
+
+    name: ClassVar[str] = "rvc-webui-2.2"
+    generation: ClassVar[str] = "2.2"
+    f0_methods: ClassVar[tuple[str, ...]] = ("rmvpe", "crepe", "harvest", "pm")
+    training_f0: ClassVar[tuple[str, ...]] = ("rmvpe", "harvest", "dio", "pm")
+    wording: ClassVar[Wording] = Wording.OF_2023
+
+    def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
+        asked = take.settings
+        job.message("Uploading the recording")
+        path = upload(self._access, self._config, take.recording, scope=job, name="recording.wav").path
+        return [
+            *(0, path, asked.pitch, None, asked.f0_method, "", index, asked.index_rate),
+            *(asked.filter_radius, 0, asked.rms_mix_rate, asked.protect),
+        ]
+
+
+def webui_of(access: GradioAccess, config: GradioConfig, exchange: Exchange) -> WebUI | None:
+    """Return the generation that an app is, None if it is another program."""
+    names = {each.api_name for each in config.dependencies}
+    if not {"infer_convert", "infer_change_voice", "infer_refresh"} <= names:
+        return None
+    kind: type[WebUI] = WebUI2023 if "uvr_convert" in names else WebUIMain
+    return kind(access, config, exchange.routes())
+
+
+def _at(values: list[Any], place: int) -> Any:
+    if len(values) <= place:
+        raise odd_answer("/run", f"value number {place + 1} is missing")
+    return values[place]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""WanGP's MCP server."""

@@ -1,0 +1,82 @@
+"""What a job's events of the MCP server say, told to the job once each.
+
+Facts: a snapshot holds the newest events only, the same ones again and again; the server's own log lines are among them
+as ``stream`` events; the percentage can fall.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ...core.context import JobContext
+from ..progress import parse_phase
+
+_NOISE = re.compile(
+    r"^(\[\d\d/\d\d/\d\d [\d:]+\])?\s*(INFO\s+Processing request of type|CallToolRequest|ListToolsRequest).*", re.DOTALL
+)
+_MAX_LINE = 500
+
+
+class EventTeller:
+    """Tells one job what happens to it; used by one worker thread."""
+
+    def __init__(self, job: JobContext) -> None:
+        self._job = job
+        self._seen = 0.0
+        self._told_now: set[int] = set()
+
+    def take(self, events: Any) -> bool:
+        """Tell what is new among a snapshot's events; whether anything was."""
+        news = False
+        for event in events if isinstance(events, list) else ():
+            if isinstance(event, Mapping) and self._is_new(event):
+                self._tell(str(event.get("kind")), event.get("data"))
+                news = True
+        return news
+
+    def _is_new(self, event: Mapping[str, Any]) -> bool:
+        """Events have no ids; several can have the same time."""
+        at = event.get("timestamp")
+        if not isinstance(at, (int, float)) or at < self._seen:
+            return False
+        mark = hash(repr(event))
+        if at > self._seen:
+            self._seen = float(at)
+            self._told_now = {mark}
+            return True
+        if mark in self._told_now:
+            return False
+        self._told_now.add(mark)
+        return True
+
+    def _tell(self, kind: str, data: Any) -> None:
+        if kind == "progress" and isinstance(data, Mapping):
+            self._tell_progress(data)
+        elif kind in ("status", "info") and isinstance(data, str):
+            self._job.message(data[:_MAX_LINE])
+            self._log(data)
+        elif kind == "stream" and isinstance(data, Mapping):
+            self._log(_NOISE.sub("", str(data.get("text") or "")))
+
+    def _tell_progress(self, data: Mapping[str, Any]) -> None:
+        percent, phase = _number(data.get("progress")), parse_phase(str(data.get("status") or ""))
+        step, total = _number(data.get("current_step")), _number(data.get("total_steps"))
+        self._job.progress(
+            None if percent is None else percent / 100.0,
+            step=None if step is None else int(step),
+            total_steps=None if total is None else int(total),
+            stage=phase.name or str(data.get("phase") or ""),
+            eta_s=phase.eta_s,
+        )
+
+    def _log(self, text: str) -> None:
+        line = text.strip()
+        if line:
+            self._job.log(line[:_MAX_LINE])
+
+
+def _number(value: Any) -> float | None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
+    return float(value) if good else None

@@ -1,0 +1,159 @@
+"""Calls to WanGP's MCP server: JSON-RPC 2.0 over POST, stateless.
+
+Facts: the server answers JSON only if event streams are accepted too; ``/mcp`` is redirected to ``/mcp/``. A tool's
+result is in ``structuredContent`` (a bare list as ``{"result": [...]}``) or as JSON text; one that failed has
+``isError`` and a text that begins with ``Error executing tool NAME: ``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.errors import BackendError, ProtocolError
+from ...http.json_decode import decode_json
+from ...http.session import HTTPSession, Scope
+from ...http.sse import EventStreamParser, batches
+from ...http.transport import Response
+from ..errors import not_wangp
+
+PATHS = ("/mcp/", "/mcp")
+"""Releases differ in which of them is sent on to the other."""
+
+PROTOCOL_VERSION = "2025-03-26"
+SERVER_NAME = "WanGP"
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+_MAX_WORDS = 2000
+_EXECUTING = re.compile(r"^Error executing tool \w+:\s*")
+
+
+class ToolFailure(BackendError):
+    """A tool said that it failed; ``message`` is its own words."""
+
+    default_code = "tool_failed"
+
+
+@dataclass(frozen=True)
+class ServerIdentity:
+    """Who the MCP server says it is."""
+
+    name: str
+    version: str
+    protocol: str
+
+
+class MCP:
+    """The tools of one server; thread-safe."""
+
+    def __init__(self, http: HTTPSession) -> None:
+        self.http = http
+        self._ids = itertools.count(1)
+        self._path = PATHS[0]
+
+    def initialize(self, scope: Scope | None = None) -> ServerIdentity:
+        """Ask who the server is; ``ProtocolError`` (code ``not_wangp``) if it is another MCP server, or none."""
+        params = {
+            "protocolVersion": PROTOCOL_VERSION,
+            "capabilities": {},
+            "clientInfo": {"name": "Movie Director", "version": "1"},
+        }
+        result = self._rpc("initialize", params, scope, repeatable=True)
+        info = result.get("serverInfo")
+        if not isinstance(info, Mapping) or info.get("name") != SERVER_NAME:
+            raise not_wangp(str(self.http.url))
+        return ServerIdentity(SERVER_NAME, str(info.get("version", "")), str(result.get("protocolVersion", "")))
+
+    def tools(self, scope: Scope | None = None) -> dict[str, Mapping[str, Any]]:
+        """Return the server's tools by name, each with the properties that it takes."""
+        tools = self._rpc("tools/list", {}, scope, repeatable=True).get("tools")
+        found: dict[str, Mapping[str, Any]] = {}
+        for tool in tools if isinstance(tools, list) else ():
+            if isinstance(tool, Mapping) and isinstance(tool.get("name"), str):
+                schema = tool.get("inputSchema")
+                properties = schema.get("properties") if isinstance(schema, Mapping) else None
+                found[tool["name"]] = properties if isinstance(properties, Mapping) else {}
+        return found
+
+    def call(self, tool: str, arguments: Mapping[str, Any], scope: Scope | None, *, repeatable: bool = True) -> Any:
+        """Call a tool and return what it answers; ``ToolFailure`` with its words if it failed."""
+        params = {"name": tool, "arguments": dict(arguments)}
+        result = self._rpc("tools/call", params, scope, repeatable=repeatable)
+        text = _text_of(result)
+        if result.get("isError"):
+            raise ToolFailure(
+                self._said(_EXECUTING.sub("", text)),
+                backend=self.http.backend,
+                hint="WanGP's console has the details.",
+                context={"tool": tool},
+            )
+        content = result.get("structuredContent")
+        if content is None:
+            content = decode_json(text) if text else None
+        if isinstance(content, Mapping) and set(content) == {"result"}:
+            return content["result"]
+        return content
+
+    def _rpc(
+        self, method: str, params: Mapping[str, Any], scope: Scope | None, *, repeatable: bool
+    ) -> Mapping[str, Any]:
+        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+        data = json.dumps(body, allow_nan=False).encode()
+        try:
+            answer = self._posted(data, scope, repeatable=repeatable)
+        except ProtocolError as refusal:
+            if refusal.code != "redirected" or self._path != PATHS[0]:
+                raise
+            self._path = PATHS[1]
+            answer = self._posted(data, scope, repeatable=repeatable)
+        error = answer.get("error")
+        if isinstance(error, Mapping):
+            raise ProtocolError(
+                f"WanGP's MCP server refused {method}: {self._said(str(error.get('message')))}",
+                code="rpc_error",
+                backend=self.http.backend,
+                hint="Its version may be too new or too old for this client.",
+                context={"rpc_code": error.get("code")},
+            )
+        result = answer.get("result")
+        if not isinstance(result, Mapping):
+            raise not_wangp(str(self.http.url))
+        return result
+
+    def _said(self, words: str) -> str:
+        return self.http.redact(words)[:_MAX_WORDS]
+
+    def _posted(self, body: bytes, scope: Scope | None, *, repeatable: bool) -> Mapping[str, Any]:
+        with self.http.request(
+            "POST", self._path, scope=scope, body=body, headers=_HEADERS, repeatable=repeatable
+        ) as response:
+            if response.content_type == "text/event-stream":
+                answer = _answer_in(response)
+            else:
+                answer = self.http.json_of(response)
+        if not isinstance(answer, Mapping):
+            raise not_wangp(str(self.http.url))
+        return answer
+
+
+def _answer_in(response: Response) -> Any:
+    """Return the answer in an event stream, which a server may send in place of plain JSON; None if it has none."""
+    for events in batches(response.available(), EventStreamParser()):
+        for event in events:
+            answer = decode_json(event.data)
+            if isinstance(answer, Mapping) and not answer.keys().isdisjoint(("result", "error")):
+                return answer
+    return None
+
+
+def _text_of(result: Mapping[str, Any]) -> str:
+    content = result.get("content")
+    texts = [
+        each["text"]
+        for each in (content if isinstance(content, list) else ())
+        if isinstance(each, Mapping) and isinstance(each.get("text"), str)
+    ]
+    return "\n".join(texts)

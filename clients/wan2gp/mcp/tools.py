@@ -1,0 +1,157 @@
+"""WanGP's MCP tools in their three generations, told apart by the list of tools.
+
+v1 (12.00 to 12.60) has one tool for each thing. In early September 2026 the model tools were joined. In API v2 tools
+take ``action`` and ``arguments``, jobs and media are actions of ``wangp_session``, and a job that is not to be waited
+for is allowed only with ``--mcp-async``; but a wait of no seconds returns the job all the same, and does not end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.errors import APIError, ProtocolError
+from ...http.session import Scope
+from .protocol import MCP, ToolFailure
+
+GENERATE = "wangp_generate"
+SESSION = "wangp_session"
+EVENT_LIMIT = 300
+"""Events asked for with each question: console lines come between those of progress."""
+
+
+@dataclass(frozen=True)
+class MediaURL:
+    """A URL of the server for one transfer of a file: its path, and the name and size of a download."""
+
+    path: str
+    filename: str = ""
+
+
+class Tools:
+    """What can be asked of one MCP server; thread-safe."""
+
+    def __init__(self, mcp: MCP, tools: Mapping[str, Mapping[str, Any]]) -> None:
+        self.mcp = mcp
+        self._tools = tools
+        if GENERATE not in tools or not ({"wangp_get_job", SESSION} & set(tools)):
+            raise ProtocolError(
+                "This MCP server of WanGP has none of the tools that this client knows.",
+                code="unknown_tools",
+                backend=mcp.http.backend,
+                hint="Start WanGP with --mcp-api-version 1, or update Movie Director.",
+                context={"tools": ", ".join(sorted(tools))[:300]},
+            )
+
+    @property
+    def generation(self) -> str:
+        """Which generation of tools it is: ``v1``, ``v1-models`` (early September 2026) or ``v2``."""
+        if SESSION in self._tools:
+            return "v2"
+        return "v1" if "wangp_list_models" in self._tools else "v1-models"
+
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether it takes and gives files over HTTP."""
+        return SESSION in self._tools or "wangp_create_gallery_upload" in self._tools
+
+    def unchanged(self, scope: Scope) -> bool:
+        """Whether the server has the same tools now; raises ``NetworkError`` if it can't be asked."""
+        try:
+            return self.mcp.tools(scope) == self._tools
+        except (APIError, ProtocolError):
+            return False
+
+    def generate(self, settings: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
+        """Hand in a job, once, and return its snapshot; ``ToolFailure`` if it was refused."""
+        known = self._tools[GENERATE]
+        source = {"source": dict(settings)}
+        if "arguments" in known:
+            arguments: dict[str, Any] = {
+                "action": "generate",
+                "arguments": {**source, "wait": True, "timeout_s": 0, "event_limit": 1},
+            }
+        else:
+            if "source" not in known and "settings" in known:
+                source = {"settings": dict(settings)}
+            arguments = {**source, **self._not_waiting(known)}
+        return _snapshot(self.mcp.call(GENERATE, arguments, scope, repeatable=False))
+
+    def job(self, job_id: str, scope: Scope, event_limit: int = EVENT_LIMIT) -> Mapping[str, Any]:
+        """Return a job's snapshot: ``done``, ``events``, ``result``."""
+        return _snapshot(self._session("get_job", {"job_id": job_id, "event_limit": event_limit}, scope))
+
+    def cancel(self, job_id: str, scope: Scope) -> Mapping[str, Any]:
+        """Ask for the job's end."""
+        return _snapshot(self._session("cancel_job", {"job_id": job_id, "event_limit": 1}, scope))
+
+    def upload_url(self, filename: str, scope: Scope) -> MediaURL:
+        """Return where a file can be PUT, once and within ten minutes."""
+        return self._media_url(self._session("create_gallery_upload", {"filename": filename}, scope), "upload_url")
+
+    def download_url(self, media_id: str, scope: Scope) -> MediaURL:
+        """Return where a file of the gallery can be fetched, once and within ten minutes."""
+        name = self._id_name("create_gallery_download")
+        return self._media_url(self._session("create_gallery_download", {name: media_id}, scope), "download_url")
+
+    def gallery(self, scope: Scope) -> list[Mapping[str, Any]]:
+        """Return the newest items of the gallery; empty where it can't be listed."""
+        if "wangp_list_gallery" not in self._tools:
+            return []
+        answer = self.mcp.call("wangp_list_gallery", {"media_type": "all", "limit": 50}, scope)
+        return [each for each in answer if isinstance(each, Mapping)] if isinstance(answer, list) else []
+
+    def has_model(self, model: str, scope: Scope) -> bool | None:
+        """Whether the server has the model; None if it has no tool that would say so."""
+        tool = "wangp_get_default_settings"
+        if tool not in self._tools:
+            return None
+        try:
+            return self.mcp.call(tool, {"model_type": model}, scope) is not None
+        except ToolFailure as failure:
+            if "unknown model" in failure.message.lower():
+                return False
+            return None
+
+    def _session(self, action: str, arguments: Mapping[str, Any], scope: Scope) -> Any:
+        if SESSION in self._tools:
+            return self.mcp.call(SESSION, {"action": action, "arguments": dict(arguments)}, scope)
+        return self.mcp.call(f"wangp_{action}", arguments, scope)
+
+    def _not_waiting(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what makes a flat generate tool answer at once."""
+        wait = known.get("wait")
+        must_wait = isinstance(wait, Mapping) and wait.get("const") is True
+        wanted = {"wait": must_wait, "event_limit": 1, **({"timeout_s": 0} if must_wait else {})}
+        return {name: value for name, value in wanted.items() if name in known}
+
+    def _id_name(self, action: str) -> str:
+        known = self._tools.get(f"wangp_{action}", {})
+        return "gallery_id" if "gallery_id" in known else "media_id"
+
+    def _media_url(self, answer: Any, key: str) -> MediaURL:
+        path = answer.get(key) if isinstance(answer, Mapping) else None
+        if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+            raise malformed(self.mcp, f"no {key}")
+        return MediaURL(path, str(answer.get("filename") or ""))
+
+
+def malformed(mcp: MCP, what: str) -> ProtocolError:
+    """Return the error for an answer of a form that the tools do not have."""
+    return ProtocolError(
+        f"WanGP's MCP server answered in a way that is not understood: {what}.",
+        backend=mcp.http.backend,
+        hint="Its version may be too new for this client.",
+    )
+
+
+def _snapshot(answer: Any) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping) or not isinstance(answer.get("job_id"), str) or not answer["job_id"]:
+        raise ProtocolError(
+            "WanGP's MCP server named no job.",
+            code="no_job_id",
+            backend="wan2gp",
+            hint="Its version may be too new for this client.",
+        )
+    return answer

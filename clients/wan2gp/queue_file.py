@@ -1,0 +1,74 @@
+"""The queue file that WanGP's web UI loads: a zip of ``queue.json`` and the media that it names.
+
+Facts: media are copied to one folder of the server under their base names, where equal names of other jobs overwrite
+them; so the names hold the job's id. Of a bare .json all attachments are stripped, so it is a .zip always.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from ..core.errors import ValidationError
+from ..files.storage_errors import storage_errors_in
+from ..http.multipart import unreadable
+from .task import Attachment, Task
+
+QUEUE_NAME = "queue.json"
+_CHUNK_BYTES = 1024 * 1024
+_MAX_SUFFIX = 16
+
+
+def write_queue(task: Task, path: Path, check: Callable[[], None]) -> None:
+    """Write the task's queue file; ``check`` is called between chunks, what it raises ends the writing.
+
+    Raises ``StorageError`` for an input that can't be read or a disk that can't be written, ``ValidationError`` (code
+    ``not_json``) for a setting that JSON has not.
+    """
+    names = {each: media_name(task, index, each) for index, each in enumerate(task.attachments)}
+    text = queue_json(task, names)
+    with storage_errors_in(path.parent), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.writestr(QUEUE_NAME, text, zipfile.ZIP_DEFLATED)
+        for each, name in names.items():
+            _copy(each.path, archive, name, check)
+
+
+def queue_json(task: Task, names: dict[Attachment, str]) -> str:
+    """Return the text of ``queue.json``: a list of one task."""
+    try:
+        return json.dumps([{"id": 1, "params": task.with_media(names)}], allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(
+            f"The settings hold a value that can't be sent: {error}.",
+            code="not_json",
+            backend="wan2gp",
+            hint="Numbers must be finite; texts, lists and mappings plain.",
+        ) from error
+
+
+def media_name(task: Task, index: int, attachment: Attachment) -> str:
+    """Return a name for an input that no other job uses."""
+    suffix = attachment.path.suffix.lower()
+    ending = suffix if suffix.isascii() and len(suffix) <= _MAX_SUFFIX else ""
+    return f"{task.stem}_{attachment.setting}_{index}{ending}"
+
+
+def _copy(path: Path, archive: zipfile.ZipFile, name: str, check: Callable[[], None]) -> None:
+    try:
+        source = path.open("rb")
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
+    with source, archive.open(name, "w", force_zip64=True) as target:
+        while chunk := _read(source, path):
+            check()
+            target.write(chunk)
+
+
+def _read(source: BinaryIO, path: Path) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except OSError as error:
+        raise unreadable(path, error) from error

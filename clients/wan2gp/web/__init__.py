@@ -1,0 +1,1 @@
+"""WanGP's web page, a Gradio app."""

@@ -1,0 +1,373 @@
+"""Door A: one job through the queue of WanGP's web page.
+
+Facts: what happens to a session's queue is told over the session's one stream. Dropping that stream does not stop the
+work: the file is made all the same, but the status display of the whole server hangs until it is restarted. So a job
+that is cancelled is aborted, and its stream is read to its natural end. All data of a session are on the server under
+its ``session_hash``, which is made of the job's id: whoever knows the job finds its gallery again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.context import CancelContext, JobContext
+from ...core.errors import (
+    BackendError,
+    ConnectionLost,
+    GenerationError,
+    JobCancelled,
+    NetworkTimeout,
+    NotFound,
+    ProtocolError,
+    ServerError,
+    StreamInterrupted,
+    ValidationError,
+)
+from ...core.job import Artifact, BackendCancel, Result
+from ...files.storage_errors import storage_errors_in
+from ...gradio.component_values import GradioFile
+from ...gradio.config import GradioConfig, read_config
+from ...gradio.http import GradioAccess
+from ...gradio.messages import Log, Message
+from ...gradio.queue_call import GradioCall
+from ...gradio.session import GradioSession
+from ...http.session import Scope
+from ..errors import BACKEND, generation_failed, no_output, refused, stopped
+from ..gallery import gallery_files, is_working, task_files
+from ..queue_file import write_queue
+from ..results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
+from ..task import Task, make_task
+from ..timings import Pace
+from .monitor import Follower
+from .queue_functions import Chain
+from .recovery import Searcher, session_hash_of
+
+DOOR = "web"
+_LOADED = "Loaded"
+_MAX_LINES = 100
+_UNSURE = (ConnectionLost, NetworkTimeout, ServerError, ProtocolError)
+"""After these the server may have taken the call all the same: a proxy may have answered in its place."""
+
+_NEVER_TAKEN = frozenset({"connect", "redirected"})
+
+
+@dataclass
+class _Live:
+    """A job's session while it is under way; ``sent`` once its work may have begun."""
+
+    session: GradioSession
+    sent: bool = False
+    process: GradioCall | None = None
+
+
+class WebDoor:
+    """Runs jobs through one web page; thread-safe. ``close`` drops what is still open."""
+
+    def __init__(self, access: GradioAccess, config: GradioConfig, chain: Chain, pace: Pace, version: str) -> None:
+        self.access = access
+        self.config = config
+        self.chain = chain
+        self.version = version
+        self._pace = pace
+        self._lock = threading.Lock()
+        self._live: dict[str, _Live] = {}
+        self._ending: list[GradioSession] = []
+        self._usual_s: float | None = None
+
+    # The hooks
+
+    def run(self, job: JobContext) -> Result:
+        """Hand in the job's request and see it through."""
+        task = make_task(request_of(job), job.job_id)
+        check_output_folder(job.output_dir)
+        say_warnings(job)
+        live = self._begin(job, self._session(job.job_id, new=True))
+        try:
+            self._load(job, live.session, task)
+            return self._start(job, live, task)
+        finally:
+            self._let_go(job, live)
+
+    def rejoin(self, job: JobContext) -> Result:
+        """Find the job's file, or wait until it is there; ``JobLost`` if the server does not work on it."""
+        task = make_task(request_of(job), job.job_id, job.state.get("seed"))
+        check_output_folder(job.output_dir)
+        searcher = self._searcher(job, task)
+        found = searcher.saved() if not job.state.get("session") else None
+        if found is not None:
+            return self._fetched(job, (found,), task)
+        live = self._begin(job, self._session(job.job_id))
+        live.sent = True
+        try:
+            return self._found_again(job, live, task, searcher)
+        finally:
+            self._let_go(job, live)
+
+    def cancel(self, job: CancelContext) -> BackendCancel:
+        """Abort the job and wait for its natural end."""
+        with self._lock:
+            live = self._live.pop(job.job_id, None)
+        live = live or _Live(self._session(job.job_id))
+        try:
+            self._abort(job, live)
+        except BackendError as error:
+            self._leave_open(live.session)
+            if isinstance(error, JobCancelled):
+                return BackendCancel.FAILED
+            raise
+        live.session.close()
+        return BackendCancel.CONFIRMED
+
+    def still_there(self, scope: Scope) -> bool:
+        """Whether the page is still the one that was read: after a restart its functions may have other numbers.
+
+        Raises the network's errors: a server that can't be asked now may have sessions that go on.
+        """
+        try:
+            app_id = self._app_id(scope)
+        except (NotFound, ProtocolError):
+            app_id = None
+        if app_id is None:
+            try:
+                app_id = read_config(self.access, scope=scope).app_id
+            except ProtocolError:
+                return False
+        return not self.config.app_id or app_id == self.config.app_id
+
+    def can_detach(self) -> bool:
+        """Never: a dropped stream takes the progress from everybody."""
+        return False
+
+    def close(self, timeout_s: float) -> None:
+        """Drop the streams that are still open, within ``timeout_s``."""
+        with self._lock:
+            sessions = [each.session for each in self._live.values()] + self._ending
+            self._live.clear()
+            self._ending.clear()
+        until = time.monotonic() + timeout_s
+        for session in sessions:
+            session.close(max(0.05, until - time.monotonic()))
+
+    def _app_id(self, scope: Scope) -> str | None:
+        answer = self.access.get_json(self.config.path("/app_id"), scope=scope)
+        told = answer.get("app_id") if isinstance(answer, Mapping) else None
+        return None if told is None else str(told)
+
+    # Handing in
+
+    def _session(self, job_id: str, *, new: bool = False) -> GradioSession:
+        return GradioSession(self.access, self.config, session_hash_of(job_id), lost=not new)
+
+    def _begin(self, job: JobContext, session: GradioSession) -> _Live:
+        live = _Live(session)
+        with self._lock:
+            self._live[job.job_id] = live
+        return live
+
+    def _let_go(self, job: JobContext, live: _Live) -> None:
+        """Let go of the session, unless the job was ended from outside when it had begun: ``cancel`` comes next then.
+
+        Where the work may go on all the same, its stream stays open.
+        """
+        try:
+            job.check()
+        except BackendError:
+            if live.sent:
+                return
+        with self._lock:
+            self._live.pop(job.job_id, None)
+        if live.process is not None and not live.process.ended:
+            self._leave_open(live.session)
+        else:
+            live.session.close()
+
+    def _load(self, job: JobContext, session: GradioSession, task: Task) -> None:
+        """Have the task in the session's queue, where nothing happens to it yet."""
+        folder = Path(tempfile.gettempdir())
+        job.message("Preparing the files")
+        with storage_errors_in(folder), tempfile.TemporaryDirectory(prefix="movie_director_") as place:
+            path = Path(place) / "queue.zip"
+            write_queue(task, path, job.check)
+            job.message("Uploading")
+            file = session.upload(path, scope=job, on_chunk=lambda _sent, _total: job.check())
+        said: list[Log] = []
+        session.call(
+            self.chain.load,
+            [file.as_input(), None],
+            scope=job,
+            trigger_id=self.chain.trigger_id,
+            on_message=_lines_into(said),
+        )
+        self._check_loaded(job, said)
+        for step in (self.chain.init, self.chain.activate):
+            session.call(step, [None], scope=job)
+
+    def _check_loaded(self, job: JobContext, lines: list[Log]) -> None:
+        """The call ends well whatever becomes of the file: only the log tells."""
+        warning = next((each for each in lines if each.level in ("warning", "error")), None)
+        if warning is not None:
+            raise refused(self.access.http.redact(warning.text), request_of(job))
+        if not any(_LOADED in each.text for each in lines):
+            raise ProtocolError(
+                f"WanGP {self.version} ignored the queue file.",
+                code="queue_ignored",
+                backend=BACKEND,
+                hint="Its version does not fit this client; please report it with the version.",
+            )
+
+    def _start(self, job: JobContext, live: _Live, task: Task) -> Result:
+        session = live.session
+        job.sending(door=DOOR, session=session.session_hash, seed=task.seed)
+        live.sent = True
+        began = time.monotonic()
+        try:
+            live.process = session.join(self.chain.process, [None], scope=job)
+        except _UNSURE as error:
+            job.check()
+            if error.code in _NEVER_TAKEN:
+                raise
+            return self._found_again(job, live, task, self._searcher(job, task, error))
+        job.submitted(live.process.event_id)
+        status = self._status_call(job, session)
+        follower = Follower(job, session, self.chain, self._pace, self._usual_s)
+        try:
+            end = self.access.http.redact(follower.follow(live.process, status))
+        except (StreamInterrupted, ProtocolError) as error:
+            job.check()
+            return self._found_again(job, live, task, self._searcher(job, task, error))
+        except GenerationError as error:
+            self._finish(session, job)
+            if error.code == "cancelled_on_server":
+                return self._found_again(job, live, task, self._searcher(job, task, error))
+            raise generation_failed(_said(error), request_of(job)) from error
+        self._usual_s = time.monotonic() - began
+        files = self._finished_files(job, session, task)
+        if not files:
+            raise stopped(end) if "abort" in end.lower() else no_output(end)
+        return self._fetched(job, files, task)
+
+    def _status_call(self, job: JobContext, session: GradioSession) -> GradioCall | None:
+        """Have the progress told; a job goes on without."""
+        try:
+            return session.join(self.chain.status, [None], scope=job)
+        except BackendError as error:
+            job.check()
+            job.log(f"No progress can be shown: {error.message}")
+            return None
+
+    # The end
+
+    def _finished_files(self, job: JobContext, session: GradioSession, task: Task) -> tuple[GradioFile, ...]:
+        """Return the files of a job that has ended, as the last step or else the gallery tells them."""
+        files = task_files(gallery_files(self._finish(session, job)), task.stem, own_session=True)
+        if not files:
+            files = task_files(
+                gallery_files(session.call(self.chain.gallery, [None], scope=job)), task.stem, own_session=True
+            )
+        return files
+
+    def _finish(self, session: GradioSession, scope: Scope) -> list[object]:
+        """Take the last steps, without which the session stays in work; returns what the finalizer tells."""
+        outputs: list[object] = []
+        try:
+            outputs = session.call(self.chain.finalize, [None], scope=scope)
+        except BackendError:
+            scope.check()
+        if self.chain.unload is not None:
+            try:
+                session.call(self.chain.unload, [None], scope=scope)
+            except BackendError:
+                scope.check()
+        return outputs
+
+    def _fetched(self, job: JobContext, files: tuple[GradioFile, ...], task: Task) -> Result:
+        job.started()
+        job.progress(1.0, stage=FETCHING)
+        artifacts: list[Artifact] = []
+        server = {"door": DOOR, "server_version": self.version, "gradio": self.config.version}
+        files_to = GradioSession(self.access, self.config)
+        try:
+            for file in files:
+                job.message(f"Downloading {file.name}")
+                artifacts.append(files_to.download(file, job.output_dir, scope=job, name=local_name(task, file.name)))
+        except BackendError as error:
+            if artifacts:
+                error.partial = result_of(job, task, artifacts, server)
+            raise
+        return result_of(job, task, artifacts, server)
+
+    # Lost and found
+
+    def _searcher(self, job: JobContext, task: Task, cause: BackendError | None = None) -> Searcher:
+        return Searcher(job, self.access, self.config, task, self._pace, self._usual_s, cause)
+
+    def _found_again(self, job: JobContext, live: _Live, task: Task, searcher: Searcher) -> Result:
+        """Wait for the job's file in the gallery of its session."""
+        live.session.close()
+        live.session = self._session(job.job_id)
+        live.process = None
+        files = searcher.wait(lambda: live.session.call(self.chain.gallery, [None], scope=job))
+        self._finish(live.session, job)
+        return self._fetched(job, files, task)
+
+    # Cancelling
+
+    def _abort(self, job: CancelContext, live: _Live) -> None:
+        """Ask for the end until the server says that it is there; ``JobCancelled`` when the time is over first."""
+        session = live.session
+        try:
+            self._ask_to_abort(session, job)
+        except (ConnectionLost, StreamInterrupted):
+            job.check()
+            self._ask_to_abort(session, job)  # to ask twice does no harm
+        if live.process is not None:
+            with suppress(GenerationError, StreamInterrupted, ProtocolError):
+                live.process.result(job)
+        self._wait_until_idle(session, job)
+        self._finish(session, job)
+
+    def _ask_to_abort(self, session: GradioSession, job: CancelContext) -> None:
+        confirmed = False
+        if self.chain.abort_task is not None:
+            with suppress(GenerationError, ServerError, ValidationError):
+                confirmed = self._asked_to_abort(session, self.chain.abort_task, [None, job.job_id], job)
+        if not confirmed:
+            inputs = self.config.dependency(self.chain.abort).inputs
+            self._asked_to_abort(session, self.chain.abort, [None] * len(inputs), job)
+
+    def _asked_to_abort(self, session: GradioSession, function: int, data: list[object], scope: Scope) -> bool:
+        """Whether the server says that it aborts."""
+        said: list[Log] = []
+        session.call(function, data, scope=scope, on_message=_lines_into(said))
+        return any("abort" in each.text.lower() for each in said)
+
+    def _wait_until_idle(self, session: GradioSession, job: CancelContext) -> None:
+        while is_working(session.call(self.chain.gallery, [None], scope=job)):
+            job.sleep(self._pace.poll_s)
+
+    def _leave_open(self, session: GradioSession) -> None:
+        """Keep a stream whose job has not ended yet: dropping it would take the progress from everybody."""
+        with self._lock:
+            self._ending = [each for each in (*self._ending, session) if each.streaming]
+
+
+def _lines_into(lines: list[Log]) -> Callable[[Message], None]:
+    """Return what keeps a call's log lines, the first ones of very many."""
+
+    def keep(message: Message) -> None:
+        if isinstance(message, Log) and len(lines) < _MAX_LINES:
+            lines.append(message)
+
+    return keep
+
+
+def _said(error: GenerationError) -> str:
+    """Return the program's own words for why it failed."""
+    said = error.context.get("said")
+    return said if isinstance(said, str) else ""

@@ -1,0 +1,160 @@
+"""The modal half of an operator: progress in the status bar and Esc to cancel, while the user works on.
+
+One operator follows all jobs. It lets go every few seconds and comes back a moment later, for Blender does not
+auto-save as long as any modal operator runs.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..blender import commands
+from ..blender.platform import formatting
+from ..blender.pump import handlers
+
+if TYPE_CHECKING:
+    from bpy.types import Context, Event
+
+    from ..runtime import JobView
+
+TIMER_S = 0.1
+BREATH_EVERY_S = 20.0
+BREATH_S = 0.2
+
+
+class Following:
+    """The jobs whose progress the status bar shows, and which operator does that now."""
+
+    def __init__(self) -> None:
+        self.job_ids: list[str] = []
+        self.follower: FollowJobs | None = None
+        self.shown = ""
+
+    def views(self) -> list[JobView]:
+        """Return the followed jobs that go on, newest first."""
+        return [view for view in commands.jobs() if view.id in self.job_ids and not view.status.state.ended]
+
+    def take_ended(self) -> list[JobView]:
+        """Return the followed jobs that have ended, and follow them no more."""
+        followed = [view for view in commands.jobs() if view.id in self.job_ids]
+        self.job_ids = [view.id for view in followed if not view.status.state.ended]
+        return [view for view in followed if view.status.state.ended]
+
+
+following = Following()
+
+
+class FollowJobs:
+    """Mix-in of modal operators that follow jobs until the last has ended."""
+
+    # no types beside these: Blender would look for them among its own names
+    _timer = None
+    _breath_at = 0.0
+
+    def follow(self, context: Context, job_id: str | None = None) -> set[str]:
+        """Start to follow, with ``job_id`` if given; what ``invoke`` returns."""
+        if job_id is not None:
+            following.job_ids.append(job_id)
+        if following.follower is not None or context.window is None:
+            return {"FINISHED"}
+        following.follower = self
+        handlers.after_load(come_back)
+        self._breath_at = time.monotonic() + BREATH_EVERY_S
+        self._timer = context.window_manager.event_timer_add(TIMER_S, window=context.window)
+        operator: Any = self
+        context.window_manager.modal_handler_add(operator)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Context, event: Event) -> set[str]:
+        """Show progress; Esc cancels the newest job; all else passes through to Blender."""
+        going = following.views()
+        if event.type == "ESC" and event.value == "PRESS" and going and not _escape_is_blenders():
+            self.cancel_newest(going)
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        self.report_failures()
+        if not going:
+            return self.leave(context)
+        if time.monotonic() > self._breath_at:
+            bpy.app.timers.register(come_back, first_interval=BREATH_S, persistent=True)
+            return self.leave(context)
+        show(context, going)
+        return {"PASS_THROUGH"}
+
+    def cancel_newest(self, going: list[JobView]) -> None:
+        """Cancel the newest of the followed jobs and say so."""
+        if commands.cancel(going[0].id):
+            self.report({"INFO"}, f"Cancelled: {going[0].title}")  # type: ignore[attr-defined]
+
+    def report_failures(self) -> None:
+        """Tell the user of jobs that have failed meanwhile, for the panel may be closed."""
+        for view in following.take_ended():
+            if view.status.error is not None:
+                text = f"{view.title}: {formatting.error_words(view.status.error)}"
+                self.report({"ERROR"}, text)  # type: ignore[attr-defined]
+
+    def leave(self, context: Context) -> set[str]:
+        """End this operator, not the jobs."""
+        self.let_go(context)
+        return {"FINISHED"}
+
+    def cancel(self, context: Context) -> None:
+        """Blender ends the operator, because another file is loaded or the window is closed; the jobs go on."""
+        self.let_go(context)
+
+    def let_go(self, context: Context) -> None:
+        """Take back the timer and the status text."""
+        if following.follower is self:
+            following.follower = None
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            context.window_manager.event_timer_remove(timer)
+        clear(context)
+
+
+def _escape_is_blenders() -> bool:
+    """Whether Esc ends playback or a render now."""
+    from ..blender.placing import placement
+
+    return bool(placement.obstacle())
+
+
+def show(context: Context, going: list[JobView]) -> None:
+    """Write the newest job's progress into the status bar, if it has changed."""
+    more = f", {len(going) - 1} more" if len(going) > 1 else ""
+    text = f"{formatting.job_line(going[0])}{more}    Esc: cancel"
+    if text != following.shown and context.workspace is not None:
+        following.shown = text
+        context.workspace.status_text_set(text)
+
+
+def clear(context: Context) -> None:
+    """Give the status bar back."""
+    if following.shown and context.workspace is not None:
+        context.workspace.status_text_set(None)
+    following.shown = ""
+
+
+def come_back() -> None:
+    """Follow again after a breath or another file; on Blender's timer or from a handler."""
+    if bpy.app.background or following.follower is not None or not following.views():
+        return
+    windows = [window for manager in bpy.data.window_managers for window in manager.windows]
+    if windows:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.movie_director.follow_jobs("INVOKE_DEFAULT")
+
+
+def close() -> None:
+    """Forget all jobs and the timer that would come back."""
+    if bpy.app.timers.is_registered(come_back):
+        bpy.app.timers.unregister(come_back)
+    handlers.forget_after_load(come_back)
+    follower: Any = following.follower
+    if follower is not None:
+        follower.let_go(bpy.context)
+    following.job_ids.clear()

@@ -1,0 +1,241 @@
+"""Gradio's values, edits, messages and keys: what needs no server."""
+
+from __future__ import annotations
+
+import tracemalloc
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from movie_director.clients import errors
+from movie_director.clients.gradio.component_values import GradioFile, choices_of, files_in, unwrapped
+from movie_director.clients.gradio.errors import said_text
+from movie_director.clients.gradio.login import SignIn, sign_in_of
+from movie_director.clients.gradio.messages import (
+    Bar,
+    Completed,
+    Progress,
+    Queued,
+    Yielded,
+    log_of,
+    number_of,
+    progress_of,
+    queued_of,
+)
+from movie_director.clients.gradio.output_diffs import edited, weight_of
+
+NEW = {"path": "/tmp/a/clip.mp4", "url": "http://h/file=/tmp/a/clip.mp4", "orig_name": "my clip.mp4", "size": 7}
+OLD = {"name": "/tmp/b/line.wav", "data": None, "is_file": True}
+CLIP = GradioFile("/tmp/a/clip.mp4", "my clip.mp4", "http://h/file=/tmp/a/clip.mp4", 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (NEW, ["my clip.mp4"]),
+        ({"video": NEW, "subtitles": None}, ["my clip.mp4"]),
+        ({"__type__": "update", "value": NEW, "visible": True}, ["my clip.mp4"]),
+        ([{"image": NEW, "caption": "one"}, {"video": NEW, "caption": None}], ["my clip.mp4", "my clip.mp4"]),
+        ([[OLD, None]], ["line.wav"]),
+        (["Success.", OLD], ["line.wav"]),
+        ({"path": "C:\\tmp\\x.png"}, ["x.png"]),
+        ({"path": None, "url": "http://h/a/b.png?x=1"}, ["b.png"]),
+        ({"path": "/"}, ["file"]),
+        ({"path": None, "url": None}, []),
+        ({"name": "x.wav", "data": "data:audio/wav;base64,AA=="}, []),
+        (None, []),
+        ("text", []),
+        ([[[[[[[[[NEW]]]]]]]]], []),
+        ({"video": "nonsense"}, []),
+    ],
+)
+def test_files_are_found_in_every_wrapping(value, names):
+    assert [each.name for each in files_in(value)] == names
+
+
+def test_a_file_is_read_whole():
+    assert files_in([{"video": {**NEW, "mime_type": "video/mp4"}, "caption": "cap"}]) == [
+        GradioFile(CLIP.path, CLIP.name, CLIP.url, 7, "video/mp4", "cap")
+    ]
+    assert files_in({**NEW, "size": True, "mime_type": 3})[0].size is None
+    assert files_in({**NEW, "size": -1})[0].size is None
+
+
+def test_a_file_as_an_input():
+    assert CLIP.as_input() == {
+        "path": "/tmp/a/clip.mp4",
+        "orig_name": "my clip.mp4",
+        "size": 7,
+        "mime_type": None,
+        "meta": {"_type": "gradio.FileData"},
+    }
+
+
+def test_updates_are_unwrapped_and_choices_read():
+    update = {"__type__": "update", "choices": [["A label", "a"], "b"]}
+    assert unwrapped({**update, "value": 3}) == 3
+    assert unwrapped(update) is None
+    assert unwrapped({"value": 3}) == {"value": 3}
+    assert choices_of(update) == ["a", "b"]
+    assert choices_of({"choices": None}) == choices_of("text") == []
+    assert Completed([{**update, "value": 1}, 2]).data == Yielded([{**update, "value": 1}, 2]).data == [1, 2]
+    assert Completed(None).data == []
+
+
+# Edits
+
+
+@pytest.mark.parametrize(
+    ("value", "edits", "after"),
+    [
+        ("a", [], "a"),
+        ("a", [["replace", [], "b"]], "b"),
+        ("a", [["append", [], "b"]], "ab"),
+        ([1], [["append", [], [2]]], [1, 2]),
+        ([1, 2], [["replace", [0], 9]], [9, 2]),
+        ([1, 2], [["add", [1], 9]], [1, 9, 2]),
+        ([1, 2], [["delete", [0], None]], [2]),
+        ({"a": {"b": [1]}}, [["add", ["a", "c"], 2], ["replace", ["a", "b", 0], 7]], {"a": {"b": [7], "c": 2}}),
+        ({"a": "x"}, [["append", ["a"], "y"]], {"a": "xy"}),
+        ({"a": 1}, [["delete", ["a"], None]], {}),
+    ],
+)
+def test_edits_change_a_copy(value, edits, after):
+    before = repr(value)
+    assert edited([value, "rest"], [edits, []]) == [after, "rest"]
+    assert repr(value) == before
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        "text",
+        [["replace", []]],
+        [["invent", [], 1]],
+        [["replace", "a", 1]],
+        [["delete", [], None]],
+        [["replace", ["missing", "x"], 1]],
+        [["delete", [9], None]],
+        [["append", [], 1]],
+        [["append", ["n"], "x"]],
+        [["replace", ["text", 0], 1]],
+        [3],
+    ],
+)
+def test_edits_that_do_not_fit_are_told(edits):
+    with pytest.raises(errors.ProtocolError) as caught:
+        edited([{"text": "a", "n": 1}], [edits])
+    assert caught.value.code == "bad_edit"
+
+
+def test_edits_for_other_outputs_than_there_are_are_told():
+    with pytest.raises(errors.ProtocolError, match="2 edits for 1 values"):
+        edited([1], [[], []])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(json_values, json_values)
+def test_edits_of_any_shape_end_as_values_or_as_a_protocol_error(value, edits):
+    with suppress(errors.ProtocolError):
+        assert len(edited([value], [edits])) == 1
+
+
+# Messages
+
+
+def test_progress_in_all_its_forms():
+    assert progress_of({"progress_data": None}) is None
+    assert progress_of({"progress_data": [3]}) is None
+    count = progress_of({"progress_data": [{"index": 3, "length": 4, "unit": "steps", "progress": None, "desc": "Go"}]})
+    assert count == Progress((Bar(3, 4, "steps", "Go", 0.75),))
+    assert count.fraction == 0.75
+    assert count.innermost.desc == "Go"
+    share = progress_of({"progress_data": [{"index": None, "length": None, "progress": 0.25, "desc": None}]})
+    assert share is not None
+    assert share.fraction == 0.25
+    phase = progress_of({"progress_data": [{"index": 0, "length": None, "progress": None, "desc": "Loading"}]})
+    assert phase is not None
+    assert phase.fraction is None
+    odd = progress_of({"progress_data": [{"index": "x", "length": float("nan"), "progress": 7.0}]})
+    assert odd is not None
+    assert odd.fraction == 1.0
+
+
+def test_nested_bars_are_one_fraction():
+    outer = {"index": 1, "length": 4}
+    nested = progress_of({"progress_data": [outer, {"index": 5, "length": 10}]})
+    assert nested is not None
+    assert nested.fraction == pytest.approx((1 + 0.5) / 4)
+    unknown = progress_of({"progress_data": [outer, {"desc": "?"}]})
+    assert unknown is not None
+    assert unknown.fraction == 0.25
+    outside = progress_of({"progress_data": [{"desc": "?"}, {"progress": 0.5}]})
+    assert outside is not None
+    assert outside.fraction == 0.5
+
+
+def test_other_messages_are_read_with_what_they_leave_out():
+    assert queued_of({"rank": 2, "queue_size": 3, "rank_eta": 1.5}) == Queued(2, 3, 1.5)
+    assert queued_of({"rank": True, "queue_size": "x", "rank_eta": float("inf")}) == Queued()
+    assert log_of({"log": "careful", "level": "warning", "title": "Warning"}).text == "careful"
+    assert log_of({}).level == "info"
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("'bad'", "bad"),
+        ('"bad"', "bad"),
+        ("it's 'bad'", "it's 'bad'"),
+        (" bad ", "bad"),
+        (None, ""),
+        (3, ""),
+        ("''", ""),
+    ],
+)
+def test_the_quotes_of_gradio_4_are_taken_off(said, text):
+    assert said_text(said) == text
+
+
+# Keys
+
+
+def test_a_key_with_a_colon_is_a_sign_in():
+    assert sign_in_of("user:pass:word") == SignIn("user", "pass:word")
+    assert sign_in_of("user:pass:word").form() == b"username=user&password=pass%3Aword"
+    assert "pass:word" not in repr(sign_in_of("user:pass:word"))
+    for key in (None, "", "token", ":x", "x:"):
+        assert sign_in_of(key) is None
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), float("nan"), float("inf"), True, "1", None])
+def test_what_is_no_finite_number_is_none(number):
+    assert number_of(number) is None
+
+
+def test_a_path_of_edits_costs_no_more_than_its_depth():
+    """A copy of the rest of it at each step would take gigabytes."""
+    path = [0] * 2_000_000
+    value = []
+    for _ in range(5000):
+        value = [value]
+    tracemalloc.start()
+    with pytest.raises(errors.ProtocolError):
+        edited([value], [[["replace", path, 1]]])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 1024 * 1024
+
+
+def test_the_weight_of_values_counts_texts_and_parts():
+    assert weight_of("x" * 100) == 108
+    assert weight_of([1, {"ab": [None]}]) == 8 * 6 + 2
+    assert weight_of({7: 1}) == 24

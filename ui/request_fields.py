@@ -1,0 +1,83 @@
+"""Fields that several sections share: where to start from, the seed, the selected shots, what is in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blender.placing import shots
+from ..blender.platform import sequencer
+from ..blender.requests import image_request
+from ..blender.state import settings
+from .labels import paragraph
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+SHOTS_SHOWN = 4
+_FIELDS = {"IMAGE": "description", "VIDEO": "description", "SOUND": "sound", "LINE": "dialogue"}
+_ICONS: dict[str, Any] = {
+    "IMAGE": "RENDER_STILL",
+    "VIDEO": "RENDER_ANIMATION",
+    "SOUND": "SOUND",
+    "LINE": "PLAY_SOUND",
+}
+
+
+def draw_shots(layout: UILayout, context: Context, kind: str) -> None:
+    """Draw what the selected shots say, and the button that makes it; nothing if none is selected."""
+    field = _FIELDS[kind]
+    selected = shots.selected(sequencer.scene_of(context))
+    chosen = [(strip, shot) for strip, shot in selected if getattr(shot, field).strip()]
+    if not chosen:
+        return
+    box = layout.box()
+    for strip, shot in chosen[:SHOTS_SHOWN]:
+        box.label(text=strip.name, icon="SEQUENCE")
+        if len(chosen) == 1:
+            paragraph(box, context, getattr(shot, field), "BLANK1")
+    if len(chosen) > SHOTS_SHOWN:
+        box.label(text=f"and {len(chosen) - SHOTS_SHOWN} more", icon="BLANK1")
+    row = box.row()
+    row.scale_y = 1.3
+    row.operator_context = "INVOKE_DEFAULT"
+    text = f"Generate for {len(chosen)} Shots" if len(chosen) > 1 else "Generate for This Shot"
+    row.operator("movie_director.generate_shots", text=text, icon=_ICONS[kind]).kind = kind
+
+
+def draw_start(layout: UILayout, context: Context, wishes: Any) -> None:
+    """Draw what the picture or clip starts from."""
+    column = layout.column(align=True)
+    column.label(text="Start from")
+    column.row(align=True).prop(wishes, "input_source", expand=True)
+    if wishes.input_source == "FILE":
+        column.prop(wishes, "input_image", text="")
+    if wishes.input_source == "CAMERA" and context.scene.camera is None:
+        column.separator(factor=0.5)
+        paragraph(column, context, "This scene has no camera. Add one, or start from the prompt.", "ERROR", alert=True)
+    elif wishes.input_source in ("CAMERA", "STRIPS"):
+        column.separator(factor=0.5)
+        paragraph(column, context, "The view is rendered first; Blender waits for a moment.", "INFO")
+    if wishes.input_source != "NONE" and hasattr(wishes, "strength"):
+        column.prop(wishes, "strength", slider=True)
+
+
+def draw_seed(layout: UILayout, wishes: Any, of: str) -> None:
+    """Draw the seed with its die and its lock."""
+    row = layout.row(align=True)
+    row.prop(wishes, "seed")
+    row.operator("movie_director.new_seed", text="", icon="FILE_REFRESH").of = of
+    row.prop(wishes, "lock_seed", text="", icon="LOCKED" if wishes.lock_seed else "UNLOCKED")
+
+
+def draw_obstacle(column: UILayout, context: Context, prompt: str, hint: str) -> None:
+    """Draw why nothing can be generated now, and the way out."""
+    obstacle = image_request.obstacle(context)
+    if obstacle:
+        paragraph(column, context, obstacle, "INFO")
+    if settings.output_folder_or_none() is None:
+        row = column.row(align=True)
+        row.operator_context = "INVOKE_DEFAULT"
+        row.operator("wm.save_as_mainfile", text="Save Film", icon="FILE_TICK")
+        row.operator("movie_director.choose_unsaved_folder", text="Folder...", icon="FILE_FOLDER")
+    elif not prompt.strip():
+        column.label(text=hint, icon="INFO")

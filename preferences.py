@@ -224,7 +224,7 @@ def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
     if answer.pending:
         layout.label(text="Asking the server...", icon="SORTTIME")
     elif answer.info is not None:
-        layout.label(text=formatting.server_words(info.label, answer.info), icon="CHECKMARK")
+        layout.label(text=formatting.server_text(info.label, answer.info), icon="CHECKMARK")
     elif answer.error is not None:
         _draw_error(layout, answer.error)
 

@@ -74,10 +74,10 @@ def http_of(transport: Transport, url: str) -> HTTPSession:
 def ours(transport: Transport, url: str) -> GradioSession:
     """Connect."""
     from movie_director.clients.gradio.config import read_config
-    from movie_director.clients.gradio.http import GradioAccess
+    from movie_director.clients.gradio.http import GradioHTTP
     from movie_director.clients.gradio.session import GradioSession
 
-    access = GradioAccess(http_of(transport, url))
+    access = GradioHTTP(http_of(transport, url))
     return GradioSession(access, read_config(access))
 
 
@@ -134,9 +134,9 @@ def measure(transport: Transport, url: str) -> None:
     """Measure all on a server that is up."""
     import gradio_client
 
-    from movie_director.clients.http.session import FreeScope
+    from movie_director.clients.http.session import SessionScope
 
-    scope = FreeScope()
+    scope = SessionScope()
     raw = http_of(transport, url)
 
     def fetched() -> bytes:

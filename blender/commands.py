@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ..clients.core.job import Job
     from ..clients.core.request import Request
     from ..runtime import JobView, Runtime, RuntimeSettings
-    from .state.placement_request import Wish
+    from .state.placement_request import PlacementTarget
 
 CLOSE_TIMEOUT_S = 2.0
 
-board = boards.Board()
+board = boards.UIState()
 _runtime: Runtime | None = None
 _settings: RuntimeSettings | None = None
 
@@ -54,36 +54,36 @@ def active() -> bool:
     return bool(board.queue) or (_runtime is not None and _runtime.active())
 
 
-def submit(backend: str, request: Request, wish: Wish) -> Job:
+def submit(backend: str, request: Request, target: PlacementTarget) -> Job:
     """Hand a request to the runtime and keep the pump going; raises ``ValidationError`` or ``OfflineRefused``."""
     from .pump import pump
 
-    job = runtime().submit(backend, request, tag=wish.to_tag())
+    job = runtime().submit(backend, request, tag=target.to_tag())
     board.recovered, board.elsewhere = None, ()
     board.touch()
     pump.start()
     return job
 
 
-def probe(backend: str) -> boards.ProbeAnswer:
+def probe(backend: str) -> boards.ConnectionTest:
     """Start a connection test and return its answer to be, which the pump fills in; a refusal is an answer too."""
     from .pump import pump
 
     try:
-        answer = boards.ProbeAnswer(runtime().probe(backend))
+        answer = boards.ConnectionTest(runtime().probe(backend))
     except BackendError as error:
-        answer = boards.ProbeAnswer("", error=error)
+        answer = boards.ConnectionTest("", error=error)
     board.probes[backend] = answer
     board.touch()
     pump.start()
     return answer
 
 
-def free_memory(backend: str) -> boards.MemoryAnswer:
+def free_memory(backend: str) -> boards.MemoryRelease:
     """Have a backend's server give memory back; the pump fills in the answer, a refusal is one too."""
     from .pump import pump
 
-    answer = boards.MemoryAnswer()
+    answer = boards.MemoryRelease()
     try:
         runtime().free_memory(backend)
     except BackendError as error:
@@ -136,7 +136,7 @@ def close() -> None:
     """End the pump and let go of the runtime, within 2 s: what can be resumed goes on on the server."""
     global _runtime, _settings, board
     ending, _runtime, _settings = _runtime, None, None
-    board = boards.Board()
+    board = boards.UIState()
     from .platform import pictures
     from .pump import pump
 

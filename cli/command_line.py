@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return verb(options)
     except BackendError as error:
-        say(f"Error: {formatting.error_words(error)}", error=True)
+        say(f"Error: {formatting.error_text(error)}", error=True)
         return FAILED
     except Interrupted:
         say("Cancelled.", error=True)

@@ -41,7 +41,7 @@ def test_connection(options: argparse.Namespace) -> int:
     if answer.error is not None:
         raise answer.error
     if answer.info is not None:
-        say(formatting.server_words(BACKENDS[options.backend].label, answer.info))
+        say(formatting.server_text(BACKENDS[options.backend].label, answer.info))
     return OK
 
 
@@ -64,7 +64,7 @@ def recover_jobs(options: argparse.Namespace) -> int:
         say("No unfinished jobs were found.")
         return OK
     finished = pump.pump_until(lambda: all(view.status.state.ended for view in commands.jobs()), options.timeout)
-    pump.tick(patient=False)
+    pump.tick(defer_while_busy=False)
     lost = 0
     for view in commands.jobs():
         lost += view.status.state.value != "succeeded"
@@ -77,4 +77,4 @@ def _outcome(view: Any) -> str:
     if placement is not None:
         return f"{view.id}  {', '.join(str(artifact.path) for artifact in placement.result.artifacts)}"
     error = view.status.error
-    return f"{view.id}  {formatting.error_words(error) if error else formatting.status_words(view.status)}"
+    return f"{view.id}  {formatting.error_text(error) if error else formatting.status_text(view.status)}"

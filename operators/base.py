@@ -11,7 +11,7 @@ from ..blender.platform.sigint import Interrupted
 from ..blender.requests import image_request
 from ..clients.core.errors import BackendError
 from .blocking import wait_for_job
-from .progress_modal import FollowJobs
+from .progress_modal import JobProgressModal
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class NeedsFolder:
         return not obstacle
 
 
-class GenerateJob(FollowJobs):
+class GenerateJob(JobProgressModal):
     """Mix-in of operators that start a job; they implement ``start``, which raises ``BackendError`` in words."""
 
     def start(self, context: Context) -> Job:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..blender import commands
 from ..blender.platform import formatting
 from ..blender.platform.sigint import Interrupted
-from ..blender.state.ui_state import MemoryAnswer, ProbeAnswer
+from ..blender.state.ui_state import ConnectionTest, MemoryRelease
 from .reporting import say
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _settled(job: Job) -> bool:
     return job.status.state.value != "succeeded" and job.id not in commands.board.streams
 
 
-def wait_for_answer(answer: ProbeAnswer | MemoryAnswer, backend: str) -> None:
+def wait_for_answer(answer: ConnectionTest | MemoryRelease, backend: str) -> None:
     """Wait for a server's answer; one that stays mute for a minute makes it an error."""
     from ..blender.pump import pump
     from ..clients.core.errors import NetworkTimeout
@@ -80,9 +80,9 @@ class ProgressLines:
         status = self._job.status
         if status.state.ended:
             return
-        stage = (status.progress.stage if status.progress else "") or formatting.status_words(status)
+        stage = (status.progress.stage if status.progress else "") or formatting.status_text(status)
         now = (stage, int(formatting.fraction(status) * 10))
         if now != self._last:
             self._last = now
             percent = f" ({formatting.fraction(status):.0%})" if status.progress else ""
-            say(f"Movie Director: {formatting.status_words(status)}{percent}")
+            say(f"Movie Director: {formatting.status_text(status)}{percent}")

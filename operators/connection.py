@@ -19,7 +19,7 @@ from .reporting import report_error
 if TYPE_CHECKING:
     from bpy.types import Context, Event
 
-    from ..blender.state.ui_state import MemoryAnswer, ProbeAnswer
+    from ..blender.state.ui_state import ConnectionTest, MemoryRelease
 
 
 class _AskServer:
@@ -71,7 +71,7 @@ class MOVIE_DIRECTOR_OT_test_connection(_AskServer, Operator):
 
     backend: StringProperty(name="Backend", default="comfyui", description="The backend's name, such as comfyui")
 
-    def start(self) -> "ProbeAnswer":
+    def start(self) -> "ConnectionTest":
         """Start the test."""
         if self.backend not in BACKENDS:
             raise ValidationError(
@@ -79,10 +79,10 @@ class MOVIE_DIRECTOR_OT_test_connection(_AskServer, Operator):
             )
         return commands.probe(self.backend)
 
-    def told(self, answer: "ProbeAnswer") -> str:
+    def told(self, answer: "ConnectionTest") -> str:
         """Return who the server is."""
         assert answer.info is not None
-        return formatting.server_words(BACKENDS[self.backend].label, answer.info)
+        return formatting.server_text(BACKENDS[self.backend].label, answer.info)
 
 
 class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
@@ -94,7 +94,7 @@ class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
 
     backend: StringProperty(name="Backend", default="comfyui", description="The backend's name, such as comfyui")
 
-    def start(self) -> "MemoryAnswer":
+    def start(self) -> "MemoryRelease":
         """Ask for the memory."""
         able = [name for name, info in BACKENDS.items() if info.frees_memory]
         if self.backend not in able:
@@ -105,7 +105,7 @@ class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
             )
         return commands.free_memory(self.backend)
 
-    def told(self, _answer: "MemoryAnswer") -> str:
+    def told(self, _answer: "MemoryRelease") -> str:
         """Return what the server does."""
         return f"{BACKENDS[self.backend].label} frees its memory."
 

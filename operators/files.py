@@ -78,8 +78,8 @@ class MOVIE_DIRECTOR_OT_new_seed(Operator):
 
     def execute(self, context: "Context") -> set[str]:
         """Write a new seed into the scene."""
-        wishes = context.scene.movie_director
-        owner = wishes if self.of == "image" else getattr(wishes, self.of)
+        props = context.scene.movie_director
+        owner = props if self.of == "image" else getattr(props, self.of)
         most = {"image": image_request.MAX_SEED, "video": video_request.MAX_SEED, "sound": sound_request.MAX_SEED}[
             self.of
         ]

@@ -12,7 +12,7 @@ from ..blender.platform.paths import PATH_OPTIONS
 from ..blender.requests import image_request
 from . import progress_modal
 from .base import GenerateJob, NeedsFolder
-from .progress_modal import FollowJobs
+from .progress_modal import JobProgressModal
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
@@ -57,7 +57,7 @@ class MOVIE_DIRECTOR_OT_generate_image(NeedsFolder, GenerateJob, Operator):
         return image_request.submit_image(context, self.given(image_request.WISHES))
 
 
-class MOVIE_DIRECTOR_OT_follow_jobs(FollowJobs, Operator):
+class MOVIE_DIRECTOR_OT_follow_jobs(JobProgressModal, Operator):
     """Show the progress of running jobs in the status bar; Esc cancels the newest"""
 
     bl_idname = "movie_director.follow_jobs"

@@ -16,7 +16,7 @@ from ..blender.requests import image_request, sound_request, video_request
 from ..clients.core.errors import BackendError, ValidationError
 from . import progress_modal
 from .blocking import wait_for_job
-from .progress_modal import FollowJobs
+from .progress_modal import JobProgressModal
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _WAYS: dict[str, tuple[Callable[[Any, dict[str, Any]], Any], str]] = {
 }
 
 
-class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
+class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
     """Generate each selected shot of the Sequencer from its own description, in the place of its placeholder"""
 
     bl_idname = "movie_director.generate_shots"
@@ -68,7 +68,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(FollowJobs, Operator):
             jobs = self.start(context)
         except BackendError as error:
             return report_error(self, error)
-        progress_modal.following.job_ids.extend(job.id for job in jobs)
+        progress_modal.modal_state.job_ids.extend(job.id for job in jobs)
         return self.follow(context)
 
     def execute(self, context: "Context") -> set[str]:

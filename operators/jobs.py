@@ -15,7 +15,7 @@ from ..blender.requests import image_request
 from ..blender.state.ui_state import Placement, PlacementState
 from ..clients.core.errors import BackendError, JobNotFound
 from .blocking import wait_for_recovery
-from .progress_modal import FollowJobs
+from .progress_modal import JobProgressModal
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class MOVIE_DIRECTOR_OT_cancel_job(JobOperator, Operator):
         return {"FINISHED"}
 
 
-class MOVIE_DIRECTOR_OT_retry_job(JobOperator, FollowJobs, Operator):
+class MOVIE_DIRECTOR_OT_retry_job(JobOperator, JobProgressModal, Operator):
     """Send the same request once more"""
 
     bl_idname = "movie_director.retry_job"
@@ -113,7 +113,7 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
         if found in commands.board.queue:
             commands.board.queue.remove(found)
         scene = sequencer.scene_of(context)
-        found.wish = replace(found.wish, shot="")  # here, not where its shot is
+        found.target = replace(found.target, shot="")  # here, not where its shot is
         placement.place_in(found, scene, scene.frame_current)
         commands.board.touch()
         return self.report_outcome(found)

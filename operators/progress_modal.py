@@ -25,12 +25,12 @@ BREATH_EVERY_S = 20.0
 BREATH_S = 0.2
 
 
-class Following:
+class ModalState:
     """The jobs whose progress the status bar shows, and which operator does that now."""
 
     def __init__(self) -> None:
         self.job_ids: list[str] = []
-        self.follower: FollowJobs | None = None
+        self.follower: JobProgressModal | None = None
         self.shown = ""
 
     def views(self) -> list[JobView]:
@@ -44,10 +44,10 @@ class Following:
         return [view for view in followed if view.status.state.ended]
 
 
-following = Following()
+modal_state = ModalState()
 
 
-class FollowJobs:
+class JobProgressModal:
     """Mix-in of modal operators that follow jobs until the last has ended."""
 
     # no types beside these: Blender would look for them among its own names
@@ -57,10 +57,10 @@ class FollowJobs:
     def follow(self, context: Context, job_id: str | None = None) -> set[str]:
         """Start to follow, with ``job_id`` if given; what ``invoke`` returns."""
         if job_id is not None:
-            following.job_ids.append(job_id)
-        if following.follower is not None or context.window is None:
+            modal_state.job_ids.append(job_id)
+        if modal_state.follower is not None or context.window is None:
             return {"FINISHED"}
-        following.follower = self
+        modal_state.follower = self
         handlers.after_load(come_back)
         self._breath_at = time.monotonic() + BREATH_EVERY_S
         self._timer = context.window_manager.event_timer_add(TIMER_S, window=context.window)
@@ -70,7 +70,7 @@ class FollowJobs:
 
     def modal(self, context: Context, event: Event) -> set[str]:
         """Show progress; Esc cancels the newest job; all else passes through to Blender."""
-        going = following.views()
+        going = modal_state.views()
         if event.type == "ESC" and event.value == "PRESS" and going and not _escape_is_blenders():
             self.cancel_newest(going)
             return {"RUNNING_MODAL"}
@@ -92,24 +92,24 @@ class FollowJobs:
 
     def report_failures(self) -> None:
         """Tell the user of jobs that have failed meanwhile, for the panel may be closed."""
-        for view in following.take_ended():
+        for view in modal_state.take_ended():
             if view.status.error is not None:
-                text = f"{view.title}: {formatting.error_words(view.status.error)}"
+                text = f"{view.title}: {formatting.error_text(view.status.error)}"
                 self.report({"ERROR"}, text)  # type: ignore[attr-defined]
 
     def leave(self, context: Context) -> set[str]:
         """End this operator, not the jobs."""
-        self.let_go(context)
+        self.release(context)
         return {"FINISHED"}
 
     def cancel(self, context: Context) -> None:
         """Blender ends the operator, because another file is loaded or the window is closed; the jobs go on."""
-        self.let_go(context)
+        self.release(context)
 
-    def let_go(self, context: Context) -> None:
+    def release(self, context: Context) -> None:
         """Take back the timer and the status text."""
-        if following.follower is self:
-            following.follower = None
+        if modal_state.follower is self:
+            modal_state.follower = None
         timer, self._timer = self._timer, None
         if timer is not None:
             context.window_manager.event_timer_remove(timer)
@@ -127,21 +127,21 @@ def show(context: Context, going: list[JobView]) -> None:
     """Write the newest job's progress into the status bar, if it has changed."""
     more = f", {len(going) - 1} more" if len(going) > 1 else ""
     text = f"{formatting.job_line(going[0])}{more}    Esc: cancel"
-    if text != following.shown and context.workspace is not None:
-        following.shown = text
+    if text != modal_state.shown and context.workspace is not None:
+        modal_state.shown = text
         context.workspace.status_text_set(text)
 
 
 def clear(context: Context) -> None:
     """Give the status bar back."""
-    if following.shown and context.workspace is not None:
+    if modal_state.shown and context.workspace is not None:
         context.workspace.status_text_set(None)
-    following.shown = ""
+    modal_state.shown = ""
 
 
 def come_back() -> None:
     """Follow again after a breath or another file; on Blender's timer or from a handler."""
-    if bpy.app.background or following.follower is not None or not following.views():
+    if bpy.app.background or modal_state.follower is not None or not modal_state.views():
         return
     windows = [window for manager in bpy.data.window_managers for window in manager.windows]
     if windows:
@@ -154,7 +154,7 @@ def close() -> None:
     if bpy.app.timers.is_registered(come_back):
         bpy.app.timers.unregister(come_back)
     handlers.forget_after_load(come_back)
-    follower: Any = following.follower
+    follower: Any = modal_state.follower
     if follower is not None:
-        follower.let_go(bpy.context)
-    following.job_ids.clear()
+        follower.release(bpy.context)
+    modal_state.job_ids.clear()

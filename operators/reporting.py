@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def report_error(operator: bpy.types.Operator, error: BackendError) -> set[str]:
     """Show an error and its way out to the user; returns what the operator returns then."""
-    operator.report({"ERROR"}, formatting.error_words(error))
+    operator.report({"ERROR"}, formatting.error_text(error))
     return {"CANCELLED"}
 
 

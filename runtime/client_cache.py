@@ -33,13 +33,13 @@ class _Key:
 
 
 @dataclass(frozen=True)
-class _Retired:
+class _ClosingClient:
     client: BaseAPIClient
     backend: str
     users: frozenset[str]
 
 
-class ClientKeeper:
+class ClientCache:
     """Makes clients on the worker threads that need them. ``users`` tells who may be using a backend's client; clients
     that deal with sound get the ``codec``.
     """
@@ -53,7 +53,7 @@ class ClientKeeper:
         self._demo = DemoServers()
         self._lock = threading.Lock()
         self._clients: dict[str, tuple[_Key, BaseAPIClient]] = {}
-        self._retired: list[_Retired] = []
+        self._retired: list[_ClosingClient] = []
         self._closed = False
 
     def client(self, info: BackendInfo, settings: RuntimeSettings) -> BaseAPIClient:
@@ -69,7 +69,7 @@ class ClientKeeper:
             client = self._made(info, settings)
             self._clients[info.name] = (key, client)
             if known is not None:
-                self._retired.append(_Retired(known[1], info.name, self._users(info.name)))
+                self._retired.append(_ClosingClient(known[1], info.name, self._users(info.name)))
             unused = [old for old in self._retired if not old.users & self._users(old.backend)]
             self._retired = [old for old in self._retired if old not in unused]
         for old in unused:

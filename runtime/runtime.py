@@ -29,7 +29,7 @@ from ..clients.core.job import Job, JobStatus
 from ..clients.core.request import nearest_names
 from ..clients.core.runner import JobRunner
 from ..clients.registry import BACKENDS, BackendInfo
-from .client_cache import ClientKeeper, check_online, server_now, shutting_down
+from .client_cache import ClientCache, check_online, server_now, shutting_down
 from .event_channel import EventChannel, JobEvent, MemoryFreed, ProbeFinished, Recovered
 from .journal import JobJournal, JournalEntry
 from .outputs import write_sidecars
@@ -80,7 +80,7 @@ class Runtime:
         self._runners: dict[str, JobRunner] = {}
         self._entries: dict[str, _Entry] = {}
         self._unreported: set[str] = set()
-        self._keeper = ClientKeeper(self._journal, self._users, codec)
+        self._keeper = ClientCache(self._journal, self._users, codec)
         self._questions: set[str] = set()
         self._errands: list[threading.Thread] = []
         self._closed = False

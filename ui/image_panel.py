@@ -26,12 +26,12 @@ class Image(Sidebar):
     def draw(self, context: Context) -> None:
         """Draw the fields in the order in which a film maker fills them."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
-        wishes = context.scene.movie_director
+        props = context.scene.movie_director
         draw_server(layout, context, image_request.BACKEND)
         draw_shots(layout, context, "IMAGE")
-        _draw_prompt(layout, wishes)
-        draw_start(layout, context, wishes)
-        draw_seed(layout, wishes, "image")
+        _draw_prompt(layout, props)
+        draw_start(layout, context, props)
+        draw_seed(layout, props, "image")
         _draw_button(layout, context)
         draw_running(layout, context, image_request.BACKEND)
 
@@ -46,25 +46,25 @@ class ImageOptions(Sidebar):
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         layout.use_property_split = True
         layout.use_property_decorate = False
-        wishes = context.scene.movie_director
-        layout.prop(wishes, "workflow")
+        props = context.scene.movie_director
+        layout.prop(props, "workflow")
         row = layout.row()
-        row.active = not wishes.workflow  # one's own has steps of its own
-        row.prop(wishes, "steps")
-        layout.prop(wishes, "size_limit")
+        row.active = not props.workflow  # one's own has steps of its own
+        row.prop(props, "steps")
+        layout.prop(props, "size_limit")
         width, height = image_request.size(context)
         layout.label(text=f"{width} x {height} pixels", icon="BLANK1")
-        layout.prop(wishes, "as_strip")
+        layout.prop(props, "as_strip")
         column = layout.column()
-        column.active = wishes.as_strip
-        column.prop(wishes, "strip_frames")
-        column.prop(wishes, "fit")
+        column.active = props.as_strip
+        column.prop(props, "strip_frames")
+        column.prop(props, "fit")
 
 
-def _draw_prompt(layout: UILayout, wishes: Any) -> None:
+def _draw_prompt(layout: UILayout, props: Any) -> None:
     column = layout.column(align=True)
-    prompt_field(column, wishes, "prompt", "TEXT", "What to see")
-    prompt_field(column, wishes, "negative_prompt", "CANCEL", "What to avoid")
+    prompt_field(column, props, "prompt", "TEXT", "What to see")
+    prompt_field(column, props, "negative_prompt", "CANCEL", "What to avoid")
 
 
 def _draw_button(layout: UILayout, context: Context) -> None:

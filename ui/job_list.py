@@ -72,10 +72,10 @@ def _draw_recovery(layout: UILayout, context: Context) -> None:
 
 def server_answers(backend: str) -> bool:
     """Whether one of a backend's jobs has heard of the server."""
-    return any(view.backend == backend and _heard_of(view) for view in commands.jobs())
+    return any(view.backend == backend and _was_reached(view) for view in commands.jobs())
 
 
-def _heard_of(view: JobView) -> bool:
+def _was_reached(view: JobView) -> bool:
     return view.status.progress is not None or view.status.state.value == "succeeded"
 
 
@@ -97,7 +97,7 @@ def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -
     if view.status.error is not None:
         _draw_error(box, context, view)
     elif view.status.state.value == "cancelled":
-        paragraph(box, context, formatting.status_words(view.status), "BLANK1")
+        paragraph(box, context, formatting.status_text(view.status), "BLANK1")
     if placement is not None:
         _draw_result(box, context, placement, large=newest)
 
@@ -113,9 +113,9 @@ def _draw_head(box: UILayout, view: JobView) -> UILayout:
 def _draw_progress(box: UILayout, context: Context, view: JobView) -> None:
     status = view.status
     if status.state.value == "queued" or status.progress is None:
-        box.label(text=formatting.status_words(status), icon="BLANK1")
+        box.label(text=formatting.status_text(status), icon="BLANK1")
     else:
-        box.progress(factor=formatting.fraction(status), text=formatting.status_words(status))
+        box.progress(factor=formatting.fraction(status), text=formatting.status_text(status))
     stream = commands.board.streams.get(view.id)
     if stream is not None and stream.tail:
         paragraph(box, context, f"...{stream.tail}", "BLANK1")
@@ -151,7 +151,7 @@ def _draw_memory(box: UILayout, context: Context, backend: str) -> None:
     row.enabled = answer is None or not answer.pending
     row.operator("movie_director.free_memory", icon="MEMORY").backend = backend
     if answer is not None and answer.error is not None:
-        paragraph(box, context, formatting.error_words(answer.error), "BLANK1", alert=True)
+        paragraph(box, context, formatting.error_text(answer.error), "BLANK1", alert=True)
     elif answer is not None and answer.done:
         paragraph(box, context, f"{BACKENDS[backend].label} frees its memory before it takes the next job.", "INFO")
 
@@ -163,7 +163,7 @@ def _draw_result(box: UILayout, context: Context, placement: Placement, *, large
     elif placement.message:
         paragraph(box, context, placement.message, "BLANK1")
     for problem in placement.result.problems:
-        paragraph(box, context, formatting.error_words(problem), "ERROR", alert=True)
+        paragraph(box, context, formatting.error_text(problem), "ERROR", alert=True)
     images = [artifact for artifact in placement.result.artifacts if artifact.kind == "image"]
     icons = [pictures.thumbnail_icon(artifact.path) for artifact in images]
     if large and any(icons):

@@ -44,29 +44,29 @@ def draw_shots(layout: UILayout, context: Context, kind: str) -> None:
     row.operator("movie_director.generate_shots", text=text, icon=_ICONS[kind]).kind = kind
 
 
-def draw_start(layout: UILayout, context: Context, wishes: Any) -> None:
+def draw_start(layout: UILayout, context: Context, props: Any) -> None:
     """Draw what the picture or clip starts from."""
     column = layout.column(align=True)
     column.label(text="Start from")
-    column.row(align=True).prop(wishes, "input_source", expand=True)
-    if wishes.input_source == "FILE":
-        column.prop(wishes, "input_image", text="")
-    if wishes.input_source == "CAMERA" and context.scene.camera is None:
+    column.row(align=True).prop(props, "input_source", expand=True)
+    if props.input_source == "FILE":
+        column.prop(props, "input_image", text="")
+    if props.input_source == "CAMERA" and context.scene.camera is None:
         column.separator(factor=0.5)
         paragraph(column, context, "This scene has no camera. Add one, or start from the prompt.", "ERROR", alert=True)
-    elif wishes.input_source in ("CAMERA", "STRIPS"):
+    elif props.input_source in ("CAMERA", "STRIPS"):
         column.separator(factor=0.5)
         paragraph(column, context, "The view is rendered first; Blender waits for a moment.", "INFO")
-    if wishes.input_source != "NONE" and hasattr(wishes, "strength"):
-        column.prop(wishes, "strength", slider=True)
+    if props.input_source != "NONE" and hasattr(props, "strength"):
+        column.prop(props, "strength", slider=True)
 
 
-def draw_seed(layout: UILayout, wishes: Any, of: str) -> None:
+def draw_seed(layout: UILayout, props: Any, of: str) -> None:
     """Draw the seed with its die and its lock."""
     row = layout.row(align=True)
-    row.prop(wishes, "seed")
+    row.prop(props, "seed")
     row.operator("movie_director.new_seed", text="", icon="FILE_REFRESH").of = of
-    row.prop(wishes, "lock_seed", text="", icon="LOCKED" if wishes.lock_seed else "UNLOCKED")
+    row.prop(props, "lock_seed", text="", icon="LOCKED" if props.lock_seed else "UNLOCKED")
 
 
 def draw_obstacle(column: UILayout, context: Context, prompt: str, hint: str) -> None:

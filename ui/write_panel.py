@@ -25,19 +25,19 @@ class Write(Sidebar):
     def draw(self, context: Context) -> None:
         """Draw what kind of text, about what, from what, and the button."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
-        wishes: Any = context.scene.movie_director.writing
+        props: Any = context.scene.movie_director.writing
         draw_server(layout, context, text_request.BACKEND)
         column = layout.column(align=True)
-        column.prop(wishes, "preset", text="")
-        prompt_field(column, wishes, "prompt", "TEXT", "What it is about")
+        column.prop(props, "preset", text="")
+        prompt_field(column, props, "prompt", "TEXT", "What it is about")
         column.separator(factor=0.5)
-        column.row(align=True).prop(wishes, "context", expand=True)
-        if wishes.context != "NONE":
+        column.row(align=True).prop(props, "context", expand=True)
+        if props.context != "NONE":
             draw_script(column, context)
         row = layout.row()
         row.scale_y = 1.6
         row.operator_context = "INVOKE_DEFAULT"
-        row.enabled = _ready(context, wishes)
+        row.enabled = _ready(context, props)
         row.operator("movie_director.write", icon="GREASEPENCIL")
         draw_running(layout, context, text_request.BACKEND)
 
@@ -50,13 +50,13 @@ class WriteOptions(Sidebar):
     def draw(self, context: Context) -> None:
         """Draw the model and the instructions."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
-        wishes: Any = context.scene.movie_director.writing
+        props: Any = context.scene.movie_director.writing
         column = layout.column(align=True)
         row = column.row(align=True)
-        prompt_field(row, wishes, "model", "USER", "Model: automatic")
+        prompt_field(row, props, "model", "USER", "Model: automatic")
         row.operator_context = "INVOKE_DEFAULT"
         row.operator("movie_director.test_connection", text="", icon="FILE_REFRESH").backend = text_request.BACKEND
-        prompt_field(column, wishes, "system", "INFO", "Instructions: style, language, length")
+        prompt_field(column, props, "system", "INFO", "Instructions: style, language, length")
 
 
 class ShotList(Sidebar):
@@ -67,10 +67,10 @@ class ShotList(Sidebar):
     def draw(self, context: Context) -> None:
         """Draw the script, what the shots become, and the button."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
-        wishes: Any = context.scene.movie_director.writing
+        props: Any = context.scene.movie_director.writing
         draw_script(layout, context)
-        layout.prop(wishes, "selection_only")
-        layout.row(align=True).prop(wishes, "timeline", expand=True)
+        layout.prop(props, "selection_only")
+        layout.row(align=True).prop(props, "timeline", expand=True)
         row = layout.row()
         row.scale_y = 1.3
         row.operator_context = "INVOKE_DEFAULT"
@@ -80,18 +80,18 @@ class ShotList(Sidebar):
 
 def draw_script(layout: UILayout, context: Context) -> None:
     """Draw which text is the script."""
-    wishes: Any = context.scene.movie_director.writing
-    layout.prop(wishes, "script", text="", icon="TEXT")
+    props: Any = context.scene.movie_director.writing
+    layout.prop(props, "script", text="", icon="TEXT")
     text = text_request.script_of(context)
     if text is None:
         paragraph(layout, context, "Choose a text, or open one in the Text Editor.", "INFO")
-    elif wishes.script is None:
+    elif props.script is None:
         paragraph(layout, context, f"This editor's text: {text.name}", "INFO")
 
 
-def _ready(context: Context, wishes: Any) -> bool:
+def _ready(context: Context, props: Any) -> bool:
     if image_request.obstacle(context, files=False):
         return False
-    if wishes.context != "NONE" and text_request.script_of(context) is None:
+    if props.context != "NONE" and text_request.script_of(context) is None:
         return False
-    return bool(wishes.prompt.strip()) or wishes.context != "NONE"
+    return bool(props.prompt.strip()) or props.context != "NONE"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Artifact) -> str:
     """Load a picture, and put it into the Sequencer if that was wished; return what there is to say."""
-    wish = placement.wish
+    target = placement.target
     image = load_image(artifact, placement)
-    if not wish.as_strip:
+    if not target.as_strip:
         return ""
-    spot = shots.spot(scene, wish.shot, shots.Spot(frame, wish.length))
-    shots.vacate(scene, wish.shot)
-    name = wish.title or image.name
-    strip = sequencer.add_image(scene, name, artifact.path, spot.start, spot.length, wish.fit, spot.channel)
+    spot = shots.spot(scene, target.shot, shots.StripSlot(frame, target.length))
+    shots.vacate(scene, target.shot)
+    name = target.title or image.name
+    strip = sequencer.add_image(scene, name, artifact.path, spot.start, spot.length, target.fit, spot.channel)
     strip.directory = film_path(artifact.path.parent, folder=True)
     strip[METADATA_KEY] = metadata(placement)
     shots.mark(strip, spot.shot)

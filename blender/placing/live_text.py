@@ -20,7 +20,7 @@ from . import placement
 from .provenance import METADATA_KEY
 
 if TYPE_CHECKING:
-    from ..state.placement_request import Wish
+    from ..state.placement_request import PlacementTarget
 
 SLICE = 32_768
 """Characters a tick writes at most: about half a millisecond of Blender's time."""
@@ -34,7 +34,7 @@ class TextStream:
 
     job_id: str
     backend: str
-    wish: Wish
+    target: PlacementTarget
     written: str = ""
     waiting: str = ""
 
@@ -49,17 +49,17 @@ def clean(text: str) -> str:
     return text.replace("\r", "").replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def begin(job_id: str, backend: str, wish: Wish) -> bpy.types.Text:
+def begin(job_id: str, backend: str, target: PlacementTarget) -> bpy.types.Text:
     """Make the text of an answer to come, for the user to see where it will be."""
-    commands.board.streams[job_id] = TextStream(job_id, backend, wish)
-    return make(wish.text, job_id, backend, wish)
+    commands.board.streams[job_id] = TextStream(job_id, backend, target)
+    return make(target.text, job_id, backend, target)
 
 
-def take(job_id: str, backend: str, wish: Wish, more: str) -> None:
+def take(job_id: str, backend: str, target: PlacementTarget, more: str) -> None:
     """Take a piece of an answer, to be written by the next ticks."""
     stream = commands.board.streams.get(job_id)
     if stream is None:  # tried again: nobody has begun it
-        stream = commands.board.streams[job_id] = TextStream(job_id, backend, wish)
+        stream = commands.board.streams[job_id] = TextStream(job_id, backend, target)
     stream.waiting += clean(more)
 
 
@@ -81,9 +81,9 @@ def write(stream: TextStream, limit: int) -> bool:
         return False
     text = find(stream.job_id)
     if text is None:
-        if placement.home_scene(stream.wish) is None:
+        if placement.home_scene(stream.target) is None:
             return False
-        text = make(stream.wish.text, stream.job_id, stream.backend, stream.wish)
+        text = make(stream.target.text, stream.job_id, stream.backend, stream.target)
     restore(text, stream.written)
     addition, stream.waiting = stream.waiting[:limit], stream.waiting[limit:]
     stream.written += addition
@@ -92,14 +92,14 @@ def write(stream: TextStream, limit: int) -> bool:
     return True
 
 
-def keep(job_id: str, backend: str, wish: Wish, partial: Result | None) -> None:
+def keep(job_id: str, backend: str, target: PlacementTarget, partial: Result | None) -> None:
     """Keep what came of an answer that ended early, by an error or a cancel, as if it were the whole."""
     stream = commands.board.streams.get(job_id)
     heard = stream.written + stream.waiting if stream is not None else ""
     so_far = max(heard, clean((partial and partial.text) or ""), key=len)
     if so_far:
         result = Result(text=so_far, metadata={"incomplete": True})
-        commands.board.want(Placement(job_id, backend, result, replace(wish, kind="text")))
+        commands.board.request_placement(Placement(job_id, backend, result, replace(target, kind="text")))
     else:
         commands.board.streams.pop(job_id, None)
 
@@ -109,7 +109,7 @@ def place(settled: Placement, _scene: bpy.types.Scene, _frame: int) -> str:
     stream = commands.board.streams.pop(settled.job_id, None)
     text = find(settled.job_id)
     if text is None:
-        text = make(settled.wish.text, settled.job_id, settled.backend, settled.wish)
+        text = make(settled.target.text, settled.job_id, settled.backend, settled.target)
     if stream is not None:
         restore(text, stream.written)
         append(text, stream.waiting)
@@ -128,10 +128,10 @@ def find(job_id: str) -> bpy.types.Text | None:
     return None
 
 
-def make(name: str, job_id: str, backend: str, wish: Wish) -> bpy.types.Text:
+def make(name: str, job_id: str, backend: str, target: PlacementTarget) -> bpy.types.Text:
     """Make an empty text for a job's answer."""
-    text = bpy.data.texts.new((name or wish.title or "Text")[:NAME_LENGTH])
-    text[METADATA_KEY] = {"prompt": wish.prompt, "backend": backend, "job": job_id}
+    text = bpy.data.texts.new((name or target.title or "Text")[:NAME_LENGTH])
+    text[METADATA_KEY] = {"prompt": target.prompt, "backend": backend, "job": job_id}
     return text
 
 

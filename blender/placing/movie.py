@@ -22,9 +22,9 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     A clip of another rate than the film's is played at its own speed. In the place of a shot it is cut to the shot's
     length. ``StorageError`` if it can't be read or there is no room.
     """
-    wish = placement.wish
-    spot = shots.spot(scene, wish.shot, shots.Spot(frame, 0))
-    strip = sequencer.add_movie(scene, wish.title or artifact.path.stem, artifact.path, spot.start, wish.fit)
+    target = placement.target
+    spot = shots.spot(scene, target.shot, shots.StripSlot(frame, 0))
+    strip = sequencer.add_movie(scene, target.title or artifact.path.stem, artifact.path, spot.start, target.fit)
     if not strip.fps:
         sequencer.remove(scene, strip)
         raise StorageError(
@@ -39,7 +39,7 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     if spot.length and spot.length < frames:
         frames = spot.length
         sequencer.set_length(strip, frames)
-    shots.vacate(scene, wish.shot)
+    shots.vacate(scene, target.shot)
     sequencer.settle_channel(scene, strip, spot.channel)
     strip.filepath = film_path(artifact.path)
     strip[METADATA_KEY] = metadata(placement)

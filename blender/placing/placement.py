@@ -17,7 +17,7 @@ from ...clients.core.errors import BackendError
 from ..state.ui_state import Placement, PlacementState
 
 if TYPE_CHECKING:
-    from ..state.placement_request import Wish
+    from ..state.placement_request import PlacementTarget
 
 _log = logging.getLogger(__name__)
 
@@ -45,34 +45,34 @@ def _windows() -> list[bpy.types.Window]:
     return [window for manager in bpy.data.window_managers for window in manager.windows]
 
 
-def home_scene(wish: Wish) -> bpy.types.Scene | None:
+def home_scene(target: PlacementTarget) -> bpy.types.Scene | None:
     """Return the scene that asked, None if it is gone.
 
     In the same run of Blender it is known by its session id, whatever it is called now; after the file was loaded
     again, by its name in that file.
     """
-    if wish.of_this_process:
+    if target.of_this_process:
         for scene in bpy.data.scenes:
-            if scene.session_uid == wish.scene_uid:
+            if scene.session_uid == target.scene_uid:
                 return scene
-    if wish.blend_file and wish.blend_file == bpy.data.filepath:
-        return bpy.data.scenes.get(wish.scene)
+    if target.blend_file and target.blend_file == bpy.data.filepath:
+        return bpy.data.scenes.get(target.scene)
     return None
 
 
 def settle(placement: Placement) -> None:
     """Put a result where it was wanted, or say on the placement why not; never raises."""
     try:
-        scene = home_scene(placement.wish)
+        scene = home_scene(placement.target)
     except Exception as error:  # noqa: BLE001 - see place_in
         _log.exception("The scene of a result could not be looked up")
         placement.state, placement.message = PlacementState.FAILED, f"Blender could not take the result: {error}"
         return
     if scene is None:
         placement.state = PlacementState.OFFERED
-        placement.message = f"The scene '{placement.wish.scene}' that asked for it is not in this file."
+        placement.message = f"The scene '{placement.target.scene}' that asked for it is not in this file."
         return
-    place_in(placement, scene, placement.wish.frame)
+    place_in(placement, scene, placement.target.frame)
 
 
 def place_in(placement: Placement, scene: bpy.types.Scene, frame: int) -> None:
@@ -91,7 +91,7 @@ def place_in(placement: Placement, scene: bpy.types.Scene, frame: int) -> None:
 
 
 def _place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
-    module = importlib.import_module(f".{KINDS[placement.wish.kind]}", __package__)
+    module = importlib.import_module(f".{KINDS[placement.target.kind]}", __package__)
     place: Callable[[Placement, bpy.types.Scene, int], str] = module.place
     return place(placement, scene, frame)
 

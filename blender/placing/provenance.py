@@ -27,7 +27,7 @@ def metadata(placement: Placement) -> dict[str, str]:
     """Return what the film keeps about a result: enough to find its sidecar and make it again; never a key."""
     seed = placement.result.metadata.get("seed")
     return {
-        "prompt": placement.wish.prompt,
+        "prompt": placement.target.prompt,
         "seed": "" if seed is None else str(seed),
         "backend": placement.backend,
         "job": placement.job_id,

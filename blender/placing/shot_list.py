@@ -59,9 +59,9 @@ def place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
     listed = [Shot.read(data) for data in placement.result.data["shots"]]
     text = live_text.find(placement.job_id)
     if text is None:
-        text = live_text.make(placement.wish.text, placement.job_id, placement.backend, placement.wish)
+        text = live_text.make(placement.target.text, placement.job_id, placement.backend, placement.target)
         text.from_string(live_text.clean(json.dumps(placement.result.data, ensure_ascii=False, indent=2)) + "\n")
-    timeline = placement.wish.timeline
+    timeline = placement.target.timeline
     if timeline in ("STRIPS", "BOTH"):
         shots.add_placeholders(scene, listed, frame)
     if timeline in ("MARKERS", "BOTH"):

@@ -48,7 +48,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Spot:
+class StripSlot:
     """Where a strip goes: ``channel`` 0 is any free one. ``shot`` is the one it shows, if any."""
 
     start: int
@@ -75,7 +75,7 @@ def selected(scene: bpy.types.Scene) -> list[tuple[Any, Shot]]:
     return sorted(found, key=lambda pair: sequencer.bounds(pair[0])[0])
 
 
-def spot(scene: bpy.types.Scene, shot_id: str, otherwise: Spot) -> Spot:
+def spot(scene: bpy.types.Scene, shot_id: str, otherwise: StripSlot) -> StripSlot:
     """Return where a result for a shot goes: the placeholder's place; ``otherwise`` for a shot that is not there.
 
     A shot that has a result already keeps it: the new one goes to a free channel at the same frames.
@@ -85,7 +85,7 @@ def spot(scene: bpy.types.Scene, shot_id: str, otherwise: Spot) -> Spot:
         return otherwise
     strip = known[0]
     start, end = sequencer.bounds(strip)
-    return Spot(start, end - start, int(strip.channel) if _is_placeholder(strip) else 0, of_strip(strip))
+    return StripSlot(start, end - start, int(strip.channel) if _is_placeholder(strip) else 0, of_strip(strip))
 
 
 def vacate(scene: bpy.types.Scene, shot_id: str) -> None:

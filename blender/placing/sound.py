@@ -20,7 +20,7 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
 
     ``StorageError``: ``no_audio`` in a Blender without sound, ``no_sound`` if there is none in the file.
     """
-    add_strip(placement, scene, artifact, frame, placement.wish.length)
+    add_strip(placement, scene, artifact, frame, placement.target.length)
     return ""
 
 
@@ -29,7 +29,7 @@ def add_strip(
 ) -> Any:
     """Put a file's sound into the Sequencer from frame ``start`` on, ``frames`` long at most, and return its strip."""
     strip = sequencer.add_sound(
-        scene, placement.wish.title or artifact.path.stem, artifact.path, start, frames, channel
+        scene, placement.target.title or artifact.path.stem, artifact.path, start, frames, channel
     )
     sound = strip.sound
     if not sound.samplerate:

@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def progress_words(progress: Progress | None) -> str:
+def progress_text(progress: Progress | None) -> str:
     """Return how far a job is on one line: "Sampling 7/20, 12 s left"."""
     if progress is None:
         return ""
@@ -49,14 +49,14 @@ def progress_words(progress: Progress | None) -> str:
     return words
 
 
-def status_words(status: JobStatus) -> str:
+def status_text(status: JobStatus) -> str:
     """Return what a job is doing, or how it ended, on one line."""
     state = status.state.value
     words = STATE_WORDS[state]
     if state == "queued":
-        return _queue_words(status)
+        return _queue_text(status)
     if state == "running":
-        return progress_words(status.progress) or status.message or words
+        return progress_text(status.progress) or status.message or words
     if state == "cancelled" and status.backend_cancel is not None:
         return CANCEL_WORDS[status.backend_cancel.value]
     if status.started_at is not None and status.finished_at is not None:
@@ -64,7 +64,7 @@ def status_words(status: JobStatus) -> str:
     return words
 
 
-def _queue_words(status: JobStatus) -> str:
+def _queue_text(status: JobStatus) -> str:
     if status.queue_position is None:
         return status.message or STATE_WORDS[status.state.value]
     if status.queue_position == 0:
@@ -82,10 +82,10 @@ def fraction(status: JobStatus) -> float:
 def job_line(view: JobView) -> str:
     """Return a running job for the status bar or the terminal: "a red fox: Sampling 7/20, 12 s left (35%)"."""
     percent = f" ({fraction(view.status):.0%})" if view.status.progress is not None else ""
-    return f"{view.title or view.backend}: {status_words(view.status)}{percent}"
+    return f"{view.title or view.backend}: {status_text(view.status)}{percent}"
 
 
-def error_words(error: BackendError) -> str:
+def error_text(error: BackendError) -> str:
     """Return an error and its way out as one text."""
     return f"{error.message} {error.hint}".strip()
 
@@ -94,7 +94,7 @@ def error_details(view: JobView) -> str:
     """Return all that is known about a failed job, for a bug report or a forum; no secrets are in it."""
     error = view.status.error
     if error is None:
-        return f"{view.title}: {status_words(view.status)}"
+        return f"{view.title}: {status_text(view.status)}"
     lines = [f"{view.title} ({view.backend}, job {view.id})", f"{type(error).__name__} [{error.code}] {error.message}"]
     if error.hint:
         lines.append(error.hint)
@@ -110,6 +110,6 @@ def wrap(text: str, width: int) -> list[str]:
     return [line for part in text.splitlines() for line in textwrap.wrap(part, max(12, width))]
 
 
-def server_words(label: str, info: ServerInfo) -> str:
+def server_text(label: str, info: ServerInfo) -> str:
     """Return a server's answer to a connection test on one line; ``label`` is the backend's name for people."""
     return f"{label} {info.version or 'of unknown version'}, answered in {info.latency_s * 1000:.0f} ms"

@@ -18,8 +18,8 @@ from .. import commands
 from ..placing import live_text, placement
 from ..platform import pictures, redraw
 from ..platform.sigint import Interrupted, noticed_interrupts
-from ..state.placement_request import Wish
-from ..state.ui_state import MemoryAnswer, Placement
+from ..state.placement_request import PlacementTarget
+from ..state.ui_state import MemoryRelease, Placement
 from . import handlers
 
 if TYPE_CHECKING:
@@ -68,16 +68,16 @@ def _timer() -> float | None:
     return None
 
 
-def tick(*, patient: bool = True) -> None:
+def tick(*, defer_while_busy: bool = True) -> None:
     """Take what the workers have sent, write a piece of one answer, place at most one result, redraw if there is
     something new. Never raises.
 
-    ``patient``: a result waits while Blender plays or renders.
+    ``defer_while_busy``: a result waits while Blender plays or renders.
     """
     try:
         _drain()
         live_text.write_some()
-        _place_one(patient)
+        _place_one(defer_while_busy)
         _redraw()
     except Exception:  # noqa: BLE001 - it would end Blender's timer, and with it every other job
         _log.exception("A tick failed; the next one goes on")
@@ -107,7 +107,7 @@ def _take(item: object) -> None:
         _take_answer(cast("ProbeFinished", item))
     elif kind == "MemoryFreed":
         freed = cast("MemoryFreed", item)
-        answer = commands.board.memory.setdefault(freed.backend, MemoryAnswer())
+        answer = commands.board.memory.setdefault(freed.backend, MemoryRelease())
         answer.done, answer.error = freed.error is None, freed.error
     elif kind == "Recovered":
         recovered = cast("Recovered", item)
@@ -123,19 +123,21 @@ def _take_answer(item: ProbeFinished) -> None:
 def _take_event(item: JobEvent) -> None:
     event = item.event
     if isinstance(event, (events.Submitted, events.Started)):
-        commands.board.heard_of(item.job.backend)
+        commands.board.mark_reachable(item.job.backend)
     if isinstance(event, events.Previewed):
         _take_preview(event)
     elif isinstance(event, events.TERMINAL):
         pictures.drop_preview(event.job_id)
         _preview_at.pop(event.job_id, None)
     if isinstance(event, events.TextDelta):
-        live_text.take(event.job_id, item.job.backend, Wish.from_tag(item.tag), event.text)
+        live_text.take(event.job_id, item.job.backend, PlacementTarget.from_tag(item.tag), event.text)
     elif isinstance(event, events.Succeeded):
-        commands.board.want(Placement(event.job_id, item.job.backend, event.result, Wish.from_tag(item.tag)))
+        commands.board.request_placement(
+            Placement(event.job_id, item.job.backend, event.result, PlacementTarget.from_tag(item.tag))
+        )
     elif isinstance(event, events.TERMINAL):
         partial = event.error.partial if isinstance(event, events.Failed) else None
-        live_text.keep(event.job_id, item.job.backend, Wish.from_tag(item.tag), partial)
+        live_text.keep(event.job_id, item.job.backend, PlacementTarget.from_tag(item.tag), partial)
 
 
 def _take_preview(event: events.Previewed) -> None:
@@ -150,11 +152,11 @@ def _take_preview(event: events.Previewed) -> None:
         _log.warning("A preview could not be kept", exc_info=True)
 
 
-def _place_one(patient: bool) -> None:
+def _place_one(defer_while_busy: bool) -> None:
     waiting = commands.board.queue
     if not waiting:
         return
-    obstacle = placement.obstacle() if patient else ""
+    obstacle = placement.obstacle() if defer_while_busy else ""
     if obstacle:
         if waiting[0].message != obstacle:
             waiting[0].message = obstacle
@@ -202,7 +204,7 @@ def pump_until(
                 return False
             _wait(commands.runtime_or_none())
             # who blocks the main thread can't wait for playback to stop: it never would
-            tick(patient=False)
+            tick(defer_while_busy=False)
             if report is not None:
                 report()
     return True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...clients.core.job import Job
     from ...runtime import JobView
     from ..placing.shots import Shot
-    from ..state.placement_request import Wish
+    from ..state.placement_request import PlacementTarget
     from .workflow_slots import Slots
 
 BACKEND = "comfyui"
@@ -61,10 +61,10 @@ def obstacle(context: bpy.types.Context, *, files: bool = True) -> str:
 
 def ready(context: bpy.types.Context) -> bool:
     """Whether the scene's own wishes are enough to generate, for the panel's button."""
-    wishes = context.scene.movie_director
-    if obstacle(context) or not wishes.prompt.strip():
+    props = context.scene.movie_director
+    if obstacle(context) or not props.prompt.strip():
         return False
-    return wishes.input_source != "CAMERA" or context.scene.camera is not None
+    return props.input_source != "CAMERA" or context.scene.camera is not None
 
 
 def size(context: bpy.types.Context) -> tuple[int, int]:
@@ -100,43 +100,43 @@ def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
 
     scene: Any = context.scene
     folder = settings.output_folder()
-    wishes = {name: overrides.get(name, getattr(scene.movie_director, name, "")) for name in WISHES}
+    props = {name: overrides.get(name, getattr(scene.movie_director, name, "")) for name in WISHES}
     home = sequencer.scene_of(context)
-    shot, place = shot_place(home, wishes["shot"])
+    shot, place = shot_place(home, props["shot"])
     if shot is not None:
-        wishes["prompt"] = overrides.get("prompt", shot.description)
-        wishes["frame"] = place["frame"]
-    if wishes["workflow"].strip() and "steps" not in overrides:
-        wishes["steps"] = None  # a workflow of the user's own has the steps that its model needs
-    if not wishes["prompt"].strip():
+        props["prompt"] = overrides.get("prompt", shot.description)
+        props["frame"] = place["frame"]
+    if props["workflow"].strip() and "steps" not in overrides:
+        props["steps"] = None  # a workflow of the user's own has the steps that its model needs
+    if not props["prompt"].strip():
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the picture should show.")
     seed = resolve_seed(scene.movie_director, overrides)
-    path = _workflow_path(wishes)
+    path = _workflow_path(props)
     graph = read_graph(path)
     slots = find_slots(graph) if graph is not None else Slots(prompt=["Prompt"], image=["Image"])
-    _check_slots(slots, wishes, path)
-    request = _request(path, slots, wishes, seed, context, folder)
+    _check_slots(slots, props, path)
+    request = _request(path, slots, props, seed, context, folder)
     own = scene.movie_director
     place = {
         "length": own.strip_frames or sequencer.strip_frames(home, settings.preferences().strip_seconds),
         **place,
     }
-    wish = wish_for(
-        home, title=short(wishes["prompt"]), prompt=wishes["prompt"], fit=own.fit, as_strip=wishes["as_strip"], **place
+    target = target_for(
+        home, title=short(props["prompt"]), prompt=props["prompt"], fit=own.fit, as_strip=props["as_strip"], **place
     )
-    job = commands.submit(BACKEND, request, wish)
+    job = commands.submit(BACKEND, request, target)
     if "seed" not in overrides:
         scene.movie_director.seed = str(seed)
-    if wishes["as_strip"]:
+    if props["as_strip"]:
         sequencer.show_scene(context, scene)
     return job
 
 
 def resubmit(view: JobView) -> Job:
     """Submit what a job was once more, to be placed where that was to be placed."""
-    from ..state.placement_request import Wish
+    from ..state.placement_request import PlacementTarget
 
-    return commands.submit(view.backend, commands.runtime().job(view.id).request, Wish.from_tag(view.tag))
+    return commands.submit(view.backend, commands.runtime().job(view.id).request, PlacementTarget.from_tag(view.tag))
 
 
 def resolve_seed(owner: Any, overrides: Mapping[str, Any], most: int = MAX_SEED) -> int:
@@ -166,30 +166,30 @@ def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[Shot | None, dict[
     raise ValidationError("That shot is no longer in the Sequencer.", code="no_shot", hint="Select another one.")
 
 
-def wish_for(scene: bpy.types.Scene, **fields: Any) -> Wish:
+def target_for(scene: bpy.types.Scene, **fields: Any) -> PlacementTarget:
     """Return what a result is wanted for in a scene, at its playhead unless ``fields`` say otherwise."""
-    from ..state.placement_request import Wish
+    from ..state.placement_request import PlacementTarget
 
     place = {"scene": scene.name, "scene_uid": scene.session_uid, "frame": scene.frame_current}
-    return Wish(blend_file=bpy.data.filepath, **{**place, **fields})
+    return PlacementTarget(blend_file=bpy.data.filepath, **{**place, **fields})
 
 
-def _workflow_path(wishes: Mapping[str, Any]) -> Path:
-    if wishes["workflow"].strip():
-        return Path(bpy.path.abspath(wishes["workflow"].strip()))
+def _workflow_path(props: Mapping[str, Any]) -> Path:
+    if props["workflow"].strip():
+        return Path(bpy.path.abspath(props["workflow"].strip()))
     from ...clients.comfyui import bundled_workflow
 
-    return bundled_workflow("text_to_image" if wishes["input_source"] == "NONE" else "image_to_image")
+    return bundled_workflow("text_to_image" if props["input_source"] == "NONE" else "image_to_image")
 
 
-def _check_slots(slots: Slots, wishes: Mapping[str, Any], path: Path) -> None:
+def _check_slots(slots: Slots, props: Mapping[str, Any], path: Path) -> None:
     if not slots.prompt:
         raise ValidationError(
             f"The workflow {path.name} has no place for the prompt.",
             code="no_prompt_slot",
             hint="Name its text node 'Prompt' in ComfyUI and export it again.",
         )
-    if wishes["input_source"] != "NONE" and not slots.image:
+    if props["input_source"] != "NONE" and not slots.image:
         raise ValidationError(
             f"The workflow {path.name} has no place for an input image.",
             code="no_image_slot",
@@ -198,40 +198,40 @@ def _check_slots(slots: Slots, wishes: Mapping[str, Any], path: Path) -> None:
 
 
 def _request(
-    path: Path, slots: Slots, wishes: Mapping[str, Any], seed: int, context: bpy.types.Context, folder: Path
+    path: Path, slots: Slots, props: Mapping[str, Any], seed: int, context: bpy.types.Context, folder: Path
 ) -> WorkflowRequest:
     from ...clients.comfyui import WorkflowRequest
 
     scene: Any = context.scene
     width, height = size(context)
-    values = [(slots.prompt, wishes["prompt"]), (slots.width, width), (slots.height, height)]
-    if wishes["negative_prompt"].strip():
-        values.append((slots.negative_prompt, wishes["negative_prompt"]))
-    if wishes["steps"] is not None:
-        values.append((slots.steps, wishes["steps"]))
+    values = [(slots.prompt, props["prompt"]), (slots.width, width), (slots.height, height)]
+    if props["negative_prompt"].strip():
+        values.append((slots.negative_prompt, props["negative_prompt"]))
+    if props["steps"] is not None:
+        values.append((slots.steps, props["steps"]))
     files: dict[str, Path] = {}
-    picture = start_picture(context, wishes, folder, (width, height))
+    picture = start_picture(context, props, folder, (width, height))
     if picture is not None:
         # several samplers with a change of their own are a workflow's inner affair
         if len(slots.strength) == 1:
-            values.append((slots.strength, wishes["strength"]))
+            values.append((slots.strength, props["strength"]))
         files = dict.fromkeys(slots.image, picture)
     return WorkflowRequest(
         workflow=path,
         inputs={key: value for keys, value in values for key in keys},
         files=files,
         seed=seed,
-        metadata=provenance(scene, wishes["prompt"]),
+        metadata=provenance(scene, props["prompt"]),
     )
 
 
 def start_picture(
-    context: bpy.types.Context, wishes: Mapping[str, Any], folder: Path, wanted: tuple[int, int]
+    context: bpy.types.Context, props: Mapping[str, Any], folder: Path, wanted: tuple[int, int]
 ) -> Path | None:
     """Return the picture to start from, None for the prompt alone; camera and strips are rendered here, at the frame
-    that ``wishes`` names if they do.
+    that ``props`` names if they do.
     """
-    source, frame = wishes["input_source"], wishes.get("frame")
+    source, frame = props["input_source"], props.get("frame")
     if source == "NONE":
         return None
     if source == "CAMERA":
@@ -239,13 +239,13 @@ def start_picture(
         return camera_view.render(scene, folder / "inputs", wanted, frame=frame)
     if source == "STRIPS":
         return camera_view.render(sequencer.scene_of(context), folder / "inputs", wanted, strips=True, frame=frame)
-    if not wishes["input_image"].strip():
+    if not props["input_image"].strip():
         raise ValidationError(
             "No image to start from is chosen.",
             code="no_input_image",
             hint="Choose one, or start from the prompt alone.",
         )
-    return Path(bpy.path.abspath(wishes["input_image"].strip()))
+    return Path(bpy.path.abspath(props["input_image"].strip()))
 
 
 def provenance(scene: bpy.types.Scene, prompt: str) -> dict[str, str]:

@@ -41,22 +41,22 @@ def submit_sound(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     from ...clients.audioldm import SoundRequest
 
     own = _scene(context).movie_director.sound
-    wishes = _wishes(own, SOUND_WISHES, overrides)
+    props = _wishes(own, SOUND_WISHES, overrides)
     home = sequencer.scene_of(context)
-    shot, place = image_request.shot_place(home, wishes["shot"])
+    shot, place = image_request.shot_place(home, props["shot"])
     if shot is not None:
-        wishes["prompt"] = overrides.get("prompt", shot.sound)
-    _need(wishes["prompt"], "There is no prompt.", "no_prompt", "Write what is to be heard.")
-    if not place and wishes["match_strip"] and "seconds" not in overrides:
+        props["prompt"] = overrides.get("prompt", shot.sound)
+    _need(props["prompt"], "There is no prompt.", "no_prompt", "Write what is to be heard.")
+    if not place and props["match_strip"] and "seconds" not in overrides:
         place = place_of_strip(home)
-    length = place.get("length") or sequencer.strip_frames(home, wishes["seconds"])
+    length = place.get("length") or sequencer.strip_frames(home, props["seconds"])
     seed = image_request.resolve_seed(own, overrides, MAX_SEED)
-    fields: dict[str, Any] = {"prompt": wishes["prompt"], "duration_s": length / sequencer.rate(home), "seed": seed}
+    fields: dict[str, Any] = {"prompt": props["prompt"], "duration_s": length / sequencer.rate(home), "seed": seed}
     fields["sample_rate"] = home.render.ffmpeg.audio_mixrate
-    if wishes["negative_prompt"].strip():
-        fields["negative_prompt"] = wishes["negative_prompt"]
-    request = SoundRequest(**fields, metadata=image_request.provenance(home, wishes["prompt"]))
-    job = _submit(context, SOUND, request, wishes["prompt"], {**place, "length": length, "shot": ""})
+    if props["negative_prompt"].strip():
+        fields["negative_prompt"] = props["negative_prompt"]
+    request = SoundRequest(**fields, metadata=image_request.provenance(home, props["prompt"]))
+    job = _submit(context, SOUND, request, props["prompt"], {**place, "length": length, "shot": ""})
     if "seed" not in overrides:
         own.seed = str(seed)
     return job
@@ -66,18 +66,18 @@ def submit_line(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job
     """Submit a spoken line, from where the selected strip begins; raises ``ValidationError``."""
     from ...clients.rvc import SpeakRequest
 
-    wishes = _wishes(_scene(context).movie_director.voice, SPEAK_WISHES, overrides)
+    props = _wishes(_scene(context).movie_director.voice, SPEAK_WISHES, overrides)
     home = sequencer.scene_of(context)
-    shot, place = image_request.shot_place(home, wishes["shot"])
+    shot, place = image_request.shot_place(home, props["shot"])
     if shot is not None and "text" not in overrides:
-        wishes["text"] = spoken(shot.dialogue)
-    _need(wishes["text"], "There is no line to speak.", "no_text", "Write what is to be said.")
-    _need_voice(wishes["voice"])
-    metadata = image_request.provenance(home, wishes["text"])
-    fields = {**_voice_fields(wishes), **_speaker_fields(wishes)}
-    request = SpeakRequest(wishes["text"], wishes["voice"], metadata=metadata, **fields)
+        props["text"] = spoken(shot.dialogue)
+    _need(props["text"], "There is no line to speak.", "no_text", "Write what is to be said.")
+    _need_voice(props["voice"])
+    metadata = image_request.provenance(home, props["text"])
+    fields = {**_voice_fields(props), **_speaker_fields(props)}
+    request = SpeakRequest(props["text"], props["voice"], metadata=metadata, **fields)
     place = place or place_of_strip(home)
-    return _submit(context, VOICE, request, wishes["text"], {**place, "length": 0, "shot": ""})
+    return _submit(context, VOICE, request, props["text"], {**place, "length": 0, "shot": ""})
 
 
 def submit_conversion(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
@@ -87,12 +87,12 @@ def submit_conversion(context: bpy.types.Context, overrides: Mapping[str, Any]) 
     """
     from ...clients.rvc import ConvertRequest
 
-    wishes = _wishes(_scene(context).movie_director.voice, CONVERT_WISHES, overrides)
+    props = _wishes(_scene(context).movie_director.voice, CONVERT_WISHES, overrides)
     home = sequencer.scene_of(context)
     strip = sound_strip(home)
     place: dict[str, Any] = {}
-    if wishes["recording"].strip():
-        source = Path(bpy.path.abspath(wishes["recording"].strip()))
+    if props["recording"].strip():
+        source = Path(bpy.path.abspath(props["recording"].strip()))
     elif strip is not None:
         source = Path(bpy.path.abspath(strip.sound.filepath))
         place = {"frame": sequencer.content_start(strip)}
@@ -100,10 +100,10 @@ def submit_conversion(context: bpy.types.Context, overrides: Mapping[str, Any]) 
         raise ValidationError(
             "No recording is chosen.", code="no_recording", hint="Select a sound strip, or choose a file."
         )
-    _need_voice(wishes["voice"])
-    title = f"{source.stem} as {wishes['voice']}"
+    _need_voice(props["voice"])
+    title = f"{source.stem} as {props['voice']}"
     metadata = image_request.provenance(home, title)
-    request = ConvertRequest(audio=source, voice=wishes["voice"], metadata=metadata, **_voice_fields(wishes))
+    request = ConvertRequest(audio=source, voice=props["voice"], metadata=metadata, **_voice_fields(props))
     return _submit(context, VOICE, request, title, {**place, "length": 0})
 
 
@@ -111,23 +111,23 @@ def submit_training(context: bpy.types.Context, overrides: Mapping[str, Any]) ->
     """Submit the training of a new voice from a folder of recordings; raises ``ValidationError``."""
     from ...clients.rvc import TrainRequest
 
-    wishes = _wishes(_scene(context).movie_director.voice, TRAIN_WISHES, overrides)
-    _need(wishes["new_voice"], "The new voice has no name.", "no_voice", "Give it one: letters, digits, - and _.")
-    _need(wishes["samples"], "No samples are chosen.", "no_samples", "Choose a folder with recordings of the voice.")
+    props = _wishes(_scene(context).movie_director.voice, TRAIN_WISHES, overrides)
+    _need(props["new_voice"], "The new voice has no name.", "no_voice", "Give it one: letters, digits, - and _.")
+    _need(props["samples"], "No samples are chosen.", "no_samples", "Choose a folder with recordings of the voice.")
     home = sequencer.scene_of(context)
-    title = f"Voice {wishes['new_voice']}"
+    title = f"Voice {props['new_voice']}"
     request = TrainRequest(
-        wishes["new_voice"].strip(),
-        [Path(bpy.path.abspath(wishes["samples"].strip()))],
-        epochs=wishes["epochs"],
-        shared_folder=_path(wishes["shared_folder"]),
-        server_folder=wishes["server_folder"].strip() or None,
-        accept_terms=wishes["accept_terms"],
+        props["new_voice"].strip(),
+        [Path(bpy.path.abspath(props["samples"].strip()))],
+        epochs=props["epochs"],
+        shared_folder=_path(props["shared_folder"]),
+        server_folder=props["server_folder"].strip() or None,
+        accept_terms=props["accept_terms"],
         metadata=image_request.provenance(home, title),
     )
     settings.output_folder()
-    wish = image_request.wish_for(home, kind="voice", title=title, prompt=wishes["new_voice"].strip())
-    return commands.submit(VOICE, request, wish)
+    target = image_request.target_for(home, kind="voice", title=title, prompt=props["new_voice"].strip())
+    return commands.submit(VOICE, request, target)
 
 
 def place_of_strip(scene: bpy.types.Scene) -> dict[str, Any]:
@@ -153,8 +153,8 @@ def spoken(dialogue: str) -> str:
 def _submit(context: bpy.types.Context, backend: str, request: Request, title: str, place: dict[str, Any]) -> Job:
     settings.output_folder()  # says so now if there is none
     home = sequencer.scene_of(context)
-    wish = image_request.wish_for(home, kind="sound", title=image_request.short(title), prompt=title, **place)
-    job = commands.submit(backend, request, wish)
+    target = image_request.target_for(home, kind="sound", title=image_request.short(title), prompt=title, **place)
+    job = commands.submit(backend, request, target)
     sequencer.show_scene(context, home)
     return job
 
@@ -167,16 +167,16 @@ def _wishes(own: Any, names: tuple[str, ...], overrides: Mapping[str, Any]) -> d
     return {name: overrides.get(name, getattr(own, name, "")) for name in names}
 
 
-def _voice_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
-    return {"pitch": wishes["pitch"], "accept_terms": wishes["accept_terms"]}
+def _voice_fields(props: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pitch": props["pitch"], "accept_terms": props["accept_terms"]}
 
 
-def _speaker_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
+def _speaker_fields(props: Mapping[str, Any]) -> dict[str, Any]:
     """Return who reads the line; raises ``ValidationError`` for a reader that is not set up."""
-    reader = wishes["speaker"]
+    reader = props["speaker"]
     if reader == "RECORDING":
-        _need(wishes["take"], "There is no recording of the line.", "no_recording", "Choose its file.")
-        return {"recording": _path(wishes["take"])}
+        _need(props["take"], "There is no recording of the line.", "no_recording", "Choose its file.")
+        return {"recording": _path(props["take"])}
     if reader == "AUTO" or settings.preferences().demo_mode:  # the demo's server reads all by itself
         return {}
     row = settings.speech_settings(settings.preferences().backends.rvc)
@@ -185,7 +185,7 @@ def _speaker_fields(wishes: Mapping[str, Any]) -> dict[str, Any]:
         _need(row.server_url, "No speech server is set.", "no_speech_server", where)
     if reader == "PIPER":
         _need(row.piper_voice, "No voice is set for Piper.", "no_piper_voice", where)
-    voice = wishes["speaker_voice"].strip() if reader != "PIPER" else ""
+    voice = props["speaker_voice"].strip() if reader != "PIPER" else ""
     return {"speaker": SPEAKERS[reader], **({"speaker_voice": voice} if voice else {})}
 
 

@@ -90,23 +90,23 @@ def submit_text(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job
 
     scene: Any = context.scene
     own = scene.movie_director.writing
-    wishes = {name: overrides.get(name, getattr(own, name)) for name in WISHES if name != "script"}
-    preset = PRESETS[wishes["preset"]]
-    material = _material(context, wishes["context"], overrides.get("script", ""))
-    if not wishes["prompt"].strip() and not (material and preset.task):
+    props = {name: overrides.get(name, getattr(own, name)) for name in WISHES if name != "script"}
+    preset = PRESETS[props["preset"]]
+    material = _material(context, props["context"], overrides.get("script", ""))
+    if not props["prompt"].strip() and not (material and preset.task):
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the text should be about.")
-    parts = [preset.task, wishes["prompt"].strip(), f"The text so far:\n\n{material}" if material else ""]
+    parts = [preset.task, props["prompt"].strip(), f"The text so far:\n\n{material}" if material else ""]
     request = ChatRequest(
         prompt="\n\n".join(part for part in parts if part),
-        system="\n\n".join(part for part in (preset.system, wishes["system"].strip()) if part) or None,
-        model=wishes["model"].strip() or None,
-        metadata=image_request.provenance(scene, wishes["prompt"]),
+        system="\n\n".join(part for part in (preset.system, props["system"].strip()) if part) or None,
+        model=props["model"].strip() or None,
+        metadata=image_request.provenance(scene, props["prompt"]),
     )
-    title = image_request.short(wishes["prompt"] or preset.label)
+    title = image_request.short(props["prompt"] or preset.label)
     name = title if preset.label == "Free" else f"{preset.label}: {title}"
-    wish = image_request.wish_for(scene, kind="text", title=name, prompt=wishes["prompt"], text=name)
-    job = commands.submit(BACKEND, request, wish)
-    live_text.begin(job.id, BACKEND, wish)
+    target = image_request.target_for(scene, kind="text", title=name, prompt=props["prompt"], text=name)
+    job = commands.submit(BACKEND, request, target)
+    live_text.begin(job.id, BACKEND, target)
     return job
 
 
@@ -117,28 +117,28 @@ def submit_shot_list(context: bpy.types.Context, overrides: Mapping[str, Any]) -
 
     scene: Any = context.scene
     own = scene.movie_director.writing
-    wishes = {name: overrides.get(name, getattr(own, name)) for name in SHOT_WISHES if name != "script"}
+    props = {name: overrides.get(name, getattr(own, name)) for name in SHOT_WISHES if name != "script"}
     text = _script(context, overrides.get("script", ""))
-    script = _material_of(text, "SELECTION" if wishes["selection_only"] else "TEXT")
+    script = _material_of(text, "SELECTION" if props["selection_only"] else "TEXT")
     request = ChatRequest(
         prompt=f"Break this script down into shots.\n\n{script}",
         system=shot_list.SYSTEM,
-        model=wishes["model"].strip() or None,
+        model=props["model"].strip() or None,
         schema=shot_list.SCHEMA,
         stream=False,
         metadata=image_request.provenance(scene, text.name),
     )
     home = sequencer.scene_of(context)
-    wish = image_request.wish_for(
+    target = image_request.target_for(
         home,
         kind="shots",
         title=image_request.short(f"Shots of {text.name}"),
         prompt=text.name,
         text=image_request.short(f"{text.name} shots"),
-        timeline=wishes["timeline"],
+        timeline=props["timeline"],
     )
-    job = commands.submit(BACKEND, request, wish)
-    if wishes["timeline"] != "NONE":
+    job = commands.submit(BACKEND, request, target)
+    if props["timeline"] != "NONE":
         sequencer.show_scene(context, home)
     return job
 

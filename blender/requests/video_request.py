@@ -60,40 +60,40 @@ def submit_video(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     scene: Any = context.scene
     own = scene.movie_director.video
     folder = settings.output_folder()
-    wishes = {name: overrides.get(name, getattr(own, name, "")) for name in WISHES}
+    props = {name: overrides.get(name, getattr(own, name, "")) for name in WISHES}
     home = sequencer.scene_of(context)
-    shot, place = image_request.shot_place(home, wishes["shot"])
+    shot, place = image_request.shot_place(home, props["shot"])
     if shot is not None:
-        wishes["prompt"] = overrides.get("prompt", shot.description)
-        wishes["frame"] = place["frame"]
-        wishes["seconds"] = overrides.get("seconds", place["length"] / sequencer.rate(home))
-    if not wishes["prompt"].strip():
+        props["prompt"] = overrides.get("prompt", shot.description)
+        props["frame"] = place["frame"]
+        props["seconds"] = overrides.get("seconds", place["length"] / sequencer.rate(home))
+    if not props["prompt"].strip():
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what happens in the clip.")
     seed = image_request.resolve_seed(own, overrides, MAX_SEED)
     wanted = size(context)
-    start = image_request.start_picture(context, wishes, folder, wanted)
+    start = image_request.start_picture(context, props, folder, wanted)
     fields: dict[str, Any] = {
-        "prompt": wishes["prompt"],
-        "model": wishes["model"].strip() or DEFAULT_MODEL,
-        "settings": {"negative_prompt": wishes["negative_prompt"]} if wishes["negative_prompt"].strip() else {},
+        "prompt": props["prompt"],
+        "model": props["model"].strip() or DEFAULT_MODEL,
+        "settings": {"negative_prompt": props["negative_prompt"]} if props["negative_prompt"].strip() else {},
         "files": {"image_start": start} if start is not None else {},
         "seed": seed,
-        "duration_s": wishes["seconds"],
+        "duration_s": props["seconds"],
         "width": wanted[0],
         "height": wanted[1],
-        "preset": wishes["quality"],
+        "preset": props["quality"],
     }
-    request = VideoRequest(**fields, metadata=image_request.provenance(scene, wishes["prompt"]))
-    place = {"length": sequencer.strip_frames(home, wishes["seconds"]), **place}
-    wish = image_request.wish_for(
+    request = VideoRequest(**fields, metadata=image_request.provenance(scene, props["prompt"]))
+    place = {"length": sequencer.strip_frames(home, props["seconds"]), **place}
+    target = image_request.target_for(
         home,
         kind="video",
-        title=image_request.short(wishes["prompt"]),
-        prompt=wishes["prompt"],
+        title=image_request.short(props["prompt"]),
+        prompt=props["prompt"],
         fit=scene.movie_director.fit,
         **place,
     )
-    job = commands.submit(BACKEND, request, wish)
+    job = commands.submit(BACKEND, request, target)
     if "seed" not in overrides:
         own.seed = str(seed)
     sequencer.show_scene(context, home)

@@ -16,7 +16,7 @@ Tag = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlacementTarget:
     """Where a result goes: ``frame`` is the playhead when it was asked for, ``length`` the strip's in frames.
 
     ``kind`` is one of ``placement.KINDS``; ``shot`` the id of the placeholder strip that the result takes the place of;
@@ -43,7 +43,7 @@ class Wish:
         return {name: str(value) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_tag(cls, tag: Tag) -> Wish:
+    def from_tag(cls, tag: Tag) -> PlacementTarget:
         """Read a tag back; what it lacks or has in another form gets the default."""
         values: dict[str, str | int | bool] = {"title": ""}
         for field in fields(cls):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...clients.core.errors import BackendError
     from ...clients.core.job import Result
     from ..placing.live_text import TextStream
-    from .placement_request import Wish
+    from .placement_request import PlacementTarget
 
 
 class PlacementState(enum.Enum):
@@ -36,7 +36,7 @@ class Placement:
     job_id: str
     backend: str
     result: Result
-    wish: Wish
+    target: PlacementTarget
     state: PlacementState = PlacementState.WAITING
     message: str = ""
 
@@ -52,7 +52,7 @@ class Placement:
 
 
 @dataclass
-class ProbeAnswer:
+class ConnectionTest:
     """The newest connection test of a backend. Neither ``info`` nor ``error``: it is under way."""
 
     probe_id: str
@@ -67,7 +67,7 @@ class ProbeAnswer:
 
 
 @dataclass
-class MemoryAnswer:
+class MemoryRelease:
     """What came of asking a server for memory; neither ``done`` nor ``error``: it is being asked."""
 
     done: bool = False
@@ -79,15 +79,15 @@ class MemoryAnswer:
         return not self.done and self.error is None
 
 
-class Board:
+class UIState:
     """The state behind the panels; ``revision`` grows with each change, so that nothing is redrawn without one."""
 
     def __init__(self) -> None:
         self.placements: dict[str, Placement] = {}
         self.queue: deque[Placement] = deque()
         self.streams: dict[str, TextStream] = {}
-        self.probes: dict[str, ProbeAnswer] = {}
-        self.memory: dict[str, MemoryAnswer] = {}
+        self.probes: dict[str, ConnectionTest] = {}
+        self.memory: dict[str, MemoryRelease] = {}
         self.recovered: tuple[str, ...] | None = None
         self.elsewhere: tuple[str, ...] = ()
         self.revision = 0
@@ -96,7 +96,7 @@ class Board:
         """Note that there is something new to see."""
         self.revision += 1
 
-    def want(self, placement: Placement) -> None:
+    def request_placement(self, placement: Placement) -> None:
         """Take a result to be placed at the next good moment."""
         self.placements[placement.job_id] = placement
         self.queue.append(placement)
@@ -110,7 +110,7 @@ class Board:
             self.queue.remove(placement)
         self.touch()
 
-    def heard_of(self, backend: str) -> None:
+    def mark_reachable(self, backend: str) -> None:
         """Forget that a connection test failed, and that memory was freed: the server has taken a job since."""
         self.memory.pop(backend, None)
         answer = self.probes.get(backend)

@@ -64,7 +64,7 @@ class WaveCodec(AudioCodec):
             if info.frames * rate // info.rate * channels * 2 > MAX_DATA_BYTES:
                 raise too_long()
             writing = stack.enter_context(WaveWriter(target, rate, channels))
-            lanes = _Lanes(info, writing.rate, writing.channels, self.resampler)
+            lanes = _ChannelPipeline(info, writing.rate, writing.channels, self.resampler)
             for block in blocks:
                 check()
                 writing.write(lanes.through(block))
@@ -132,7 +132,7 @@ class WaveWriter:
         return Conversion(self.path, self.rate, self.channels, frames, self._peak / FULL_SCALE, rms, source)
 
 
-class _Lanes:
+class _ChannelPipeline:
     """A file's channels on their way to the wanted number and rate."""
 
     def __init__(self, found: AudioInfo, rate: int, channels: int, resampler: type[Resampler]) -> None:

@@ -16,11 +16,11 @@ from ..core.request import Request
 from ..gradio.login import sign_in_of
 from .input_mapping import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, number_of, whole_number_of
 from .request import SoundRequest
-from .server_profile import COG, COG_OLD, Knowledge, Profile
+from .server_profile import COG, COG_OLD, Profile, ServerProfileCache
 
 if TYPE_CHECKING:
     from ..gradio.config import Dependency, GradioConfig
-    from ..gradio.http import GradioAccess
+    from ..gradio.http import GradioHTTP
     from .outputs import Outputs
 
 PROBE_FIRST_BYTE_S = 3.0
@@ -36,7 +36,7 @@ class _Server:
     """Who it is; ``app`` is where the function of a Gradio app is to be found, None for a Cog server."""
 
     profile: Profile
-    app: tuple[GradioAccess, GradioConfig, Dependency] | None = None
+    app: tuple[GradioHTTP, GradioConfig, Dependency] | None = None
 
 
 class AudioLDMClient(AudioClient):
@@ -55,7 +55,7 @@ class AudioLDMClient(AudioClient):
 
     def __init__(self, base_url: str, **given: Any) -> None:
         super().__init__(base_url, **given)
-        self.knowledge = Knowledge()
+        self.knowledge = ServerProfileCache()
         self._sign_in = sign_in_of(given.get("api_key"))
 
     def probe(self) -> ServerInfo:

@@ -26,7 +26,7 @@ def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) 
 
     Raises the typed error of what is wrong with it, ``setup_failed`` for a model that can't be loaded.
     """
-    asking = _Asking(http, scope, first_byte_s)
+    asking = ServerProbe(http, scope, first_byte_s)
     started = time.monotonic()
     try:
         health = health_in(asking.json("/health-check"), http.redact)
@@ -40,7 +40,7 @@ def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) 
     return None
 
 
-class _Asking:
+class ServerProbe:
     """One round of questions."""
 
     def __init__(self, http: HTTPSession, scope: Scope | None, first_byte_s: float) -> None:

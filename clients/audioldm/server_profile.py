@@ -11,7 +11,7 @@ from .input_mapping import CANDIDATES, GUIDANCE, MODEL, NEGATIVE, SEED, STEPS, F
 from .time_estimate import Estimates
 
 if TYPE_CHECKING:
-    from ..core.background_call import BlockingCall
+    from ..core.background_call import BackgroundCall
     from .cog.webhook_listener import WebhookListener
 
 COG, COG_OLD, AUDIOLDM, AUDIOLDM2, GRADIO = "cog", "cog-old", "audioldm", "audioldm2", "gradio"
@@ -59,7 +59,7 @@ class Profile:
         return tuple(str(each) for each in choice.choices) if choice else ()
 
 
-class Knowledge:
+class ServerProfileCache:
     """What a client has learnt of its server; thread-safe.
 
     ``is_heard`` says that what the server tells arrives here, ``shares_disk`` that its files lie on this machine's
@@ -76,7 +76,7 @@ class Knowledge:
         self.is_heard = False
         self.shares_disk = False
         self.at_work: set[str] = set()
-        self.draining: dict[str, BlockingCall] = {}
+        self.draining: dict[str, BackgroundCall] = {}
 
     def listener(self) -> WebhookListener:
         """Return what servers on this machine can tell of their runs; made with the first use."""

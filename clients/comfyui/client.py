@@ -14,11 +14,11 @@ from ..core.job import BackendCancel, Result
 from ..core.options import ClientOptions
 from ..core.request import Request
 from .request import WorkflowRequest
-from .server.timings import Pace
+from .server.timings import Timings
 
 if TYPE_CHECKING:
     from ..http.transport import Transport
-    from .run.workflow_run import Generator
+    from .run.workflow_run import WorkflowRunner
     from .server.api import ComfyAPI
     from .server.listings import PastPrompt, QueuedPrompt, SavedWorkflow
     from .workflow.template import WorkflowTemplate
@@ -58,7 +58,7 @@ class ComfyUIClient(BaseAPIClient):
         first_byte_timeout_s=FIRST_BYTE_TIMEOUT_S, stream_idle_timeout_s=60.0, drain_timeout_s=DRAIN_TIMEOUT_S
     )
     rejoins: ClassVar[bool] = True
-    pace: Pace = Pace()
+    timings: Timings = Timings()
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class ComfyUIClient(BaseAPIClient):
         self._partner_key = own.get(PARTNER_KEY_HEADER, "")
         self._user = own.get(USER_HEADER, "")
         self._generator_lock = threading.Lock()
-        self._made: Generator | None = None
+        self._made: WorkflowRunner | None = None
         self._closing = Interrupter()
 
     def run(self, job: JobContext) -> Result:
@@ -168,9 +168,9 @@ class ComfyUIClient(BaseAPIClient):
         found = user_id(api, user or self._user)
         return {USER_HEADER: found} if found else {}
 
-    def _generator(self) -> Generator:
+    def _generator(self) -> WorkflowRunner:
         from ..websocket.connection import WebSocketConnection
-        from .run.workflow_run import Generator
+        from .run.workflow_run import WorkflowRunner
         from .server.event_socket import Socket
 
         def open_socket(client_id: str) -> Socket:
@@ -189,5 +189,5 @@ class ComfyUIClient(BaseAPIClient):
             if self._made is None:
                 http.hide(self._partner_key)
                 extra_data = {"api_key_comfy_org": self._partner_key} if self._partner_key else {}
-                self._made = Generator(http, open_socket, self.pace, extra_data)
+                self._made = WorkflowRunner(http, open_socket, self.timings, extra_data)
             return self._made

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..http.session import FreeScope, Scope
+from ..http.session import Scope, SessionScope
 from .context import JobContext
 from .interrupt import Interrupter
 
@@ -26,7 +26,7 @@ class Finished:
         return self.value
 
 
-class BlockingCall:
+class BackgroundCall:
     """Calls ``function(scope)`` on a thread of its own and posts a ``Finished`` to the job.
 
     A context manager: leaving it, as ``close``, breaks off a call that is still under way and joins the thread.
@@ -38,7 +38,7 @@ class BlockingCall:
         self._interrupter = Interrupter()
         self._thread = threading.Thread(target=self._call, name="movie-director-blocking-call", daemon=True)
 
-    def __enter__(self) -> BlockingCall:
+    def __enter__(self) -> BackgroundCall:
         self.start()
         return self
 
@@ -61,7 +61,7 @@ class BlockingCall:
 
     def _call(self) -> None:
         try:
-            finished = Finished(self._function(FreeScope(self._interrupter)))
+            finished = Finished(self._function(SessionScope(self._interrupter)))
         except BaseException as error:  # noqa: BLE001 - raised again on the job's thread
             finished = Finished(error=error)
         self._job.post(finished)

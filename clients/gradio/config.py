@@ -20,7 +20,7 @@ from ..core.errors import BackendError, MissingResource, NetworkTimeout, NotFoun
 
 if TYPE_CHECKING:
     from ..http.session import Scope
-    from .http import GradioAccess
+    from .http import GradioHTTP
 
 _NUMBER = re.compile(r"_\d+$")
 _LEADING_NUMBER = re.compile(r"\d{1,6}")
@@ -165,7 +165,7 @@ class GradioConfig:
         )
 
 
-def read_config(access: GradioAccess, *, scope: Scope | None = None) -> GradioConfig:
+def read_config(access: GradioHTTP, *, scope: Scope | None = None) -> GradioConfig:
     """Ask the server for its app, signing in where it wants that.
 
     Raises ``ProtocolError`` with code ``not_gradio`` (another kind of server, or a page before it), ``not_blocks`` (a
@@ -203,7 +203,7 @@ def read_config(access: GradioAccess, *, scope: Scope | None = None) -> GradioCo
     return config
 
 
-def read_info(access: GradioAccess, config: GradioConfig, *, scope: Scope | None = None) -> Mapping[str, Any]:
+def read_info(access: GradioHTTP, config: GradioConfig, *, scope: Scope | None = None) -> Mapping[str, Any]:
     """Return the schema of the app's named and unnamed functions: megabytes for a large app."""
     value = access.get_json(config.path("/info"), scope=scope)
     return value if isinstance(value, Mapping) else {}
@@ -297,7 +297,7 @@ def _no_function(config: GradioConfig, name: str, nearest: Any) -> MissingResour
     )
 
 
-def _not_gradio(access: GradioAccess) -> BackendError:
+def _not_gradio(access: GradioHTTP) -> BackendError:
     return access.named(
         ProtocolError(
             f"{access.server} answers, but not as a Gradio program does.",
@@ -307,7 +307,7 @@ def _not_gradio(access: GradioAccess) -> BackendError:
     )
 
 
-def _say_mute(error: NetworkTimeout, access: GradioAccess) -> None:
+def _say_mute(error: NetworkTimeout, access: GradioHTTP) -> None:
     error.message = f"{access.server} accepts connections but does not answer; it may still be loading."
     error.args = (error.message,)
     error.hint = "Wait until it is ready and try again."

@@ -23,7 +23,7 @@ from ..core.errors import (
     ValidationError,
 )
 from ..http.transport import Response
-from .http import GradioAccess
+from .http import GradioHTTP
 
 MAX_WORDS = 2000
 _MIB = 1024 * 1024
@@ -32,7 +32,7 @@ _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _QUEUE_FULL = re.compile(r"Max size is (\d+)", re.IGNORECASE)
 
 
-def failure_of(access: GradioAccess, function: str, said: Any, title: Any = None) -> BackendError:
+def failure_of(access: GradioHTTP, function: str, said: Any, title: Any = None) -> BackendError:
     """Return the error of a function that the server ran and that failed; ``said`` is what it tells of it."""
     text = said_text(said)
     context = {"server": access.server, "function": function, "title": _bounded(access, title)}
@@ -60,7 +60,7 @@ def failure_of(access: GradioAccess, function: str, said: Any, title: Any = None
     )
 
 
-def _bounded(access: GradioAccess, said: Any) -> str:
+def _bounded(access: GradioHTTP, said: Any) -> str:
     return access.http.redact(said)[:MAX_WORDS] if isinstance(said, str) else ""
 
 
@@ -73,10 +73,10 @@ def said_text(said: Any) -> str:
     return (match[2] if match else text).strip()
 
 
-def refusal_of(access: GradioAccess, response: Response, function: str) -> BackendError:
+def refusal_of(access: GradioHTTP, response: Response, function: str) -> BackendError:
     """Read and close the answer to a call that the server has refused, and return its error."""
     status = response.status
-    words = access.words_of(response)
+    words = access.error_text(response)
     context = {"server": access.server, "function": function, "status": status}
     if status == 503:
         match = _QUEUE_FULL.search(words)
@@ -109,7 +109,7 @@ def refusal_of(access: GradioAccess, response: Response, function: str) -> Backe
     return access.named(error)
 
 
-def _failed(access: GradioAccess, status: int, words: str, function: str, context: dict[str, Any]) -> BackendError:
+def _failed(access: GradioHTTP, status: int, words: str, function: str, context: dict[str, Any]) -> BackendError:
     kind = ServerError if status >= 500 else APIError
     return kind(
         f"{access.server} failed with status {status} when {function} was called{_after_colon(words)}",
@@ -120,7 +120,7 @@ def _failed(access: GradioAccess, status: int, words: str, function: str, contex
     )
 
 
-def interrupted(access: GradioAccess, session_hash: str, reason: str, *, gone: bool) -> StreamInterrupted:
+def interrupted(access: GradioHTTP, session_hash: str, reason: str, *, gone: bool) -> StreamInterrupted:
     """Return the error of a call whose stream has ended; ``gone`` if the server does not know the session any more.
 
     Its context says ``session`` (``gone``, or ``unknown``: its State may still be there and can be asked for) and the
@@ -136,7 +136,7 @@ def interrupted(access: GradioAccess, session_hash: str, reason: str, *, gone: b
     return error
 
 
-def cancelled_there(access: GradioAccess, function: str) -> GenerationError:
+def cancelled_there(access: GradioHTTP, function: str) -> GenerationError:
     """Return the error of a call that the server has ended without a result and without an error."""
     error = GenerationError(
         f"{access.server} has cancelled {function}.",
@@ -148,7 +148,7 @@ def cancelled_there(access: GradioAccess, function: str) -> GenerationError:
     return error
 
 
-def too_large(access: GradioAccess, path: Path, size: int, limit: str) -> ValidationError:
+def too_large(access: GradioHTTP, path: Path, size: int, limit: str) -> ValidationError:
     """Return the error for a file that the server does not take because of its size."""
     error = ValidationError(
         f"{path.name} ({size / _MIB:.1f} MiB) is larger than the server's limit{limit}.",
@@ -161,7 +161,7 @@ def too_large(access: GradioAccess, path: Path, size: int, limit: str) -> Valida
     return error
 
 
-def not_handed_out(access: GradioAccess, path: str, cause: PermissionDenied) -> PermissionDenied:
+def not_handed_out(access: GradioHTTP, path: str, cause: PermissionDenied) -> PermissionDenied:
     """Return the error for a file that the server refuses to send."""
     error = PermissionDenied(
         f"The server does not hand out {path}.",

@@ -19,14 +19,14 @@ from urllib.parse import quote
 from ..core.errors import BackendError, NetworkError
 from ..core.interrupt import Interrupter
 from ..http.json_decode import decode_json
-from ..http.session import FreeScope, Scope
+from ..http.session import Scope, SessionScope
 from ..http.sse import EventStreamParser, batches
 from ..http.transport import Response, Timeouts
 from .config import GradioConfig
 from .errors import interrupted
-from .http import GradioAccess
+from .http import GradioHTTP
 from .messages import Failed, Message
-from .output_diffs import weight_of
+from .output_diffs import approx_size
 from .queue_call import LOOK_S, GradioCall, wait_changed
 
 _log = logging.getLogger(__name__)
@@ -59,14 +59,14 @@ class EventStream:
     """
 
     def __init__(
-        self, access: GradioAccess, config: GradioConfig, session_hash: str, *, idle_timeout_s: float, resumed: bool
+        self, access: GradioHTTP, config: GradioConfig, session_hash: str, *, idle_timeout_s: float, resumed: bool
     ) -> None:
         self.changed = threading.Condition()
         self._access = access
         self._path = config.path(f"/queue/data?session_hash={quote(session_hash, safe='')}")
         self._session_hash = session_hash
         self._idle_timeout_s = idle_timeout_s
-        self._scope = FreeScope(Interrupter())
+        self._scope = SessionScope(Interrupter())
         self._pending: dict[str, GradioCall] = {}
         self._early: list[tuple[int, Mapping[str, Any]]] = []
         self._early_bytes = 0
@@ -200,7 +200,7 @@ class EventStream:
                 self._give(self._serial, message)
             elif self._open_joins and len(self._early) < MAX_EARLY and self._early_bytes < MAX_EARLY_BYTES:
                 self._early.append((self._serial, message))
-                self._early_bytes += weight_of(message)
+                self._early_bytes += approx_size(message)
         return kind == "close_stream"
 
     def _give(self, serial: int, message: Mapping[str, Any]) -> None:

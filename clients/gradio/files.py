@@ -22,7 +22,7 @@ from ..http.transport import Response
 from .component_values import GradioFile
 from .config import GradioConfig
 from .errors import not_handed_out, refusal_of, too_large
-from .http import GradioAccess
+from .http import GradioHTTP
 
 _TOO_LARGE = 413
 _REFUSALS = (400, 404, _TOO_LARGE, 422)
@@ -31,7 +31,7 @@ _WEB = ("http://", "https://")
 
 
 def upload(
-    access: GradioAccess,
+    access: GradioHTTP,
     config: GradioConfig,
     path: Path,
     *,
@@ -73,7 +73,7 @@ def upload(
 
 
 def fetch(
-    access: GradioAccess,
+    access: GradioHTTP,
     config: GradioConfig,
     file: GradioFile,
     folder: Path,
@@ -95,7 +95,7 @@ def fetch(
         raise not_handed_out(access, file.path, error) from error
 
 
-def file_route(access: GradioAccess, config: GradioConfig, file: GradioFile) -> str:
+def file_route(access: GradioHTTP, config: GradioConfig, file: GradioFile) -> str:
     """Return the path to GET for a file; ``ProtocolError`` (code ``foreign_file``) if it lies on another server."""
     if file.path and not file.path.startswith(_WEB):
         return config.path(f"/file={quote(file.path, safe='/:', errors='replace')}")
@@ -112,8 +112,8 @@ def file_route(access: GradioAccess, config: GradioConfig, file: GradioFile) -> 
     )
 
 
-def _refused(access: GradioAccess, response: Response, path: Path, size: int) -> Exception:
+def _refused(access: GradioHTTP, response: Response, path: Path, size: int) -> Exception:
     if response.status != _TOO_LARGE:
         return refusal_of(access, response, "upload")
-    limit = _BYTES.findall(access.words_of(response))
+    limit = _BYTES.findall(access.error_text(response))
     return too_large(access, path, size, f" of {limit[-1]} bytes" if limit else "")

@@ -24,9 +24,9 @@ from ..http.session import Scope
 from . import files
 from .component_values import GradioFile
 from .config import Dependency, GradioConfig
-from .http import GradioAccess
+from .http import GradioHTTP
 from .messages import Completed, Message, Started, Yielded
-from .run_endpoint import Answer, post
+from .run_endpoint import RunReply, post
 from .session import OnMessage, check_count
 
 _GENERATION = 3
@@ -44,13 +44,13 @@ class InlineFile:
         self.media_type = kind_and_type(self.name)[1]
 
 
-class ClassicSession:
+class Gradio3Session:
     """One ``session_hash`` with the State and generators that the server keeps under it; a context manager.
 
     Give the ``session_hash`` of before to go on with a generator. Has no connection of its own, so nothing to close.
     """
 
-    def __init__(self, access: GradioAccess, config: GradioConfig, session_hash: str | None = None) -> None:
+    def __init__(self, access: GradioHTTP, config: GradioConfig, session_hash: str | None = None) -> None:
         if config.generation != _GENERATION:
             raise access.named(
                 ProtocolError(
@@ -63,7 +63,7 @@ class ClassicSession:
         self.config = config
         self.session_hash = session_hash or secrets.token_hex(6)
 
-    def __enter__(self) -> ClassicSession:
+    def __enter__(self) -> Gradio3Session:
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -142,7 +142,7 @@ class ClassicSession:
         """Do nothing: it is there so that both kinds of session can be used alike."""
 
 
-def _last(answer: Answer, values: list[Any] | None) -> list[Any]:
+def _last(answer: RunReply, values: list[Any] | None) -> list[Any]:
     """Return a generator's last values: what ends it is null all through."""
     ended_empty = values is not None and all(each is None for each in answer.raw)
     return values if ended_empty and values is not None else answer.raw

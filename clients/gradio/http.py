@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import AuthenticationError, BackendError, ProtocolError
-from ..http.error_text import words_of
-from ..http.session import ERROR_BODY_BYTES, FreeScope, HTTPSession, Scope
+from ..http.error_text import error_text
+from ..http.session import ERROR_BODY_BYTES, HTTPSession, Scope, SessionScope
 from ..http.transport import Response, Timeouts
 from .login import SignIn
 
@@ -24,7 +24,7 @@ _UNAUTHORIZED = 401
 _LOGIN_REFUSALS = (400, _UNAUTHORIZED)
 
 
-class GradioAccess:
+class GradioHTTP:
     """One server's requests, with its cookies. Thread-safe. Cookies go to the server's own origin only.
 
     Without ``sign_in`` a server that wants one raises ``AuthenticationError`` (code ``sign_in_needed``).
@@ -43,7 +43,7 @@ class GradioAccess:
         """The server's address, as it stands in messages."""
         return str(self.http.url)
 
-    def free_scope(self) -> FreeScope:
+    def free_scope(self) -> SessionScope:
         """Return a scope for requests that belong to no job."""
         return self.http.free_scope()
 
@@ -80,11 +80,11 @@ class GradioAccess:
         cookie = self._cookie()
         response = send(cookie)
         if response.status == _UNAUTHORIZED and self._sign_in is not None:
-            self.words_of(response)
+            self.error_text(response)
             self._renew(cookie, self._sign_in, scope)
             response = send(self._cookie())
         if response.status == _UNAUTHORIZED:
-            raise self._not_signed_in(self.words_of(response))
+            raise self._not_signed_in(self.error_text(response))
         return response
 
     def get_json(self, path: str, *, scope: Scope | None = None) -> Any:
@@ -97,10 +97,10 @@ class GradioAccess:
         body = json.dumps(payload, allow_nan=False).encode()
         return self.request("POST", path, scope=scope, body=body, headers=_JSON, expect=expect, repeatable=False)
 
-    def words_of(self, response: Response) -> str:
+    def error_text(self, response: Response) -> str:
         """Read and close an answer with an error status, and return what it says to people."""
         with response:
-            return words_of(response.start(ERROR_BODY_BYTES), response.content_type, self.http.redact)
+            return error_text(response.start(ERROR_BODY_BYTES), response.content_type, self.http.redact)
 
     def named(self, error: BackendError) -> BackendError:
         """Name the backend in an error that the server's words went into, and take the secrets out of it."""
@@ -134,7 +134,7 @@ class GradioAccess:
         )
         with response:
             if response.status in _LOGIN_REFUSALS:
-                raise self._refused(response.status, self.words_of(response))
+                raise self._refused(response.status, self.error_text(response))
             cookies = dict(_cookies_of(response.headers))
             response.read(ERROR_BODY_BYTES)
         if not cookies:

@@ -16,7 +16,7 @@ _ACTIONS = frozenset({"replace", "append", "add", "delete"})
 _PART_BYTES = 8
 
 
-def edited(values: Sequence[Any], edits: Sequence[Any]) -> list[Any]:
+def apply_diff(values: Sequence[Any], edits: Sequence[Any]) -> list[Any]:
     """Return the outputs after one yield's edits; ``values`` and what is in them stay as they are.
 
     Raises ``ProtocolError`` (code ``bad_edit``) for edits that don't fit.
@@ -33,7 +33,7 @@ def edited(values: Sequence[Any], edits: Sequence[Any]) -> list[Any]:
         ) from error
 
 
-def weight_of(value: Any) -> int:
+def approx_size(value: Any) -> int:
     """Return about how many bytes a value takes."""
     weight, waiting = 0, [value]
     while waiting:

@@ -13,9 +13,9 @@ from ..core.errors import ProtocolError
 from ..http.session import Scope
 from .config import Dependency
 from .errors import cancelled_there, failure_of
-from .http import GradioAccess
+from .http import GradioHTTP
 from .messages import Completed, Failed, Message, Started, Yielded, log_of, number_of, progress_of, queued_of
-from .output_diffs import edited, weight_of
+from .output_diffs import apply_diff, approx_size
 
 _log = logging.getLogger(__name__)
 
@@ -33,9 +33,7 @@ LOOK_S = 1.0
 class GradioCall:
     """A call that the server has. Made by ``GradioSession.join``; to be read by one thread at a time."""
 
-    def __init__(
-        self, access: GradioAccess, dependency: Dependency, event_id: str, changed: threading.Condition
-    ) -> None:
+    def __init__(self, access: GradioHTTP, dependency: Dependency, event_id: str, changed: threading.Condition) -> None:
         self.dependency = dependency
         self.event_id = event_id
         self._changed = changed
@@ -100,7 +98,7 @@ class GradioCall:
         try:
             told = self._read(message)
             if told is not None and not isinstance(told, (Completed, Failed)):
-                weight = weight_of(told.raw if isinstance(told, Yielded) else message)
+                weight = approx_size(told.raw if isinstance(told, Yielded) else message)
             if isinstance(told, Yielded) and weight > MAX_VALUES_BYTES:
                 raise _too_large()
         except ProtocolError as error:
@@ -142,7 +140,7 @@ class GradioCall:
         data = output.get("data")
         if not isinstance(data, list):
             return None
-        self._values = data if self._values is None else edited(self._values, data)
+        self._values = data if self._values is None else apply_diff(self._values, data)
         return Yielded(self._values)
 
     def _completed(self, message: Mapping[str, Any], output: Mapping[str, Any]) -> Message:
@@ -155,7 +153,7 @@ class GradioCall:
         return Completed(data, number_of(output.get("duration")))
 
 
-def values_of(access: GradioAccess, function: str, end: Completed | Failed | None) -> list[Any]:
+def values_of(access: GradioHTTP, function: str, end: Completed | Failed | None) -> list[Any]:
     """Return the values of a call's last message, or raise its error."""
     if isinstance(end, Failed):
         raise end.error

@@ -18,7 +18,7 @@ from ..http.transport import Response
 from .component_values import unwrapped
 from .config import Dependency, GradioConfig
 from .errors import failure_of, refusal_of
-from .http import GradioAccess
+from .http import GradioHTTP
 from .messages import number_of
 
 _REFUSALS = (400, 403, 404, 422, 500, 503)
@@ -26,7 +26,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class RunReply:
     """One answer: the values as they came, and whether there are more where they came from."""
 
     raw: list[Any]
@@ -39,27 +39,27 @@ class Answer:
         return [unwrapped(each) for each in self.raw]
 
 
-def run_directly(
-    access: GradioAccess,
+def run_endpoint(
+    access: GradioHTTP,
     config: GradioConfig,
     dependency: Dependency,
     data: Sequence[Any],
     session_hash: str,
     scope: Scope,
-) -> Answer:
+) -> RunReply:
     """Call a function, at most once, and return its answer; raises the error of what it fails with."""
     payload = {"data": list(data), "fn_index": dependency.id, "session_hash": session_hash}
     return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), {}, scope)
 
 
 def post(
-    access: GradioAccess,
+    access: GradioHTTP,
     config: GradioConfig,
     dependency: Dependency,
     body: bytes | Iterable[bytes],
     headers: Mapping[str, str],
     scope: Scope,
-) -> Answer:
+) -> RunReply:
     """Send a call whose body is written already."""
     # by its name Gradio 3.34 would begin a generator anew each time
     name = "predict" if config.generation == 3 or not dependency.api_name else dependency.api_name
@@ -77,7 +77,7 @@ def post(
         return _answer(access, response, dependency)
 
 
-def _answer(access: GradioAccess, response: Response, dependency: Dependency) -> Answer:
+def _answer(access: GradioHTTP, response: Response, dependency: Dependency) -> RunReply:
     value = access.http.json_of(response)
     if not isinstance(value, Mapping) or not ("error" in value or isinstance(value.get("data"), list)):
         raise access.named(
@@ -89,4 +89,4 @@ def _answer(access: GradioAccess, response: Response, dependency: Dependency) ->
         )
     if response.status >= 400 or not isinstance(value.get("data"), list):
         raise failure_of(access, dependency.label, value.get("error"))
-    return Answer(value["data"], value.get("is_generating") is True, number_of(value.get("duration")))
+    return RunReply(value["data"], value.get("is_generating") is True, number_of(value.get("duration")))

@@ -22,10 +22,10 @@ from .component_values import GradioFile
 from .config import Dependency, GradioConfig
 from .errors import refusal_of
 from .event_stream import EventStream
-from .http import GradioAccess
+from .http import GradioHTTP
 from .messages import Failed, Message
 from .queue_call import GradioCall
-from .run_endpoint import run_directly
+from .run_endpoint import run_endpoint
 
 IDLE_TIMEOUT_S = 300.0
 """Silence allowed on the stream, where the server sends a heartbeat every 15 s: its event loop can stall for minutes
@@ -51,7 +51,7 @@ class GradioSession:
 
     def __init__(
         self,
-        access: GradioAccess,
+        access: GradioHTTP,
         config: GradioConfig,
         session_hash: str | None = None,
         *,
@@ -134,7 +134,7 @@ class GradioSession:
         """
         dependency = self.dependency(target)
         check_count(dependency, data)
-        return run_directly(self.access, self.config, dependency, data, self.session_hash, scope).data
+        return run_endpoint(self.access, self.config, dependency, data, self.session_hash, scope).data
 
     def follow(self, *calls: GradioCall, scope: Scope) -> Iterator[tuple[GradioCall, Message]]:
         """Yield the messages of several calls as they come, until all of them have ended."""
@@ -232,7 +232,7 @@ def check_count(dependency: Dependency, data: Sequence[Any]) -> None:
     )
 
 
-def _check_protocol(access: GradioAccess, config: GradioConfig) -> None:
+def _check_protocol(access: GradioHTTP, config: GradioConfig) -> None:
     if config.generation >= 4 and config.protocol.startswith("sse_v"):
         return
     raise access.named(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from .config import GradioConfig
-from .gradio3 import ClassicSession
-from .http import GradioAccess
+from .gradio3 import Gradio3Session
+from .http import GradioHTTP
 from .session import IDLE_TIMEOUT_S, GradioSession
 
 
 def session_for(
-    access: GradioAccess,
+    access: GradioHTTP,
     config: GradioConfig,
     session_hash: str | None = None,
     *,
     idle_timeout_s: float = IDLE_TIMEOUT_S,
-) -> GradioSession | ClassicSession:
+) -> GradioSession | Gradio3Session:
     """Return a session of the kind that the server speaks; both have ``call``, ``iterate``, ``upload``, ``download``.
 
     Raises ``ProtocolError`` (code ``gradio_version``) for an app that speaks neither.
     """
     if config.generation == 3:
-        return ClassicSession(access, config, session_hash)
+        return Gradio3Session(access, config, session_hash)
     return GradioSession(access, config, session_hash, idle_timeout_s=idle_timeout_s)

@@ -31,14 +31,14 @@ class BrokenOff(ConnectionAbortedError):
     """The connection is not wanted any more."""
 
 
-def dial(host: str, port: int, timeout_s: float, unwanted: Callable[[], bool]) -> socket.socket:
+def connect_tcp(host: str, port: int, timeout_s: float, unwanted: Callable[[], bool]) -> socket.socket:
     """Return a socket that is connected to the host, with ``timeout_s`` as its time-out.
 
     Raises ``socket.gaierror``, ``TimeoutError`` if all of it takes longer than ``timeout_s`` seconds, ``BrokenOff``
     soon after ``unwanted`` says so, else the ``OSError`` of an address, of one that refused if any did.
     """
     deadline = time.monotonic() + timeout_s
-    race = _Race(_addresses(host, port, deadline, unwanted))
+    race = _HappyEyeballs(_addresses(host, port, deadline, unwanted))
     try:
         sock = race.run(deadline, unwanted)
     finally:
@@ -49,7 +49,7 @@ def dial(host: str, port: int, timeout_s: float, unwanted: Callable[[], bool]) -
     return sock
 
 
-class _Race:
+class _HappyEyeballs:
     """Attempts to connect, one for each address, begun one after the other."""
 
     def __init__(self, addresses: list[_Address]) -> None:

@@ -14,7 +14,7 @@ _MUTE = re.compile(r"<(script|style|head)(?=[\s/>])", re.IGNORECASE)
 _END_OF = {name: re.compile(f"</{name}[^<>]*>", re.IGNORECASE) for name in ("script", "style", "head")}
 
 
-def words_of(body: bytes, content_type: str, redact: Callable[[str], str]) -> str:
+def error_text(body: bytes, content_type: str, redact: Callable[[str], str]) -> str:
     """Return what an error body says, in one line of bounded length, with the secrets out of it.
 
     Redacts before it shortens: a part of a key is still a part of a key.

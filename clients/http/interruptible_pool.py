@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..core.interrupt import Interrupter
-from .connect import BrokenOff, dial
+from .connect import BrokenOff, connect_tcp
 
 MAX_INTERIM_ANSWERS = 20
 _SWITCHING = 101
@@ -88,7 +88,7 @@ class Call:
             if self._sock is not None:
                 self._sock.settimeout(seconds)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Forget the socket, before it serves another call."""
         with self._lock:
             self._sock = None
@@ -205,7 +205,7 @@ class Connection(HTTPConnection):
         call = _current()
         timeout_s: Any = self.timeout
         try:
-            sock = dial(self._dns_host, self.port, timeout_s, lambda: call.interrupter.fired)
+            sock = connect_tcp(self._dns_host, self.port, timeout_s, lambda: call.interrupter.fired)
         except TimeoutError as error:
             raise u3.ConnectTimeoutError("connecting timed out") from error
         except OSError as error:

@@ -23,7 +23,7 @@ from ..core.errors import (
 )
 from ..core.interrupt import Interrupter
 from ..core.options import ClientOptions
-from .error_text import words_of
+from .error_text import error_text
 from .errors import causes
 from .headers import checked_headers, merged_headers
 from .json_decode import decode_json
@@ -54,7 +54,7 @@ class Scope(Protocol):
         """Pause between tries."""
 
 
-class FreeScope:
+class SessionScope:
     """The scope of a request that belongs to no job; it lasts until ``interrupter`` fires."""
 
     def __init__(self, interrupter: Interrupter | None = None) -> None:
@@ -139,9 +139,9 @@ class HTTPSession:
         self._secrets = [*self._secrets, *secrets]
         self.redact = Redactor(self._secrets)
 
-    def free_scope(self) -> FreeScope:
+    def free_scope(self) -> SessionScope:
         """Return a scope for requests that belong to no job; ``close`` ends it."""
-        return FreeScope(self._closing)
+        return SessionScope(self._closing)
 
     def close(self) -> None:
         """Break off the requests that belong to no job, and refuse new ones; the transport stays open."""
@@ -188,7 +188,7 @@ class HTTPSession:
 
     def error_of(self, response: Response) -> BackendError:
         """Read an answer with an error status and return its typed error, with the server's own words."""
-        words = words_of(response.start(ERROR_BODY_BYTES), response.content_type, self.redact)
+        words = error_text(response.start(ERROR_BODY_BYTES), response.content_type, self.redact)
         return self._finish(error_for_status(response, words, str(self.url)))
 
     def _send(

@@ -192,12 +192,12 @@ class Response:
             raise http.client.IncompleteRead(b"")
 
     def _release(self) -> None:
-        self._call.let_go()
+        self._call.release()
         self._body.close()
         self._raw.release_conn()
 
     def _drop(self) -> None:
-        self._call.let_go()
+        self._call.release()
         self._raw.close()
 
 

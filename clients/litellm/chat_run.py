@@ -9,14 +9,14 @@ from ..core.context import JobContext
 from ..core.errors import BackendError, ContextWindowExceeded, GenerationError, InvalidOutput, MissingResource
 from ..core.job import Result
 from . import structured_output
-from .chat_stream import Exchange, said_of
-from .completion import Answer
+from .chat_stream import ChatStream, said_of
+from .completion import Completion
 from .context_window import FALLBACK_WINDOW, SUMMARISE, SUMMARY_TOKENS, Fit, fit, transcript, with_summary
 from .errors import is_format_refusal
 from .models import Choice, choose
 from .payload import Messages, body_of, messages_of, with_system
 from .request import ChatRequest
-from .server_info import OLLAMA, Inquiry, Knowledge
+from .server_info import OLLAMA, ServerProbe, ServerProfileCache
 from .token_count import count_on_server
 from .tokens import estimate_messages
 
@@ -31,16 +31,16 @@ _TOO_FEW = 0.4
 """A prompt that the server counts as less than this share of the estimate has been cut by it."""
 
 
-class Turn:
+class ChatRun:
     """Runs one ``ChatRequest``; on the job's worker thread."""
 
-    def __init__(self, http: HTTPSession, job: JobContext, request: ChatRequest, knowledge: Knowledge) -> None:
+    def __init__(self, http: HTTPSession, job: JobContext, request: ChatRequest, knowledge: ServerProfileCache) -> None:
         self._http = http
         self._job = job
         self._request = request
         self._knowledge = knowledge
         self._profile = knowledge.profile(http, job, job.options)
-        self._exchange = Exchange(http, job, knowledge, self._profile)
+        self._exchange = ChatStream(http, job, knowledge, self._profile)
         self._choice = Choice("", "")
         self._fitted: Fit | None = None
         self._guessed_window: int | None = None
@@ -83,7 +83,7 @@ class Turn:
 
     # Asking
 
-    def _ask(self, messages: Messages, way: str | None, emit: Callable[[str], None]) -> Answer:
+    def _ask(self, messages: Messages, way: str | None, emit: Callable[[str], None]) -> Completion:
         """Ask with as many of the messages as the window holds; learn the window where the server refuses."""
         while True:
             fitted = self._fit(messages)
@@ -106,7 +106,7 @@ class Turn:
             body["response_format"] = chosen
         return body
 
-    def _account(self, answer: Answer, messages: Messages) -> None:
+    def _account(self, answer: Completion, messages: Messages) -> None:
         model = self._choice.name
         usage = answer.usage or {}
         counted = usage.get("prompt_tokens")
@@ -133,7 +133,7 @@ class Turn:
     def _calibrate(self, messages: Messages, window: int) -> None:
         model = self._choice.name
         if estimate_messages(messages) > _COUNT_FROM * window:
-            inquiry = Inquiry(self._http, self._job, self._job.options, has_key=self._knowledge.has_key)
+            inquiry = ServerProbe(self._http, self._job, self._job.options, has_key=self._knowledge.has_key)
             self._knowledge.meter.learn(model, messages, count_on_server(inquiry, self._profile, model, messages))
 
     def _learn_window(self, error: ContextWindowExceeded, fitted: Fit) -> None:
@@ -205,7 +205,7 @@ class Turn:
                 {"role": "user", "content": structured_output.correction(problems)},
             ]
 
-    def _ask_for_json(self, messages: Messages) -> Answer:
+    def _ask_for_json(self, messages: Messages) -> Completion:
         """Ask in the strictest way that the server takes, and remember which it was."""
         modes, model = self._knowledge.format_modes, self._choice.name
         *ways, last = structured_output.ladder(self._profile.dialect, modes.get(model))
@@ -235,7 +235,7 @@ class Turn:
 
     # The result
 
-    def _result(self, answer: Answer, fields: dict[str, Any], *, attempts: int = 1) -> Result:
+    def _result(self, answer: Completion, fields: dict[str, Any], *, attempts: int = 1) -> Result:
         request, fitted = self._request, self._fitted
         metadata: dict[str, Any] = {
             **said_of(answer),
@@ -252,7 +252,7 @@ class Turn:
         )
 
 
-def _ends(answer: Answer) -> list[BackendError]:
+def _ends(answer: Completion) -> list[BackendError]:
     """Return what is wrong with an answer that came whole."""
     if answer.finish_reason == "length":
         words = "The output was cut at the limit of tokens."

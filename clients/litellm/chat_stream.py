@@ -15,10 +15,10 @@ from ..http.retry import RetryPolicy
 from ..http.session import ERROR_BODY_BYTES
 from ..http.sse import EventStreamParser, ServerSentEvent, batches
 from ..http.transport import Response, Timeouts
-from .completion import Answer, StreamFailure
-from .errors import Circumstances, failure_in_stream, failure_of, refusal_of
+from .completion import Completion, StreamFailure
+from .errors import RequestContext, failure_in_stream, failure_of, refusal_of
 from .payload import encoded
-from .server_info import ERRORS, LITELLM, Knowledge, Profile, redacted, without_secrets
+from .server_info import ERRORS, LITELLM, Profile, ServerProfileCache, redacted, without_secrets
 
 if TYPE_CHECKING:
     from ..http.session import HTTPSession
@@ -31,15 +31,15 @@ Emit = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Exchange:
+class ChatStream:
     """Asks one server for answers on behalf of one job. All methods block; on the job's worker thread."""
 
     http: HTTPSession
     job: JobContext
-    knowledge: Knowledge
+    knowledge: ServerProfileCache
     profile: Profile
 
-    def ask(self, body: dict[str, Any], emit: Emit) -> Answer:
+    def ask(self, body: dict[str, Any], emit: Emit) -> Completion:
         """Return the whole answer; its text goes to ``emit`` as it comes.
 
         What was refused before the first token, for reasons that pass, is asked again. Errors after it carry what had
@@ -60,9 +60,9 @@ class Exchange:
             attempt += 1
             self.job.sleep(pause)
 
-    def _ask_once(self, model: str, data: list[bytes], emit: Emit) -> Answer:
+    def _ask_once(self, model: str, data: list[bytes], emit: Emit) -> Completion:
         self.job.message(f"Waiting for {model}")
-        where = Circumstances(
+        where = RequestContext(
             str(self.http.url), model, self.knowledge.has_key, self.profile.names, self.profile.dialect == LITELLM
         )
         with self._answered(data) as response:
@@ -112,14 +112,14 @@ class Exchange:
 class _Reading:
     """Reads one answer."""
 
-    def __init__(self, exchange: Exchange, where: Circumstances, emit: Emit) -> None:
+    def __init__(self, exchange: ChatStream, where: RequestContext, emit: Emit) -> None:
         self._exchange = exchange
         self._job = exchange.job
         self._where = where
         self._emit = emit
-        self._answer = Answer()
+        self._answer = Completion()
 
-    def read(self, response: Response) -> Answer:
+    def read(self, response: Response) -> Completion:
         answer = self._answer
         try:
             if response.content_type == "text/event-stream":
@@ -207,7 +207,7 @@ class _Reading:
         return redacted(error, self._exchange.http)
 
 
-def said_of(answer: Answer) -> dict[str, Any]:
+def said_of(answer: Completion) -> dict[str, Any]:
     """Return what a result's metadata say of an answer beside its text."""
     return {
         "finish_reason": answer.finish_reason,

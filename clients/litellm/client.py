@@ -14,12 +14,12 @@ from ..core.request import Request
 from .models import choose
 from .payload import Messages, with_pictures
 from .request import ChatRequest
-from .server_info import LITELLM, LLAMACPP, VLLM, Inquiry, Knowledge
+from .server_info import LITELLM, LLAMACPP, VLLM, ServerProbe, ServerProfileCache
 from .token_count import TokenCount, count_on_server
 
 _CAPABILITIES = frozenset({"stream", "cancel", "structured", "tools", "conversation"})
 _COUNTING = frozenset({LITELLM, LLAMACPP, VLLM})
-_STOPS_UNHEARD_BEFORE = (1, 107)
+_DISCONNECT_IGNORED_BEFORE = (1, 107)
 """LiteLLM 1.106.2 stops the model when the client leaves before the first token; 1.109.1 was seen not to."""
 
 
@@ -38,7 +38,7 @@ class LiteLLMClient(BaseAPIClient):
 
     def __init__(self, base_url: str, **given: Any) -> None:
         super().__init__(re.sub(r"/v1/*\s*$", "", base_url), **given)
-        self.knowledge = Knowledge(has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers()))
+        self.knowledge = ServerProfileCache(has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers()))
 
     def probe(self) -> ServerInfo:
         """Ask the server who it is, and what models it has."""
@@ -69,7 +69,7 @@ class LiteLLMClient(BaseAPIClient):
         profile = self.knowledge.profile(self.http, None, self.options)
         chosen = choose(profile.models)
         name = model or (chosen.name if chosen else "")
-        inquiry = Inquiry(self.http, None, self.options, has_key=self.knowledge.has_key)
+        inquiry = ServerProbe(self.http, None, self.options, has_key=self.knowledge.has_key)
         counted = count_on_server(inquiry, profile, name, with_pictures(messages))
         if counted is not None:
             return TokenCount(counted, "server")
@@ -77,9 +77,9 @@ class LiteLLMClient(BaseAPIClient):
 
     def run(self, job: JobContext) -> Result:
         """Ask and stream the answer."""
-        from .chat_run import Turn  # here, because urllib3 costs 90 ms
+        from .chat_run import ChatRun  # here, because urllib3 costs 90 ms
 
-        return Turn(self.http, job, cast(ChatRequest, job.request), self.knowledge).run()
+        return ChatRun(self.http, job, cast(ChatRequest, job.request), self.knowledge).run()
 
     def rejoin(self, job: JobContext) -> Result:
         """Say that the answer is lost: chats have no id that a server could be asked for."""
@@ -98,7 +98,7 @@ class LiteLLMClient(BaseAPIClient):
         version = tuple(int(part) for part in re.findall(r"\d+", self.knowledge.version)[:2])
         silent = job.job_id in self.knowledge.unanswered and job.state.get("dialect") == LITELLM
         self.knowledge.unanswered.discard(job.job_id)
-        if silent and not () < version < _STOPS_UNHEARD_BEFORE:
+        if silent and not () < version < _DISCONNECT_IGNORED_BEFORE:
             return BackendCancel.UNSUPPORTED
         return BackendCancel.CONFIRMED
 

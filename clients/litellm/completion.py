@@ -17,7 +17,7 @@ class StreamFailure(Exception):
         self.error = error
 
 
-class Answer:
+class Completion:
     """Takes the chunks of ``chat.completion.chunk`` streams, of every server's taste; not thread-safe.
 
     Nothing is required of a chunk but that it is an object: absent, null and unknown members are passed over.

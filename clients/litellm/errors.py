@@ -31,7 +31,7 @@ from ..core.errors import (
     ValidationError,
 )
 from ..core.request import nearest_names
-from ..http.error_text import words_of
+from ..http.error_text import error_text
 from ..http.retry import retry_after_s
 
 _TAIL = re.compile(r"\s*(?:LiteLLM: model group|Set 'context_window_fallback'|Deployment Info:|\nmodel=).*", re.DOTALL)
@@ -67,7 +67,7 @@ _FORMAT = re.compile(r"response_format|json_schema|json_object|structured output
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class RequestContext:
     """What was asked of whom: ``has_key`` says whether a key was sent, ``models`` are the names the server has."""
 
     server: str
@@ -92,7 +92,7 @@ class Refusal:
     @property
     def words(self) -> str:
         """The message without LiteLLM's wrapping, in one line."""
-        return words_of(_HEAD.sub("", _TAIL.sub("", self.message)).encode(), "text/plain", str)
+        return error_text(_HEAD.sub("", _TAIL.sub("", self.message)).encode(), "text/plain", str)
 
 
 def refusal_of(status: int, body: bytes, content_type: str) -> Refusal:
@@ -100,7 +100,7 @@ def refusal_of(status: int, body: bytes, content_type: str) -> Refusal:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return Refusal(status, words_of(body, content_type, str), plain=True)
+        return Refusal(status, error_text(body, content_type, str), plain=True)
     if isinstance(value, Mapping):
         value = value.get("error") or value.get("detail") or value
     return refusal_in(status, value)
@@ -124,7 +124,7 @@ def refusal_in(status: int, error: Any) -> Refusal:
     )
 
 
-def failure_of(refusal: Refusal, where: Circumstances, headers: Mapping[str, str]) -> BackendError:
+def failure_of(refusal: Refusal, where: RequestContext, headers: Mapping[str, str]) -> BackendError:
     """Return the typed error of an answer with an error status."""
     pause = wanted_pause_s(headers)
     context = {"server": where.server, "status": refusal.status, "model": where.model, "retry_after_s": pause}
@@ -138,7 +138,7 @@ def failure_of(refusal: Refusal, where: Circumstances, headers: Mapping[str, str
     )
 
 
-def failure_in_stream(error: Any, where: Circumstances) -> BackendError:
+def failure_in_stream(error: Any, where: RequestContext) -> BackendError:
     """Return the typed error of one that was reported in the middle of an answer."""
     refusal = refusal_in(500, error)
     context = {"server": where.server, "model": where.model}
@@ -179,7 +179,7 @@ def is_format_refusal(error: BackendError) -> bool:
     return isinstance(error, ValidationError) and error.code == "format_refused"
 
 
-def _key_failure(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError | None:
+def _key_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError | None:
     status, message = refusal.status, refusal.message
     if status == 401 and message.startswith("litellm.AuthenticationError"):
         return AuthenticationError(
@@ -208,7 +208,7 @@ def _key_failure(refusal: Refusal, where: Circumstances, context: dict[str, Any]
     return None
 
 
-def _content_failure(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError | None:
+def _content_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError | None:
     message = f"{refusal.message} {refusal.kind}"
     if _CONTEXT.search(message):
         return _too_long(refusal, where, context)
@@ -230,7 +230,7 @@ def _content_failure(refusal: Refusal, where: Circumstances, context: dict[str, 
     return None
 
 
-def _too_long(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError:
+def _too_long(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
     limit = refusal.limit or _number(_LIMIT, refusal.message)
     needed = refusal.needed or _number(_NEEDED, refusal.message)
     allowed = f" ({limit} tokens allowed)" if limit else ""
@@ -241,7 +241,7 @@ def _too_long(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -
     )
 
 
-def _no_model(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError:
+def _no_model(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
     models = list(where.models)
     nearest = nearest_names(where.model, models)
     offered = ", ".join(nearest or models[:8])
@@ -255,7 +255,7 @@ def _no_model(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -
     )
 
 
-def _status_failure(refusal: Refusal, where: Circumstances, context: dict[str, Any]) -> BackendError:
+def _status_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
     status, words = refusal.status, refusal.words
     details: dict[str, Any] = {"status": status, "context": context}
     if status == 404:

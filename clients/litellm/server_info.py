@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BackendError, ProtocolError
 from ..core.options import ClientOptions
-from .errors import Circumstances, failure_of, refusal_of
+from .errors import RequestContext, failure_of, refusal_of
 from .models import ModelInfo, count_of, deployed_windows, models_of, rows_of
 from .tokens import TokenMeter
 
@@ -63,7 +63,7 @@ class Profile:
         return next((each for each in self.models if each.name == name), None)
 
 
-class Knowledge:
+class ServerProfileCache:
     """What a client has learnt of its server; thread-safe (each member is replaced whole).
 
     ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON;
@@ -85,7 +85,7 @@ class Knowledge:
         known = self._profile
         if known is None or fresh or time.monotonic() - known.at > FRESH_S:
             version = known.version if known else UNKNOWN_VERSION
-            known = Inquiry(http, scope, options, has_key=self.has_key).profile()
+            known = ServerProbe(http, scope, options, has_key=self.has_key).profile()
             if known.version == UNKNOWN_VERSION:
                 known = replace(known, version=version)
             self._renew(known, forget=fresh)
@@ -121,7 +121,7 @@ class Knowledge:
         self._windows[model] = tokens
 
 
-class Inquiry:
+class ServerProbe:
     """One round of questions to a server."""
 
     def __init__(
@@ -183,7 +183,7 @@ class Inquiry:
         return reply
 
     def _failure(self, reply: Reply, litellm: bool) -> BackendError:
-        where = Circumstances(str(self._http.url), has_key=self._has_key, litellm=litellm)
+        where = RequestContext(str(self._http.url), has_key=self._has_key, litellm=litellm)
         error = failure_of(
             refusal_of(reply.status, without_secrets(reply.body, self._http), reply.content_type), where, reply.headers
         )

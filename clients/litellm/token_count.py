@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .context_window import transcript
 from .payload import Messages
-from .server_info import LITELLM, LLAMACPP, VLLM, Inquiry, Profile
+from .server_info import LITELLM, LLAMACPP, VLLM, Profile, ServerProbe
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TokenCount:
     source: str
 
 
-def count_on_server(inquiry: Inquiry, profile: Profile, model: str, messages: Messages) -> int | None:
+def count_on_server(inquiry: ServerProbe, profile: Profile, model: str, messages: Messages) -> int | None:
     """Return the server's count, None if it has no counter or that failed.
 
     llama.cpp and vLLM count exactly; LiteLLM with the model's tokenizer where it has it, else with cl100k.

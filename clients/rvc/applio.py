@@ -23,11 +23,11 @@ from ..files.storage_errors import storage_errors_in
 from ..gradio.component_values import choices_of, files_in
 from ..gradio.config import GradioConfig, read_info
 from ..gradio.files import fetch, upload
-from ..gradio.http import GradioAccess
-from ..gradio.run_endpoint import run_directly
+from ..gradio.http import GradioHTTP
+from ..gradio.run_endpoint import run_endpoint
 from ..gradio.session import GradioSession
 from ..http.session import Scope
-from .dialect import CONVERT, LIST, SPEAK, TRAIN, Dialect, Take
+from .dialect import CONVERT, LIST, SPEAK, TRAIN, ConversionJob, Dialect
 from .errors import BACKEND, check_f0_method, generation_error, missing_voice, odd_answer
 from .request import SpeakRequest, TrainRequest, VoiceSettings
 from .samples import Samples
@@ -71,7 +71,7 @@ class Applio(Dialect):
     label: ClassVar[str] = "Applio"
     f0_methods: ClassVar[tuple[str, ...]] = ("rmvpe", "crepe", "crepe-tiny", "fcpe")
 
-    def __init__(self, access: GradioAccess, config: GradioConfig, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, access: GradioHTTP, config: GradioConfig, endpoints: Mapping[str, Endpoint]) -> None:
         super().__init__(access.http, f"Gradio {config.version}", frozenset({CONVERT, LIST, TRAIN, SPEAK}))
         self._access = access
         self._config = config
@@ -81,7 +81,7 @@ class Applio(Dialect):
         """Return the names of the voices' files."""
         return sorted(self._files(scope)[0])
 
-    def convert(self, job: JobContext, take: Take) -> str:
+    def convert(self, job: JobContext, take: ConversionJob) -> str:
         """Upload, convert and fetch."""
         check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
         _check_terms(agreed=take.accept_terms)
@@ -105,7 +105,7 @@ class Applio(Dialect):
             "TTS Speed": max(-100, min(100, round((request.speed - 1.0) * 100))),
             **{label: _beside(function.default(label)) for label in paths},
         }
-        take = Take(raw, 0.0, raw, request.settings, accept_terms=True)
+        take = ConversionJob(raw, 0.0, raw, request.settings, accept_terms=True)
         return self._sound(job, function, values, take), voice
 
     def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
@@ -136,16 +136,16 @@ class Applio(Dialect):
         training: wait for the answer.
         """
         if job.state.get("step") != _STOPPABLE:
-            self.calls.see_out(job)
+            self.calls.wait_until_free(job)
             return BackendCancel.UNSUPPORTED
-        stopped = self.calls.see_out(job, lambda: self._stop(job))
+        stopped = self.calls.wait_until_free(job, lambda: self._stop(job))
         return BackendCancel.CONFIRMED if stopped else BackendCancel.FAILED
 
     def _stop(self, job: CancelContext) -> None:
         """Ask for the end; it does nothing before the trainer has written its process ids, so ask again."""
         with suppress(BackendError):
             stop = self._config.named("stop_train")
-            run_directly(self._access, self._config, stop, [job.state["model"]], _SESSION, job)
+            run_endpoint(self._access, self._config, stop, [job.state["model"]], _SESSION, job)
 
     # Steps
 
@@ -193,7 +193,7 @@ class Applio(Dialect):
 
         return self.calls.call(job, call)
 
-    def _sound(self, job: JobContext, function: Endpoint, values: Mapping[str, Any], take: Take) -> str:
+    def _sound(self, job: JobContext, function: Endpoint, values: Mapping[str, Any], take: ConversionJob) -> str:
         job.sending(dialect=self.name)
         job.message("Converting")
         job.submitted(job.job_id)
@@ -240,7 +240,7 @@ class Applio(Dialect):
 
     def _listed(self, name: str, scope: Scope) -> list[Any]:
         function = self._config.named(name)
-        return run_directly(self._access, self._config, function, [], _SESSION, scope).raw
+        return run_endpoint(self._access, self._config, function, [], _SESSION, scope).raw
 
     def _having(self, labels: set[str]) -> Endpoint:
         found = next((each for each in self._endpoints.values() if labels <= each.labels), None)
@@ -254,7 +254,7 @@ class Applio(Dialect):
         return self._endpoints[name]
 
 
-def applio_of(access: GradioAccess, config: GradioConfig, scope: Scope) -> Applio | None:
+def applio_of(access: GradioHTTP, config: GradioConfig, scope: Scope) -> Applio | None:
     """Return the dialect if the app is Applio, else None."""
     names = {each.api_name for each in config.dependencies}
     if not {"run_preprocess_script", "enforce_terms"} <= names:

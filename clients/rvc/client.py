@@ -20,7 +20,7 @@ from .speech.speaker import Speaker
 
 if TYPE_CHECKING:
     from ..http.session import Scope
-    from .conversion_run import Work
+    from .conversion_run import ConversionRun
     from .dialect import Dialect
     from .server_lock import ServerTurns
 
@@ -53,7 +53,7 @@ class RVCClient(AudioClient):
         self._speakers = tuple(speakers)
         self._found: tuple[Dialect, float] | None = None
         self._info: ServerInfo | None = None
-        self._given_up: dict[str, Work] = {}
+        self._given_up: dict[str, ConversionRun] = {}
         self._own_turns: ServerTurns | None = None
 
     def probe(self) -> ServerInfo:
@@ -66,7 +66,7 @@ class RVCClient(AudioClient):
         from .http import with_patience
 
         started = time.monotonic()
-        turns = self._turns
+        server_lock = self._server_lock
         http = with_patience(self.http, PROBE_PATIENCE_S)
         scope = http.free_scope()
         try:
@@ -76,7 +76,7 @@ class RVCClient(AudioClient):
         except NetworkTimeout as error:
             if error.code == "connect":
                 raise
-            if turns.conversions.busy and self._info is not None:
+            if server_lock.conversions.busy and self._info is not None:
                 return ServerInfo(**{**vars(self._info), "details": {**self._info.details, "busy": True}})
             error.hint = "It may be busy: an RVC server answers nothing while it converts. Ask again later."
             raise
@@ -123,7 +123,7 @@ class RVCClient(AudioClient):
             headers.pop("Authorization", None)
         return headers
 
-    def _seen_through(self, job: JobContext, work: Work, step: Callable[[], Outcome]) -> Outcome:
+    def _seen_through(self, job: JobContext, work: ConversionRun, step: Callable[[], Outcome]) -> Outcome:
         from .uninterruptible import given_up
 
         try:
@@ -135,13 +135,13 @@ class RVCClient(AudioClient):
                 self._found = None
             raise
 
-    def _work(self, job: JobContext) -> Work:
-        from .conversion_run import Work
+    def _work(self, job: JobContext) -> ConversionRun:
+        from .conversion_run import ConversionRun
 
         dialect = self._dialect(job)
         if isinstance(job.request, TrainRequest):
             job.detachable = dialect.rejoins_training and self.server_outlives_us
-        return Work(job, dialect, self.codec, self._turns, self._speakers)
+        return ConversionRun(job, dialect, self.codec, self._server_lock, self._speakers)
 
     def _dialect(self, scope: Scope) -> Dialect:
         from .detection import detect
@@ -158,7 +158,7 @@ class RVCClient(AudioClient):
             self._found = None
 
     @property
-    def _turns(self) -> ServerTurns:
+    def _server_lock(self) -> ServerTurns:
         from .server_lock import turns_of
 
         if self._own_turns is None:

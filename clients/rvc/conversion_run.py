@@ -13,11 +13,11 @@ from ..core.context import JobContext
 from ..core.errors import BackendError, GenerationError
 from ..core.job import Artifact, Result
 from ..files.storage_errors import prepare_folder, storage_errors_in
-from .dialect import SPEAK, SPEECH_SERVER, TRAIN, Dialect, Take
+from .dialect import SPEAK, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from .errors import BACKEND, unsupported
 from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
 from .samples import prepared, to_mono
-from .server_lock import ServerTurns, Turns
+from .server_lock import ServerLock, ServerTurns
 from .speech.local_programs import ESpeak, Piper
 from .speech.server import RVCServerSpeech
 from .speech.speaker import Line, Speaker, Spoken, choose_speaker
@@ -30,17 +30,22 @@ _LENGTH_SLACK_S = 0.5
 _LENGTH_SLACK = 0.1
 
 
-class Work:
+class ConversionRun:
     """One job on the worker's thread. ``close`` it after the server was told of a cancel."""
 
     def __init__(
-        self, job: JobContext, dialect: Dialect, codec: AudioCodec, turns: ServerTurns, speakers: Sequence[Speaker]
+        self,
+        job: JobContext,
+        dialect: Dialect,
+        codec: AudioCodec,
+        server_lock: ServerTurns,
+        speakers: Sequence[Speaker],
     ) -> None:
         self.dialect = dialect
         self._kept = ExitStack()
         self._job = job
         self._codec = codec
-        self._turns = turns
+        self._server_lock = server_lock
         self._speakers = speakers
 
     def run(self) -> Result:
@@ -60,11 +65,11 @@ class Work:
         self._kept.close()
 
     @contextmanager
-    def _turn(self, turns: Turns) -> Iterator[None]:
+    def _turn(self, server_lock: ServerLock) -> Iterator[None]:
         """Have a turn; a job that is given up after it was sent keeps it, for the server still works."""
         self._job.message("Waiting for the server")
         with ExitStack() as stack:
-            stack.enter_context(turns.turn(self._job))
+            stack.enter_context(server_lock.turn(self._job))
             try:
                 yield
             except BaseException as error:
@@ -97,7 +102,7 @@ class Work:
     def _speak_there(self, request: SpeakRequest, stem: str, folder: Path) -> Result:
         raw = folder / "raw"
         self._job.progress(stage="Waiting for the server")
-        with self._turn(self._turns.conversions):
+        with self._turn(self._server_lock.conversions):
             source, voice = self.dialect.speak(self._job, request, raw)
         told = {"speaker": {"name": APPLIO, "voice": voice}}
         return self._result(request, self._published(request, request.voice, raw, stem, source), [], told)
@@ -113,8 +118,8 @@ class Work:
     ) -> Result:
         self._job.message(f"Reading {source.name}")
         recording = to_mono(self._codec, source, folder / "recording.wav", self._job)
-        take = Take(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
-        with self._turn(self._turns.conversions):
+        take = ConversionJob(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
+        with self._turn(self._server_lock.conversions):
             self._job.progress(stage="Converting")
             named = self.dialect.convert(self._job, take)
         sound = self._published(request, settings.voice, take.raw, stem, named)
@@ -162,7 +167,7 @@ class Work:
             raise unsupported("train voices", self.dialect.label, hint)
         with work_folder() as folder:
             samples = prepared(self._job, self._codec, request.samples, folder)
-            with self._turn(self._turns.trainings):
+            with self._turn(self._server_lock.trainings):
                 told = self.dialect.train(self._job, request, samples)
         return self._trained(request, {"samples": samples.told, **told})
 
@@ -171,7 +176,7 @@ class Work:
         request = self._job.request
         if not isinstance(request, TrainRequest):
             return None
-        with self._turn(self._turns.trainings):
+        with self._turn(self._server_lock.trainings):
             told = self.dialect.rejoin_training(self._job, request)
         return None if told is None else self._trained(request, told)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..core.errors import ProtocolError
 from ..gradio.config import read_config
-from ..gradio.http import GradioAccess
+from ..gradio.http import GradioHTTP
 from ..gradio.login import SignIn
 from ..http.session import HTTPSession, Scope
 from .applio import applio_of
 from .dialect import Dialect
 from .errors import not_rvc
-from .http import Exchange
+from .http import RVCHTTP
 from .rvc_python import RVCPython
 from .webui.dialect import webui_of
 
@@ -19,7 +19,7 @@ _OTHERS = ("not_gradio", "not_blocks")
 
 def detect(http: HTTPSession, scope: Scope, sign_in: SignIn | None = None) -> Dialect:
     """Return the dialect of the server; ``ProtocolError`` (code ``not_rvc`` or ``web_page``) if it is none of ours."""
-    access, exchange = GradioAccess(http, sign_in), Exchange(http, scope)
+    access, exchange = GradioHTTP(http, sign_in), RVCHTTP(http, scope)
     try:
         config = read_config(access, scope=scope)
     except ProtocolError as error:

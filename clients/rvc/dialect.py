@@ -14,7 +14,7 @@ from ..http.session import HTTPSession, Scope
 from .errors import unsupported
 from .request import SpeakRequest, TrainRequest, VoiceSettings
 from .samples import Samples
-from .uninterruptible import Unstoppable
+from .uninterruptible import UninterruptibleCall
 
 CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
     "convert",
@@ -30,7 +30,7 @@ SPEECH_ROUTE = "/v1/audio/speech"
 
 
 @dataclass(frozen=True)
-class Take:
+class ConversionJob:
     """One conversion: ``recording`` is a 16-bit mono WAV of ``seconds``, the server's sound is to go to ``raw``."""
 
     recording: Path
@@ -57,7 +57,7 @@ class Dialect(abc.ABC):
         self.http = http
         self.version = version
         self.capabilities = capabilities
-        self.calls = Unstoppable()
+        self.calls = UninterruptibleCall()
 
     @property
     def known_as(self) -> tuple[str, str, frozenset[str]]:
@@ -69,7 +69,7 @@ class Dialect(abc.ABC):
         """Return the names of the server's voices, as requests name them."""
 
     @abc.abstractmethod
-    def convert(self, job: JobContext, take: Take) -> str:
+    def convert(self, job: JobContext, take: ConversionJob) -> str:
         """Convert a recording and return the server's own name for the result; marks the job as sent before it is."""
 
     def speak(self, job: JobContext, request: SpeakRequest, raw: Path) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def with_patience(http: HTTPSession, seconds: float) -> HTTPSession:
     return other
 
 
-class Exchange:
+class RVCHTTP:
     """Requests on behalf of one scope."""
 
     def __init__(self, http: HTTPSession, scope: Scope) -> None:

@@ -16,9 +16,9 @@ from ..core.job import BackendCancel
 from ..http.base64_body import base64_slices
 from ..http.multipart import MultipartUpload
 from ..http.session import HTTPSession, Scope
-from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, Dialect, Take
+from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, ConversionJob, Dialect
 from .errors import check_f0_method, generation_error, missing_voice, odd_answer
-from .http import Exchange, Reply, texts_of, with_patience
+from .http import RVCHTTP, Reply, texts_of, with_patience
 from .request import VoiceSettings
 
 _NOT_FOUND = "not found"
@@ -40,15 +40,15 @@ class RVCPython(Dialect):
 
     def voices(self, scope: Scope) -> list[str]:
         """Return the server's list, with the phantoms that failed loads have added."""
-        reply = Exchange(self.http, scope).get("/models")
+        reply = RVCHTTP(self.http, scope).get("/models")
         if reply.status >= 400:
             raise _failure(reply, "listing its voices", "list_failed")
         return sorted(texts_of(reply.member("models"), "/models"))
 
-    def convert(self, job: JobContext, take: Take) -> str:
+    def convert(self, job: JobContext, take: ConversionJob) -> str:
         """Load the voice, set the parameters, convert: nobody else of this process comes between."""
         check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
-        exchange = Exchange(self.http, job)
+        exchange = RVCHTTP(self.http, job)
         self._load(exchange, take.settings.voice)
         self._set(exchange, take.settings)
         job.sending(dialect=self.name)
@@ -63,13 +63,13 @@ class RVCPython(Dialect):
         pause_s = 0.0
         while job.wait(pause_s):
             try:
-                Exchange(with_patience(self.http, max(0.1, job.remaining_s())), job).get("/params")
+                RVCHTTP(with_patience(self.http, max(0.1, job.remaining_s())), job).get("/params")
                 break
             except BackendError:
                 pause_s = 0.2
         return BackendCancel.UNSUPPORTED
 
-    def _load(self, exchange: Exchange, voice: str) -> None:
+    def _load(self, exchange: RVCHTTP, voice: str) -> None:
         voices = self.voices(exchange.scope)
         if voice not in voices:
             raise missing_voice(voice, voices)
@@ -80,7 +80,7 @@ class RVCPython(Dialect):
         if reply.status >= 400:
             raise generation_error(words, doing=f"loading the voice {voice}", code="voice_not_loaded")
 
-    def _set(self, exchange: Exchange, settings: VoiceSettings) -> None:
+    def _set(self, exchange: RVCHTTP, settings: VoiceSettings) -> None:
         params = {
             "f0method": settings.f0_method,
             "f0up_key": settings.pitch,
@@ -94,7 +94,7 @@ class RVCPython(Dialect):
         if reply.status >= 400:
             raise _failure(reply, "taking the settings", "settings_refused")
 
-    def _send_file(self, exchange: Exchange, job: JobContext, take: Take) -> Reply | None:
+    def _send_file(self, exchange: RVCHTTP, job: JobContext, take: ConversionJob) -> Reply | None:
         def sent(count: int, total: int) -> None:
             job.check()
             if count == total:
@@ -103,7 +103,7 @@ class RVCPython(Dialect):
         body = MultipartUpload({}, "file", take.recording, "recording.wav", "audio/wav", sent)
         return exchange.save("/convert_file", body, body.headers, take.raw)
 
-    def _send_text(self, exchange: Exchange, job: JobContext, take: Take) -> Reply | None:
+    def _send_text(self, exchange: RVCHTTP, job: JobContext, take: ConversionJob) -> Reply | None:
         body = [b'{"audio_data": "', *base64_slices(take.recording), b'"}']
         headers = {"Content-Type": "application/json", "Content-Length": str(sum(map(len, body)))}
         _begun(job)

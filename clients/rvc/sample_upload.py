@@ -19,14 +19,14 @@ FOLDER = "rvc_samples"
 
 
 @dataclass(frozen=True)
-class Placed:
+class UploadedSamples:
     """Where the samples are: the server's path of their folder, and ours if they were put there by us."""
 
     there: str
     here: Path | None
 
 
-def place(job: JobContext, request: TrainRequest, samples: Samples, server: ServerURL) -> Placed:
+def place(job: JobContext, request: TrainRequest, samples: Samples, server: ServerURL) -> UploadedSamples:
     """Put the samples where the server reads them; ``ValidationError`` (code ``samples_not_shared``) with what to do
     if there is no such place.
     """
@@ -34,12 +34,12 @@ def place(job: JobContext, request: TrainRequest, samples: Samples, server: Serv
     if request.shared_folder is not None:
         shared = Path(request.shared_folder)
         there = _below(request.server_folder, name) if request.server_folder else str((shared / name).absolute())
-        return Placed(there, _copied(job, samples, shared / name))
+        return UploadedSamples(there, _copied(job, samples, shared / name))
     if request.server_folder is not None:
-        return Placed(request.server_folder, None)
+        return UploadedSamples(request.server_folder, None)
     if server.is_loopback:
         here = (job.output_dir / FOLDER / name).absolute()
-        return Placed(str(here), _copied(job, samples, here))
+        return UploadedSamples(str(here), _copied(job, samples, here))
     problem = f"The server at {server} reads samples only from its own disk, and takes none over HTTP."
     raise ValidationError(
         problem,

@@ -14,7 +14,7 @@ LOOK_AGAIN_S = 1.0
 """How often a waiting job looks whether its own time is over; everything else wakes it."""
 
 
-class Turns:
+class ServerLock:
     """Turns for one kind of work on one server, shared by all clients of this process."""
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class ServerTurns:
     """The turns of one server: those of conversions, and those of trainings, of which it does one at a time too."""
 
     def __init__(self) -> None:
-        self.conversions = Turns()
-        self.trainings = Turns()
+        self.conversions = ServerLock()
+        self.trainings = ServerLock()
 
 
 _known: WeakValueDictionary[tuple[str, int, str], ServerTurns] = WeakValueDictionary()
@@ -64,7 +64,7 @@ def turns_of(server: ServerURL) -> ServerTurns:
     host = "localhost" if server.is_loopback else server.host.rstrip(".")
     key = (host, server.port, server.path)
     with _lock:
-        turns = _known.get(key)
-        if turns is None:
-            turns = _known[key] = ServerTurns()
-        return turns
+        server_lock = _known.get(key)
+        if server_lock is None:
+            server_lock = _known[key] = ServerTurns()
+        return server_lock

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..core.background_call import BlockingCall, Finished
+from ..core.background_call import BackgroundCall, Finished
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobCancelled, NetworkTimeout
 from ..http.session import Scope
@@ -23,15 +23,17 @@ def given_up(error: BaseException) -> bool:
     return isinstance(error, JobCancelled) or (isinstance(error, NetworkTimeout) and error.code == "job_timeout")
 
 
-class Unstoppable:
+class UninterruptibleCall:
     """The calls that jobs have left. Used by the workers of one client."""
 
     def __init__(self) -> None:
-        self._left: dict[str, BlockingCall] = {}
+        self._left: dict[str, BackgroundCall] = {}
 
     def call(self, job: JobContext, function: Callable[[Scope], Answer]) -> Answer:
-        """Return what ``function`` does; raises what it raises. One whose job is given up goes on until ``see_out``."""
-        blocking = BlockingCall(job, function)
+        """Return what ``function`` does; raises what it raises. A call whose job was cancelled goes on: see
+        ``wait_until_free``.
+        """
+        blocking = BackgroundCall(job, function)
         blocking.start()
         try:
             item = None
@@ -47,16 +49,16 @@ class Unstoppable:
         answer: Answer = item.result()
         return answer
 
-    def see_out(self, job: CancelContext, nudge: Callable[[], object] | None = None) -> bool:
-        """Wait until the call that the job has left is over, with a ``nudge`` before each look; whether it is known
+    def wait_until_free(self, job: CancelContext, on_poll: Callable[[], object] | None = None) -> bool:
+        """Wait until the call that the job has left is over, with a ``on_poll`` before each look; whether it is known
         to be over. At the end of the drain it is broken off.
         """
         blocking = self._left.pop(job.job_id, None)
         if blocking is None:
             return False
         while not blocking.over:
-            if nudge is not None:
-                nudge()
+            if on_poll is not None:
+                on_poll()
             if not job.wait(DRAIN_PAUSE_S):
                 break
         over = blocking.over

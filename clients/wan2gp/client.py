@@ -16,12 +16,12 @@ from ..core.request import Request
 from ..gradio.login import sign_in_of
 from .request import VideoRequest
 from .settings.schema import settings_schema
-from .timings import Pace
+from .timings import Timings
 
 if TYPE_CHECKING:
-    from ..gradio.http import GradioAccess
+    from ..gradio.http import GradioHTTP
     from ..http.transport import Transport
-    from .endpoints import Door
+    from .endpoints import Endpoint
 
 
 class Wan2GPClient(BaseAPIClient):
@@ -37,7 +37,7 @@ class Wan2GPClient(BaseAPIClient):
         first_byte_timeout_s=120.0, stream_idle_timeout_s=60.0, drain_timeout_s=60.0, max_workers=1
     )
     rejoins: ClassVar[bool] = True
-    pace: Pace = Pace()
+    timings: Timings = Timings()
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Wan2GPClient(BaseAPIClient):
             recorder=recorder,
         )
         self._door_lock = threading.Lock()
-        self._door: Door | None = None
+        self._endpoint: Endpoint | None = None
 
     def run(self, job: JobContext) -> Result:
         """Hand in the request and see it through."""
@@ -85,8 +85,8 @@ class Wan2GPClient(BaseAPIClient):
     def can_detach(self) -> bool:
         """Not from a job on the web page: a stream that is dropped takes the progress from everybody."""
         with self._door_lock:
-            door = self._door
-        return self.can_rejoin() and door is not None and door.can_detach()
+            endpoint = self._endpoint
+        return self.can_rejoin() and endpoint is not None and endpoint.can_detach()
 
     def auth_headers(self) -> dict[str, str]:
         """Return the headers that go with every request; a key of the form NAME:PASSWORD is for signing in instead."""
@@ -97,28 +97,28 @@ class Wan2GPClient(BaseAPIClient):
     def disconnect(self, timeout_s: float) -> None:
         """Drop the streams that are still open."""
         with self._door_lock:
-            door = self._door
-        if door is not None:
-            door.close(timeout_s)
+            endpoint = self._endpoint
+        if endpoint is not None:
+            endpoint.close(timeout_s)
 
-    def _access(self) -> GradioAccess:
-        from ..gradio.http import GradioAccess
+    def _access(self) -> GradioHTTP:
+        from ..gradio.http import GradioHTTP
 
-        return GradioAccess(self.http, sign_in_of(self._api_key))
+        return GradioHTTP(self.http, sign_in_of(self._api_key))
 
-    def _open_door(self, job: JobContext | CancelContext) -> Door:
+    def _open_door(self, job: JobContext | CancelContext) -> Endpoint:
         """Return the way into the server: found out with the first job, and again when the server has changed."""
-        from .endpoints import find_door
+        from .endpoints import find_endpoint
 
         with self._door_lock:
-            door = self._door
-        if door is not None and (isinstance(job, CancelContext) or door.still_there(job)):
-            return door
-        found = find_door(self._access(), self.pace, job)
+            endpoint = self._endpoint
+        if endpoint is not None and (isinstance(job, CancelContext) or endpoint.still_there(job)):
+            return endpoint
+        found = find_endpoint(self._access(), self.timings, job)
         with self._door_lock:
-            self._door = found
-        if door is not None:
-            door.close(0.1)
+            self._endpoint = found
+        if endpoint is not None:
+            endpoint.close(0.1)
         return found
 
 

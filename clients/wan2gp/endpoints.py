@@ -11,18 +11,18 @@ from ..core.context import CancelContext, JobContext
 from ..core.errors import APIError, ProtocolError
 from ..core.job import BackendCancel, Result
 from ..gradio.config import GradioConfig, read_config
-from ..gradio.http import GradioAccess
+from ..gradio.http import GradioHTTP
 from ..http.session import Scope
 from .catalogue import catalogue
 from .errors import not_wangp
 from .mcp.protocol import MCP
-from .mcp.run import DOOR as MCP_DOOR
-from .mcp.run import McpDoor
-from .mcp.tools import Tools
-from .timings import Pace
+from .mcp.run import ENDPOINT as MCP_DOOR
+from .mcp.run import MCPEndpoint
+from .mcp.tools import MCPTools
+from .timings import Timings
 from .web.queue_functions import find_chain
-from .web.run import DOOR as WEB_DOOR
-from .web.run import WebDoor
+from .web.run import ENDPOINT as WEB_DOOR
+from .web.run import WebEndpoint
 
 _TAG = re.compile(r"<[^<>]*>")
 _VERSION = re.compile(r"Wan ?(?:2 ?)?GP\b.{0,80}?\bv ?(\d+(?:\.\d+)*)")
@@ -30,7 +30,7 @@ _CAPABILITIES = frozenset({"rejoin", "cancel", "progress", "upload", "all_settin
 _NOT_MCP = frozenset({"not_found", "api_error", "web_page", "invalid_json", "redirected", "not_wangp", "server_error"})
 
 
-class Door(Protocol):
+class Endpoint(Protocol):
     """A way into WanGP."""
 
     def run(self, job: JobContext) -> Result:
@@ -52,19 +52,19 @@ class Door(Protocol):
         """Drop what is open, within ``timeout_s``."""
 
 
-def find_door(access: GradioAccess, pace: Pace, scope: Scope | None) -> Door:
+def find_endpoint(access: GradioHTTP, timings: Timings, scope: Scope | None) -> Endpoint:
     """Return the door; ``ProtocolError`` with code ``not_wangp`` if there is none, ``no_chain`` or ``unknown_tools`` if
     its version is not one that is known.
     """
     config = _config(access, scope)
     if config is None:
         mcp = MCP(access.http)
-        return McpDoor(access.http, pace, _tools(mcp, scope))
+        return MCPEndpoint(access.http, timings, _tools(mcp, scope))
     chain = find_chain(config, access.server)
-    return WebDoor(access, config, chain, pace, wangp_version(config))
+    return WebEndpoint(access, config, chain, timings, wangp_version(config))
 
 
-def ask_who(access: GradioAccess) -> ServerInfo:
+def ask_who(access: GradioHTTP) -> ServerInfo:
     """Ask the server who it is, and how quickly it answers a small request."""
     config = _config(access, None)
     if config is None:
@@ -93,7 +93,7 @@ def wangp_version(config: GradioConfig) -> str:
     return "unknown"
 
 
-def _config(access: GradioAccess, scope: Scope | None) -> GradioConfig | None:
+def _config(access: GradioHTTP, scope: Scope | None) -> GradioConfig | None:
     """Return the web page's description, None if the server is no Gradio program."""
     try:
         return read_config(access, scope=scope)
@@ -117,10 +117,10 @@ def _ask_mcp(mcp: MCP) -> ServerInfo:
     )
 
 
-def _tools(mcp: MCP, scope: Scope | None) -> Tools:
+def _tools(mcp: MCP, scope: Scope | None) -> MCPTools:
     try:
         mcp.initialize(scope)
-        return Tools(mcp, mcp.tools(scope))
+        return MCPTools(mcp, mcp.tools(scope))
     except (APIError, ProtocolError) as error:
         if error.code not in _NOT_MCP:
             raise

@@ -15,7 +15,7 @@ from .catalogue import Model, catalogue
 from .settings.presets import PRESETS
 from .settings.prompt_type_flags import flags_for
 from .settings.resolutions import LONGEST_S, SIDE_MOST
-from .settings.validation import SEED_MOST, Findings, check_settings, file_problems, unsendable
+from .settings.validation import SEED_MOST, SettingsProblems, check_settings, file_problems, unsendable
 
 Files = Path | str | Sequence[Path | str]
 
@@ -147,7 +147,7 @@ class VideoRequest(Request):
         findings = self.findings()
         return findings.warnings if self.strict else [*findings.problems, *findings.warnings]
 
-    def findings(self) -> Findings:
+    def findings(self) -> SettingsProblems:
         """Check settings, files and flags against the table; the fields themselves must be right."""
         table, model = catalogue(), self.definition()
         findings = check_settings(table, model, self.settings)

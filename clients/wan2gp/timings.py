@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Pace:
+class Timings:
     """Times in seconds. Tests shorten them; nothing else should."""
 
     poll_s: float = 0.5

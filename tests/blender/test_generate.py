@@ -69,21 +69,21 @@ def test_the_request_has_prompt_size_steps_and_seed(film: Path, comfyui: Any) ->
 
 
 def test_the_scene_is_asked_for_what_the_caller_does_not_say(film: Path, comfyui: Any) -> None:
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt, wishes.seed, wishes.lock_seed, wishes.steps = "a harbour", "12345678901234567890", True, 3
+    props = bpy.context.scene.movie_director
+    props.prompt, props.seed, props.lock_seed, props.steps = "a harbour", "12345678901234567890", True, 3
     assert generate() == {"FINISHED"}
     assert posted(comfyui)["3"]["inputs"]["seed"] == 12345678901234567890
     assert posted(comfyui)["3"]["inputs"]["steps"] == 3
-    assert wishes.seed == "12345678901234567890"
+    assert props.seed == "12345678901234567890"
 
 
 def test_an_unlocked_seed_is_new_and_shown(film: Path, comfyui: Any) -> None:
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt, wishes.seed, wishes.lock_seed = "a harbour", "5", False
+    props = bpy.context.scene.movie_director
+    props.prompt, props.seed, props.lock_seed = "a harbour", "5", False
     assert generate() == {"FINISHED"}
     seed = posted(comfyui)["3"]["inputs"]["seed"]
     assert seed != 5
-    assert wishes.seed == str(seed)
+    assert props.seed == str(seed)
     assert seed < 2**31, "more than some nodes take"
 
 

@@ -111,8 +111,8 @@ def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_pressing_generate(busy: Any, with_window: None) -> None:
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt = "hello"
+    props = bpy.context.scene.movie_director
+    props.prompt = "hello"
     assert_harmless(lambda: invoked("generate", "generate_image"))
 
 
@@ -244,11 +244,11 @@ def test_a_tick_that_writes_keeps_its_budget_in_a_long_text(slow_litellm: Any) -
         own("blender.pump.pump"),
     )
     stream = streams[job.id]
-    writing.take(job.id, "litellm", stream.wish, "a line of a long text\n" * 20_000)
+    writing.take(job.id, "litellm", stream.target, "a line of a long text\n" * 20_000)
     writing.write(stream, len(stream.waiting))
     times = []
     for _ in range(9):
-        writing.take(job.id, "litellm", stream.wish, "another line\n" * 10_000)
+        writing.take(job.id, "litellm", stream.target, "another line\n" * 10_000)
         started = time.perf_counter()
         pump.tick()
         times.append(time.perf_counter() - started)

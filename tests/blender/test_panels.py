@@ -49,17 +49,17 @@ def test_the_tab_is_in_three_editors() -> None:
 
 
 def test_writing_needs_a_prompt_and_a_script_where_one_is_wanted(film: Any) -> None:
-    wishes = bpy.context.scene.movie_director.writing
+    props = bpy.context.scene.movie_director.writing
     ready = own("ui.write_panel")._ready
-    assert not ready(fakes.Context(), wishes)
-    wishes.prompt = "a lighthouse"
-    assert ready(fakes.Context(), wishes)
+    assert not ready(fakes.Context(), props)
+    props.prompt = "a lighthouse"
+    assert ready(fakes.Context(), props)
     assert "script" not in panel("write").properties()
-    wishes.context = "TEXT"
-    assert not ready(fakes.Context(), wishes)
+    props.context = "TEXT"
+    assert not ready(fakes.Context(), props)
     assert "Choose a text" in panel("write").text()
-    wishes.script = script("words")
-    assert ready(fakes.Context(), wishes)
+    props.script = script("words")
+    assert ready(fakes.Context(), props)
     assert "Choose a text" not in panel("write").text()
     assert "movie_director.shot_list" in panel("shot_list").operators()
     assert {"model", "system"} <= set(panel("write_options").properties())
@@ -201,9 +201,9 @@ def test_a_missing_camera_is_said_before_the_press(film: Any) -> None:
 
 
 def test_fields_follow_the_choice(film: Any) -> None:
-    wishes = bpy.context.scene.movie_director
+    props = bpy.context.scene.movie_director
     assert "input_image" not in panel("generate").properties()
-    wishes.input_source = "FILE"
+    props.input_source = "FILE"
     assert {"input_image", "strength"} <= set(panel("generate").properties())
     assert "workflow" in panel("options").properties()
 

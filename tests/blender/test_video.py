@@ -74,9 +74,9 @@ def test_a_clip_lands_at_the_playhead(film: Path, wan2gp: Any) -> None:
 
 
 def test_the_request_has_what_the_scene_wishes(film: Path, wan2gp: Any) -> None:
-    wishes = bpy.context.scene.movie_director.video
-    wishes.prompt, wishes.seconds, wishes.seed, wishes.lock_seed = "waves", 2.0, "12", True
-    wishes.negative_prompt, wishes.quality, wishes.model = "people", "draft", SLOW_MODEL
+    props = bpy.context.scene.movie_director.video
+    props.prompt, props.seconds, props.seed, props.lock_seed = "waves", 2.0, "12", True
+    props.negative_prompt, props.quality, props.model = "people", "draft", SLOW_MODEL
     assert bpy.ops.movie_director.generate_video("EXEC_DEFAULT") == {"FINISHED"}
     request = submitted()
     assert (request.prompt, request.model, request.seed, request.duration_s) == ("waves", SLOW_MODEL, 12, 2.0)
@@ -86,10 +86,10 @@ def test_the_request_has_what_the_scene_wishes(film: Path, wan2gp: Any) -> None:
 
 
 def test_an_unlocked_seed_is_new_and_shown(film: Path, wan2gp: Any) -> None:
-    wishes = bpy.context.scene.movie_director.video
-    wishes.seed, wishes.lock_seed = "5", False
+    props = bpy.context.scene.movie_director.video
+    props.seed, props.lock_seed = "5", False
     assert generate() == {"FINISHED"}
-    assert wishes.seed == str(submitted().seed)
+    assert props.seed == str(submitted().seed)
     assert 0 <= submitted().seed <= 999_999_999
 
 
@@ -241,12 +241,12 @@ def test_cancel(film: Path, wan2gp: Any) -> None:
 
 
 def test_the_panel_shows_what_is_needed(film: Path, wan2gp: Any) -> None:
-    wishes = bpy.context.scene.movie_director.video
+    props = bpy.context.scene.movie_director.video
     drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_sequencer)
     assert {"prompt", "seconds", "input_source", "seed"} <= set(drawn.properties())
     assert "movie_director.generate_video" in drawn.operators()
     assert "Write what happens first" in drawn.texts()
-    wishes.prompt, wishes.input_source = "x", "FILE"
+    props.prompt, props.input_source = "x", "FILE"
     drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_view)
     assert "input_image" in drawn.properties()
     assert "320 x 192" in fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_options_view).text()

@@ -219,14 +219,14 @@ def test_who_speaks_is_left_out_of_the_line() -> None:
 
 
 def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
-    board, wish = own("blender.state.ui_state"), own("blender.state.placement_request")
+    board, target = own("blender.state.ui_state"), own("blender.state.placement_request")
     session = own("blender.commands")
-    session.board.probes["rvc"] = board.ProbeAnswer("1")
-    made = own("blender.requests.image_request").wish_for(
+    session.board.probes["rvc"] = board.ConnectionTest("1")
+    made = own("blender.requests.image_request").target_for(
         bpy.context.scene, kind="voice", title="Voice mara", prompt="mara"
     )
     result = own("clients.core.job").Result(data={"voice": "mara_9e"})
-    placement = board.Placement("1", "rvc", result, wish.Wish.from_tag(made.to_tag()))
+    placement = board.Placement("1", "rvc", result, target.PlacementTarget.from_tag(made.to_tag()))
     own("blender.placing.placement").settle(placement)
     assert placement.message == "The voice 'mara_9e' can be used now"
     assert bpy.context.scene.movie_director.voice.voice == "mara_9e"

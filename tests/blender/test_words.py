@@ -192,20 +192,20 @@ def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
 
 
 def test_a_wish_survives_as_plain_strings() -> None:
-    wish_type = own("blender.state.placement_request").Wish
-    wish = wish_type(
+    wish_type = own("blender.state.placement_request").PlacementTarget
+    target = wish_type(
         title="t", prompt="p\nq", scene="S", scene_uid=7, blend_file="/f", frame=-3, length=9, as_strip=False
     )
-    tag = wish.to_tag()
+    tag = target.to_tag()
     assert all(isinstance(value, str) for value in tag.values())
-    assert wish_type.from_tag(json.loads(json.dumps(tag))) == wish
-    assert wish.of_this_process
+    assert wish_type.from_tag(json.loads(json.dumps(tag))) == target
+    assert target.of_this_process
     assert not wish_type.from_tag({**tag, "process": "another"}).of_this_process
 
 
 def test_a_damaged_wish_gets_defaults() -> None:
-    wish = own("blender.state.placement_request").Wish.from_tag({"frame": "soon", "unknown": "x"})
-    assert (wish.title, wish.frame, wish.as_strip) == ("", 1, True)
+    target = own("blender.state.placement_request").PlacementTarget.from_tag({"frame": "soon", "unknown": "x"})
+    assert (target.title, target.frame, target.as_strip) == ("", 1, True)
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ def test_durations(seconds: float, words: str) -> None:
 
 def test_progress_in_words() -> None:
     words, progress = own("blender.platform.formatting"), own("clients.core.job").Progress
-    assert words.progress_words(None) == ""
-    assert words.progress_words(progress()) == "Working"
-    assert words.progress_words(progress(stage="Sampler", step=3, total_steps=9)) == "Sampler 3/9"
-    assert words.progress_words(progress(stage="Sampler", eta_s=8, estimated=True)) == "Sampler, about 8 s left"
+    assert words.progress_text(None) == ""
+    assert words.progress_text(progress()) == "Working"
+    assert words.progress_text(progress(stage="Sampler", step=3, total_steps=9)) == "Sampler 3/9"
+    assert words.progress_text(progress(stage="Sampler", eta_s=8, estimated=True)) == "Sampler, about 8 s left"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_states_in_words(status: dict[str, Any], words: str) -> None:
     given = {**status, "state": jobs.JobState[status["state"]]}
     if "backend_cancel" in given:
         given["backend_cancel"] = jobs.BackendCancel[given["backend_cancel"]]
-    assert own("blender.platform.formatting").status_words(jobs.JobStatus(**given)) == words
+    assert own("blender.platform.formatting").status_text(jobs.JobStatus(**given)) == words
 
 
 def test_every_state_has_its_word_and_its_icon() -> None:

@@ -63,8 +63,8 @@ def test_no_folder_is_needed(litellm: Any) -> None:
 
 
 def test_the_scene_is_asked_for_what_the_caller_does_not_say(film: Path, litellm: Any) -> None:
-    wishes = bpy.context.scene.movie_director.writing
-    wishes.prompt, wishes.preset, wishes.system = "two people", "DIALOGUE", "In verse."
+    props = bpy.context.scene.movie_director.writing
+    props.prompt, props.preset, props.system = "two people", "DIALOGUE", "In verse."
     assert write() == {"FINISHED"}
     system, user = asked(litellm)["messages"]
     assert system["content"].endswith("In verse.")
@@ -146,9 +146,9 @@ def test_a_tick_writes_once_and_a_slice_at_most(running: Any, monkeypatch: pytes
     append = writing.append
     monkeypatch.setattr(writing, "append", lambda text, more: (written.append(len(more)), append(text, more)))
     other = start_text(prompt=ENDLESS)
-    wish = session.board.streams[running.id].wish
+    target = session.board.streams[running.id].target
     for job in (running, other):
-        writing.take(job.id, "litellm", wish, "word " * 20_000)
+        writing.take(job.id, "litellm", target, "word " * 20_000)
     for _ in range(2):
         own("blender.pump.pump").tick()
     other.cancel()

@@ -10,8 +10,8 @@ def scenario() -> steps.Steps:
     steps.preferences().demo_mode = True
     steps.new_film("quit.blend")
     yield from steps.show_tab()
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt, wishes.steps = "a long way home", 1000
+    props = bpy.context.scene.movie_director
+    props.prompt, props.steps = "a long way home", 1000
     steps.press(bpy.ops.movie_director.generate_image)
     job = steps.newest_job()
     yield lambda: job.status.progress is not None and job.status.progress.step

@@ -13,8 +13,8 @@ def scenario() -> steps.Steps:
         steps.preferences().backends.comfyui.url = mocks.comfyui.url
         steps.new_film("busy.blend")
         yield from steps.show_tab()
-        wishes = bpy.context.scene.movie_director
-        wishes.prompt, wishes.steps = "clouds over the sea", 60
+        props = bpy.context.scene.movie_director
+        props.prompt, props.steps = "clouds over the sea", 60
         bpy.context.scene.render.resolution_percentage = 20
 
         steps.press(bpy.ops.movie_director.generate_image)
@@ -35,7 +35,7 @@ def scenario() -> steps.Steps:
         yield steps.strips
         steps.check("then it is placed", len(steps.strips()) == 1, steps.strips())
 
-        wishes.steps = 1
+        props.steps = 1
         scene = bpy.context.scene
         scene.render.engine, scene.render.resolution_percentage, scene.frame_end = "BLENDER_WORKBENCH", 100, 400
         scene.render.filepath = str(steps.FOLDER / "frames" / "f")
@@ -55,7 +55,7 @@ def scenario() -> steps.Steps:
         yield lambda: placement.settled
         steps.check("then it is placed too", placement.state.value == "placed", placement.message)
 
-        wishes.steps = 1000
+        props.steps = 1000
         steps.press(bpy.ops.movie_director.generate_image)
         job = steps.newest_job()
         yield job.running

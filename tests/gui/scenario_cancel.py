@@ -11,8 +11,8 @@ def scenario() -> steps.Steps:
         steps.preferences().backends.comfyui.url = mocks.comfyui.url
         steps.new_film("cancel.blend")
         yield from steps.show_tab()
-        wishes = bpy.context.scene.movie_director
-        wishes.prompt, wishes.steps = "a red fox in the snow at dawn", 60
+        props = bpy.context.scene.movie_director
+        props.prompt, props.steps = "a red fox in the snow at dawn", 60
         started = steps.press(bpy.ops.movie_director.generate_image)
         steps.check("Generate starts a modal operator", started == {"RUNNING_MODAL"}, started)
         job = steps.newest_job()
@@ -39,7 +39,7 @@ def scenario() -> steps.Steps:
         steps.check("the status bar is given back", following.shown == "", following.shown)
         yield steps.ask(do="picture", name="cancelled")
 
-        wishes.steps, wishes.input_source = 5, "CAMERA"
+        props.steps, props.input_source = 5, "CAMERA"
         bpy.context.scene.render.resolution_percentage = 50
         steps.press(bpy.ops.movie_director.generate_image)
         second = steps.newest_job()

@@ -43,8 +43,8 @@ def scenario() -> steps.Steps:
 
 
 def _start() -> steps.Steps:
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt, wishes.steps = "a mill by a river", 1000
+    props = bpy.context.scene.movie_director
+    props.prompt, props.steps = "a mill by a river", 1000
     bpy.context.scene.render.resolution_percentage = 25
     steps.press(bpy.ops.movie_director.generate_image)
     job = steps.newest_job()

@@ -19,8 +19,8 @@ def scenario() -> steps.Steps:
     steps.check("demo mode answers", session.board.probes["comfyui"].info, session.board.probes["comfyui"].error)
     scene = steps.own("blender.platform.sequencer").scene_of(bpy.context)
     scene.frame_set(20)
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt, wishes.steps = "a harbour at night, rain, neon signs", 10
+    props = bpy.context.scene.movie_director
+    props.prompt, props.steps = "a harbour at night, rain, neon signs", 10
     steps.press(bpy.ops.movie_director.generate_image)
     job = steps.newest_job()
     yield job.done

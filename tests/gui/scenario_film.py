@@ -44,8 +44,8 @@ def _clip() -> steps.Steps:
 def _sounds() -> steps.Steps:
     clip = next(strip for strip in steps.strips() if strip.type == "MOVIE")
     before = len(steps.strips())
-    wishes = bpy.context.scene.movie_director
-    wishes.sound.prompt = "waves, gulls far away"
+    props = bpy.context.scene.movie_director
+    props.sound.prompt = "waves, gulls far away"
     steps.press(bpy.ops.movie_director.sound_effect)
     yield lambda: len(steps.strips()) > before
     sounds = [strip for strip in steps.strips() if strip.type == "SOUND"]

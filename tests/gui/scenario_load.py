@@ -55,8 +55,8 @@ def scenario() -> steps.Steps:
 
 
 def _start() -> steps.Steps:
-    wishes = bpy.context.scene.movie_director
-    wishes.prompt, wishes.steps = "a lighthouse in a storm", 25
+    props = bpy.context.scene.movie_director
+    props.prompt, props.steps = "a lighthouse in a storm", 25
     bpy.context.scene.render.resolution_percentage = 50
     steps.press(bpy.ops.movie_director.generate_image)
     yield 0.2

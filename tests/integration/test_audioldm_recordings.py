@@ -14,7 +14,7 @@ import pytest
 from support.audioldm_scenarios import SCENARIOS
 
 from movie_director.clients import errors
-from movie_director.clients.audioldm.cog.api import Answer, failed, health_in, refused
+from movie_director.clients.audioldm.cog.api import Prediction, failed, health_in, refused
 from movie_director.clients.audioldm.cog.schema import fields_of
 from movie_director.clients.audioldm.input_mapping import by_role
 from movie_director.clients.mock import MockBackends
@@ -228,7 +228,7 @@ def test_every_recorded_end_of_a_run_is_understood():
         creates = sent["path"].startswith("/predictions") and sent["method"] in ("POST", "PUT")
         if not creates or sent["path"].endswith("/cancel"):
             continue
-        answer = Answer(received["status"], value, received.get("text", ""))
+        answer = Prediction(received["status"], value, received.get("text", ""))
         if answer.status in (200, 202) and value.get("status") in ("succeeded", "failed"):
             ended[answer.run["status"]] += 1
             if value["status"] == "failed":

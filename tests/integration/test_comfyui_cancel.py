@@ -204,7 +204,7 @@ def test_a_node_that_takes_long_to_listen_is_waited_for(tmp_path):
 
 def test_a_server_that_is_away_is_not_waited_for_so_long(tmp_path):
     with bench(tmp_path) as made:
-        client = made.client(pace=replace(QUICK, drain_outage_s=0.2), max_retries=0, drain_timeout_s=HANG_GUARD_S)
+        client = made.client(timings=replace(QUICK, drain_outage_s=0.2), max_retries=0, drain_timeout_s=HANG_GUARD_S)
         job = client.submit(slow())
         wait_for(job, events.Started)
         made.mock.inject(Fault("status:503", on="/queue", times=None))
@@ -254,7 +254,7 @@ def test_closing_the_client_cancels_and_tells_the_server(version, tmp_path):
 def test_closing_does_not_wait_for_a_websocket_that_never_opens(tmp_path):
     with bench(tmp_path) as made:
         made.mock.inject(Fault("stall", on="/ws", times=None))
-        client = made.client(connect_timeout_s=600.0, pace=replace(QUICK, socket_wait_s=0.05))
+        client = made.client(connect_timeout_s=600.0, timings=replace(QUICK, socket_wait_s=0.05))
         running = client.submit(slow())
         wait_for(running, events.Started)
         began = time.monotonic()

@@ -504,7 +504,7 @@ def test_nodes_that_never_run_do_not_count_in_the_progress(refused, tmp_path, mo
     monkeypatch.setattr(JobContext, "progress", note)
     with bench(tmp_path) as made:
         # asked for only at its end, so that nothing that was told before is missed
-        client = made.client(pace=replace(QUICK, ask_live_s=600.0, position_every_s=600.0))
+        client = made.client(timings=replace(QUICK, poll_with_socket_s=600.0, position_every_s=600.0))
         assert len(client.submit(WorkflowRequest(workflow)).result(HANG_GUARD_S).problems) == refused
     assert fractions[-1] == 1.0
 

@@ -36,7 +36,7 @@ from movie_director.clients.errors import (
 from movie_director.clients.mock import Fault
 from movie_director.clients.websocket.connection import WebSocketConnection
 
-NO_PUSH = replace(QUICK, ask_live_s=600.0)
+NO_PUSH = replace(QUICK, poll_with_socket_s=600.0)
 """A pace at which only messages make a job end soon."""
 
 
@@ -110,8 +110,8 @@ def test_without_a_websocket_a_job_ends_all_the_same(status, version, tmp_path):
 def test_a_refused_key_on_the_handshake_is_not_tried_in_a_hurry(tmp_path):
     with bench(tmp_path) as made:
         made.mock.inject(Fault("ws_refuse:401", times=None))
-        pace = replace(QUICK, reconnect_max_s=600.0)
-        made.client(pace=pace).submit(slow(10, 0.5)).result(HANG_GUARD_S)
+        timings = replace(QUICK, reconnect_max_s=600.0)
+        made.client(timings=timings).submit(slow(10, 0.5)).result(HANG_GUARD_S)
         assert len(made.mock.requests.matching("GET /ws")) == 1
 
 
@@ -165,7 +165,7 @@ def test_noise_on_the_websocket_is_passed_over(version, tmp_path):
 def test_a_history_that_comes_late_is_waited_for(version, tmp_path):
     with bench(tmp_path, version) as made:
         made.mock.inject(Fault("slow_history", value=20))
-        job = made.client(pace=NO_PUSH).submit(quick())
+        job = made.client(timings=NO_PUSH).submit(quick())
         assert job.result(HANG_GUARD_S).artifacts
 
 
@@ -432,7 +432,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(version, tmp_path):
 
 def test_a_server_that_stays_away_ends_the_job_after_a_while(tmp_path):
     with bench(tmp_path) as made:
-        job = made.client(max_retries=0, pace=replace(QUICK, outage_s=0.5)).submit(slow(2000, 1.0))
+        job = made.client(max_retries=0, timings=replace(QUICK, outage_s=0.5)).submit(slow(2000, 1.0))
         wait_for(job, events.Started)
         made.mock.go_down(600.0)
         error = job.exception(HANG_GUARD_S)

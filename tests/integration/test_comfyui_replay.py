@@ -11,12 +11,17 @@ from support.recordings import COMFYUI_VERSIONS, comfyui, exchanges, messages
 from movie_director.clients import ClientOptions, ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
 from movie_director.clients.comfyui.server.outputs import collect
-from movie_director.clients.comfyui.server.timings import Pace
+from movie_director.clients.comfyui.server.timings import Timings
 from movie_director.clients.core.job import BackendCancel
 from movie_director.clients.errors import JobCancelled
 
-QUICK = Pace(
-    ask_live_s=0.5, ask_blind_s=0.05, ask_soon_s=0.01, position_every_s=0.05, absent_again_s=0.2, drain_every_s=0.02
+QUICK = Timings(
+    poll_with_socket_s=0.5,
+    poll_without_socket_s=0.05,
+    ask_soon_s=0.01,
+    position_every_s=0.05,
+    recheck_missing_s=0.2,
+    drain_every_s=0.02,
 )
 SCENARIOS = (
     "run_simple",
@@ -38,7 +43,7 @@ def client_of(tmp_path):
 
     def make(server):
         client = ComfyUIClient(server.url, options=replace(ClientOptions(), output_dir=tmp_path, max_workers=8))
-        client.pace = QUICK
+        client.timings = QUICK
         clients.append(client)
         return client
 

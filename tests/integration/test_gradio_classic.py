@@ -14,7 +14,7 @@ from support.replay import shape
 from movie_director.clients import errors
 from movie_director.clients.gradio.component_values import choices_of, files_in
 from movie_director.clients.gradio.config import config_of, read_config
-from movie_director.clients.gradio.gradio3 import ClassicSession, InlineFile
+from movie_director.clients.gradio.gradio3 import Gradio3Session, InlineFile
 from movie_director.clients.gradio.messages import Completed, Started, Yielded
 from movie_director.clients.gradio.session import GradioSession
 from movie_director.clients.gradio.session_factory import session_for
@@ -92,7 +92,7 @@ def session(at, mock):
 
 
 def test_plain_calls_by_name_and_id(session, at, mock):
-    assert isinstance(session, ClassicSession)
+    assert isinstance(session, Gradio3Session)
     assert session.call("echo", ["hi"], scope=at.scope) == ["hi"]
     assert session.call(2, [], scope=at.scope) == ["hidden"]
     assert session.call("voices", [], scope=at.scope) == [None]
@@ -119,7 +119,7 @@ def test_a_generator_is_asked_again_until_it_ends(session, at, mock):
 def test_a_generator_goes_on_under_its_session_hash(session, at, mock):
     messages = session.iterate("train", ["epoch"], scope=at.scope)
     assert [type(next(messages)) for _ in range(2)] == [Started, Yielded]
-    again = ClassicSession(session.access, session.config, session.session_hash)
+    again = Gradio3Session(session.access, session.config, session.session_hash)
     assert again.call("train", ["epoch"], scope=at.scope) == ["epoch 2", None]
     assert mock.begun == 1
 
@@ -219,7 +219,7 @@ def test_answers_of_other_kinds_are_typed(at, raw, kind, code):
     config = config_of({**outline(), "version": "3.34.0", "api_prefix": ""})
     assert config is not None
     with FaultServer(always(raw)) as server:
-        session = ClassicSession(at.access(server.url), config)
+        session = Gradio3Session(at.access(server.url), config)
         with pytest.raises(kind) as caught:
             session.call("echo", ["hi"], scope=at.scope)
         assert len(server.asked) == 1, "a call is sent at most once"
@@ -233,9 +233,9 @@ def test_the_session_fits_the_generation(at):
     assert five is not None
     assert three is not None
     assert isinstance(session_for(access, five), GradioSession)
-    assert isinstance(session_for(access, three, "again"), ClassicSession)
+    assert isinstance(session_for(access, three, "again"), Gradio3Session)
     with pytest.raises(errors.ProtocolError) as caught:
-        ClassicSession(access, five)
+        Gradio3Session(access, five)
     assert caught.value.code == "gradio_version"
     for config in (three, config_of({**outline(), "protocol": "ws"}), config_of({**outline(), "version": "old"})):
         assert config is not None

@@ -13,7 +13,7 @@ import pytest
 from support.voices import GUARD_S, voices, write_tone
 
 from movie_director.clients import errors
-from movie_director.clients.http.session import FreeScope
+from movie_director.clients.http.session import SessionScope
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc.server import MockRVC
 from movie_director.clients.rvc import Line, Speaker, SpeakRequest
@@ -137,7 +137,7 @@ def test_espeak_speaks_through_its_standard_input(tmp_path, programs):
     assert result.metadata["speaker"] == {"name": "espeak-ng", "voice": "de+f3"}
     assert result.metadata["recording_s"] == pytest.approx(1.0, abs=0.01)
     target = tmp_path / "out.wav"
-    ESpeak().speak(Line("-v; Good $HOME night ü"), target, FreeScope())
+    ESpeak().speak(Line("-v; Good $HOME night ü"), target, SessionScope())
     told = (tmp_path / "out.wav.json").read_text()
     assert '"-v", "en-us", "-s", "160", "-w"' in told
     assert "-v; Good $HOME night \\u00fc" in told
@@ -165,26 +165,26 @@ def test_piper_speaks_with_the_file_of_a_voice(tmp_path, programs):
 def test_what_a_program_says_after_a_failure_is_kept(tmp_path, programs):
     programs("espeak-ng", 'sys.stderr.write("loading\\nError: voice not found\\n"); sys.exit(1)')
     with pytest.raises(errors.GenerationError, match="voice not found") as caught:
-        ESpeak().speak(Line("hello"), tmp_path / "out.wav", FreeScope())
+        ESpeak().speak(Line("hello"), tmp_path / "out.wav", SessionScope())
     assert caught.value.code == "speaker_failed"
     programs("espeak-ng", "sys.exit(3)")
     with pytest.raises(errors.GenerationError, match="it ended with 3"):
-        ESpeak().speak(Line("hello"), tmp_path / "out.wav", FreeScope())
+        ESpeak().speak(Line("hello"), tmp_path / "out.wav", SessionScope())
     programs("espeak-ng", "")
     with pytest.raises(errors.GenerationError, match="no sound"):
-        ESpeak().speak(Line("hello"), tmp_path / "out.wav", FreeScope())
+        ESpeak().speak(Line("hello"), tmp_path / "out.wav", SessionScope())
 
 
 def test_a_program_that_is_not_there_any_more_fails_with_its_name(tmp_path, programs):
     with pytest.raises(errors.GenerationError, match="espeak-ng could not speak"):
-        ESpeak(program="espeak-here").speak(Line("hello"), tmp_path / "out.wav", FreeScope())
+        ESpeak(program="espeak-here").speak(Line("hello"), tmp_path / "out.wav", SessionScope())
 
 
 @needs_scripts
 def test_a_program_that_hangs_is_killed_after_its_time(tmp_path, programs):
     programs("espeak-ng", "sys.stdin.read(); import threading; threading.Event().wait(600)")
     with pytest.raises(errors.GenerationError) as caught:
-        ESpeak(time_limit_s=1.0).speak(Line("hello"), tmp_path / "out.wav", FreeScope())
+        ESpeak(time_limit_s=1.0).speak(Line("hello"), tmp_path / "out.wav", SessionScope())
     assert caught.value.code == "speaker_timeout"
 
 

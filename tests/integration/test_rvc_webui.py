@@ -210,7 +210,7 @@ def test_a_conversion_that_outlasts_the_drain_is_broken_off(tmp_path, line):
         idle(client)
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
         assert told == ["infer_convert begins"]
-        assert not client._turns.conversions.busy
+        assert not client._server_lock.conversions.busy
         assert not client._given_up
 
 

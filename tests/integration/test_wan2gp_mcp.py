@@ -248,7 +248,7 @@ def test_a_lost_connection_in_mid_job_is_borne(clients):
 
 def test_a_server_that_stays_away_ends_the_job_with_the_networks_error(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()]))
-    job = clients(server, pace=replace(QUICK, outage_s=0.1), max_retries=0).submit(clip())
+    job = clients(server, timings=replace(QUICK, outage_s=0.1), max_retries=0).submit(clip())
     eventually(job.running)
     server.go_down(GUARD_S)
     assert isinstance(job.exception(GUARD_S), errors.NetworkError)

@@ -19,7 +19,7 @@ from movie_director.clients.mock import Fault
 from movie_director.clients.mock.gradio.app import GradioError
 from movie_director.clients.mock.http.responses import Response
 from movie_director.clients.mock.wan2gp.server import MockWan2GP
-from movie_director.clients.wan2gp.web.monitor import Follower
+from movie_director.clients.wan2gp.web.monitor import RunMonitor
 from movie_director.clients.wan2gp.web.recovery import Searcher, session_hash_of
 
 SPEED = 40.0
@@ -236,7 +236,7 @@ def test_a_server_with_sign_in(clients, canary):
 
 def test_progress_is_estimated_while_another_session_has_the_status(clients):
     mock = server(Fault("status_slot_taken"), speed=10.0)
-    job = clients(mock, pace=replace(QUICK, silence_s=0.05)).submit(short(steps=20))
+    job = clients(mock, timings=replace(QUICK, silence_s=0.05)).submit(short(steps=20))
     told = list(job.events())
     progress = [each.progress for each in told if isinstance(each, events.Progressed)]
     assert any(each.estimated for each in progress)
@@ -298,7 +298,7 @@ def test_a_job_cancelled_before_it_began_leaves_nothing_on_the_server(clients):
 
 def crashed(clients, mock, request):
     """A job whose client's process has died: its stream is cut, and it does not come back."""
-    job = clients(mock, pace=replace(QUICK, gallery_first_s=GUARD_S)).submit(request)
+    job = clients(mock, timings=replace(QUICK, gallery_first_s=GUARD_S)).submit(request)
     eventually(lambda: job.status.progress is not None)
     mock._listener.reset_all()
     eventually(lambda: "connection broke" in job.status.message)
@@ -508,7 +508,7 @@ def test_a_second_file_that_can_not_be_fetched_leaves_the_first(clients):
 
 def test_a_lost_job_that_takes_too_long_is_given_up(clients):
     mock = server(speed=1.0)
-    job = clients(mock, pace=replace(QUICK, lost_s=0.3)).submit(long())
+    job = clients(mock, timings=replace(QUICK, lost_s=0.3)).submit(long())
     eventually(lambda: job.status.progress is not None)
     mock._listener.reset_all()
     error = job.exception(GUARD_S)
@@ -518,7 +518,7 @@ def test_a_lost_job_that_takes_too_long_is_given_up(clients):
 
 def test_a_server_that_stays_away_ends_the_job(clients):
     mock = server(speed=1.0)
-    job = clients(mock, max_retries=0, pace=replace(QUICK, outage_s=0.2)).submit(long())
+    job = clients(mock, max_retries=0, timings=replace(QUICK, outage_s=0.2)).submit(long())
     eventually(lambda: job.status.progress is not None)
     mock.go_down(GUARD_S)
     assert isinstance(job.exception(GUARD_S), errors.NetworkError)
@@ -552,7 +552,7 @@ def test_a_file_that_only_the_output_folder_has_is_found(clients):
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_session_that_is_gone_leaves_the_output_folder(clients, saved):
     mock = odd(do_refresh_gallery=refuse)
-    mock.pace.speed = 1.0
+    mock.timings.speed = 1.0
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     if saved:
@@ -605,7 +605,7 @@ def test_a_start_that_never_left_is_the_networks_error(clients, monkeypatch):
 
 def test_an_abort_that_fails_is_said_to_have_failed(clients):
     mock = odd(do_abort_generation=refuse)
-    mock.pace.speed = 1.0
+    mock.timings.speed = 1.0
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     job.cancel()
@@ -747,7 +747,7 @@ def test_a_session_put_aside_outlives_a_hiccup_of_the_server(clients):
     eventually(lambda: job.status.progress is not None)
     job.cancel()
     eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
-    (aside,) = client._door._ending
+    (aside,) = client._endpoint._ending
     for fault in ("status:502", "status:404", "lost_answer"):
         mock.inject(Fault(fault, on="GET /gradio_api/app_id"))
         second = client.submit(short("another"))
@@ -757,7 +757,7 @@ def test_a_session_put_aside_outlives_a_hiccup_of_the_server(clients):
         else:
             assert isinstance(second.exception(GUARD_S), errors.BackendError)
         assert aside.streaming, fault
-        assert client._door._ending[:1] == [aside]
+        assert client._endpoint._ending[:1] == [aside]
     assert not aside._stream._scope.interrupter.fired
 
 
@@ -801,14 +801,14 @@ def test_an_abort_whose_answer_is_lost_is_sent_again(clients):
 
 def test_an_abort_that_fails_leaves_the_stream_of_what_still_runs(clients):
     mock = odd(do_abort_generation=refuse)
-    mock.pace.speed = 1.0
+    mock.timings.speed = 1.0
     client = clients(mock)
     job = client.submit(long())
     eventually(lambda: job.status.progress is not None)
     job.cancel()
     eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.FAILED
-    assert [each.streaming for each in client._door._ending] == [True]
+    assert [each.streaming for each in client._endpoint._ending] == [True]
 
 
 def test_a_defect_of_ours_leaves_the_stream_of_what_still_runs(clients, monkeypatch):
@@ -817,9 +817,9 @@ def test_a_defect_of_ours_leaves_the_stream_of_what_still_runs(clients, monkeypa
 
     mock = server(speed=2.0)
     client = clients(mock)
-    monkeypatch.setattr(Follower, "_take_process", broken)
+    monkeypatch.setattr(RunMonitor, "_take_process", broken)
     assert failure(client, long()).code == "internal"
-    assert [each.streaming for each in client._door._ending] == [True]
+    assert [each.streaming for each in client._endpoint._ending] == [True]
     mock.stop()
 
 
@@ -832,7 +832,7 @@ def test_a_preview_that_never_comes_does_not_hold_up_the_job(clients):
             return ""
 
     try:
-        assert made(clients(Stuck(speed=SPEED), pace=replace(QUICK, preview_s=0.05)), short()).artifacts
+        assert made(clients(Stuck(speed=SPEED), timings=replace(QUICK, preview_s=0.05)), short()).artifacts
     finally:
         held.set()
 

@@ -14,7 +14,7 @@ from support.wan2gp import GUARD_S, clip, eventually, failure, made, wan2gp_clie
 
 from movie_director.clients import errors, events
 from movie_director.clients.core.job import BackendCancel
-from movie_director.clients.wan2gp.timings import Pace
+from movie_director.clients.wan2gp.timings import Timings
 
 PAGE = Path(__file__).with_name("wangp_page.py")
 NAMES = ("GRADIO_5", "GRADIO_6")
@@ -31,7 +31,7 @@ def url(request, tmp_path_factory):
 @pytest.fixture
 def client(url, tmp_path):
     with wan2gp_clients(tmp_path) as make:
-        yield make(url, pace=Pace())
+        yield make(url, timings=Timings())
 
 
 def short(prompt="a paper boat", steps=8):
@@ -66,7 +66,7 @@ def test_a_cancel_stops_the_work_and_leaves_the_page_in_order(client):
 def test_a_lost_stream_and_an_old_record(client, url, tmp_path):
     job = client.submit(short(steps=40))
     eventually(lambda: job.status.progress is not None)
-    client._door._live[job.id].session.close()  # as if the connection had broken
+    client._endpoint._live[job.id].session.close()  # as if the connection had broken
     assert len(job.result(GUARD_S).artifacts) == 1
     record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
     with wan2gp_clients(tmp_path) as make:

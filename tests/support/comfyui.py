@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from movie_director.clients import ClientOptions, ComfyUIClient, Job
-from movie_director.clients.comfyui.server.timings import Pace
+from movie_director.clients.comfyui.server.timings import Timings
 from movie_director.clients.events import Event, Progressed
 from movie_director.clients.mock import MockBackends
 from movie_director.clients.mock.comfyui.server import MockComfyUI
 
 HANG_GUARD_S = 30.0
 VERSIONS = ("0.33.0", "0.3.64", "0.3.40")
-QUICK = Pace(
-    ask_live_s=0.3,
-    ask_blind_s=0.05,
+QUICK = Timings(
+    poll_with_socket_s=0.3,
+    poll_without_socket_s=0.05,
     ask_soon_s=0.01,
     position_every_s=0.05,
     socket_wait_s=5.0,
-    absent_again_s=0.1,
+    recheck_missing_s=0.1,
     settle_s=0.3,
     outage_s=10.0,
-    deaf_s=0.2,
+    no_message_timeout_s=0.2,
     idle_s=0.3,
     stuck_s=0.3,
     drain_every_s=0.02,
@@ -48,14 +48,16 @@ class Bench:
         self.folder = folder
         self._clients: list[ComfyUIClient] = []
 
-    def client(self, url: str = "", *, pace: Pace = QUICK, api_key: str | None = None, **options: Any) -> ComfyUIClient:
+    def client(
+        self, url: str = "", *, timings: Timings = QUICK, api_key: str | None = None, **options: Any
+    ) -> ComfyUIClient:
         """Make a client that is closed at the test's end; ``options`` change the backend's defaults."""
         given = {"output_dir": self.folder / "out", "drain_timeout_s": 10.0, "backoff_base_s": 0.01, **options}
         made = ComfyUIClient(
             url or self.mock.url, api_key=api_key, options=replace(ComfyUIClient.default_options, **given)
         )
         assert isinstance(made.options, ClientOptions)
-        made.pace = pace
+        made.timings = timings
         self._clients.append(made)
         return made
 

@@ -15,7 +15,7 @@ from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.errors import JobCancelled
 from movie_director.clients.gradio.config import GradioConfig, read_config
-from movie_director.clients.gradio.http import GradioAccess
+from movie_director.clients.gradio.http import GradioHTTP
 from movie_director.clients.gradio.login import SignIn
 from movie_director.clients.gradio.session import GradioSession
 from movie_director.clients.http.session import HTTPSession
@@ -64,13 +64,11 @@ class Bench:
 
     def access(
         self, url: str, sign_in: SignIn | None = None, headers: dict[str, str] | None = None, **options: Any
-    ) -> GradioAccess:
+    ) -> GradioHTTP:
         """Make the access to a server."""
         quick = {"backoff_base_s": 0.001, "backoff_max_s": 0.001, "max_retries": 1, "first_byte_timeout_s": 10.0}
         given = ClientOptions(**{**quick, **self.options, **options})
-        return GradioAccess(
-            HTTPSession(self._transport, parse_server_url(url), "wan2gp", given, headers or {}), sign_in
-        )
+        return GradioHTTP(HTTPSession(self._transport, parse_server_url(url), "wan2gp", given, headers or {}), sign_in)
 
     def session(self, url: str, session_hash: str | None = None, *, idle_timeout_s: float = 20.0) -> GradioSession:
         """Ask a server for its app and make a session."""
@@ -80,7 +78,7 @@ class Bench:
 
     def session_on(
         self,
-        access: GradioAccess,
+        access: GradioHTTP,
         config: GradioConfig,
         session_hash: str | None = None,
         *,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.wan2gp import VideoRequest
-from movie_director.clients.wan2gp.timings import Pace
+from movie_director.clients.wan2gp.timings import Timings
 
 GUARD_S = 60.0
-QUICK = Pace(
+QUICK = Timings(
     poll_s=0.01,
     busy_s=0.02,
     outage_s=5.0,
@@ -34,7 +34,7 @@ def wan2gp_clients(folder: Path):
     """Make clients of servers; all are closed at the end."""
     with ExitStack() as stack:
 
-        def make(server, *, pace=QUICK, key=None, **options):
+        def make(server, *, timings=QUICK, key=None, **options):
             running = stack.enter_context(server) if not isinstance(server, str) else None
             given = {"output_dir": folder / "out", "backoff_base_s": 0.001, "drain_timeout_s": 10.0, **options}
             client = Wan2GPClient(
@@ -42,7 +42,7 @@ def wan2gp_clients(folder: Path):
                 api_key=key,
                 options=replace(Wan2GPClient.default_options, **given),
             )
-            client.pace = pace
+            client.timings = timings
             return stack.enter_context(client)
 
         yield make

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import BackendError, GenerationError, OutOfMemory, Overloaded, ProtocolError, ValidationError
-from ...http.error_text import words_of
+from ...http.error_text import error_text
 from ...http.session import ERROR_BODY_BYTES
 from ...http.transport import Timeouts
 
@@ -42,7 +42,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What a call that creates or observes a run was answered."""
 
     status: int
@@ -85,7 +85,7 @@ class CogAPI:
         with self._http.request("GET", path, scope=scope, timeouts=self._quick) as response:
             return self._http.json_of(response)
 
-    def create(self, run_id: str, body: Mapping[str, Any], scope: Scope, *, wait: bool) -> Answer:
+    def create(self, run_id: str, body: Mapping[str, Any], scope: Scope, *, wait: bool) -> Prediction:
         """Have the run made under ``run_id``; with ``wait`` the answer comes with its end. Never sent twice."""
         headers = {} if wait else ASYNC
         return self._put(run_id, body, scope, headers, self._http.timeouts if wait else self._quick)
@@ -108,7 +108,7 @@ class CogAPI:
 
     def _put(
         self, run_id: str, body: Mapping[str, Any], scope: Scope, headers: Mapping[str, str], timeouts: Timeouts
-    ) -> Answer:
+    ) -> Prediction:
         with self._http.request(
             "PUT",
             f"/predictions/{run_id}",
@@ -120,12 +120,12 @@ class CogAPI:
             timeouts=timeouts,
         ) as response:
             if response.status < 400:
-                return Answer(response.status, self._http.json_of(response))
+                return Prediction(response.status, self._http.json_of(response))
             if response.status in (401, 403, 404, 429):
                 raise self._http.error_of(response)
             data = response.start(ERROR_BODY_BYTES)
             redact = self._http.redact
-            return Answer(response.status, _json(data, redact), words_of(data, response.content_type, redact))
+            return Prediction(response.status, _json(data, redact), error_text(data, response.content_type, redact))
 
 
 def health_in(value: Any, redact: Redact) -> Health | None:
@@ -149,7 +149,7 @@ def setup_failed(health: Health) -> BackendError:
     )
 
 
-def refused(answer: Answer) -> BackendError:
+def refused(answer: Prediction) -> BackendError:
     """Return the typed error for a run that was not accepted."""
     if answer.status in BUSY_STATUSES:
         return Overloaded(
@@ -174,7 +174,7 @@ def failed(words: object, log: str, redact: Redact) -> BackendError:
     """
     said = str(words) if words else log
     said = said.removeprefix("Prediction failed: ").removeprefix("Prediction failed: ")
-    text = words_of(said.encode(), "text/plain", redact) or "it did not say why"
+    text = error_text(said.encode(), "text/plain", redact) or "it did not say why"
     if any(each in f"{said} {log}".lower() for each in _MEMORY_WORDS):
         return OutOfMemory(
             f"The server has not enough GPU memory: {text}",

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.background_call import BlockingCall, Finished
+from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
 from ...core.errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ServerError
 from ...core.job import BackendCancel
@@ -22,9 +22,9 @@ from ...http.session import HTTPSession, Scope
 from ..input_mapping import Filled
 from ..log_progress import LogReader
 from ..outputs import Outputs
-from ..server_profile import COG, Knowledge, Profile
+from ..server_profile import COG, Profile, ServerProfileCache
 from ..time_estimate import Clock
-from .api import BUSY_STATUSES, LOADING, Answer, CogAPI, failed, refused, setup_failed
+from .api import BUSY_STATUSES, LOADING, CogAPI, Prediction, failed, refused, setup_failed
 
 BUSY_PAUSE_S = 1.0
 STOPPING_PAUSE_S = 0.1
@@ -44,7 +44,13 @@ class CogRun:
     """Sees one job through. ``interval_s`` lies between two looks at the run."""
 
     def __init__(
-        self, http: HTTPSession, job: JobContext, knowledge: Knowledge, profile: Profile, work: float, interval_s: float
+        self,
+        http: HTTPSession,
+        job: JobContext,
+        knowledge: ServerProfileCache,
+        profile: Profile,
+        work: float,
+        interval_s: float,
     ) -> None:
         self._api = CogAPI(http, quick_s=QUICK_S)
         self._http = http
@@ -93,11 +99,11 @@ class CogRun:
         outputs.take(state.get("output"))
         return state
 
-    def _waited(self, body: Mapping[str, Any]) -> Answer:
-        def create(scope: Scope) -> Answer:
+    def _waited(self, body: Mapping[str, Any]) -> Prediction:
+        def create(scope: Scope) -> Prediction:
             return self._api.create(self._job.job_id, body, scope, wait=True)
 
-        with BlockingCall(self._job, create):
+        with BackgroundCall(self._job, create):
             while True:
                 item = self._job.receive(self._interval_s)
                 if isinstance(item, Finished):
@@ -107,9 +113,9 @@ class CogRun:
                 else:
                     self._look()
 
-    def _answer_of(self, finished: Finished) -> Answer:
+    def _answer_of(self, finished: Finished) -> Prediction:
         try:
-            answer: Answer = finished.result()
+            answer: Prediction = finished.result()
         except ConnectionLost as error:
             raise JobLost(
                 "The connection was lost while the server worked; it can't be asked for the sound any more.",

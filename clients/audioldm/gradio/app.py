@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import BackendError, GenerationError, ProtocolError
 from ...gradio.component_values import choices_of
 from ...gradio.config import Component, Dependency, GradioConfig, read_config
-from ...gradio.http import GradioAccess
+from ...gradio.http import GradioHTTP
 from ...gradio.login import SignIn
 from ..input_mapping import (
     CANDIDATES,
@@ -50,12 +50,12 @@ _OLDEST_WITH_PROGRESS = 4
 
 def app_profile(
     http: HTTPSession, sign_in: SignIn | None, scope: Scope | None
-) -> tuple[Profile, GradioAccess, GradioConfig, Dependency]:
+) -> tuple[Profile, GradioHTTP, GradioConfig, Dependency]:
     """Return who a Gradio server is and which of its functions makes sounds.
 
     Raises what ``read_config`` does, and ``ProtocolError`` (code ``not_sound``) for an app that makes none.
     """
-    access = GradioAccess(http, sign_in)
+    access = GradioHTTP(http, sign_in)
     started = time.monotonic()
     config = read_config(access, scope=scope)
     latency_s = time.monotonic() - started

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.background_call import BlockingCall, Finished
+from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
 from ...core.errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ProtocolError
 from ...core.job import BackendCancel
 from ...gradio.component_values import files_in
 from ...gradio.config import Dependency, GradioConfig
 from ...gradio.files import file_route
-from ...gradio.http import GradioAccess
+from ...gradio.http import GradioHTTP
 from ...gradio.messages import Progress, Queued
 from ...gradio.session_factory import session_for
 from ...http.session import Scope
 from ..log_progress import STAGE
 from ..outputs import Outputs
-from ..server_profile import Knowledge, Profile
+from ..server_profile import Profile, ServerProfileCache
 from ..time_estimate import Clock
 from .app import explained
 
@@ -31,9 +31,9 @@ class GradioRun:
     def __init__(
         self,
         job: JobContext,
-        knowledge: Knowledge,
+        knowledge: ServerProfileCache,
         profile: Profile,
-        found: tuple[GradioAccess, GradioConfig, Dependency],
+        found: tuple[GradioHTTP, GradioConfig, Dependency],
         work: float,
         interval_s: float,
     ) -> None:
@@ -64,7 +64,7 @@ class GradioRun:
             with session:
                 return session.call(self._dependency, data, scope=scope, on_message=self._job.post)
 
-        blocking = BlockingCall(self._job, call)
+        blocking = BackgroundCall(self._job, call)
         blocking.start()
         try:
             values = self._watched()
@@ -75,7 +75,7 @@ class GradioRun:
         self._clock.learn()
         return values
 
-    def _leave(self, blocking: BlockingCall, error: BaseException) -> None:
+    def _leave(self, blocking: BackgroundCall, error: BaseException) -> None:
         """Keep the call of a job that was ended here: only its answer tells when the server is free again."""
         timed_out = isinstance(error, NetworkTimeout) and error.code == "job_timeout"
         if isinstance(error, JobCancelled) or timed_out:
@@ -130,7 +130,7 @@ def _values(finished: Finished) -> list[Any]:
     return values
 
 
-def cancel(knowledge: Knowledge, job: CancelContext) -> BackendCancel:
+def cancel(knowledge: ServerProfileCache, job: CancelContext) -> BackendCancel:
     """Wait until the server is free: a Gradio app can't be told to stop."""
     blocking = knowledge.draining.pop(job.job_id, None)
     if blocking is not None:

@@ -14,26 +14,26 @@ from ...core.context import CancelContext
 from ...core.errors import BackendError
 from ...core.job import BackendCancel
 from ..server.api import ComfyAPI
-from ..server.job_lookup import Finding, Place, Truth
-from ..server.timings import Pace
+from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
+from ..server.timings import Timings
 
 
 class Canceller:
     """Cancels one job on the server; used by one worker thread."""
 
-    def __init__(self, api: ComfyAPI, truth: Truth, pace: Pace, job: CancelContext) -> None:
+    def __init__(self, api: ComfyAPI, lookup: JobLookup, timings: Timings, job: CancelContext) -> None:
         self._api = api
-        self._truth = truth
-        self._pace = pace
+        self._lookup = lookup
+        self._timings = timings
         self._job = job
-        self._told_at = -pace.interrupt_again_s
+        self._told_at = -timings.interrupt_again_s
 
     def run(self) -> BackendCancel:
         """Tell the server until the job neither waits nor runs: ``CONFIRMED``; ``FAILED`` if the time is over first, or
         if the server is away for too long.
         """
         began = answered = time.monotonic()
-        pause_s, over = self._pace.drain_every_s, False
+        pause_s, over = self._timings.drain_every_s, False
         while True:
             try:
                 if self._step(time.monotonic() - began):
@@ -42,26 +42,26 @@ class Canceller:
             except BackendError as error:
                 if not error.retryable and not over:
                     raise
-            if over or time.monotonic() - answered >= self._pace.drain_outage_s:
+            if over or time.monotonic() - answered >= self._timings.drain_outage_s:
                 return BackendCancel.FAILED
             over = not self._job.wait(pause_s)
-            pause_s = min(pause_s * 2.0, self._pace.ask_blind_s)
+            pause_s = min(pause_s * 2.0, self._timings.poll_without_socket_s)
 
     def _step(self, elapsed_s: float) -> bool:
         """Look for the job and tell the server what it takes; whether the job is gone."""
         accepted = self._job.backend_id
         mark = "" if accepted else self._job.job_id
-        found = self._truth.locate(accepted or self._job.job_id, self._job, job_id=mark)
-        if found.place in (Place.PENDING, Place.RUNNING):
+        found = self._lookup.locate(accepted or self._job.job_id, self._job, job_id=mark)
+        if found.place in (ServerJobState.PENDING, ServerJobState.RUNNING):
             self._tell(found)
             return False
         # A prompt whose sending was broken off may come to light a moment later.
-        return bool(accepted) or found.place.ended or elapsed_s >= self._pace.in_flight_s
+        return bool(accepted) or found.place.ended or elapsed_s >= self._timings.in_flight_s
 
-    def _tell(self, found: Finding) -> None:
-        if found.place is Place.PENDING:
+    def _tell(self, found: LookupResult) -> None:
+        if found.place is ServerJobState.PENDING:
             self._api.delete_pending(found.prompt_id, self._job)
-        elif time.monotonic() - self._told_at >= self._pace.interrupt_again_s:
+        elif time.monotonic() - self._told_at >= self._timings.interrupt_again_s:
             self._told_at = time.monotonic()
             if self._api.cancel_job(found.prompt_id, self._job) is None:
                 self._api.interrupt(found.prompt_id, self._job)

@@ -15,7 +15,7 @@ from ...http.download import download
 from ...http.session import HTTPSession
 from ..execution_errors import interrupted_error, run_error, unexplained_error
 from ..secrecy import redacted
-from ..server.job_lookup import Finding, Place
+from ..server.job_lookup import LookupResult, ServerJobState
 from ..server.outputs import OutputFile, Outputs, collect
 from ..validation_errors import BACKEND
 from .websocket_outputs import SocketImages
@@ -37,10 +37,10 @@ class Fetcher:
         self._pictures = pictures
         self._artifacts: list[Artifact] = []
 
-    def conclude(self, found: Finding, prompt: Mapping[str, Any], metadata: dict[str, Any]) -> Result:
+    def conclude(self, found: LookupResult, prompt: Mapping[str, Any], metadata: dict[str, Any]) -> Result:
         """Return the result of a run that has succeeded, else raise its error, with what it had made as ``partial``."""
         outputs = collect(found.outputs, prompt)
-        if found.place is Place.SUCCEEDED:
+        if found.place is ServerJobState.SUCCEEDED:
             return self._fetched(outputs, metadata)
         error = _error_of(found.place, redacted(found.end, self._http.redact), prompt)
         self._artifacts += self._pictures.publish()
@@ -95,8 +95,8 @@ class Fetcher:
         return Result(tuple(self._artifacts), text, problems=tuple(problems), metadata=metadata)
 
 
-def _error_of(place: Place, end: Mapping[str, Any] | None, prompt: Mapping[str, Any]) -> GenerationError:
-    if place is Place.INTERRUPTED:
+def _error_of(place: ServerJobState, end: Mapping[str, Any] | None, prompt: Mapping[str, Any]) -> GenerationError:
+    if place is ServerJobState.INTERRUPTED:
         return interrupted_error(end or {}, prompt)
     return run_error(end, prompt) if end is not None else unexplained_error()
 

@@ -15,40 +15,40 @@ from ...core.context import JobContext
 from ...core.errors import BackendError, GenerationError, JobLost
 from ..execution_errors import first_line, is_blocked_output
 from ..secrecy import Redact, redacted
-from ..server.event_socket import Connection, Down, Up
-from ..server.job_lookup import Finding, Place, Truth
+from ..server.event_socket import Down, EventSocket, Up
+from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
 from ..server.messages import Message, NodeText, Preview
-from ..server.timings import Pace
+from ..server.timings import Timings
 from ..validation_errors import BACKEND
 from ..workflow.loading import title_of
 from .progress import ProgressTracker
 from .websocket_outputs import SocketImages
 
 _ENDS = {
-    "execution_success": Place.SUCCEEDED,
-    "execution_error": Place.FAILED,
-    "execution_interrupted": Place.INTERRUPTED,
+    "execution_success": ServerJobState.SUCCEEDED,
+    "execution_error": ServerJobState.FAILED,
+    "execution_interrupted": ServerJobState.INTERRUPTED,
 }
 _RUNS = frozenset({"execution_start", "execution_cached", "executing", "progress", "progress_state", "executed"})
 
 
-class Follower:
+class RunMonitor:
     """Follows one prompt; used by one worker thread."""
 
     def __init__(
         self,
         job: JobContext,
-        truth: Truth,
-        connection: Connection,
-        pace: Pace,
+        lookup: JobLookup,
+        connection: EventSocket,
+        timings: Timings,
         redact: Redact,
         prompt: Mapping[str, Mapping[str, Any]],
         targets: list[str] | None = None,
     ) -> None:
         self._job = job
-        self._truth = truth
+        self._lookup = lookup
         self._connection = connection
-        self._pace = pace
+        self._timings = timings
         self._redact = redact
         self._prompt = prompt
         self._tracker = ProgressTracker(prompt, targets)
@@ -62,10 +62,10 @@ class Follower:
         self._quiet_since: float | None = None
         self._renewing = False
         self._told_blind = False
-        self._end: tuple[Place, Mapping[str, Any]] | None = None
+        self._end: tuple[ServerJobState, Mapping[str, Any]] | None = None
         self._end_told = False
         self._ask_at = math.inf
-        self._soon_s = pace.ask_soon_s
+        self._soon_s = timings.ask_soon_s
         self._absent = False
         self._idle_since: float | None = None
         self._began: float | None = None
@@ -79,7 +79,7 @@ class Follower:
         """Wait a little for the websocket, so that the job's first messages are not missed: until it is open, or can't
         be opened while the job waits for it.
         """
-        until = time.monotonic() + self._pace.socket_wait_s
+        until = time.monotonic() + self._timings.socket_wait_s
         down: Down | None = None
         settled = False
         while (item := self._job.receive(0.0 if settled else max(0.0, until - time.monotonic()))) is not None:
@@ -97,10 +97,10 @@ class Follower:
         """Count in the progress what these output nodes need; before the run is followed."""
         self._tracker = ProgressTracker(self._prompt, outputs)
 
-    def follow(self, prompt_id: str) -> Finding:
+    def follow(self, prompt_id: str) -> LookupResult:
         """Return how the job ended; ``JobLost`` if the server no longer knows it."""
         self._prompt_id = prompt_id
-        self._plan(self._pace.position_every_s if self._live else 0.0)
+        self._plan(self._timings.position_every_s if self._live else 0.0)
         while True:
             self._take(self._job.receive(max(0.0, self._ask_at - time.monotonic())))
             if time.monotonic() >= self._ask_at:
@@ -111,7 +111,7 @@ class Follower:
     def take_rest(self) -> None:
         """Take what has come since the end was found out; for pictures that may still be on their way wait a little."""
         waits = self.pictures.expected and self._live and not self._lost_touch
-        until = time.monotonic() + (self._pace.socket_wait_s if waits else 0.0)
+        until = time.monotonic() + (self._timings.socket_wait_s if waits else 0.0)
         while not self._end_told and (left := until - time.monotonic()) > 0:
             self._take(self._job.receive(left))
         while (item := self._job.receive(0.0)) is not None:
@@ -155,13 +155,13 @@ class Follower:
             self._told_blind = True
             self._job.log(f"No live progress: {error.message}")
         self._live = self._heard_all = False
-        self._plan(self._pace.ask_blind_s)
+        self._plan(self._timings.poll_without_socket_s)
 
     def _take_message(self, message: Message) -> None:
         kind, data = message.kind, message.data
         if kind == "status":
             if not self._started:
-                self._plan(self._pace.position_every_s)
+                self._plan(self._timings.position_every_s)
         elif kind == "execution_error" and is_blocked_output(data):
             title = title_of(self._prompt, str(data.get("node_id", "")))
             words = first_line(redacted(data.get("exception_message"), self._redact))
@@ -205,11 +205,13 @@ class Follower:
         """Ask after so many seconds, or when it was planned before, if that is sooner."""
         self._ask_at = min(self._ask_at, time.monotonic() + seconds)
 
-    def _ask(self) -> Finding | None:
+    def _ask(self) -> LookupResult | None:
         """Ask where the job is; the finding if it has ended."""
-        self._ask_at = time.monotonic() + (self._pace.ask_live_s if self._live else self._pace.ask_blind_s)
+        self._ask_at = time.monotonic() + (
+            self._timings.poll_with_socket_s if self._live else self._timings.poll_without_socket_s
+        )
         try:
-            found = self._truth.ask(self._prompt_id, self._job, position=not self._started)
+            found = self._lookup.ask(self._prompt_id, self._job, position=not self._started)
         except BackendError as error:
             self._bear(error)
             return None
@@ -219,17 +221,17 @@ class Follower:
         if found.place.ended:
             self._start()
             return found
-        if found.place is Place.ABSENT:
+        if found.place is ServerJobState.ABSENT:
             return self._missing()
         self._absent = False
         self._take_place(found)
         if self._end_told:
             self._ask_at = time.monotonic() + self._soon_s
-            self._soon_s = min(self._soon_s * 2.0, self._pace.ask_blind_s)
+            self._soon_s = min(self._soon_s * 2.0, self._timings.poll_without_socket_s)
         return None
 
-    def _take_place(self, found: Finding) -> None:
-        if found.place is Place.RUNNING:
+    def _take_place(self, found: LookupResult) -> None:
+        if found.place is ServerJobState.RUNNING:
             self._start()
             self._watch_socket()
             self._watch_run()
@@ -248,7 +250,11 @@ class Follower:
             return
         now = time.monotonic()
         self._quiet_since = self._quiet_since or now
-        idle_s = self._job.options.stream_idle_timeout_s if self._heard or self._lost_touch else self._pace.deaf_s
+        idle_s = (
+            self._job.options.stream_idle_timeout_s
+            if self._heard or self._lost_touch
+            else self._timings.no_message_timeout_s
+        )
         if now - self._quiet_since >= idle_s:
             self._quiet_since = now
             self._heard = True
@@ -263,7 +269,7 @@ class Follower:
         """Say it if a job that has begun gets to no node: the server's worker thread may have died of it."""
         now = time.monotonic()
         self._began = self._began or now
-        if self._heard and not self._stage() and not self._told_stuck and now - self._began >= self._pace.stuck_s:
+        if self._heard and not self._stage() and not self._told_stuck and now - self._began >= self._timings.stuck_s:
             self._told_stuck = True
             self._job.log("The job has begun but no node runs. If that stays so, restart ComfyUI.")
 
@@ -274,7 +280,7 @@ class Follower:
             return
         now = time.monotonic()
         self._idle_since = self._idle_since or now
-        if now - self._idle_since >= self._pace.idle_s:
+        if now - self._idle_since >= self._timings.idle_s:
             raise GenerationError(
                 "The ComfyUI server accepts jobs but no longer runs them.",
                 code="worker_dead",
@@ -282,7 +288,7 @@ class Follower:
                 hint="Restart ComfyUI, then send the job again.",
                 retryable=True,
             )
-        self._plan(self._pace.ask_blind_s)
+        self._plan(self._timings.poll_without_socket_s)
 
     def _bear(self, error: BackendError) -> None:
         """Go on asking while the server is away, unless it is away for too long or says something that stays true."""
@@ -292,20 +298,20 @@ class Follower:
         now = time.monotonic()
         self._lost_touch = True
         self._away_since = self._away_since or now
-        if now - self._away_since >= self._pace.outage_s:
+        if now - self._away_since >= self._timings.outage_s:
             raise error
         self._job.message("The connection to the server is lost; trying again")
-        self._plan(self._pace.ask_blind_s)
+        self._plan(self._timings.poll_without_socket_s)
 
-    def _missing(self) -> Finding | None:
+    def _missing(self) -> LookupResult | None:
         """The server does not know the job: look once more, then it is lost, unless its whole end had been told."""
         if not self._absent:
             self._absent = True
-            self._ask_at = time.monotonic() + self._pace.absent_again_s
+            self._ask_at = time.monotonic() + self._timings.recheck_missing_s
             return None
-        if self._end is not None and (self._kept_outputs or self._end[0] is not Place.SUCCEEDED):
+        if self._end is not None and (self._kept_outputs or self._end[0] is not ServerJobState.SUCCEEDED):
             place, data = self._end
-            return Finding(place, outputs=self._kept_outputs, end=data, prompt_id=self._prompt_id)
+            return LookupResult(place, outputs=self._kept_outputs, end=data, prompt_id=self._prompt_id)
         if self._lost_touch:
             during = f" during {stage!r}" if (stage := self._stage()) else ""
             raise job_lost(

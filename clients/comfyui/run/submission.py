@@ -27,8 +27,8 @@ from ...core.errors import (
 from ...http.session import Scope
 from ..secrecy import redacted
 from ..server.api import ComfyAPI
-from ..server.job_lookup import MARKER, Finding, Place, Truth
-from ..server.timings import Pace
+from ..server.job_lookup import MARKER, JobLookup, LookupResult, ServerJobState
+from ..server.timings import Timings
 from ..validation_errors import BACKEND, refusal_of
 from ..workflow.loading import Prompt
 
@@ -51,10 +51,12 @@ class Accepted:
 class Submission:
     """Sends one job's prompt and finds out what became of it; ``extra_data`` goes with it."""
 
-    def __init__(self, api: ComfyAPI, truth: Truth, pace: Pace, job: JobContext, extra_data: Mapping[str, str]) -> None:
+    def __init__(
+        self, api: ComfyAPI, lookup: JobLookup, timings: Timings, job: JobContext, extra_data: Mapping[str, str]
+    ) -> None:
         self._api = api
-        self._truth = truth
-        self._pace = pace
+        self._lookup = lookup
+        self._timings = timings
         self._job = job
         self._extra_data = extra_data
 
@@ -82,7 +84,7 @@ class Submission:
                 if error.code in _NEVER_ARRIVED:
                     raise
                 found = self._look_for_it(error)
-                if found.place is not Place.ABSENT:
+                if found.place is not ServerJobState.ABSENT:
                     return Accepted(found.prompt_id or job_id, {})
                 self._give_up_unless_repeatable(error, posts_left)
 
@@ -104,21 +106,21 @@ class Submission:
         node_errors = redacted(answer.get("node_errors"), self._api.http.redact)
         return Accepted(prompt_id, node_errors if isinstance(node_errors, Mapping) else {})
 
-    def _look_for_it(self, error: BackendError) -> Finding:
+    def _look_for_it(self, error: BackendError) -> LookupResult:
         """Look twice, with a pause; after a time-out for longer, for the server may still be busy with the prompt."""
         self._job.message("The server's answer was lost; looking for the job")
-        until = time.monotonic() + (self._pace.settle_s if isinstance(error, NetworkTimeout) else 0.0)
+        until = time.monotonic() + (self._timings.settle_s if isinstance(error, NetworkTimeout) else 0.0)
         found = self._located(error)
         looks = 1
-        while found.place is Place.ABSENT and (looks < 2 or time.monotonic() < until):
-            self._job.sleep(self._pace.absent_again_s)
+        while found.place is ServerJobState.ABSENT and (looks < 2 or time.monotonic() < until):
+            self._job.sleep(self._timings.recheck_missing_s)
             found = self._located(error)
             looks += 1
         return found
 
-    def _located(self, error: BackendError) -> Finding:
+    def _located(self, error: BackendError) -> LookupResult:
         try:
-            return self._truth.locate(self._job.job_id, self._job, job_id=self._job.job_id)
+            return self._lookup.locate(self._job.job_id, self._job, job_id=self._job.job_id)
         except BackendError as second:
             self._job.check()
             raise outcome_unknown(second) from error

@@ -17,11 +17,11 @@ from ...http.session import HTTPSession, Scope
 from ..request import WorkflowRequest
 from ..secrecy import Redact
 from ..server.api import ComfyAPI
-from ..server.event_socket import Connection, Socket
-from ..server.job_lookup import Finding, Place, Truth
+from ..server.event_socket import EventSocket, Socket
+from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
 from ..server.object_info import DefinitionStore
 from ..server.server_info import version_text
-from ..server.timings import Pace
+from ..server.timings import Timings
 from ..validation_errors import BACKEND, MISSING_MODEL, node_problems, refusal_for, rejected
 from ..workflow.addressing import Target, set_input
 from ..workflow.bundled_workflows import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
@@ -31,7 +31,7 @@ from ..workflow.prompt_checks import Definition, Definitions, outputs_to_run, pr
 from ..workflow.template import WorkflowTemplate
 from .cancel import Canceller
 from .downloads import Fetcher, check_output_folder
-from .monitor import Follower, job_lost
+from .monitor import RunMonitor, job_lost
 from .planning import Plan, make_plan, models_in
 from .submission import Accepted, Submission
 from .uploads import Uploads
@@ -41,19 +41,19 @@ FOLDER_GOOD_S = 5.0
 """How long an output folder that could be written to counts as such: a look costs half a millisecond."""
 
 
-class Generator:
+class WorkflowRunner:
     """Runs the jobs of one client; thread-safe. ``extra_data`` goes with each prompt."""
 
     def __init__(
-        self, http: HTTPSession, open_socket: Callable[[str], Socket], pace: Pace, extra_data: Mapping[str, str]
+        self, http: HTTPSession, open_socket: Callable[[str], Socket], timings: Timings, extra_data: Mapping[str, str]
     ) -> None:
         self.api = ComfyAPI(http)
-        self.connection = Connection(open_socket, pace, self._forget_server)
+        self.connection = EventSocket(open_socket, timings, self._forget_server)
         self._http = http
-        self._pace = pace
+        self._timings = timings
         self._extra_data = extra_data
         self._folder_good_until = -math.inf
-        self._truth = Truth(self.api)
+        self._lookup = JobLookup(self.api)
         self._uploads = Uploads(self.api)
         self._definitions = DefinitionStore(self.api)
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class Generator:
 
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Tell the server and wait until the job is gone from it."""
-        return Canceller(self.api, self._truth, self._pace, job).run()
+        return Canceller(self.api, self._lookup, self._timings, job).run()
 
     def _run(self, job: JobContext) -> Result:
         request = cast(WorkflowRequest, job.request)
@@ -222,7 +222,7 @@ class Generator:
         job.sending(prompt_id=job.job_id, client_id=client_id, seed=plan.seed)
         with self.connection.posting():
             try:
-                accepted = Submission(self.api, self._truth, self._pace, job, self._extra_data).send(
+                accepted = Submission(self.api, self._lookup, self._timings, job, self._extra_data).send(
                     plan.prompt, client_id
                 )
             except (ValidationError, MissingResource):
@@ -238,11 +238,11 @@ class Generator:
 
     # Until its end
 
-    def _follower(self, job: JobContext, prompt: Prompt, targets: list[str] | None = None) -> Follower:
-        return Follower(job, self._truth, self.connection, self._pace, self._http.redact, prompt, targets)
+    def _follower(self, job: JobContext, prompt: Prompt, targets: list[str] | None = None) -> RunMonitor:
+        return RunMonitor(job, self._lookup, self.connection, self._timings, self._http.redact, prompt, targets)
 
     def _see_through(
-        self, job: JobContext, follower: Follower, prompt_id: str, prompt: Prompt, seed: int | None
+        self, job: JobContext, follower: RunMonitor, prompt_id: str, prompt: Prompt, seed: int | None
     ) -> Result:
         with follower.pictures:
             found = follower.follow(prompt_id)
@@ -253,15 +253,15 @@ class Generator:
             finally:
                 follower.finish()
 
-    def _find_again(self, job: JobContext) -> Finding:
+    def _find_again(self, job: JobContext) -> LookupResult:
         accepted = job.backend_id
         prompt_id = accepted or str(job.state.get("prompt_id", job.job_id))
-        found = Finding(Place.ABSENT)
+        found = LookupResult(ServerJobState.ABSENT)
         for look in range(2):
             if look:
-                job.sleep(self._pace.absent_again_s)
-            found = self._truth.locate(prompt_id, job, job_id="" if accepted else job.job_id)
-            if found.place is not Place.ABSENT:
+                job.sleep(self._timings.recheck_missing_s)
+            found = self._lookup.locate(prompt_id, job, job_id="" if accepted else job.job_id)
+            if found.place is not ServerJobState.ABSENT:
                 return found
         if accepted:
             raise job_lost("The ComfyUI server no longer knows the job: it was restarted, or its history was cleared.")

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from ...core.errors import AuthenticationError, BackendError, ConnectionLost, PermissionDenied
 from .messages import FEATURE_FLAGS, Frame, Message, parse_frame
-from .timings import Pace
+from .timings import Timings
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Down:
 Inbox = Callable[[Any], None]
 
 
-class Connection:
+class EventSocket:
     """One persistent websocket under one client id. Thread-safe; the thread starts with the first ``start``.
 
     While no job is subscribed a lost connection is left lost; a job that comes while it is lost has it opened soon.
@@ -64,10 +64,10 @@ class Connection:
     server process by then.
     """
 
-    def __init__(self, open_socket: Callable[[str], Socket], pace: Pace, on_change: Callable[[], None]) -> None:
+    def __init__(self, open_socket: Callable[[str], Socket], timings: Timings, on_change: Callable[[], None]) -> None:
         self.client_id = str(uuid.uuid4())
         self._open_socket = open_socket
-        self._pace = pace
+        self._timings = timings
         self._on_change = on_change
         self._changed = threading.Condition()
         self._inboxes: dict[str, Inbox] = {}
@@ -165,9 +165,9 @@ class Connection:
         while self._wait_until_wanted():
             error, served = self._serve()
             failures = 0 if served else failures + 1
-            pause_s = self._pace.reconnect_pause_s(failures)
+            pause_s = self._timings.reconnect_pause_s(failures)
             if isinstance(error, (AuthenticationError, PermissionDenied)):
-                pause_s = self._pace.reconnect_max_s
+                pause_s = self._timings.reconnect_max_s
             self._pause(pause_s)
 
     def _wait_until_wanted(self) -> bool:
@@ -224,7 +224,7 @@ class Connection:
 
     def _pause(self, seconds: float) -> None:
         """Wait; a job that is new waits for the base pause only, which the server needs to see the old one gone."""
-        base_s = self._pace.reconnect_base_s
+        base_s = self._timings.reconnect_base_s
         with self._changed:
             if not self._changed.wait_for(lambda: self._closed, base_s):
                 self._changed.wait_for(lambda: self._closed or self._wanted, max(0.0, seconds - base_s))

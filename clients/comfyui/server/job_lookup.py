@@ -21,7 +21,7 @@ MARKER = "movie_director"
 MARKED_HISTORY_ITEMS = 100
 
 
-class Place(enum.Enum):
+class ServerJobState(enum.Enum):
     """Where a job is on the server."""
 
     PENDING = "pending"
@@ -34,20 +34,24 @@ class Place(enum.Enum):
     @property
     def ended(self) -> bool:
         """Whether the job is done, however it ended."""
-        return self in (Place.SUCCEEDED, Place.FAILED, Place.INTERRUPTED)
+        return self in (ServerJobState.SUCCEEDED, ServerJobState.FAILED, ServerJobState.INTERRUPTED)
 
 
-_JOB_PLACES = {"completed": Place.SUCCEEDED, "failed": Place.FAILED, "cancelled": Place.INTERRUPTED}
+_JOB_PLACES = {
+    "completed": ServerJobState.SUCCEEDED,
+    "failed": ServerJobState.FAILED,
+    "cancelled": ServerJobState.INTERRUPTED,
+}
 
 
 @dataclass(frozen=True)
-class Finding:
+class LookupResult:
     """The answer: ``position`` of a waiting job (0 is next), ``idle`` if nothing runs though jobs wait; for an ended
     one its ``outputs`` and the data of the message that it ended with. ``prompt`` and ``targets`` where the answer
     has them.
     """
 
-    place: Place
+    place: ServerJobState
     position: int | None = None
     idle: bool = False
     outputs: Any = None
@@ -57,14 +61,14 @@ class Finding:
     prompt_id: str = ""
 
 
-class Truth:
+class JobLookup:
     """Asks one server. Thread-safe; remembers only whether the server has the jobs API."""
 
     def __init__(self, api: ComfyAPI) -> None:
         self._api = api
         self._has_jobs: bool | None = None
 
-    def ask(self, prompt_id: str, scope: Scope | None = None, *, position: bool = False) -> Finding:
+    def ask(self, prompt_id: str, scope: Scope | None = None, *, position: bool = False) -> LookupResult:
         """Return where the job is; with ``position`` also how many wait before it."""
         if self._has_jobs is not False:
             self._has_jobs, job = self._api.job(prompt_id, scope)
@@ -72,7 +76,7 @@ class Truth:
                 return self._of_job(prompt_id, job, scope, position=position)
         return self.locate(prompt_id, scope)
 
-    def locate(self, prompt_id: str, scope: Scope | None = None, *, job_id: str = "") -> Finding:
+    def locate(self, prompt_id: str, scope: Scope | None = None, *, job_id: str = "") -> LookupResult:
         """Look in the queue, then in the history, as all releases allow; with ``job_id`` also for a prompt that has
         another id and carries this job's mark.
         """
@@ -83,7 +87,7 @@ class Truth:
         entry = self._api.history(prompt_id, scope)
         if entry is None and job_id:
             prompt_id, entry = self._marked(job_id, scope)
-        return finding_of_history(entry, prompt_id) if entry is not None else Finding(Place.ABSENT)
+        return parse_history_entry(entry, prompt_id) if entry is not None else LookupResult(ServerJobState.ABSENT)
 
     def _marked(self, job_id: str, scope: Scope | None) -> tuple[str, Mapping[str, Any] | None]:
         for prompt_id, entry in self._api.latest_history(MARKED_HISTORY_ITEMS, scope).items():
@@ -92,24 +96,28 @@ class Truth:
                 return prompt_id, entry
         return "", None
 
-    def _of_job(self, prompt_id: str, job: Mapping[str, Any] | None, scope: Scope | None, *, position: bool) -> Finding:
+    def _of_job(
+        self, prompt_id: str, job: Mapping[str, Any] | None, scope: Scope | None, *, position: bool
+    ) -> LookupResult:
         if job is None:
-            return Finding(Place.ABSENT)
+            return LookupResult(ServerJobState.ABSENT)
         status = job.get("status")
         if status == "pending":
-            return _ranked(prompt_id, self._api.open_jobs(scope)) if position else Finding(Place.PENDING)
+            return _ranked(prompt_id, self._api.open_jobs(scope)) if position else LookupResult(ServerJobState.PENDING)
         if status == "in_progress":
-            return Finding(Place.RUNNING, prompt_id=prompt_id)
+            return LookupResult(ServerJobState.RUNNING, prompt_id=prompt_id)
         workflow = job.get("workflow")
         prompt = workflow.get("prompt") if isinstance(workflow, Mapping) else None
         extra = [0, prompt_id, prompt] if isinstance(prompt, Mapping) else None
         entry = {"outputs": job.get("outputs"), "status": job.get("execution_status"), "prompt": extra}
-        finding = finding_of_history(entry, prompt_id)
+        finding = parse_history_entry(entry, prompt_id)
         place = _JOB_PLACES.get(str(status), finding.place)
-        return replace(finding, place=Place.INTERRUPTED if finding.place is Place.INTERRUPTED else place)
+        return replace(
+            finding, place=ServerJobState.INTERRUPTED if finding.place is ServerJobState.INTERRUPTED else place
+        )
 
 
-def finding_of_history(entry: Mapping[str, Any], prompt_id: str) -> Finding:
+def parse_history_entry(entry: Mapping[str, Any], prompt_id: str) -> LookupResult:
     """Read a history entry. An interrupted run is an error with a message that says so; entries that other tools made
     can be without a status: what has outputs has succeeded.
     """
@@ -121,14 +129,14 @@ def finding_of_history(entry: Mapping[str, Any], prompt_id: str) -> Finding:
         for each in (messages if isinstance(messages, list) else ())
         if isinstance(each, list) and len(each) == 2 and isinstance(each[1], Mapping)
     }
-    place, end = Place.FAILED, ends.get("execution_error")
+    place, end = ServerJobState.FAILED, ends.get("execution_error")
     if "execution_interrupted" in ends:
-        place, end = Place.INTERRUPTED, ends["execution_interrupted"]
+        place, end = ServerJobState.INTERRUPTED, ends["execution_interrupted"]
     elif status.get("status_str") == "success" or (not status and entry.get("outputs")):
-        place, end = Place.SUCCEEDED, ends.get("execution_success")
+        place, end = ServerJobState.SUCCEEDED, ends.get("execution_success")
     item = entry.get("prompt")
     prompt = item[2] if isinstance(item, list) and len(item) > 2 and isinstance(item[2], Mapping) else None
-    return Finding(place, outputs=entry.get("outputs"), end=end, prompt=prompt, prompt_id=prompt_id)
+    return LookupResult(place, outputs=entry.get("outputs"), end=end, prompt=prompt, prompt_id=prompt_id)
 
 
 def run_order(item: Any) -> tuple[float, str]:
@@ -144,31 +152,31 @@ def job_marked(item: Any) -> str | None:
     return job_id if isinstance(job_id, str) else None
 
 
-def _in_queue(running: list[Any], pending: list[Any], prompt_id: str, job_id: str) -> Finding | None:
+def _in_queue(running: list[Any], pending: list[Any], prompt_id: str, job_id: str) -> LookupResult | None:
     for item in running:
         if _is_ours(item, prompt_id, job_id):
-            return _queued_finding(Place.RUNNING, item, None, idle=False)
+            return _queued_finding(ServerJobState.RUNNING, item, None, idle=False)
     for position, item in enumerate(sorted(pending, key=run_order)):
         if _is_ours(item, prompt_id, job_id):
-            return _queued_finding(Place.PENDING, item, position, idle=not running)
+            return _queued_finding(ServerJobState.PENDING, item, position, idle=not running)
     return None
 
 
-def _queued_finding(place: Place, item: Any, position: int | None, *, idle: bool) -> Finding:
+def _queued_finding(place: ServerJobState, item: Any, position: int | None, *, idle: bool) -> LookupResult:
     targets = (
         [each for each in item[4] if isinstance(each, str)] if len(item) > 4 and isinstance(item[4], list) else None
     )
     prompt = item[2] if isinstance(item[2], Mapping) else None
-    return Finding(place, position, idle, prompt=prompt, targets=targets, prompt_id=item[1])
+    return LookupResult(place, position, idle, prompt=prompt, targets=targets, prompt_id=item[1])
 
 
-def _ranked(prompt_id: str, jobs: list[Mapping[str, Any]]) -> Finding:
+def _ranked(prompt_id: str, jobs: list[Mapping[str, Any]]) -> LookupResult:
     waiting = [job for job in jobs if job.get("status") == "pending"]
     in_order = sorted(waiting, key=lambda job: (_rank(job.get("priority")), str(job.get("id"))))
     ids = [job.get("id") for job in in_order]
     idle = len(waiting) == len(jobs)
     position = ids.index(prompt_id) if prompt_id in ids else None
-    return Finding(Place.PENDING, position, idle and position is not None, prompt_id=prompt_id)
+    return LookupResult(ServerJobState.PENDING, position, idle and position is not None, prompt_id=prompt_id)
 
 
 def _rank(number: Any) -> float:

@@ -17,13 +17,13 @@ from ...core.request import nearest_names
 from ..validation_errors import BACKEND
 from ..workflow.loading import check_is_workflow
 from .api import ComfyAPI
-from .job_lookup import Place, finding_of_history, job_marked, run_order
+from .job_lookup import ServerJobState, job_marked, parse_history_entry, run_order
 from .outputs import collect
 
 _STATES = {
-    Place.SUCCEEDED: JobState.SUCCEEDED,
-    Place.FAILED: JobState.FAILED,
-    Place.INTERRUPTED: JobState.CANCELLED,
+    ServerJobState.SUCCEEDED: JobState.SUCCEEDED,
+    ServerJobState.FAILED: JobState.FAILED,
+    ServerJobState.INTERRUPTED: JobState.CANCELLED,
 }
 
 
@@ -120,7 +120,7 @@ def user_id(api: ComfyAPI, user: str) -> str:
 
 
 def _past(prompt_id: str, entry: Mapping[str, Any]) -> PastPrompt:
-    found = finding_of_history(entry, prompt_id)
+    found = parse_history_entry(entry, prompt_id)
     moment = (found.end or {}).get("timestamp")
     item = entry.get("prompt")
     files = collect(found.outputs, found.prompt or {}).files

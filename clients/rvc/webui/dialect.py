@@ -20,14 +20,14 @@ from ...files.storage_errors import storage_errors_in
 from ...gradio.component_values import choices_of, files_in, unwrapped
 from ...gradio.config import GradioConfig
 from ...gradio.files import fetch, upload
-from ...gradio.gradio3 import ClassicSession, InlineFile
-from ...gradio.http import GradioAccess
-from ...gradio.run_endpoint import run_directly
+from ...gradio.gradio3 import Gradio3Session, InlineFile
+from ...gradio.http import GradioHTTP
+from ...gradio.run_endpoint import run_endpoint
 from ...gradio.session import check_count
 from ...http.session import Scope
-from ..dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, Dialect, Take
+from ..dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from ..errors import check_f0_method, generation_error, missing_voice, odd_answer
-from ..http import Exchange, with_patience
+from ..http import RVCHTTP, with_patience
 from ..request import TrainRequest
 from ..samples import Samples
 from .progress import Wording
@@ -50,7 +50,7 @@ class WebUI(Dialect):
     training_f0: ClassVar[tuple[str, ...]]
     rejoins_training: ClassVar[bool] = True
 
-    def __init__(self, access: GradioAccess, config: GradioConfig, routes: frozenset[str]) -> None:
+    def __init__(self, access: GradioHTTP, config: GradioConfig, routes: frozenset[str]) -> None:
         version = f"{self.generation}, Gradio {config.version}"
         speech = {SPEECH_SERVER} if SPEECH_ROUTE in routes else set()
         super().__init__(access.http, version, frozenset({CONVERT, LIST, TRAIN} | speech))
@@ -62,12 +62,12 @@ class WebUI(Dialect):
         listed = choices_of(_at(self._call("infer_refresh", [], scope), 0))
         return sorted(each.removesuffix(_ENDING) for each in listed if isinstance(each, str))
 
-    def convert(self, job: JobContext, take: Take) -> str:
+    def convert(self, job: JobContext, take: ConversionJob) -> str:
         """Load the voice and convert with it."""
         check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
         index = self._load(job, take)
         arguments = self._arguments(job, take, index)
-        session = ClassicSession(self._access, self._config, _SESSION)
+        session = Gradio3Session(self._access, self._config, _SESSION)
         job.sending(dialect=self.name)
         job.submitted(job.job_id)
         job.started()
@@ -102,7 +102,7 @@ class WebUI(Dialect):
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Stop a training and see it out; a conversion can't be stopped, so wait for its answer."""
         if not isinstance(job.request, TrainRequest):
-            self.calls.see_out(job)
+            self.calls.wait_until_free(job)
             return BackendCancel.UNSUPPORTED
         return self._training(job.request.voice).cancel(job)
 
@@ -111,7 +111,7 @@ class WebUI(Dialect):
         patient.http = with_patience(self.http, STEP_TIMEOUT_S)
         return Training(patient, self._config, self.name, self.wording, lambda scope: voice in self.voices(scope))
 
-    def _load(self, job: JobContext, take: Take) -> str:
+    def _load(self, job: JobContext, take: ConversionJob) -> str:
         """Load the voice and return the path of its index."""
         settings = take.settings
         voices = self.voices(job)
@@ -128,13 +128,13 @@ class WebUI(Dialect):
         return _text(unwrapped(_at(values, 3)))
 
     @abc.abstractmethod
-    def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
+    def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
         """Return the values for ``infer_convert``."""
 
     def _call(self, name: str, data: list[Any], scope: Scope) -> list[Any]:
         function = self._config.named(name)
         check_count(function, data)
-        return run_directly(self._access, self._config, function, data, _SESSION, scope).raw
+        return run_endpoint(self._access, self._config, function, data, _SESSION, scope).raw
 
 
 class WebUIMain(WebUI):
@@ -146,7 +146,7 @@ class WebUIMain(WebUI):
     training_f0: ClassVar[tuple[str, ...]] = ("rmvpe", "pm")
     wording: ClassVar[Wording] = Wording.MAIN
 
-    def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
+    def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
         asked = take.settings
         sound = InlineFile(take.recording, "recording.wav")
         return [
@@ -164,7 +164,7 @@ class WebUI2023(WebUI):
     training_f0: ClassVar[tuple[str, ...]] = ("rmvpe", "harvest", "dio", "pm")
     wording: ClassVar[Wording] = Wording.OF_2023
 
-    def _arguments(self, job: JobContext, take: Take, index: str) -> list[Any]:
+    def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
         asked = take.settings
         job.message("Uploading the recording")
         path = upload(self._access, self._config, take.recording, scope=job, name="recording.wav").path
@@ -174,7 +174,7 @@ class WebUI2023(WebUI):
         ]
 
 
-def webui_of(access: GradioAccess, config: GradioConfig, exchange: Exchange) -> WebUI | None:
+def webui_of(access: GradioHTTP, config: GradioConfig, exchange: RVCHTTP) -> WebUI | None:
     """Return the generation that an app is, None if it is another program."""
     names = {each.api_name for each in config.dependencies}
     if not {"infer_convert", "infer_change_voice", "infer_refresh"} <= names:

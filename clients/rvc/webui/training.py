@@ -30,8 +30,8 @@ from ...core.errors import (
 )
 from ...core.job import BackendCancel
 from ...gradio.config import Dependency, GradioConfig
-from ...gradio.http import GradioAccess
-from ...gradio.run_endpoint import Answer, run_directly
+from ...gradio.http import GradioHTTP
+from ...gradio.run_endpoint import RunReply, run_endpoint
 from ...gradio.session import check_count
 from ...http.session import Scope
 from ..errors import BACKEND, generation_error
@@ -56,7 +56,7 @@ class Training:
 
     def __init__(
         self,
-        access: GradioAccess,
+        access: GradioHTTP,
         config: GradioConfig,
         dialect: str,
         wording: Wording,
@@ -163,7 +163,7 @@ class Training:
         job.progress(view.fraction(request.epochs), step=step, total_steps=total, stage=STAGES[view.stage])
         return view
 
-    def _asked(self, job: JobContext, *, seen: bool) -> Answer:
+    def _asked(self, job: JobContext, *, seen: bool) -> RunReply:
         """Ask, through lost connections, and while the step of a request that was lost still runs."""
         failures = 0
         while True:
@@ -222,8 +222,8 @@ class Training:
 
     # Calls
 
-    def _ask(self, state: Mapping[str, Any], scope: Scope) -> Answer:
-        return run_directly(
+    def _ask(self, state: Mapping[str, Any], scope: Scope) -> RunReply:
+        return run_endpoint(
             self._access, self._config, self._function, _data_of(state), str(state["session_hash"]), scope
         )
 
@@ -238,7 +238,7 @@ class Training:
                 job.check()
 
     def _told_to_stop(self, scope: Scope, stop: Dependency) -> bool:
-        run_directly(self._access, self._config, stop, [], _STOP_SESSION, scope)
+        run_endpoint(self._access, self._config, stop, [], _STOP_SESSION, scope)
         return True
 
     def _stop_function(self) -> Dependency | None:

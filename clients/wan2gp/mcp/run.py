@@ -28,13 +28,13 @@ from ..errors import generation_failed, job_lost, no_output, not_in_gallery, out
 from ..queue_file import media_name
 from ..results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
 from ..task import Attachment, Task, make_task
-from ..timings import Pace
+from ..timings import Timings
 from ..uploads import FileBody
 from .events import EventTeller
 from .protocol import ToolFailure
-from .tools import Tools, malformed
+from .tools import MCPTools, malformed
 
-DOOR = "mcp"
+ENDPOINT = "mcp"
 _BUSY = "already has a generation in progress"
 _UNKNOWN_JOB = "unknown wangp job"
 _MAX_FETCHES = 3
@@ -44,12 +44,12 @@ _UNSURE = (ConnectionLost, NetworkTimeout, ServerError, Overloaded, ProtocolErro
 _NEVER_TAKEN = frozenset({"connect", "redirected", "web_page", "rpc_error"})
 
 
-class McpDoor:
+class MCPEndpoint:
     """Runs jobs on one MCP server; thread-safe."""
 
-    def __init__(self, http: HTTPSession, pace: Pace, tools: Tools) -> None:
+    def __init__(self, http: HTTPSession, timings: Timings, tools: MCPTools) -> None:
         self._http = http
-        self._pace = pace
+        self._timings = timings
         self._tools = tools
 
     def run(self, job: JobContext) -> Result:
@@ -90,11 +90,11 @@ class McpDoor:
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Ask for the job's end and wait until it is there."""
         if job.backend_id is None:
-            return BackendCancel.FAILED if job.state.get("door") == DOOR else BackendCancel.CONFIRMED
+            return BackendCancel.FAILED if job.state.get("door") == ENDPOINT else BackendCancel.CONFIRMED
         try:
             snapshot = self._tools.cancel(job.backend_id, job)
             while not snapshot.get("done"):
-                if not job.wait(self._pace.poll_s):
+                if not job.wait(self._timings.poll_s):
                     return BackendCancel.FAILED
                 snapshot = self._tools.job(job.backend_id, job, 1)
         except ToolFailure as failure:
@@ -120,11 +120,11 @@ class McpDoor:
         """Send the job, at most once, and return the id that the server gave it; a busy server is waited for."""
         job.message("Sending the settings")
         while True:
-            job.sending(door=DOOR, seed=task.seed)
+            job.sending(endpoint=ENDPOINT, seed=task.seed)
             try:
                 snapshot = self._tools.generate(settings, job)
             except ToolFailure as failure:
-                job.not_sent(door=None)
+                job.not_sent(endpoint=None)
                 if _BUSY not in failure.message:
                     raise refused(failure.message, request_of(job)) from failure
             except _UNSURE as error:
@@ -138,7 +138,7 @@ class McpDoor:
                 return str(snapshot["job_id"])
             job.queued(0)
             job.message("WanGP is still working on another job; waiting for it")
-            job.sleep(self._pace.busy_s)
+            job.sleep(self._timings.busy_s)
 
     # Until its end
 
@@ -169,10 +169,10 @@ class McpDoor:
             except BackendError as error:
                 job.check()
                 away_since = away_since or time.monotonic()
-                if not error.retryable or time.monotonic() - away_since >= self._pace.outage_s:
+                if not error.retryable or time.monotonic() - away_since >= self._timings.outage_s:
                     raise
                 job.message("The connection to WanGP is lost; trying again")
-                job.sleep(self._pace.outage_poll_s)
+                job.sleep(self._timings.outage_poll_s)
                 continue
             if away_since is not None:
                 away_since = None
@@ -184,7 +184,7 @@ class McpDoor:
                 if not isinstance(result, Mapping):
                     raise malformed(self._tools.mcp, "a job without a result")
                 return result
-            job.sleep(self._pace.poll_s)
+            job.sleep(self._timings.poll_s)
 
     def _after_restart(self, job: JobContext, task: Task) -> Result:
         items = self._items_by_stem(job, task)
@@ -224,7 +224,7 @@ class McpDoor:
     def _fetched(self, job: JobContext, items: list[Mapping[str, Any]], task: Task) -> Result:
         job.progress(1.0, stage=FETCHING)
         artifacts: list[Artifact] = []
-        server = {"door": DOOR, "tools": self._tools.generation}
+        server = {"door": ENDPOINT, "tools": self._tools.generation}
         try:
             artifacts.extend(self._fetch(job, item, task) for item in items)
         except BackendError as error:

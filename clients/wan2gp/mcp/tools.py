@@ -29,7 +29,7 @@ class MediaURL:
     filename: str = ""
 
 
-class Tools:
+class MCPTools:
     """What can be asked of one MCP server; thread-safe."""
 
     def __init__(self, mcp: MCP, tools: Mapping[str, Mapping[str, Any]]) -> None:

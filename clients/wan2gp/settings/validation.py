@@ -32,16 +32,16 @@ _CLIP = re.compile(r"(.+?)(\|(?:(?:start_frame|end_frame|audio_track_no)=\d+,?)+
 
 
 @dataclass
-class Findings:
+class SettingsProblems:
     """What is wrong with settings, and what may be."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
-def check_settings(table: Catalogue, model: Model | None, settings: Mapping[str, Any]) -> Findings:
+def check_settings(table: Catalogue, model: Model | None, settings: Mapping[str, Any]) -> SettingsProblems:
     """Check each setting's name, type, range and choices, and whether the model uses it."""
-    findings = Findings()
+    findings = SettingsProblems()
     for name, value in settings.items():
         if name in OWN_FIELDS:
             findings.problems.append(f"{name}: it is the request's own field {OWN_FIELDS[name]!r}.")
@@ -66,7 +66,7 @@ def unsendable(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: it can't be sent: a number must be finite; texts, lists and mappings plain."
 
 
-def _check(findings: Findings, table: Catalogue, model: Model | None, setting: Setting, value: Any) -> None:
+def _check(findings: SettingsProblems, table: Catalogue, model: Model | None, setting: Setting, value: Any) -> None:
     problem = _TYPES[setting.type](value)
     if problem:
         findings.problems.append(f"{setting.name}: {problem}")
@@ -80,7 +80,7 @@ def _check(findings: Findings, table: Catalogue, model: Model | None, setting: S
         findings.warnings.append(f"{setting.name}: {model.title} does not use it.")
 
 
-def _check_number(findings: Findings, setting: Setting, value: float) -> None:
+def _check_number(findings: SettingsProblems, setting: Setting, value: float) -> None:
     if value < 0 and setting.least is not None and setting.least >= 0:
         findings.problems.append(f"{setting.name}: it can't be below 0.")
         return
@@ -92,7 +92,9 @@ def _check_number(findings: Findings, setting: Setting, value: float) -> None:
         )
 
 
-def _check_letters(findings: Findings, table: Catalogue, model: Model | None, setting: Setting, value: str) -> None:
+def _check_letters(
+    findings: SettingsProblems, table: Catalogue, model: Model | None, setting: Setting, value: str
+) -> None:
     known = _letters(table, model, setting.name)
     odd = sorted({letter for letter in value if letter not in known})
     if not odd:
@@ -111,7 +113,7 @@ def _letters(table: Catalogue, model: Model | None, name: str) -> Collection[str
     return general | {letter for selector in selectors for letter in selector.letters}
 
 
-def _check_choice(findings: Findings, model: Model | None, setting: Setting, value: Any) -> None:
+def _check_choice(findings: SettingsProblems, model: Model | None, setting: Setting, value: Any) -> None:
     choices, open_list = choices_of(model, setting)
     values = value if setting.type == "ints" else [value]
     wrong = [each for each in values if choices and each not in choices]

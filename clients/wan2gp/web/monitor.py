@@ -12,7 +12,7 @@ from ...gradio.queue_call import GradioCall
 from ...gradio.session import GradioSession
 from ..previews import preview_of
 from ..progress import USUAL_S, Estimate, fraction_of, parse_phase
-from ..timings import Pace
+from ..timings import Timings
 from .queue_functions import Chain
 
 _LOOK_S = 0.2
@@ -24,16 +24,16 @@ _HANGS = (
 )
 
 
-class Follower:
+class RunMonitor:
     """Follows one job; used by one worker thread. ``usual_s`` is how long a job took before, None if none did."""
 
     def __init__(
-        self, job: JobContext, session: GradioSession, chain: Chain, pace: Pace, usual_s: float | None
+        self, job: JobContext, session: GradioSession, chain: Chain, timings: Timings, usual_s: float | None
     ) -> None:
         self._job = job
         self._session = session
         self._chain = chain
-        self._pace = pace
+        self._timings = timings
         self._estimate = Estimate(usual_s or USUAL_S)
         self._heard_at = time.monotonic()
         self._has_progress = False
@@ -66,7 +66,7 @@ class Follower:
         """Ask for the status again if it has ended before the job: it may have looked before the job began."""
         if status is None or not status.ended or time.monotonic() < self._renew_at:
             return status
-        self._renew_at = time.monotonic() + self._pace.status_again_s
+        self._renew_at = time.monotonic() + self._timings.status_again_s
         try:
             return self._session.join(self._chain.status, [None], scope=self._job)
         except BackendError:
@@ -75,7 +75,7 @@ class Follower:
 
     def _await_status(self, status: GradioCall | None) -> None:
         """Let the status end too, if it ever began: a stream must not be dropped while it runs."""
-        until = time.monotonic() + self._pace.status_s
+        until = time.monotonic() + self._timings.status_s
         while status is not None and self._status_runs and (left := until - time.monotonic()) > 0:
             message = status.receive(self._job, left)
             if message is None:
@@ -106,7 +106,7 @@ class Follower:
 
     def _show_preview(self, function: int) -> None:
         """Ask for the picture; a job does not wait long for it."""
-        until = time.monotonic() + self._pace.preview_s
+        until = time.monotonic() + self._timings.preview_s
         try:
             call = self._session.join(function, [None], scope=self._job)
             while not call.ended and (left := until - time.monotonic()) > 0:
@@ -151,7 +151,7 @@ class Follower:
 
     def _mind_silence(self) -> None:
         """Estimate the progress of a job of which nothing is heard: the status has one place for the whole server."""
-        if self._has_progress or time.monotonic() - self._heard_at < self._pace.silence_s:
+        if self._has_progress or time.monotonic() - self._heard_at < self._timings.silence_s:
             return
         if not self._told_silence:
             self._told_silence = True

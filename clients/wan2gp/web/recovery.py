@@ -15,12 +15,12 @@ from ...core.context import JobContext
 from ...core.errors import BackendError, GenerationError, StreamInterrupted
 from ...gradio.component_values import GradioFile
 from ...gradio.config import GradioConfig
-from ...gradio.http import GradioAccess
+from ...gradio.http import GradioHTTP
 from ..errors import job_lost
 from ..gallery import gallery_files, is_working, task_files
 from ..progress import USUAL_S, Estimate
 from ..task import Task
-from ..timings import Pace
+from ..timings import Timings
 
 OUTPUTS = "outputs"
 _SUFFIXES = (".mp4", ".mkv", ".png", ".jpg", ".webp", ".wav", ".mp3", ".flac")
@@ -38,10 +38,10 @@ class Searcher:
     def __init__(
         self,
         job: JobContext,
-        access: GradioAccess,
+        access: GradioHTTP,
         config: GradioConfig,
         task: Task,
-        pace: Pace,
+        timings: Timings,
         usual_s: float | None,
         cause: BackendError | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class Searcher:
         self._access = access
         self._config = config
         self._task = task
-        self._pace = pace
+        self._timings = timings
         self._cause = cause
         self._estimate = Estimate(usual_s or USUAL_S)
         self._away_since: float | None = None
@@ -58,14 +58,14 @@ class Searcher:
 
     def wait(self, ask_gallery: Callable[[], Any]) -> tuple[GradioFile, ...]:
         """Return the job's files when they are there; ``JobLost`` if the server neither has them nor works on them."""
-        until = time.monotonic() + self._pace.lost_s
+        until = time.monotonic() + self._timings.lost_s
         self._job.message(_LOOKING)
-        self._job.sleep(self._pace.gallery_first_s)
+        self._job.sleep(self._timings.gallery_first_s)
         while time.monotonic() < until:
             files = self._look(ask_gallery)
             if files:
                 return files
-            self._job.sleep(self._pace.gallery_s)
+            self._job.sleep(self._timings.gallery_s)
         raise self._lost("WanGP has not finished the job whose connection was lost.")
 
     def saved(self) -> GradioFile | None:
@@ -76,7 +76,7 @@ class Searcher:
             size = self._size_of(name)
             if size is None:
                 continue
-            self._job.sleep(self._pace.gallery_first_s)
+            self._job.sleep(self._timings.gallery_first_s)
             if self._size_of(name) == size:
                 return GradioFile(f"{OUTPUTS}/{name}", name)
         return None
@@ -143,5 +143,5 @@ class Searcher:
         now = time.monotonic()
         self._away_since = self._away_since or now
         passing = error.retryable or isinstance(error, StreamInterrupted)
-        if not passing or now - self._away_since >= self._pace.outage_s:
+        if not passing or now - self._away_since >= self._timings.outage_s:
             raise error

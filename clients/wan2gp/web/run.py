@@ -33,7 +33,7 @@ from ...core.job import Artifact, BackendCancel, Result
 from ...files.storage_errors import storage_errors_in
 from ...gradio.component_values import GradioFile
 from ...gradio.config import GradioConfig, read_config
-from ...gradio.http import GradioAccess
+from ...gradio.http import GradioHTTP
 from ...gradio.messages import Log, Message
 from ...gradio.queue_call import GradioCall
 from ...gradio.session import GradioSession
@@ -43,12 +43,12 @@ from ..gallery import gallery_files, is_working, task_files
 from ..queue_file import write_queue
 from ..results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
 from ..task import Task, make_task
-from ..timings import Pace
-from .monitor import Follower
+from ..timings import Timings
+from .monitor import RunMonitor
 from .queue_functions import Chain
 from .recovery import Searcher, session_hash_of
 
-DOOR = "web"
+ENDPOINT = "web"
 _LOADED = "Loaded"
 _MAX_LINES = 100
 _UNSURE = (ConnectionLost, NetworkTimeout, ServerError, ProtocolError)
@@ -66,15 +66,15 @@ class _Live:
     process: GradioCall | None = None
 
 
-class WebDoor:
+class WebEndpoint:
     """Runs jobs through one web page; thread-safe. ``close`` drops what is still open."""
 
-    def __init__(self, access: GradioAccess, config: GradioConfig, chain: Chain, pace: Pace, version: str) -> None:
+    def __init__(self, access: GradioHTTP, config: GradioConfig, chain: Chain, timings: Timings, version: str) -> None:
         self.access = access
         self.config = config
         self.chain = chain
         self.version = version
-        self._pace = pace
+        self._timings = timings
         self._lock = threading.Lock()
         self._live: dict[str, _Live] = {}
         self._ending: list[GradioSession] = []
@@ -223,7 +223,7 @@ class WebDoor:
 
     def _start(self, job: JobContext, live: _Live, task: Task) -> Result:
         session = live.session
-        job.sending(door=DOOR, session=session.session_hash, seed=task.seed)
+        job.sending(endpoint=ENDPOINT, session=session.session_hash, seed=task.seed)
         live.sent = True
         began = time.monotonic()
         try:
@@ -235,7 +235,7 @@ class WebDoor:
             return self._found_again(job, live, task, self._searcher(job, task, error))
         job.submitted(live.process.event_id)
         status = self._status_call(job, session)
-        follower = Follower(job, session, self.chain, self._pace, self._usual_s)
+        follower = RunMonitor(job, session, self.chain, self._timings, self._usual_s)
         try:
             end = self.access.http.redact(follower.follow(live.process, status))
         except (StreamInterrupted, ProtocolError) as error:
@@ -290,7 +290,7 @@ class WebDoor:
         job.started()
         job.progress(1.0, stage=FETCHING)
         artifacts: list[Artifact] = []
-        server = {"door": DOOR, "server_version": self.version, "gradio": self.config.version}
+        server = {"door": ENDPOINT, "server_version": self.version, "gradio": self.config.version}
         files_to = GradioSession(self.access, self.config)
         try:
             for file in files:
@@ -305,7 +305,7 @@ class WebDoor:
     # Lost and found
 
     def _searcher(self, job: JobContext, task: Task, cause: BackendError | None = None) -> Searcher:
-        return Searcher(job, self.access, self.config, task, self._pace, self._usual_s, cause)
+        return Searcher(job, self.access, self.config, task, self._timings, self._usual_s, cause)
 
     def _found_again(self, job: JobContext, live: _Live, task: Task, searcher: Searcher) -> Result:
         """Wait for the job's file in the gallery of its session."""
@@ -349,7 +349,7 @@ class WebDoor:
 
     def _wait_until_idle(self, session: GradioSession, job: CancelContext) -> None:
         while is_working(session.call(self.chain.gallery, [None], scope=job)):
-            job.sleep(self._pace.poll_s)
+            job.sleep(self._timings.poll_s)
 
     def _leave_open(self, session: GradioSession) -> None:
         """Keep a stream whose job has not ended yet: dropping it would take the progress from everybody."""

@@ -27,7 +27,7 @@ from movie_director.runtime import (
     outputs,
 )
 from movie_director.runtime import runtime as runtime_module
-from movie_director.runtime.client_cache import ClientKeeper
+from movie_director.runtime.client_cache import ClientCache
 from movie_director.runtime.speech import speakers_for
 
 
@@ -280,7 +280,7 @@ def test_who_reads_lines_is_as_it_is_set(tmp_path):
 def test_rvc_s_client_gets_those_who_read(tmp_path):
     own = BackendSettings("http://127.0.0.1:9", speech=SpeechSettings(piper_voice="voice.onnx"))
     settings = RuntimeSettings({"rvc": own}, tmp_path, tmp_path)
-    keeper = ClientKeeper(None, lambda _backend: frozenset())
+    keeper = ClientCache(None, lambda _backend: frozenset())
     client = keeper.client(BACKENDS["rvc"], settings)
     assert [each.name for each in client._speakers] == ["piper"]
     without = replace(own, speech=SpeechSettings())

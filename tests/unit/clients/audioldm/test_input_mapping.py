@@ -10,7 +10,7 @@ import pytest
 
 from movie_director.clients import ClientOptions, errors
 from movie_director.clients.audioldm import SoundRequest, log_progress, time_estimate
-from movie_director.clients.audioldm.cog.api import Answer, failed, health_in, problems_in, refused
+from movie_director.clients.audioldm.cog.api import Prediction, failed, health_in, problems_in, refused
 from movie_director.clients.audioldm.cog.api import _json as as_json
 from movie_director.clients.audioldm.cog.schema import fields_of
 from movie_director.clients.audioldm.cog.webhook_listener import WebhookListener
@@ -243,12 +243,12 @@ def test_the_clock_says_nothing_until_it_has_learnt_and_never_reaches_the_end(jo
 
 def test_refusals_and_failures_are_typed():
     detail = {"detail": [{"loc": ["body", "input", "duration"], "msg": "too long"}, {"loc": 5}, 7]}
-    refusal = refused(Answer(422, detail, "words"))
+    refusal = refused(Prediction(422, detail, "words"))
     assert isinstance(refusal, errors.ValidationError)
     assert refusal.problems == ("duration: too long.", "request: .")
-    assert refused(Answer(422, None, "words")).problems == ("words",)
-    assert isinstance(refused(Answer(409)), errors.Overloaded)
-    assert refused(Answer(500, None, "boom")).message.endswith("boom")
+    assert refused(Prediction(422, None, "words")).problems == ("words",)
+    assert isinstance(refused(Prediction(409)), errors.Overloaded)
+    assert refused(Prediction(500, None, "boom")).message.endswith("boom")
     assert isinstance(failed("CUDA out of memory.", "", str), errors.OutOfMemory)
     assert isinstance(failed(None, "torch.cuda.OutOfMemoryError: x", str), errors.OutOfMemory)
     assert "did not say why" in failed(None, "", str).message
@@ -261,7 +261,7 @@ def test_refusals_and_failures_are_typed():
 def test_answers_that_are_no_runs():
     for value in (None, [], {"status": 5}, {}):
         with pytest.raises(errors.ProtocolError):
-            Answer(200, value).run  # noqa: B018 - the property raises
+            Prediction(200, value).run  # noqa: B018 - the property raises
 
 
 def post(url, body, length=None):

@@ -24,7 +24,7 @@ from movie_director.clients.gradio.messages import (
     progress_of,
     queued_of,
 )
-from movie_director.clients.gradio.output_diffs import edited, weight_of
+from movie_director.clients.gradio.output_diffs import apply_diff, approx_size
 
 NEW = {"path": "/tmp/a/clip.mp4", "url": "http://h/file=/tmp/a/clip.mp4", "orig_name": "my clip.mp4", "size": 7}
 OLD = {"name": "/tmp/b/line.wav", "data": None, "is_file": True}
@@ -104,7 +104,7 @@ def test_updates_are_unwrapped_and_choices_read():
 )
 def test_edits_change_a_copy(value, edits, after):
     before = repr(value)
-    assert edited([value, "rest"], [edits, []]) == [after, "rest"]
+    assert apply_diff([value, "rest"], [edits, []]) == [after, "rest"]
     assert repr(value) == before
 
 
@@ -126,13 +126,13 @@ def test_edits_change_a_copy(value, edits, after):
 )
 def test_edits_that_do_not_fit_are_told(edits):
     with pytest.raises(errors.ProtocolError) as caught:
-        edited([{"text": "a", "n": 1}], [edits])
+        apply_diff([{"text": "a", "n": 1}], [edits])
     assert caught.value.code == "bad_edit"
 
 
 def test_edits_for_other_outputs_than_there_are_are_told():
     with pytest.raises(errors.ProtocolError, match="2 edits for 1 values"):
-        edited([1], [[], []])
+        apply_diff([1], [[], []])
 
 
 json_values = st.recursive(
@@ -145,7 +145,7 @@ json_values = st.recursive(
 @given(json_values, json_values)
 def test_edits_of_any_shape_end_as_values_or_as_a_protocol_error(value, edits):
     with suppress(errors.ProtocolError):
-        assert len(edited([value], [edits])) == 1
+        assert len(apply_diff([value], [edits])) == 1
 
 
 # Messages
@@ -229,13 +229,13 @@ def test_a_path_of_edits_costs_no_more_than_its_depth():
         value = [value]
     tracemalloc.start()
     with pytest.raises(errors.ProtocolError):
-        edited([value], [[["replace", path, 1]]])
+        apply_diff([value], [[["replace", path, 1]]])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * 1024 * 1024
 
 
 def test_the_weight_of_values_counts_texts_and_parts():
-    assert weight_of("x" * 100) == 108
-    assert weight_of([1, {"ab": [None]}]) == 8 * 6 + 2
-    assert weight_of({7: 1}) == 24
+    assert approx_size("x" * 100) == 108
+    assert approx_size([1, {"ab": [None]}]) == 8 * 6 + 2
+    assert approx_size({7: 1}) == 24

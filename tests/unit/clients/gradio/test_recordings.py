@@ -19,7 +19,7 @@ from movie_director.clients.gradio.config import Dependency, config_of
 from movie_director.clients.gradio.errors import refusal_of
 from movie_director.clients.gradio.messages import Completed, Failed, Log, Progress, Queued, Started, Yielded
 from movie_director.clients.gradio.queue_call import GradioCall
-from movie_director.clients.gradio.run_endpoint import run_directly
+from movie_director.clients.gradio.run_endpoint import run_endpoint
 
 ROOT = Path(__file__).resolve().parents[4]
 SCENARIOS = gradio_scenarios.SCENARIOS
@@ -112,7 +112,7 @@ def test_calls_without_a_stream_end_as_they_should(at, version, name):
         raw = answer(body, f"Content-Type: {kind}", status=f"{got['status']} Recorded")
         if "/run/" in sent["path"] and got["status"] == 200:
             with FaultServer(always(raw)) as server:
-                assert run_directly(at.access(server.url), config, FN, [], "h", at.scope).raw == got["json"]["data"]
+                assert run_endpoint(at.access(server.url), config, FN, [], "h", at.scope).raw == got["json"]["data"]
         elif sent["method"] == "POST" and got["status"] >= 400:
             with FaultServer(always(raw)) as server:
                 access = at.access(server.url)

@@ -12,7 +12,7 @@ import pytest
 from faultserver import BlackHole, FaultServer, closed_port
 
 from movie_director.clients.http import connect
-from movie_director.clients.http.connect import BrokenOff, dial
+from movie_director.clients.http.connect import BrokenOff, connect_tcp
 
 HANG_GUARD_S = 20.0
 
@@ -39,7 +39,7 @@ def resolving_to(monkeypatch, *addresses):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_it_connects(host):
-    with FaultServer(quiet) as server, dial(host, server.port, 5.0, never) as sock:
+    with FaultServer(quiet) as server, connect_tcp(host, server.port, 5.0, never) as sock:
         assert sock.getpeername()[:2] == ("127.0.0.1", server.port)
         assert sock.gettimeout() == 5.0
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -48,7 +48,7 @@ def test_it_connects(host):
 def test_nobody_there_is_told_at_once():
     began = time.monotonic()
     with pytest.raises(ConnectionRefusedError):
-        dial("127.0.0.1", closed_port(), HANG_GUARD_S, never)
+        connect_tcp("127.0.0.1", closed_port(), HANG_GUARD_S, never)
     assert time.monotonic() - began < 1.0
 
 
@@ -56,7 +56,7 @@ def test_nobody_there_is_told_at_once():
 def test_the_next_address_is_tried_when_the_first_refuses(monkeypatch, first):
     with FaultServer(quiet) as server:
         resolving_to(monkeypatch, (first, closed_port()), ("127.0.0.1", server.port))
-        with dial("localhost", 1, HANG_GUARD_S, never) as sock:
+        with connect_tcp("localhost", 1, HANG_GUARD_S, never) as sock:
             assert sock.getpeername()[1] == server.port
 
 
@@ -64,7 +64,7 @@ def test_the_next_address_is_tried_while_the_first_hangs(monkeypatch):
     with BlackHole() as hole, FaultServer(quiet) as server:
         resolving_to(monkeypatch, ("127.0.0.1", int(hole.url.rpartition(":")[2])), ("127.0.0.1", server.port))
         began = time.monotonic()
-        with dial("localhost", 1, HANG_GUARD_S, never) as sock:
+        with connect_tcp("localhost", 1, HANG_GUARD_S, never) as sock:
             assert sock.getpeername()[1] == server.port
         assert time.monotonic() - began < HANG_GUARD_S / 2
 
@@ -79,10 +79,10 @@ def test_a_family_that_the_system_lacks_is_passed_over(monkeypatch):
     with FaultServer(quiet) as server:
         resolving_to(monkeypatch, ("::1", server.port), ("127.0.0.1", server.port))
         monkeypatch.setattr(socket, "socket", OnlyIPv4)
-        dial("localhost", 1, 5.0, never).close()
+        connect_tcp("localhost", 1, 5.0, never).close()
         resolving_to(monkeypatch, ("::1", server.port))
         with pytest.raises(OSError, match="not supported"):
-            dial("localhost", 1, 5.0, never)
+            connect_tcp("localhost", 1, 5.0, never)
 
 
 def test_a_refusal_tells_more_than_the_other_errors(monkeypatch):
@@ -97,10 +97,10 @@ def test_a_refusal_tells_more_than_the_other_errors(monkeypatch):
     for order in ([far, near, far], [near, far], [far, near]):
         resolving_to(monkeypatch, *order)
         with pytest.raises(ConnectionRefusedError):
-            dial("localhost", 1, 5.0, never)
+            connect_tcp("localhost", 1, 5.0, never)
     resolving_to(monkeypatch, far, far)
     with pytest.raises(OSError, match="No route to host"):
-        dial("localhost", 1, 5.0, never)
+        connect_tcp("localhost", 1, 5.0, never)
 
 
 def test_a_system_without_that_option_still_connects(monkeypatch):
@@ -110,14 +110,14 @@ def test_a_system_without_that_option_still_connects(monkeypatch):
 
     with FaultServer(quiet) as server:
         monkeypatch.setattr(socket, "socket", Stubborn)
-        dial("127.0.0.1", server.port, 5.0, never).close()
+        connect_tcp("127.0.0.1", server.port, 5.0, never).close()
 
 
 def test_a_black_hole_is_given_up_in_time():
     with BlackHole() as hole:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            dial("127.0.0.1", int(hole.url.rpartition(":")[2]), 0.3, never)
+            connect_tcp("127.0.0.1", int(hole.url.rpartition(":")[2]), 0.3, never)
         assert 0.3 <= time.monotonic() - began < 3.0
 
 
@@ -128,7 +128,7 @@ def test_connecting_is_broken_off():
         timer.start()
         began = time.monotonic()
         with pytest.raises(BrokenOff):
-            dial("127.0.0.1", int(hole.url.rpartition(":")[2]), HANG_GUARD_S, unwanted.is_set)
+            connect_tcp("127.0.0.1", int(hole.url.rpartition(":")[2]), HANG_GUARD_S, unwanted.is_set)
         assert time.monotonic() - began < 1.0
         timer.join()
 
@@ -140,13 +140,13 @@ def test_a_name_that_nobody_knows(monkeypatch, raised):
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with pytest.raises(socket.gaierror):
-        dial("nowhere.example", 80, HANG_GUARD_S, never)
+        connect_tcp("nowhere.example", 80, HANG_GUARD_S, never)
 
 
 def test_a_name_that_is_known(monkeypatch):
     with FaultServer(quiet) as server:
         resolving_to(monkeypatch, ("127.0.0.1", server.port))
-        dial("somewhere.example", 80, HANG_GUARD_S, never).close()
+        connect_tcp("somewhere.example", 80, HANG_GUARD_S, never).close()
 
 
 @pytest.fixture
@@ -167,9 +167,9 @@ def slow_look_up(monkeypatch):
 def test_looking_up_a_name_is_bounded_and_broken_off():
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="looking up"):
-        dial("slow.example", 80, 0.2, never)
+        connect_tcp("slow.example", 80, 0.2, never)
     with pytest.raises(BrokenOff):
-        dial("slow.example", 80, HANG_GUARD_S, lambda: True)
+        connect_tcp("slow.example", 80, HANG_GUARD_S, lambda: True)
     assert time.monotonic() - began < 3.0
 
 
@@ -182,7 +182,7 @@ def test_no_file_descriptor_is_left(monkeypatch):
         before = count()
         for _ in range(3):
             with pytest.raises(TimeoutError):
-                dial("localhost", 1, 0.1, never)
+                connect_tcp("localhost", 1, 0.1, never)
         assert count() == before
 
 
@@ -195,8 +195,8 @@ def test_too_many_open_files_is_told_and_passes(monkeypatch):
 
             patch.setattr(socket, "socket", exhausted)
             with pytest.raises(OSError, match="Too many open files"):
-                dial("127.0.0.1", server.port, 5.0, never)
-        dial("127.0.0.1", server.port, 5.0, never).close()
+                connect_tcp("127.0.0.1", server.port, 5.0, never)
+        connect_tcp("127.0.0.1", server.port, 5.0, never).close()
 
 
 def test_which_names_need_no_network():

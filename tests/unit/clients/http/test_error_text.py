@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from movie_director.clients.http.error_text import MAX_WORDS, words_of
+from movie_director.clients.http.error_text import MAX_WORDS, error_text
 from movie_director.clients.http.redaction import Redactor
 
 
 def said(body, content_type="text/plain", redact=str):
-    return words_of(body, content_type, redact)
+    return error_text(body, content_type, redact)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_one_bounded_line_of_printable_text():
 def test_secrets_are_out_before_the_line_is_cut(canary):
     redact = Redactor([canary])
     for before in range(MAX_WORDS - len(canary) - 2, MAX_WORDS):
-        words = words_of(b"x" * before + canary.encode(), "text/plain", redact)
+        words = error_text(b"x" * before + canary.encode(), "text/plain", redact)
         assert canary[:6] not in words
-    assert canary not in words_of(json.dumps({"error": canary}).encode(), "application/json", redact)
+    assert canary not in error_text(json.dumps({"error": canary}).encode(), "application/json", redact)
 
 
 @pytest.mark.parametrize("body", [b"<" * 65536, b"<script" * 9000, b"<style><head>" * 5000, b"<script></script" * 4000])

@@ -13,7 +13,7 @@ from faultserver import FaultServer, always, answer, answers, closed_port, silen
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
-from movie_director.clients.http.session import MAX_REDIRECTS, FreeScope, HTTPSession
+from movie_director.clients.http.session import MAX_REDIRECTS, HTTPSession, SessionScope
 from movie_director.clients.http.transport import Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 
@@ -479,7 +479,7 @@ def test_closing_ends_a_pause(open_session):
 
 
 def test_a_free_scope():
-    scope = FreeScope()
+    scope = SessionScope()
     scope.check()
     scope.sleep(0.001)
     scope.interrupter.fire()

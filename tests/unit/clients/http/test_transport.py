@@ -603,7 +603,7 @@ def test_breaking_off_in_the_moment_of_connecting(ask, monkeypatch):
     made = []
 
     def dial(*arguments):
-        made.append(connect.dial(*arguments))
+        made.append(connect.connect_tcp(*arguments))
         interrupter.fire()
         return made[0]
 

@@ -8,14 +8,14 @@ import pytest
 
 from movie_director.clients import errors
 from movie_director.clients.litellm.errors import (
-    Circumstances,
+    RequestContext,
     failure_in_stream,
     failure_of,
     refusal_of,
     wanted_pause_s,
 )
 
-WHERE = Circumstances("http://host", "m", True, ("mistral", "llama"))
+WHERE = RequestContext("http://host", "m", True, ("mistral", "llama"))
 
 
 def failed(status, body, content_type="application/json", headers=None, where=WHERE):
@@ -95,13 +95,13 @@ def test_an_overflow_is_known_by_its_words_and_numbers(message, numbers):
 def test_a_missing_model_without_a_list_or_neighbours():
     body = {"error": {"message": "no model named m"}}
     assert failed(400, body).hint == "Choose one of: mistral, llama."
-    nobody = Circumstances("http://host", "m")
+    nobody = RequestContext("http://host", "m")
     assert failed(400, body, where=nobody).hint == "Look at the server's list of models."
 
 
 def test_a_plain_500_is_a_missing_key_at_litellm_only():
-    keyless = Circumstances("http://host", "m")
-    plain = Circumstances("http://host", "m", litellm=False)
+    keyless = RequestContext("http://host", "m")
+    plain = RequestContext("http://host", "m", litellm=False)
     text = b"Internal Server Error"
     assert isinstance(failed(500, text, "text/plain", where=keyless), errors.AuthenticationError)
     assert isinstance(failed(500, text, "text/plain", where=plain), errors.ServerError)

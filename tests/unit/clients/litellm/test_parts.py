@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from movie_director.clients import errors
 from movie_director.clients.litellm import ChatRequest, schema_of
-from movie_director.clients.litellm.completion import Answer, StreamFailure
+from movie_director.clients.litellm.completion import Completion, StreamFailure
 from movie_director.clients.litellm.context_window import fit, text_of, transcript
 from movie_director.clients.litellm.models import ModelInfo, choose, deployed_windows, models_of
 from movie_director.clients.litellm.payload import address_of, body_of, encoded, messages_of, with_system
@@ -296,7 +296,7 @@ def chunk(delta: Any = None, **fields: Any) -> dict[str, Any]:
 
 
 def test_an_answer_takes_chunks_of_every_taste():
-    answer = Answer()
+    answer = Completion()
     chunks = [
         chunk({"role": "assistant", "content": None}),
         {"choices": None},
@@ -318,7 +318,7 @@ def test_an_answer_takes_chunks_of_every_taste():
 
 
 def test_tool_calls_are_joined_by_index_or_place():
-    answer = Answer()
+    answer = Completion()
     for calls in (
         [{"index": 1, "id": "b", "function": {"name": "cut", "arguments": ""}}],
         [{"index": 0, "id": "a", "function": {"name": "pan", "arguments": '{"to"'}}],
@@ -334,10 +334,10 @@ def test_tool_calls_are_joined_by_index_or_place():
 
 def test_errors_and_nonsense_in_the_stream():
     with pytest.raises(StreamFailure) as caught:
-        Answer().take({"error": {"message": "no"}})
+        Completion().take({"error": {"message": "no"}})
     assert caught.value.error == {"message": "no"}
     with pytest.raises(errors.ProtocolError):
-        Answer().take(["x"])
+        Completion().take(["x"])
 
 
 # --- models

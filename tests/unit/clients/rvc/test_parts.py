@@ -9,13 +9,13 @@ import pytest
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.http.base64_body import base64_slices
-from movie_director.clients.http.session import FreeScope
+from movie_director.clients.http.session import SessionScope
 from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.rvc.errors import last_line
 from movie_director.clients.rvc.samples import clear_folder, found_files
 from movie_director.clients.rvc.server_lock import turns_of
 from movie_director.clients.rvc.speech.server import SpeechServer
-from movie_director.clients.rvc.uninterruptible import Unstoppable
+from movie_director.clients.rvc.uninterruptible import UninterruptibleCall
 from movie_director.clients.rvc.webui.progress import Wording, new_lines, read_text
 
 GUARD_S = 20.0
@@ -91,16 +91,16 @@ def test_turns_belong_to_a_server_and_come_one_after_another():
         assert turns_of(parse_server_url(same)) is server
     for other in ("http://127.0.0.1:5051", "http://127.0.0.1:5050/rvc", "http://studio.lan:5050"):
         assert turns_of(parse_server_url(other)) is not server
-    turns = server.conversions
-    scope, waiting, order = FreeScope(), threading.Event(), []
+    server_lock = server.conversions
+    scope, waiting, order = SessionScope(), threading.Event(), []
 
     def another():
         waiting.set()
-        with pytest.raises(errors.BackendError), turns.turn(scope):
+        with pytest.raises(errors.BackendError), server_lock.turn(scope):
             order.append("never")
 
-    with turns.turn(FreeScope()):
-        assert turns.busy
+    with server_lock.turn(SessionScope()):
+        assert server_lock.busy
         thread = threading.Thread(target=another)
         thread.start()
         assert waiting.wait(GUARD_S)
@@ -108,7 +108,7 @@ def test_turns_belong_to_a_server_and_come_one_after_another():
         thread.join(GUARD_S)
         assert not thread.is_alive()
     assert order == []
-    assert not turns.busy
+    assert not server_lock.busy
 
 
 class LetGo:
@@ -124,7 +124,7 @@ class LetGo:
 
 
 def test_a_call_whose_job_is_let_go_of_is_broken_off_and_left_to_nobody():
-    calls, seen = Unstoppable(), []
+    calls, seen = UninterruptibleCall(), []
 
     def call(scope):
         seen.append(scope.interrupter.wait(GUARD_S))
@@ -132,7 +132,7 @@ def test_a_call_whose_job_is_let_go_of_is_broken_off_and_left_to_nobody():
     with pytest.raises(errors.JobDetached):
         calls.call(LetGo(), call)
     assert seen == [True]
-    assert not calls.see_out(LetGo())
+    assert not calls.wait_until_free(LetGo())
 
 
 def test_a_file_that_is_gone_can_not_be_encoded(tmp_path):

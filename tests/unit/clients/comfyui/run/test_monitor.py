@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from movie_director.clients.comfyui.run.monitor import Follower
+from movie_director.clients.comfyui.run.monitor import RunMonitor
 from movie_director.clients.comfyui.server.event_socket import Down, Up
 from movie_director.clients.comfyui.server.messages import Message, Preview
-from movie_director.clients.comfyui.server.timings import Pace
+from movie_director.clients.comfyui.server.timings import Timings
 from movie_director.clients.errors import ConnectionLost
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
@@ -20,14 +20,14 @@ PNG = b"\x89PNG\r\n\x1a\n and so on"
 LOST = ConnectionLost("cut")
 
 
-def follower_of(items: Iterable[Any], folder: Any, class_type: str, renewed: list[bool] | None = None) -> Follower:
+def follower_of(items: Iterable[Any], folder: Any, class_type: str, renewed: list[bool] | None = None) -> RunMonitor:
     left = [Up(), None, *items]
     return waiting_follower(left, folder, class_type, [] if renewed is None else renewed)
 
 
 def waiting_follower(
     left: list[Any], folder: Any, class_type: str, renewed: list[bool], logged: list[str] | None = None
-) -> Follower:
+) -> RunMonitor:
     """Return a follower that has waited for its websocket; ``left`` is what its job's inbox gives, None for nothing."""
     job = SimpleNamespace(
         output_dir=folder,
@@ -40,7 +40,7 @@ def waiting_follower(
     )
     connection = SimpleNamespace(renew=lambda: renewed.append(True))
     prompt = {"2": {"class_type": class_type, "inputs": {}, "_meta": {"title": "Hero"}}}
-    follower = Follower(cast(Any, job), cast(Any, None), cast(Any, connection), Pace(), str, prompt)
+    follower = RunMonitor(cast(Any, job), cast(Any, None), cast(Any, connection), Timings(), str, prompt)
     follower.wait_for_socket()
     return follower
 

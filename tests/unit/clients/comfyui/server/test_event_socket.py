@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 from support.comfyui import HANG_GUARD_S, QUICK, wait_until
 
-from movie_director.clients.comfyui.server.event_socket import Connection, Down, Up
+from movie_director.clients.comfyui.server.event_socket import Down, EventSocket, Up
 from movie_director.clients.comfyui.server.messages import FEATURE_FLAGS, Message, Preview
-from movie_director.clients.comfyui.server.timings import Pace
+from movie_director.clients.comfyui.server.timings import Timings
 from movie_director.clients.errors import AuthenticationError, ConnectionFailed, ConnectionLost, PermissionDenied
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -74,9 +74,9 @@ def connect():
     """Make connections that are closed at the end."""
     made = []
 
-    def make(*refusals, pace=QUICK):
+    def make(*refusals, timings=QUICK):
         server = Server(*refusals)
-        connection = Connection(server.open, pace, lambda: server.changes.append(True))
+        connection = EventSocket(server.open, timings, lambda: server.changes.append(True))
         made.append(connection)
         return connection, server
 
@@ -273,7 +273,7 @@ def test_a_refusal_is_told_and_tried_again(connect):
 
 @pytest.mark.parametrize("kind", [AuthenticationError, PermissionDenied])
 def test_a_refused_key_is_not_tried_in_a_hurry(kind, connect):
-    connection, server = connect(kind("no"), pace=replace(QUICK, reconnect_max_s=600.0))
+    connection, server = connect(kind("no"), timings=replace(QUICK, reconnect_max_s=600.0))
     mine = Inbox()
     connection.subscribe("p", mine)
     connection.start()
@@ -287,7 +287,7 @@ def test_a_refused_key_is_not_tried_in_a_hurry(kind, connect):
 def test_a_new_job_does_not_wait_for_a_pause_that_has_grown(connect):
     refused = ConnectionFailed("nobody there")
     connection, _server = connect(refused)
-    connection._pace = SimpleNamespace(reconnect_base_s=0.02, reconnect_pause_s=lambda _failures: 600.0)
+    connection._timings = SimpleNamespace(reconnect_base_s=0.02, reconnect_pause_s=lambda _failures: 600.0)
     first, second = Inbox(), Inbox()
     connection.subscribe("p", first)
     connection.start()
@@ -378,9 +378,9 @@ def test_closing_what_was_never_used(connect):
 
 
 def test_the_pauses_between_tries_grow_within_bounds_and_never_below_the_base():
-    pace = Pace()
-    pauses = [pace.reconnect_pause_s(failures) for failures in range(40)]
-    assert min(pauses) >= pace.reconnect_base_s
-    assert max(pauses) <= pace.reconnect_max_s
+    timings = Timings()
+    pauses = [timings.reconnect_pause_s(failures) for failures in range(40)]
+    assert min(pauses) >= timings.reconnect_base_s
+    assert max(pauses) <= timings.reconnect_max_s
     assert max(pauses[10:]) > 6.0
-    assert pauses[0] == pace.reconnect_base_s
+    assert pauses[0] == timings.reconnect_base_s

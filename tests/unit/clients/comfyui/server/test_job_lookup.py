@@ -8,7 +8,12 @@ import pytest
 from support.recordings import comfyui, exchanges
 
 from movie_director.clients.comfyui.server.api import ComfyAPI
-from movie_director.clients.comfyui.server.job_lookup import Finding, Place, Truth, finding_of_history
+from movie_director.clients.comfyui.server.job_lookup import (
+    JobLookup,
+    LookupResult,
+    ServerJobState,
+    parse_history_entry,
+)
 from movie_director.clients.comfyui.server.server_info import ask_who, capabilities, parse_version, version_text
 from movie_director.clients.errors import NotFound, ProtocolError
 from movie_director.clients.http.transport import Timeouts
@@ -62,8 +67,8 @@ class Server:
         return response.value
 
 
-def truth(answers):
-    return Truth(ComfyAPI(Server(answers)))
+def lookup(answers):
+    return JobLookup(ComfyAPI(Server(answers)))
 
 
 UNKNOWN = (404, {"error": "Job not found"})
@@ -79,24 +84,24 @@ def recorded_jobs():
 
 
 PLACES = {
-    "pending": Place.PENDING,
-    "in_progress": Place.RUNNING,
-    "completed": Place.SUCCEEDED,
-    "failed": Place.FAILED,
-    "cancelled": Place.INTERRUPTED,
-    None: Place.ABSENT,
+    "pending": ServerJobState.PENDING,
+    "in_progress": ServerJobState.RUNNING,
+    "completed": ServerJobState.SUCCEEDED,
+    "failed": ServerJobState.FAILED,
+    "cancelled": ServerJobState.INTERRUPTED,
+    None: ServerJobState.ABSENT,
 }
 
 
 @pytest.mark.parametrize(("path", "answer"), list(recorded_jobs()))
 def test_recorded_answers_of_the_jobs_api(path, answer):
     prompt_id = path.rpartition("/")[2]
-    found = truth({path: (answer["status"], answer["json"])}).ask(prompt_id)
+    found = lookup({path: (answer["status"], answer["json"])}).ask(prompt_id)
     assert found.place is PLACES[answer["json"].get("status")]
     if found.place.ended:
         assert found.outputs == answer["json"]["outputs"]
         assert found.prompt == answer["json"].get("workflow", {}).get("prompt")
-    if found.place is Place.FAILED and "execution_status" in answer["json"]:
+    if found.place is ServerJobState.FAILED and "execution_status" in answer["json"]:
         assert found.end["exception_type"]
 
 
@@ -111,42 +116,42 @@ def test_the_place_in_the_queue_comes_from_the_list_by_priority():
         "odd",
     ]
     answers = {f"/api/jobs/{job}": {"status": "pending"} for job in ("a", "b1", "b2", "c", "gone")}
-    asked = truth(answers | {"/api/jobs?status=pending,in_progress": {"jobs": jobs}})
+    asked = lookup(answers | {"/api/jobs?status=pending,in_progress": {"jobs": jobs}})
     positions = {job: asked.ask(job, position=True).position for job in ("a", "b1", "b2", "c", "gone")}
     assert positions == {"a": 0, "b1": 2, "b2": 3, "c": 4, "gone": None}
     assert asked.ask("a", position=True).idle is False
-    assert asked.ask("a") == Finding(Place.PENDING)
+    assert asked.ask("a") == LookupResult(ServerJobState.PENDING)
 
 
 @pytest.mark.parametrize("listed", [None, {"jobs": None}, {"jobs": []}, []])
 def test_a_list_of_jobs_that_is_odd_says_no_position(listed):
     answers = {"/api/jobs/a": {"status": "pending"}, "/api/jobs?status=pending,in_progress": listed}
-    found = truth(answers).ask("a", position=True)
-    assert (found.place, found.position, found.idle) == (Place.PENDING, None, False)
+    found = lookup(answers).ask("a", position=True)
+    assert (found.place, found.position, found.idle) == (ServerJobState.PENDING, None, False)
 
 
 def test_a_server_that_runs_nothing_though_jobs_wait():
     jobs = [{"id": "a", "status": "pending"}]
     answers = {"/api/jobs/a": {"status": "pending"}, "/api/jobs?status=pending,in_progress": {"jobs": jobs}}
-    assert truth(answers).ask("a", position=True).idle is True
-    assert truth({"/api/queue": {"queue_running": [], "queue_pending": [[1, "a", {}]]}}).ask("a").idle is True
+    assert lookup(answers).ask("a", position=True).idle is True
+    assert lookup({"/api/queue": {"queue_running": [], "queue_pending": [[1, "a", {}]]}}).ask("a").idle is True
 
 
 def test_without_the_jobs_api_the_queue_is_asked_before_the_history():
     server = Server({"/api/queue": {"queue_running": [], "queue_pending": []}, "/api/history/a": {}})
-    asked = Truth(ComfyAPI(server))
-    assert asked.ask("a") == Finding(Place.ABSENT)
-    assert asked.ask("a") == Finding(Place.ABSENT)
+    asked = JobLookup(ComfyAPI(server))
+    assert asked.ask("a") == LookupResult(ServerJobState.ABSENT)
+    assert asked.ask("a") == LookupResult(ServerJobState.ABSENT)
     assert server.asked == ["/api/jobs/a", *["/api/queue", "/api/history/a"] * 2]
 
 
 def test_the_queue_is_sorted_by_number():
     pending = [[5, "b", {"1": {}}, {}, ["9", 3]], [-1.0, "a", "<prompt>"], [5, "aa", {}], [None, "n", {}]]
     queue = {"queue_running": [[0, "r", {}, {}, None]], "queue_pending": [*pending, [1], "odd", None]}
-    asked = truth({"/api/queue": queue})
+    asked = lookup({"/api/queue": queue})
     found = {job: asked.locate(job) for job in ("a", "aa", "b", "n", "r")}
     assert {job: each.position for job, each in found.items()} == {"a": 0, "n": 1, "aa": 2, "b": 3, "r": None}
-    assert found["r"].place is Place.RUNNING
+    assert found["r"].place is ServerJobState.RUNNING
     assert (found["b"].prompt, found["b"].targets) == ({"1": {}}, ["9"])
     assert (found["a"].prompt, found["a"].targets) == (None, None)
 
@@ -154,7 +159,7 @@ def test_the_queue_is_sorted_by_number():
 @pytest.mark.parametrize("queue", [None, [], "odd"])
 def test_a_queue_that_is_none(queue):
     with pytest.raises(ProtocolError) as caught:
-        truth({"/api/queue": queue}).locate("a")
+        lookup({"/api/queue": queue}).locate("a")
     assert caught.value.code == "not_comfyui"
 
 
@@ -167,9 +172,9 @@ def marked(job_id):
 
 def test_a_prompt_with_another_id_is_found_by_its_mark_in_the_queue():
     queue = {"queue_running": [[1, "minted", {}, marked("j"), []]], "queue_pending": [[2, "other", {}, {}, []]]}
-    asked = truth({"/api/queue": queue, "/api/history/x": {}})
+    asked = lookup({"/api/queue": queue, "/api/history/x": {}})
     assert asked.locate("x", job_id="j").prompt_id == "minted"
-    assert asked.locate("x").place is Place.ABSENT
+    assert asked.locate("x").place is ServerJobState.ABSENT
 
 
 def test_a_prompt_with_another_id_is_found_by_its_mark_in_the_history():
@@ -181,46 +186,59 @@ def test_a_prompt_with_another_id_is_found_by_its_mark_in_the_history():
         "minted": {"prompt": [1, "minted", {"1": {}}, marked("j"), []], "status": success, "outputs": {}},
     }
     answers = {**EMPTY_QUEUE, "/api/history/x": {}, "/api/history?max_items=100": history}
-    found = truth(answers).locate("x", job_id="j")
-    assert (found.place, found.prompt_id, found.prompt) == (Place.SUCCEEDED, "minted", {"1": {}})
-    assert truth(answers).locate("x", job_id="k").place is Place.ABSENT
-    assert truth(answers | {"/api/history?max_items=100": []}).locate("x", job_id="j").place is Place.ABSENT
+    found = lookup(answers).locate("x", job_id="j")
+    assert (found.place, found.prompt_id, found.prompt) == (ServerJobState.SUCCEEDED, "minted", {"1": {}})
+    assert lookup(answers).locate("x", job_id="k").place is ServerJobState.ABSENT
+    assert lookup(answers | {"/api/history?max_items=100": []}).locate("x", job_id="j").place is ServerJobState.ABSENT
 
 
 @pytest.mark.parametrize(
     ("entry", "place"),
     [
-        ({"status": None, "outputs": {"1": {}}}, Place.SUCCEEDED),
-        ({"status": None, "outputs": {}}, Place.FAILED),
-        ({}, Place.FAILED),
-        ({"status": {"status_str": "error", "messages": None}}, Place.FAILED),
-        ({"status": {"messages": [None, ["execution_interrupted"], ["execution_interrupted", None]]}}, Place.FAILED),
-        ({"status": {"messages": [["execution_interrupted", {}]]}}, Place.INTERRUPTED),
+        ({"status": None, "outputs": {"1": {}}}, ServerJobState.SUCCEEDED),
+        ({"status": None, "outputs": {}}, ServerJobState.FAILED),
+        ({}, ServerJobState.FAILED),
+        ({"status": {"status_str": "error", "messages": None}}, ServerJobState.FAILED),
+        (
+            {"status": {"messages": [None, ["execution_interrupted"], ["execution_interrupted", None]]}},
+            ServerJobState.FAILED,
+        ),
+        ({"status": {"messages": [["execution_interrupted", {}]]}}, ServerJobState.INTERRUPTED),
     ],
 )
 def test_odd_history_entries(entry, place):
-    assert finding_of_history(entry, "a").place is place
+    assert parse_history_entry(entry, "a").place is place
 
 
 def test_a_job_without_its_status_goes_by_its_own_word():
-    for status, place in (("completed", Place.SUCCEEDED), ("failed", Place.FAILED), ("cancelled", Place.INTERRUPTED)):
-        found = truth({"/api/jobs/a": {"status": status, "outputs": {}}}).ask("a")
+    for status, place in (
+        ("completed", ServerJobState.SUCCEEDED),
+        ("failed", ServerJobState.FAILED),
+        ("cancelled", ServerJobState.INTERRUPTED),
+    ):
+        found = lookup({"/api/jobs/a": {"status": status, "outputs": {}}}).ask("a")
         assert (found.place, found.prompt) == (place, None)
 
 
 def test_a_job_of_an_older_release_that_calls_an_interrupted_one_failed():
     status = {"status_str": "error", "messages": [["execution_interrupted", {"node_id": "2"}]]}
-    assert truth({"/api/jobs/a": {"status": "failed", "execution_status": status}}).ask("a").place is Place.INTERRUPTED
+    assert (
+        lookup({"/api/jobs/a": {"status": "failed", "execution_status": status}}).ask("a").place
+        is ServerJobState.INTERRUPTED
+    )
 
 
 def test_a_job_of_a_status_that_is_not_known_goes_by_its_history():
     status = {"status_str": "success", "messages": []}
-    assert truth({"/api/jobs/a": {"status": "archived", "execution_status": status}}).ask("a").place is Place.SUCCEEDED
+    assert (
+        lookup({"/api/jobs/a": {"status": "archived", "execution_status": status}}).ask("a").place
+        is ServerJobState.SUCCEEDED
+    )
 
 
 def test_a_history_that_is_none_is_no_entry():
-    assert truth({**EMPTY_QUEUE, "/api/history/a": {"a": 5}}).locate("a").place is Place.ABSENT
-    assert truth({**EMPTY_QUEUE, "/api/history/a": []}).locate("a").place is Place.ABSENT
+    assert lookup({**EMPTY_QUEUE, "/api/history/a": {"a": 5}}).locate("a").place is ServerJobState.ABSENT
+    assert lookup({**EMPTY_QUEUE, "/api/history/a": []}).locate("a").place is ServerJobState.ABSENT
 
 
 # Who the server is

@@ -3,11 +3,11 @@
 The replay test sends every recorded request to the mock, in the recorded order and rhythm, and compares the answers.
 """
 
-REPLAY = "tests/integration/test_audioldm_recordings.py::test_the_mock_answers_as_the_server_did"
-STATES = "tests/integration/test_audioldm_recordings.py::test_every_recorded_end_of_a_run_is_understood"
-INPUTS = "tests/integration/test_audioldm_recordings.py::test_the_recorded_inputs_are_understood"
-COG = "tests/integration/test_audioldm_cog.py"
-APPS = "tests/integration/test_audioldm_apps.py"
+REPLAY = "tests/integration/audioldm/test_recordings.py::test_the_mock_answers_as_the_server_did"
+STATES = "tests/integration/audioldm/test_recordings.py::test_every_recorded_end_of_a_run_is_understood"
+INPUTS = "tests/integration/audioldm/test_recordings.py::test_the_recorded_inputs_are_understood"
+COG = "tests/integration/audioldm/test_cog.py"
+APPS = "tests/integration/audioldm/test_apps.py"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "async_cancel": (REPLAY, f"{COG}::test_cancel_stops_this_run_and_no_other"),

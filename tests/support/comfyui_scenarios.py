@@ -5,14 +5,14 @@ REPLAY plays the recorded messages to the client.
 """
 
 SHAPES = "tests/unit/clients/mock/comfyui/test_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
-REPLAY = "tests/integration/test_comfyui_replay.py::test_every_recorded_prompt_ends_as_it_did"
-EVENTS = "tests/integration/test_comfyui_replay.py::test_a_plain_run_in_its_events"
-RECONNECT = "tests/integration/test_comfyui_replay.py::test_a_lost_websocket_is_back_in_mid_job"
-INTERRUPTS = "tests/integration/test_comfyui_replay.py::test_interrupts_of_the_client_reach_the_job_and_only_this_one"
+REPLAY = "tests/integration/comfyui/test_replay.py::test_every_recorded_prompt_ends_as_it_did"
+EVENTS = "tests/integration/comfyui/test_replay.py::test_a_plain_run_in_its_events"
+RECONNECT = "tests/integration/comfyui/test_replay.py::test_a_lost_websocket_is_back_in_mid_job"
+INTERRUPTS = "tests/integration/comfyui/test_replay.py::test_interrupts_of_the_client_reach_the_job_and_only_this_one"
 FRAMES = "tests/unit/clients/comfyui/server/test_messages.py::test_recorded_binary_frames"
 FILES = "tests/unit/clients/comfyui/server/test_outputs.py::test_every_recorded_file_is_found"
 EDITOR = "tests/unit/clients/comfyui/workflow/conversion/test_pairs.py::test_result_equals_the_editors_own"
-FAULTS = "tests/integration/test_comfyui_faults.py"
+FAULTS = "tests/integration/comfyui/test_faults.py"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "api_key": (SHAPES,),

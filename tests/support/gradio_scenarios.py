@@ -7,9 +7,9 @@ all.
 REPLAY = "tests/unit/clients/gradio/test_recordings.py::test_every_recorded_call_ends_as_it_should"
 SMALL = "tests/unit/clients/gradio/test_recordings.py::test_calls_without_a_stream_end_as_they_should"
 MOCK = "tests/unit/clients/mock/gradio/test_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
-SESSION = "tests/integration/test_gradio_session.py"
+SESSION = "tests/integration/gradio/test_session.py"
 ACCESS = "tests/unit/clients/gradio/test_http.py"
-FAULTS = "tests/integration/test_gradio_faults.py"
+FAULTS = "tests/integration/gradio/test_faults.py"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "auth_login": (REPLAY, MOCK, f"{ACCESS}::test_it_signs_in_where_the_server_wants_it"),

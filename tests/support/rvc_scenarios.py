@@ -3,10 +3,10 @@
 A test is named as ``file::function``. Rows are named by the folder of the server and the scenario.
 """
 
-RECORDINGS = "tests/integration/test_rvc_recordings.py"
-CONVERT = "tests/integration/test_rvc_convert.py"
-APPLIO = "tests/integration/test_rvc_applio.py"
-WEBUI = "tests/integration/test_rvc_webui.py"
+RECORDINGS = "tests/integration/rvc/test_recordings.py"
+CONVERT = "tests/integration/rvc/test_convert.py"
+APPLIO = "tests/integration/rvc/test_applio.py"
+WEBUI = "tests/integration/rvc/test_webui.py"
 LEFT_ALONE = f"{RECORDINGS}::test_the_queue_of_the_page_is_not_used_but_what_it_leaves_behind_is_known"
 TRAININGS = f"{RECORDINGS}::test_the_mock_s_trainings_tell_what_was_recorded"
 BY_NAME = f"{RECORDINGS}::test_by_its_name_a_generator_of_2023_starts_anew_each_time"

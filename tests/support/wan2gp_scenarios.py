@@ -8,9 +8,9 @@ WEB = "tests/unit/clients/mock/wan2gp/test_shapes.py::test_the_mock_answers_as_t
 WIRING = "tests/unit/clients/mock/wan2gp/test_shapes.py::test_the_wiring_is_the_recorded_one"
 COMMAND_LINE = "tests/unit/clients/mock/wan2gp/test_shapes.py::test_the_command_line_says_what_the_mock_says"
 MCP = "tests/unit/clients/mock/wan2gp/test_mcp_shapes.py::test_the_mock_answers_as_the_recorded_server_did"
-PLAYED = "tests/integration/test_wan2gp_replay.py::test_a_recorded"
-CLIENT_WEB = "tests/integration/test_wan2gp_web.py"
-CLIENT_MCP = "tests/integration/test_wan2gp_mcp.py"
+PLAYED = "tests/integration/wan2gp/test_replay.py::test_a_recorded"
+CLIENT_WEB = "tests/integration/wan2gp/test_web.py"
+CLIENT_MCP = "tests/integration/wan2gp/test_mcp.py"
 
 SCENARIOS: dict[str, tuple[str, ...]] = {
     "cli_dry_run": (COMMAND_LINE,),
@@ -49,7 +49,7 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     ),
     "gradio_invalid_settings": (
         WEB,
-        "tests/integration/test_wan2gp_replay.py::test_recorded_refusals_come_in_the_programs_words",
+        "tests/integration/wan2gp/test_replay.py::test_recorded_refusals_come_in_the_programs_words",
         f"{CLIENT_WEB}::test_what_is_refused_keeps_the_programs_words",
     ),
     "gradio_load_without_trigger_id": (

@@ -19,7 +19,7 @@ from movie_director.clients.audioldm.cog.schema import fields_of
 from movie_director.clients.audioldm.input_mapping import by_role
 from movie_director.clients.mock import MockBackends
 
-ROOT = Path(__file__).parents[1] / "recordings" / "audioldm"
+ROOT = Path(__file__).parents[2] / "recordings" / "audioldm"
 DIALECTS = {
     "cog-0.23.1": "cog-0.23",
     "cog-0.9.25": "cog-0.9",
@@ -43,7 +43,7 @@ def test_every_recorded_scenario_is_covered():
     for tests in SCENARIOS.values():
         for test in tests:
             file, _, function = test.partition("::")
-            source = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+            source = (Path(__file__).parents[3] / file).read_text(encoding="utf-8")
             assert f"def {function}(" in source, test
 
 

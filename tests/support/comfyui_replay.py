@@ -19,11 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.recordings import comfyui
-
 from movie_director.clients.mock.http.responses import Request, Response, Upgrade
 from movie_director.clients.mock.http.server import MockServer
 from movie_director.clients.mock.http.websocket import WebSocketConnection
+from support.recordings import comfyui
 
 HANG_GUARD_S = 30.0
 PICTURE = base64.b64decode(

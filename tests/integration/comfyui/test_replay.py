@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from integration.replay import ENDS, HANG_GUARD_S, ReplayServer
+from support.comfyui_replay import ENDS, HANG_GUARD_S, ReplayServer
 from support.recordings import COMFYUI_VERSIONS, comfyui, exchanges, messages
 
 from movie_director.clients import ClientOptions, ComfyUIClient, events

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
-VOICES = "rvc"
-
-
 def _secret_property(field: str, **arguments: Any) -> Any:
     """Make a text property held in memory, and in the preferences file only if that is wanted."""
     return StringProperty(get=secrets.getter(field), set=secrets.setter(field), options={"SKIP_SAVE"}, **arguments)
@@ -53,7 +50,7 @@ def _row_type(info: BackendInfo) -> type[PropertyGroup]:
             name="Jobs at Once", min=0, max=16, description="0: one at a time where the server uses the graphics card"
         ),
     }
-    if info.name == VOICES:
+    if info.takes_speakers:
         annotations |= _speech_properties()
     members = {"__annotations__": annotations, "backend_name": info.name, "__doc__": f"How to reach {info.label}."}
     return type(f"MOVIE_DIRECTOR_PG_{info.name}", (PropertyGroup,), members)
@@ -91,10 +88,6 @@ MOVIE_DIRECTOR_PG_backends = type(
         "__doc__": "One row a backend, by its name.",
     },
 )
-
-
-FIRST = "comfyui"
-"""The backend whose fields are not folded away at first."""
 
 
 class MovieDirectorPreferences(AddonPreferences):
@@ -155,8 +148,8 @@ def _draw_demo(layout: "UILayout", preferences: MovieDirectorPreferences) -> Non
 
 
 def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
-    header, body = box.panel(f"movie_director_{info.name}", default_closed=info.name != FIRST)
-    header.label(text=f"{info.label}: {info.purpose}", icon="URL")
+    header, body = box.panel(f"movie_director_{info.name}", default_closed=not info.expanded)
+    header.label(text=f"{info.label}: {info.purpose}" if info.purpose else info.label, icon="URL")
     test = header.row()
     test.alignment = "RIGHT"
     test.operator("movie_director.test_connection", text="Test Connection", icon="LINKED").backend = info.name
@@ -166,7 +159,7 @@ def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
     _draw_overridable(body, info, row, "url", "URL", placeholder=info.default_url)
     _draw_overridable(body, info, row, "api_key", "KEY")
     body.prop(row, "headers")
-    if info.name == VOICES:
+    if info.takes_speakers:
         _draw_speech(body, row)
     _, details = _folded(body, f"movie_director_{info.name}_details", "Limits and Security")
     if details:

@@ -1,8 +1,10 @@
-"""Clients for five generative backends behind one job interface. No ``bpy`` here: this is a plain Python package.
+"""Clients for generative backends behind one job interface. No ``bpy`` here: this is a plain Python package.
 
 Names are imported from their modules when first used, so that importing the package costs Blender's start next to
-nothing.
+nothing; the classes of clients are those of ``BACKENDS``.
 """
+
+from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,22 +22,17 @@ if TYPE_CHECKING:
     from .wan2gp import Wan2GPClient
 
 _MODULE_OF = {
-    "AudioLDMClient": "audioldm",
     "BACKENDS": "registry",
     "BackendInfo": "registry",
     "BaseAPIClient": "core.client",
     "ServerInfo": "core.client",
-    "ComfyUIClient": "comfyui",
     "Artifact": "core.job",
     "Job": "core.job",
     "JobState": "core.job",
     "JobStatus": "core.job",
     "Progress": "core.job",
     "Result": "core.job",
-    "LiteLLMClient": "litellm",
     "ClientOptions": "core.options",
-    "RVCClient": "rvc",
-    "Wan2GPClient": "wan2gp",
 }
 _MODULES = ("errors", "events")
 
@@ -66,4 +63,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name in _MODULE_OF:
         return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    if name.endswith("Client"):
+        for info in import_module(".registry", __name__).BACKENDS.values():
+            if info.client_name == name:
+                return info.client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

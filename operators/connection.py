@@ -96,8 +96,8 @@ class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
 
     def start(self) -> "MemoryRelease":
         """Ask for the memory."""
-        able = [name for name, info in BACKENDS.items() if info.frees_memory]
-        if self.backend not in able:
+        if self.backend not in BACKENDS or not BACKENDS[self.backend].frees_memory:
+            able = [name for name, info in BACKENDS.items() if info.frees_memory]
             raise ValidationError(
                 f"'{self.backend}' can't be asked to free memory.",
                 code="unknown_backend",

@@ -1,15 +1,14 @@
-"""Demo mode's servers: the embedded mock backends, started with the first job that needs them."""
+"""Demo mode's servers: the embedded mock backends, each started with the first job that needs it."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
+from ..clients.registry import BACKENDS
+
 if TYPE_CHECKING:
     from ..clients.mock import MockBackends
-
-DIALECTS = {"rvc": {"dialect": "rvc-webui"}}
-"""Which of a backend's servers is shown, where another one than the first can do more: RVC-WebUI trains voices too."""
 
 
 class DemoServers:
@@ -17,23 +16,21 @@ class DemoServers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._backends: MockBackends | None = None
+        self._started: dict[str, MockBackends] = {}
 
     def url(self, backend: str, speed: float) -> str:
-        """Return the address of a backend's demo server; ``speed`` counts when the servers are started."""
+        """Return the address of a backend's demo server; ``speed`` counts when it is started."""
         from ..clients.mock import MockBackends  # here, because only demo mode needs it
 
         with self._lock:
-            if self._backends is None:
-                backends = MockBackends(speed=speed, options=DIALECTS)
-                backends.start()
-                self._backends = backends
-            server = getattr(self._backends, backend)
-        return str(server.url)
+            if backend not in self._started:
+                options = {backend: BACKENDS[backend].demo_options}
+                self._started[backend] = MockBackends(speed=speed, only=[backend], options=options).start()
+            return self._started[backend].servers[backend].url
 
     def stop(self) -> None:
-        """Stop the servers, if they run."""
+        """Stop the servers that run."""
         with self._lock:
-            backends, self._backends = self._backends, None
-        if backends is not None:
+            started, self._started = self._started, {}
+        for backends in started.values():
             backends.stop()

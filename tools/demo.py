@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import array
+import importlib
 import json
 import math
 import os
@@ -300,9 +301,9 @@ def show(zip_path: Path, out: Path) -> None:
     with step(f"install {zip_path.name} for a new user"):
         preferences = install(bpy, zip_path)
     preferences.demo_mode = True
-    print("  demo mode is on: five stand-ins inside this process answer on loopback")
+    print("  demo mode is on: stand-ins inside this process answer on loopback")
     with step("test the connections"):
-        for backend in ("comfyui", "wan2gp", "litellm", "rvc", "audioldm"):
+        for backend in importlib.import_module(f"{MODULE}.clients.registry").BACKENDS:
             done = bpy.ops.movie_director.test_connection(backend=backend)
             check(done == {"FINISHED"}, f"no connection to {backend}")
     with step("build a small set and save the film"):

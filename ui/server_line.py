@@ -13,20 +13,12 @@ from .labels import paragraph
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
-DEMO_WORDS = {
-    "comfyui": "test pictures",
-    "litellm": "made-up texts",
-    "wan2gp": "test clips",
-    "rvc": "test voices",
-    "audioldm": "test sounds",
-}
-
 
 def draw_server(layout: UILayout, context: Context, backend: str) -> None:
     """Draw the state of a backend's server."""
     if settings.preferences().demo_mode:
         row = layout.row()
-        row.label(text=f"Demo mode: {DEMO_WORDS[backend]}", icon="GHOST_ENABLED")
+        row.label(text=f"Demo mode: {BACKENDS[backend].demo_label}", icon="GHOST_ENABLED")
         row.operator("movie_director.demo_mode", text="", icon="X", emboss=False).enable = False
         return
     answer = commands.board.probes.get(backend)

@@ -6,49 +6,42 @@ Demo mode runs on them, and so do the tests. Each is a real HTTP (and websocket)
         client = ComfyUIClient(mocks.comfyui.url)
         mocks.comfyui.inject(Fault("status:503", on="/prompt", retry_after=1))
 
-Importing this module is cheap: servers and websockets are imported when a :class:`MockBackends` is made.
+Importing this module is cheap: servers are imported when ``MockBackends`` makes them.
 """
 
-import importlib
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
+from ..registry import BACKENDS
 from .http.faults import FAULT_KINDS, Fault
 
 if TYPE_CHECKING:
-    from .audioldm.server import MockAudioLDM
-    from .comfyui.server import MockComfyUI
+    from .audioldm import MockAudioLDM
+    from .comfyui import MockComfyUI
     from .http.server import MockServer
-    from .litellm.server import MockLiteLLM
-    from .rvc.server import MockRVC
-    from .wan2gp.server import MockWan2GP
+    from .litellm import MockLiteLLM
+    from .rvc import MockRVC
+    from .wan2gp import MockWan2GP
 
 __all__ = ["FAULT_KINDS", "Fault", "MockBackends"]
 
-SERVERS = {
-    "comfyui": "MockComfyUI",
-    "wan2gp": "MockWan2GP",
-    "litellm": "MockLiteLLM",
-    "rvc": "MockRVC",
-    "audioldm": "MockAudioLDM",
-}
-"""Backend name (also the module here) -> class of its mock server."""
-
-_APART = {("rvc", "applio"): ("rvc.applio", "MockApplio")}
-"""Backend and dialect -> module and class, for a dialect that is another program in all."""
-
 
 class MockBackends:
-    """The mock servers of several backends, started and stopped together.
+    """The mock servers of several backends, started and stopped together; each is an attribute by its backend's name.
 
-    ``faults`` maps a backend's name to the faults it begins with; ``speed`` 2.0 is twice as fast, infinity leaves out
-    every delay; ``only`` names the backends wanted (default: all); ``options`` maps a name to further keyword
-    arguments of its server, such as ``{"comfyui": {"version": "0.3.40", "prefix": "/comfy"}}``. A backend that was not
-    asked for has no attribute. Unknown names raise ``ValueError``.
-
-    Thread-safe. :meth:`start` and :meth:`stop` may be called twice; ``stop`` ends within a second.
+    Every backend of ``BACKENDS`` can be served, one that was registered at run time too. A backend that was not asked
+    for has no attribute. Thread-safe; ``start`` and ``stop`` may be called twice, and ``stop`` ends within a second.
     """
+
+    # For type checkers and editors; any other name of BACKENDS works too.
+    comfyui: MockComfyUI
+    wan2gp: MockWan2GP
+    litellm: MockLiteLLM
+    rvc: MockRVC
+    audioldm: MockAudioLDM
 
     def __init__(
         self,
@@ -58,17 +51,28 @@ class MockBackends:
         *,
         options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        names = list(SERVERS) if only is None else list(only)
-        unknown = (set(names) | set(faults or {}) | set(options or {})) - set(SERVERS)
+        """Make the servers without starting them.
+
+        - ``faults``: the faults that a backend's server begins with, by the backend's name.
+        - ``speed``: 2.0 is twice as fast, infinity leaves out every delay.
+        - ``only``: the names of the backends wanted; None: all.
+        - ``options``: further keyword arguments of a backend's server, such as
+          ``{"comfyui": {"version": "0.3.40", "prefix": "/comfy"}}``.
+
+        An unknown name raises ``ValueError``.
+        """
+        names = list(BACKENDS) if only is None else list(only)
+        faults, options = faults or {}, options or {}
+        unknown = {*names, *faults, *options} - set(BACKENDS)
         if unknown:
-            raise ValueError(f"no such mock backend: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
-        self.servers: dict[str, MockServer] = {}
-        for name in names:
-            given = {"faults": (faults or {}).get(name, ()), "speed": speed, **(options or {}).get(name, {})}
-            self.servers[name] = _made(name, given)
+            raise ValueError(f"no such mock backend: {', '.join(sorted(unknown))}; there are {', '.join(BACKENDS)}")
+        self.servers: dict[str, MockServer] = {
+            name: BACKENDS[name].mock.make(**{"faults": faults.get(name, ()), "speed": speed, **options.get(name, {})})
+            for name in names
+        }
 
     def start(self) -> Self:
-        """Starts every server; stops all again if one cannot start (``OSError``)."""
+        """Start every server; stop all again if one cannot start (``OSError``)."""
         try:
             for server in self.servers.values():
                 server.start()
@@ -78,7 +82,7 @@ class MockBackends:
         return self
 
     def stop(self) -> None:
-        """Stops every server, closes their sockets and joins their threads."""
+        """Stop every server, close their sockets and join their threads."""
         for server in self.servers.values():
             server.stop()
 
@@ -90,38 +94,8 @@ class MockBackends:
     ) -> None:
         self.stop()
 
-    @property
-    def comfyui(self) -> "MockComfyUI":
-        return cast("MockComfyUI", self._server("comfyui"))
-
-    @property
-    def wan2gp(self) -> "MockWan2GP":
-        return cast("MockWan2GP", self._server("wan2gp"))
-
-    @property
-    def litellm(self) -> "MockLiteLLM":
-        return cast("MockLiteLLM", self._server("litellm"))
-
-    @property
-    def rvc(self) -> "MockRVC":
-        return cast("MockRVC", self._server("rvc"))
-
-    @property
-    def audioldm(self) -> "MockAudioLDM":
-        return cast("MockAudioLDM", self._server("audioldm"))
-
-    def _server(self, name: str) -> "MockServer":
-        try:
-            return self.servers[name]
-        except KeyError:
-            raise AttributeError(f"this MockBackends serves no {name} (only: {', '.join(self.servers)})") from None
-
-
-def _made(name: str, given: dict[str, Any]) -> "MockServer":
-    module, kind = name, SERVERS[name]
-    apart = _APART.get((name, given.get("dialect", "")))
-    if apart is not None:
-        module, kind = apart
-        del given["dialect"]
-    server: MockServer = getattr(importlib.import_module(f"{__name__}.{module}"), kind)(**given)
-    return server
+    def __getattr__(self, name: str) -> MockServer:
+        servers: dict[str, MockServer] = self.__dict__.get("servers", {})
+        if name not in servers:
+            raise AttributeError(f"this MockBackends serves no {name} (only: {', '.join(servers)})")
+        return servers[name]

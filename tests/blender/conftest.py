@@ -23,7 +23,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 PACKAGE = "bl_ext.user_default.movie_director"
-BACKENDS = ("comfyui", "wan2gp", "litellm", "rvc", "audioldm")
 HANG_GUARD_S = 60.0
 THREADS_END_S = 20.0
 
@@ -77,7 +76,9 @@ def film(tmp_path: Path) -> Iterator[Path]:
         name: getattr(chosen, name)
         for name in ("demo_mode", "remember_keys", "output_folder", "unsaved_folder", "strip_seconds")
     }
-    rows_before = {backend: _values_of(getattr(chosen.backends, backend)) for backend in BACKENDS}
+    rows_before = {
+        backend: _values_of(getattr(chosen.backends, backend)) for backend in own("clients.registry").BACKENDS
+    }
     yield path
     enable()
     own("blender.commands").close()

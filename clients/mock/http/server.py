@@ -15,7 +15,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from .faults import HTTP_REFUSE, HTTP_SPOIL, Fault, FaultBook
 from .handler import Handler
@@ -75,6 +75,11 @@ class MockServer:
         self._lifecycle = threading.Lock()
         self._down_until = 0.0
         self.add_routes()
+
+    @classmethod
+    def make(cls, **options: Any) -> "MockServer":
+        """Make the server of these keyword arguments; one that imitates several programs may choose another class."""
+        return cls(**options)
 
     # Life
 

@@ -29,7 +29,8 @@ FLAVOURS: dict[str, type[RVCPythonFlavour] | type[WebUIFlavour]] = {
 
 class MockRVC(MockServer):
     """An RVC server. ``dialect`` is ``rvc-python`` (0.1.5), ``rvc-python-git`` (before it), ``rvc-webui`` (main, on
-    Gradio 3.14) or ``rvc-webui-2.2`` (on 3.34); ``applio`` is ``MockApplio``, which ``MockBackends`` makes for it.
+    Gradio 3.14) or ``rvc-webui-2.2`` (on 3.34); for ``applio`` the method ``make``
+    returns a ``MockApplio``.
 
     ``voices`` maps their names to their rates in Hz. ``speaks`` adds ``POST /v1/audio/speech``, which no real one but
     AllTalk has, so that demo mode speaks with nothing installed. Conversions are audible: as loud at each moment as
@@ -55,6 +56,15 @@ class MockRVC(MockServer):
         self.changing = threading.RLock()
         self.flavour = FLAVOURS[dialect](self)
         super().__init__(**given)
+
+    @classmethod
+    def make(cls, **options: Any) -> MockServer:
+        """Make the server of that ``dialect``; Applio is another program in all."""
+        if options.get("dialect") != "applio":
+            return cls(**options)
+        from .applio import MockApplio  # here, because it imports this module
+
+        return MockApplio(**{name: value for name, value in options.items() if name != "dialect"})
 
     def add_routes(self) -> None:
         self.flavour.add_routes()

@@ -16,7 +16,8 @@ import pytest
 import urllib3
 import websocket
 
-from movie_director.clients.mock import SERVERS, Fault, MockBackends
+from movie_director.clients import BACKENDS
+from movie_director.clients.mock import Fault, MockBackends
 from movie_director.clients.mock.audioldm.server import MockAudioLDM
 from movie_director.clients.mock.comfyui.server import MockComfyUI
 from movie_director.clients.mock.http import websocket as mock_websocket
@@ -403,7 +404,7 @@ def test_only_the_backends_asked_for() -> None:
     mocks = MockBackends(only=["rvc"], faults={"rvc": [Fault("reset")]}, speed=2.0)
     assert mocks.rvc.pace.speed == 2.0
     assert mocks.rvc.faults.take_request("http-refuse", "GET", "/") is not None
-    for name in set(SERVERS) - {"rvc"}:
+    for name in set(BACKENDS) - {"rvc"}:
         with pytest.raises(AttributeError, match=f"no {name}"):
             getattr(mocks, name)
 

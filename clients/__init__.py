@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .audioldm import AudioLDMClient
     from .comfyui import ComfyUIClient
     from .core import errors, events
-    from .core.client import BaseAPIClient, ServerInfo
-    from .core.job import Artifact, Job, JobState, JobStatus, Progress, Result
+    from .core.client import BaseAPIClient
+    from .core.job import Job
+    from .core.model import Artifact, JobState, JobStatus, Progress, Result, ServerInfo
     from .core.options import ClientOptions
     from .litellm import LiteLLMClient
     from .registry import BACKENDS, BackendInfo
@@ -25,13 +26,13 @@ _MODULE_OF = {
     "BACKENDS": "registry",
     "BackendInfo": "registry",
     "BaseAPIClient": "core.client",
-    "ServerInfo": "core.client",
-    "Artifact": "core.job",
+    "ServerInfo": "core.model",
+    "Artifact": "core.model",
     "Job": "core.job",
-    "JobState": "core.job",
-    "JobStatus": "core.job",
-    "Progress": "core.job",
-    "Result": "core.job",
+    "JobState": "core.model",
+    "JobStatus": "core.model",
+    "Progress": "core.model",
+    "Result": "core.model",
     "ClientOptions": "core.options",
 }
 _MODULES = ("errors", "events")

@@ -9,11 +9,11 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ..clients.core.client import ServerInfo
 from ..clients.core.errors import BackendError
 from ..clients.core.event_log import LOG_LINES
 from ..clients.core.events import Event, Logged, Previewed, Progressed, Queued, TextDelta
 from ..clients.core.job import Job
+from ..clients.core.model import ServerInfo
 
 _NEWEST_WINS = (Progressed, Previewed, Queued)
 

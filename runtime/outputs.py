@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..clients.core.job import Artifact, Job, Result
+from ..clients.core.job import Job
+from ..clients.core.model import Artifact, Result
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..clients.core.client import DEMO_SERVER
-from ..clients.core.context import STAGE_QUEUED
 from ..clients.core.errors import (
     APIError,
     BackendError,
@@ -25,7 +24,8 @@ from ..clients.core.errors import (
     ValidationError,
 )
 from ..clients.core.events import TERMINAL, Event, Failed, Queued, Succeeded
-from ..clients.core.job import Job, JobStatus
+from ..clients.core.job import Job
+from ..clients.core.model import JobStatus
 from ..clients.core.request import nearest_names
 from ..clients.core.runner import JobRunner
 from ..clients.registry import BACKENDS, BackendInfo
@@ -324,7 +324,7 @@ class Runtime:
 
 def _may_still_be_fetched(job: Job, event: Event) -> bool:
     """Whether a job has failed in a way that leaves its result on the server, for a later session to fetch."""
-    if not isinstance(event, Failed) or job._stage == STAGE_QUEUED:
+    if not isinstance(event, Failed) or not job.may_have_been_sent:
         return False
     error = event.error
     on_the_way = isinstance(error, (NetworkError, APIError, StorageError, OfflineRefused, JobDetached))

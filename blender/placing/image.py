@@ -12,7 +12,7 @@ from . import shots
 from .provenance import METADATA_KEY, film_path, metadata
 
 if TYPE_CHECKING:
-    from ...clients.core.job import Artifact
+    from ...clients.core.model import Artifact
     from ..state.ui_state import Placement
 
 

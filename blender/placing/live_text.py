@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ...clients.core.job import Result
+from ...clients.core.model import Result
 from .. import commands
 from ..platform import redraw
 from ..state.ui_state import Placement

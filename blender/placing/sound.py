@@ -11,7 +11,7 @@ from ..platform import sequencer
 from .provenance import METADATA_KEY, film_path, metadata
 
 if TYPE_CHECKING:
-    from ...clients.core.job import Artifact
+    from ...clients.core.model import Artifact
     from ..state.ui_state import Placement
 
 

@@ -6,9 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...clients.core.client import ServerInfo
     from ...clients.core.errors import BackendError
-    from ...clients.core.job import JobStatus, Progress
+    from ...clients.core.model import JobStatus, Progress, ServerInfo
     from ...runtime import JobView
 
 # By the states' values, not the states: their module need not be imported when Blender starts.

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...clients.core.client import ServerInfo
     from ...clients.core.errors import BackendError
-    from ...clients.core.job import Result
+    from ...clients.core.model import Result, ServerInfo
     from ..placing.live_text import TextStream
     from .placement_request import PlacementTarget
 

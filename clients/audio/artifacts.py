@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..core.job import Artifact
+from ..core.model import Artifact
 from ..files.names import safe_name
 from ..files.part_file import part_path, published
 from ..files.storage_errors import prepare_folder

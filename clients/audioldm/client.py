@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..audio.client import AudioClient
-from ..core.client import ServerInfo
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobLost, NetworkTimeout, ProtocolError
-from ..core.job import BackendCancel, Result
+from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import MIB, ClientOptions
 from ..core.request import Request
 from ..gradio.login import sign_in_of

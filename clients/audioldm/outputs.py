@@ -15,7 +15,7 @@ from ..audio.codec import AudioCodec
 from ..audio.file_format import PAGE, SUFFIXES, UNKNOWN, kind_of_file
 from ..core.context import JobContext
 from ..core.errors import BackendError, ProtocolError, ValidationError
-from ..core.job import Artifact
+from ..core.model import Artifact
 from ..files.names import safe_name
 from ..files.part_file import part_path, published
 from ..files.storage_errors import prepare_folder, storage_errors_in

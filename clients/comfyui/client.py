@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.client import BaseAPIClient, ServerInfo
+from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext, Recorder
 from ..core.interrupt import Interrupter
-from ..core.job import BackendCancel, Result
+from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
 from .request import WorkflowRequest

@@ -5,21 +5,44 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import WaitTimeout
 from .events import Event
-from .job import JobStatus, Result
+from .model import JobStatus, Result
 
 if TYPE_CHECKING:
-    from .client import BaseAPIClient, ServerInfo
+    from .job import Job
+    from .model import ServerInfo
     from .request import Request
+
+
+class BlockingClient(Protocol):
+    """The members of a client that ``AsyncFacade`` calls."""
+
+    def submit(self, request: Request | Mapping[str, Any]) -> Job:
+        """Take a request and return its job at once."""
+
+    def resume(self, record: Mapping[str, Any]) -> Job:
+        """Re-join a job from its record."""
+
+    def job(self, job_id: str) -> Job:
+        """Return the job of that id."""
+
+    def get_status(self, job_id: str) -> JobStatus:
+        """Return the job's status from memory."""
+
+    def cancel(self, job_id: str) -> bool:
+        """End the job as cancelled."""
+
+    def probe(self) -> ServerInfo:
+        """Ask the server who it is; blocks."""
 
 
 class AsyncFacade:
     """``client.aio``: usable from any number of event loops at once. Cancelling an await leaves the job running."""
 
-    def __init__(self, client: BaseAPIClient) -> None:
+    def __init__(self, client: BlockingClient) -> None:
         self._client = client
 
     async def submit(self, request: Request | Mapping[str, Any]) -> str:
@@ -42,7 +65,7 @@ class AsyncFacade:
         """Wait for the result; raises what ``Job.result`` raises, ``WaitTimeout`` after ``timeout`` seconds."""
         job = self._client.job(job_id)
         ended = asyncio.Event()
-        remove = job._log.add_waker(_wake(ended))
+        remove = job.add_waker(_wake(ended))
         try:
             async with asyncio.timeout(timeout):
                 while not job.done():
@@ -62,7 +85,7 @@ class AsyncFacade:
         """Iterate over the job's events, from the first to the terminal one."""
         job = self._client.job(job_id)
         changed = asyncio.Event()
-        remove = job._log.add_waker(_wake(changed))
+        remove = job.add_waker(_wake(changed))
         reader = job.events()
         try:
             while not reader.finished:

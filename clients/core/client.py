@@ -6,13 +6,13 @@ import abc
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..http.url import ServerURL, parse_server_url
 from .context import CancelContext, JobContext, Recorder
 from .errors import BackendError
-from .job import BackendCancel, Job, JobStatus, Result
+from .job import Job
+from .model import BackendCancel, JobStatus, Result, ServerInfo
 from .options import ClientOptions
 from .request import Request
 from .runner import JobRunner
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from ..http.session import HTTPSession
     from ..http.transport import Transport
     from .aio import AsyncFacade
-
-
-@dataclass(frozen=True)
-class ServerInfo:
-    """Who a server says it is: ``dialect`` names its kind of protocol, ``latency_s`` is one small request's time."""
-
-    version: str
-    dialect: str
-    capabilities: frozenset[str] = frozenset()
-    models: tuple[str, ...] = ()
-    latency_s: float = 0.0
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 DEMO_SERVER = "demo"

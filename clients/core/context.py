@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .errors import BackendError, JobCancelled, NetworkTimeout
 from .events import Event, Logged, Previewed, Progressed, Queued, Reconnected, Started, Submitted, TextDelta
 from .interrupt import Interrupter
-from .job import Job, Progress
+from .job_internals import STAGE_ACCEPTED, STAGE_QUEUED, STAGE_SENT, JobInternals
+from .model import JobState, Progress
 
 if TYPE_CHECKING:
     from .options import ClientOptions
     from .request import Request
 
 _WAKE = object()
-
-STAGE_QUEUED = "queued"
-STAGE_SENT = "sent"
-STAGE_ACCEPTED = "accepted"
 
 
 class Recorder(Protocol):
@@ -42,7 +39,7 @@ class JobContext:
     other than its client says of all (``BaseAPIClient.can_detach``).
     """
 
-    def __init__(self, job: Job, options: ClientOptions, recorder: Recorder | None) -> None:
+    def __init__(self, job: JobInternals, options: ClientOptions, recorder: Recorder | None) -> None:
         self.job_id = job.id
         self.options = options
         self.interrupter = Interrupter()
@@ -73,7 +70,7 @@ class JobContext:
     @property
     def state(self) -> Mapping[str, Any]:
         """What was remembered for a resume."""
-        return self._job._state
+        return self._job.state
 
     # Saying what happens
 
@@ -89,18 +86,18 @@ class JobContext:
     def submitted(self, backend_id: str, **state: Any) -> None:
         """Say that the backend has accepted the job under ``backend_id``."""
         self._job.backend_id = backend_id  # also for a job that was cancelled meanwhile: the backend must be told
-        self._job._publish(Submitted(backend_id, **self._stamp()))
+        self._job.publish(Submitted(backend_id, **self._stamp()))
         self._remember(STAGE_ACCEPTED, state)
 
     def queued(self, position: int) -> None:
         """Say that ``position`` jobs of the backend come first; repeated positions are dropped."""
-        status = self._job._status
+        status = self._job.status
         if status.started_at is None and status.queue_position != position:
             self._publish(Queued(position, **self._stamp()))
 
     def started(self) -> None:
         """Say that the backend works on the job."""
-        if not self._job.running():
+        if self._job.status.state is not JobState.RUNNING:
             self._publish(Started(**self._stamp()))
 
     def progress(
@@ -117,7 +114,7 @@ class JobContext:
         if fraction is not None:
             self._fraction = fraction = max(self._fraction, min(fraction, 1.0))
         progress = Progress(fraction, estimated, step, total_steps, stage, eta_s)
-        if progress != self._job._status.progress:
+        if progress != self._job.status.progress:
             self._publish(Progressed(progress, **self._stamp()))
 
     def preview(self, data: bytes, media_type: str) -> None:
@@ -134,7 +131,7 @@ class JobContext:
 
     def message(self, message: str) -> None:
         """Set the status's one-line message, such as ``Uploading cat.png``."""
-        self._job._set_message(message)
+        self._job.set_message(message)
 
     def reconnected(self) -> None:
         """Say that a lost connection is back."""
@@ -192,16 +189,16 @@ class JobContext:
         return max(0.0, min(seconds, self._deadline - time.monotonic()))
 
     def _publish(self, event: Event) -> None:
-        self._job._publish(event)
+        self._job.publish(event)
 
     def _stamp(self) -> dict[str, Any]:
         return {"job_id": self.job_id, "at": time.time()}
 
     def _remember(self, stage: str, state: Mapping[str, Any]) -> None:
-        self._job._stage = stage
-        self._job._state.update(state)
+        self._job.stage = stage
+        self._job.state.update(state)
         if self._recorder is not None:
-            self._recorder.record(self._job.record())
+            self._recorder.record(self._job.owner.record(self._job))
 
 
 class CancelContext:
@@ -212,11 +209,11 @@ class CancelContext:
     being closed.
     """
 
-    def __init__(self, job: Job, drain_timeout_s: float, closing: threading.Event) -> None:
+    def __init__(self, job: JobInternals, drain_timeout_s: float, closing: threading.Event) -> None:
         self.job_id = job.id
         self.backend_id = job.backend_id
         self.request = job.request
-        self.state: Mapping[str, Any] = job._state
+        self.state: Mapping[str, Any] = job.state
         self.interrupter = Interrupter()
         self._closing = closing
         self._deadline = time.monotonic() + drain_timeout_s

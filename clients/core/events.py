@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from .errors import BackendError
-    from .job import Progress, Result
+    from .model import Progress, Result
 
 
 @dataclass(frozen=True, kw_only=True)

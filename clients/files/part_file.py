@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from ..core.job import Artifact
+from ..core.model import Artifact
 from .names import kind_and_type
 from .storage_errors import storage_errors_in
 

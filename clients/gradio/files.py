@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..core.errors import PermissionDenied, ProtocolError
-from ..core.job import Artifact
+from ..core.model import Artifact
 from ..files.names import kind_and_type
 from ..http.download import OnBytes, download
 from ..http.multipart import MultipartUpload

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ProtocolError
-from ..core.job import Artifact
+from ..core.model import Artifact
 from ..files.names import kind_and_type
 from ..http.base64_body import base64_slices
 from ..http.download import OnBytes

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConnectionFailed, ProtocolError, ValidationError
-from ..core.job import Artifact
+from ..core.model import Artifact
 from ..http.download import OnBytes
 from ..http.session import Scope
 from . import files

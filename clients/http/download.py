@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol
 
 from ..core.errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError, StorageError
-from ..core.job import Artifact
+from ..core.model import Artifact
 from ..files.names import kind_and_type, safe_name, signature_problem
 from ..files.part_file import PART_SUFFIX, give_name, part_path
 from ..files.sha256 import Digest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.context import JobContext
 from ..core.errors import BackendError, ContextWindowExceeded, GenerationError, InvalidOutput, MissingResource
-from ..core.job import Result
+from ..core.model import Result
 from . import structured_output
 from .chat_stream import ChatStream, said_of
 from .completion import Completion

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.context import JobContext
 from ..core.errors import APIError, BackendError, ConnectionLost, GenerationError, JobCancelled, StreamInterrupted
-from ..core.job import Result
+from ..core.model import Result
 from ..http.json_decode import decode_json
 from ..http.retry import RetryPolicy
 from ..http.session import ERROR_BODY_BYTES

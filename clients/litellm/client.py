@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, cast
 
-from ..core.client import BaseAPIClient, ServerInfo
+from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobLost
-from ..core.job import BackendCancel, Result
+from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
 from .models import choose

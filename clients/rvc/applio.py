@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, GenerationError, MissingResource, ValidationError
-from ..core.job import BackendCancel
+from ..core.model import BackendCancel
 from ..files.storage_errors import storage_errors_in
 from ..gradio.component_values import choices_of, files_in
 from ..gradio.config import GradioConfig, read_info

@@ -8,10 +8,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..audio import AudioClient
-from ..core.client import ServerInfo
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, ConnectionFailed, JobLost, NetworkTimeout, NotFound, ProtocolError
-from ..core.job import BackendCancel, Result
+from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
 from ..gradio.login import sign_in_of

@@ -11,7 +11,7 @@ from typing import Any
 from ..audio import AudioCodec, Conversion, published_sound
 from ..core.context import JobContext
 from ..core.errors import BackendError, GenerationError
-from ..core.job import Artifact, Result
+from ..core.model import Artifact, Result
 from ..files.storage_errors import prepare_folder, storage_errors_in
 from .dialect import SPEAK, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from .errors import BACKEND, unsupported

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..core.context import CancelContext, JobContext
-from ..core.job import BackendCancel
+from ..core.model import BackendCancel
 from ..http.session import HTTPSession, Scope
 from .errors import unsupported
 from .request import SpeakRequest, TrainRequest, VoiceSettings

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, ServerError
-from ..core.job import BackendCancel
+from ..core.model import BackendCancel
 from ..http.base64_body import base64_slices
 from ..http.multipart import MultipartUpload
 from ..http.session import HTTPSession, Scope

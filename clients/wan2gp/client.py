@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..core.client import BaseAPIClient, ServerInfo
+from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext, Recorder
-from ..core.job import BackendCancel, Result
+from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
 from ..gradio.login import sign_in_of

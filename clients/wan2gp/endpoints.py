@@ -6,10 +6,9 @@ import re
 import time
 from typing import Protocol
 
-from ..core.client import ServerInfo
 from ..core.context import CancelContext, JobContext
 from ..core.errors import APIError, ProtocolError
-from ..core.job import BackendCancel, Result
+from ..core.model import BackendCancel, Result, ServerInfo
 from ..gradio.config import GradioConfig, read_config
 from ..gradio.http import GradioHTTP
 from ..http.session import Scope

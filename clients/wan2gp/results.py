@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 from typing import Any, cast
 
 from ..core.context import JobContext
-from ..core.job import Artifact, Result
+from ..core.model import Artifact, Result
 from ..files.storage_errors import prepare_folder, storage_errors_in
 from .catalogue import catalogue
 from .errors import BACKEND

@@ -270,7 +270,7 @@ def test_modal_steps(busy: Any, with_window: None) -> None:
 
 def test_a_tick_with_ten_thousand_events_keeps_its_budget(busy: Any) -> None:
     """The tick as a whole has ten times its 4 ms here, for the machine may be busy; the figure is in benchmarks."""
-    events, jobs = own("clients.events"), own("clients.core.job")
+    events, jobs = own("clients.events"), own("clients.core.model")
     runtime = own("blender.commands").runtime()
     item = own("runtime").JobEvent
     for number in range(10_000):

@@ -225,7 +225,7 @@ def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
     made = own("blender.requests.image_request").target_for(
         bpy.context.scene, kind="voice", title="Voice mara", prompt="mara"
     )
-    result = own("clients.core.job").Result(data={"voice": "mara_9e"})
+    result = own("clients.core.model").Result(data={"voice": "mara_9e"})
     placement = board.Placement("1", "rvc", result, target.PlacementTarget.from_tag(made.to_tag()))
     own("blender.placing.placement").settle(placement)
     assert placement.message == "The voice 'mara_9e' can be used now"

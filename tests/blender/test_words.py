@@ -217,7 +217,7 @@ def test_durations(seconds: float, words: str) -> None:
 
 
 def test_progress_in_words() -> None:
-    words, progress = own("blender.platform.formatting"), own("clients.core.job").Progress
+    words, progress = own("blender.platform.formatting"), own("clients.core.model").Progress
     assert words.progress_text(None) == ""
     assert words.progress_text(progress()) == "Working"
     assert words.progress_text(progress(stage="Sampler", step=3, total_steps=9)) == "Sampler 3/9"
@@ -243,7 +243,7 @@ def test_progress_in_words() -> None:
     ],
 )
 def test_states_in_words(status: dict[str, Any], words: str) -> None:
-    jobs = own("clients.core.job")
+    jobs = own("clients.core.model")
     given = {**status, "state": jobs.JobState[status["state"]]}
     if "backend_cancel" in given:
         given["backend_cancel"] = jobs.BackendCancel[given["backend_cancel"]]
@@ -251,7 +251,7 @@ def test_states_in_words(status: dict[str, Any], words: str) -> None:
 
 
 def test_every_state_has_its_word_and_its_icon() -> None:
-    jobs = own("clients.core.job")
+    jobs = own("clients.core.model")
     values = {state.value for state in jobs.JobState}
     assert set(own("blender.platform.formatting").STATE_WORDS) == values
     assert set(own("ui.job_list").ICONS) == values

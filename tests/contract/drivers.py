@@ -12,7 +12,7 @@ from movie_director.clients import BACKENDS
 from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.core.request import Request
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock.media.sound import effect_samples

@@ -13,7 +13,7 @@ from conftest import CANARY
 from drivers import DRIVERS
 
 from movie_director.clients import ClientOptions, JobState, Result, errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.http.transport import Transport
 
 HANG_GUARD_S = 60.0
@@ -22,7 +22,7 @@ every = pytest.mark.parametrize("driver", DRIVERS, ids=str)
 
 def end_of(job):
     """Wait for the job's end and return it as a word."""
-    assert job._ended.wait(HANG_GUARD_S), "the job did not end"
+    assert job._internals.ended.wait(HANG_GUARD_S), "the job did not end"
     return job.status.state
 
 
@@ -269,7 +269,7 @@ def test_a_record_taken_at_once_never_submits_twice(driver, backend, make_client
     job.result(HANG_GUARD_S)
     posts = len([request for request in backend.requests if request.method == "POST"])
     again = make_client().resume(record)
-    assert again._ended.wait(HANG_GUARD_S)
+    list(again.events())
     assert len([request for request in backend.requests if request.method == "POST"]) == posts
     assert client.can_rejoin() == (again.status.state is JobState.SUCCEEDED)
 

@@ -20,7 +20,7 @@ import pytest
 
 from movie_director.clients import AudioLDMClient, errors, events
 from movie_director.clients.audioldm import SoundRequest
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock.audioldm.cog_schemas import document
 
 GUARD_S = 120.0

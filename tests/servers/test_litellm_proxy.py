@@ -16,7 +16,7 @@ import pytest
 from support.chat import CHAT, GUARD_S, KEY, ask, eventually, failure
 
 from movie_director.clients import LiteLLMClient, errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.litellm import ChatRequest, Conversation
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.litellm.server import MockLiteLLM

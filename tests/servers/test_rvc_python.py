@@ -21,7 +21,7 @@ import pytest
 from support.voices import write_tone
 
 from movie_director.clients import RVCClient, errors
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
 
 GUARD_S = 60.0

@@ -13,7 +13,7 @@ from support.gradio_process import real_app
 from support.wan2gp import GUARD_S, clip, eventually, failure, made, wan2gp_clients
 
 from movie_director.clients import errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.wan2gp.timings import Timings
 
 PAGE = Path(__file__).with_name("wangp_page.py")

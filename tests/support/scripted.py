@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from movie_director.clients.core.client import BaseAPIClient, ServerInfo
+from movie_director.clients.core.client import BaseAPIClient
 from movie_director.clients.core.context import CancelContext, JobContext
-from movie_director.clients.core.job import BackendCancel, Result
+from movie_director.clients.core.model import BackendCancel, Result, ServerInfo
 from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.core.request import Request
 

@@ -17,7 +17,7 @@ from typing import Any
 from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
 from ...core.errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ServerError
-from ...core.job import BackendCancel
+from ...core.model import BackendCancel
 from ...http.session import HTTPSession, Scope
 from ..input_mapping import Filled
 from ..log_progress import LogReader

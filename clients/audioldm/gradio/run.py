@@ -7,7 +7,7 @@ from typing import Any
 from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
 from ...core.errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ProtocolError
-from ...core.job import BackendCancel
+from ...core.model import BackendCancel
 from ...gradio.component_values import files_in
 from ...gradio.config import Dependency, GradioConfig
 from ...gradio.files import file_route

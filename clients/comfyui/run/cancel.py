@@ -12,7 +12,7 @@ import time
 
 from ...core.context import CancelContext
 from ...core.errors import BackendError
-from ...core.job import BackendCancel
+from ...core.model import BackendCancel
 from ..server.api import ComfyAPI
 from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
 from ..server.timings import Timings

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.context import JobContext
 from ...core.errors import APIError, BackendError, GenerationError, NotFound, ProtocolError
-from ...core.job import Artifact, Result
+from ...core.model import Artifact, Result
 from ...files.storage_errors import prepare_folder, storage_errors_in
 from ...http.download import download
 from ...http.session import HTTPSession

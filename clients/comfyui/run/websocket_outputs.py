@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ...core.errors import GenerationError
-from ...core.job import Artifact
+from ...core.model import Artifact
 from ...files.names import safe_name
 from ...files.part_file import part_path, published
 from ...files.storage_errors import storage_errors_in

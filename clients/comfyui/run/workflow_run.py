@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from ...core.context import CancelContext, JobContext
 from ...core.errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
-from ...core.job import BackendCancel, Result
+from ...core.model import BackendCancel, Result
 from ...http.session import HTTPSession, Scope
 from ..request import WorkflowRequest
 from ..secrecy import Redact

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import MissingResource, ValidationError
-from ...core.job import JobState
+from ...core.model import JobState
 from ...core.request import nearest_names
 from ..validation_errors import BACKEND
 from ..workflow.loading import check_is_workflow

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.client import ServerInfo
+from ...core.model import ServerInfo
 from ..validation_errors import BACKEND
 from .api import ComfyAPI
 

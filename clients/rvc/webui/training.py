@@ -28,7 +28,7 @@ from ...core.errors import (
     Overloaded,
     ValidationError,
 )
-from ...core.job import BackendCancel
+from ...core.model import BackendCancel
 from ...gradio.config import Dependency, GradioConfig
 from ...gradio.http import GradioHTTP
 from ...gradio.run_endpoint import RunReply, run_endpoint

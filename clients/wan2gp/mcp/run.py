@@ -21,7 +21,7 @@ from ...core.errors import (
     ProtocolError,
     ServerError,
 )
-from ...core.job import Artifact, BackendCancel, Result
+from ...core.model import Artifact, BackendCancel, Result
 from ...http.download import download
 from ...http.session import HTTPSession, Scope
 from ..errors import generation_failed, job_lost, no_output, not_in_gallery, outcome_unknown, refused, unknown_model

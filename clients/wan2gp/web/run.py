@@ -29,7 +29,7 @@ from ...core.errors import (
     StreamInterrupted,
     ValidationError,
 )
-from ...core.job import Artifact, BackendCancel, Result
+from ...core.model import Artifact, BackendCancel, Result
 from ...files.storage_errors import storage_errors_in
 from ...gradio.component_values import GradioFile
 from ...gradio.config import GradioConfig, read_config

@@ -12,7 +12,7 @@ from movie_director.clients import AudioLDMClient, errors, events
 from movie_director.clients.audio import WaveCodec
 from movie_director.clients.audio.codec import AudioInfo
 from movie_director.clients.audioldm import SoundRequest
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault, MockBackends
 from movie_director.clients.mock.gradio.app import App, Component, Dependency
 from movie_director.clients.mock.gradio.gradio3 import MockGradioClassic

@@ -14,7 +14,7 @@ import pytest
 from movie_director.clients import AudioLDMClient, JobState, errors, events
 from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault, MockBackends
 from movie_director.clients.mock.http.responses import Response
 from movie_director.clients.mock.http.server import MockServer

@@ -21,7 +21,7 @@ from support.comfyui import (
 
 from movie_director.clients import ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.errors import JobCancelled
 from movie_director.clients.mock import Fault
 

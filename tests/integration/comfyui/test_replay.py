@@ -12,7 +12,7 @@ from movie_director.clients import ClientOptions, ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
 from movie_director.clients.comfyui.server.outputs import collect
 from movie_director.clients.comfyui.server.timings import Timings
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.errors import JobCancelled
 
 QUICK = Timings(

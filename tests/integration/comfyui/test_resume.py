@@ -22,7 +22,7 @@ from support.comfyui import (
 
 from movie_director.clients import events
 from movie_director.clients.comfyui import WorkflowRequest
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.errors import ConnectionFailed, JobDetached, JobLost, NodeError
 from movie_director.clients.mock import Fault
 

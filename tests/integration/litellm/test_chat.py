@@ -10,7 +10,7 @@ import pytest
 from support.chat import CHAT, GUARD_S, KEY, ask, eventually, failure, starter
 
 from movie_director.clients import LiteLLMClient, errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.litellm.server import MockLiteLLM

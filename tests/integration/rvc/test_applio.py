@@ -12,7 +12,7 @@ import pytest
 from support.voices import GUARD_S, write_tone
 
 from movie_director.clients import RVCClient, errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc.applio import NOT_AGREED, MockApplio
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest

@@ -13,7 +13,7 @@ from support.voices import GUARD_S, replace_route, voices, write_tone
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.audio import WaveCodec
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.http.responses import Response

@@ -16,7 +16,7 @@ from support.voices import GUARD_S, replace_route, voices, write_tone
 
 from movie_director.clients import RVCClient, errors, events
 from movie_director.clients.core.context import CancelContext
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc.webui import reply

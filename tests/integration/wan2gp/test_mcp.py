@@ -11,7 +11,7 @@ from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2
 from support.wan2gp_mcp import ReplayedMCP, event, finished, snapshot, tool
 
 from movie_director.clients import JobState, errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.http.responses import Response
 from movie_director.clients.mock.wan2gp.mcp import MockWan2GPMCP

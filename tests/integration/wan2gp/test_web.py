@@ -13,7 +13,7 @@ import pytest
 from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2gp_clients
 
 from movie_director.clients import JobState, Wan2GPClient, errors, events
-from movie_director.clients.core.job import BackendCancel
+from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.gradio.session import GradioSession
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.gradio.app import GradioError

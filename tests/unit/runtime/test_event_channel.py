@@ -7,11 +7,13 @@ import threading
 from support.scripted import HANG_GUARD_S, ScriptedRequest
 
 from movie_director.clients import events
-from movie_director.clients.core.job import Job, Progress
+from movie_director.clients.core.job import Job
+from movie_director.clients.core.job_internals import JobInternals
+from movie_director.clients.core.model import Progress
 from movie_director.runtime import EventChannel, JobEvent, ProbeFinished
 
-JOB = Job("job-1", "scripted", ScriptedRequest(), owner=None)
-OTHER = Job("job-2", "scripted", ScriptedRequest(), owner=None)
+JOB = Job(JobInternals("job-1", "scripted", ScriptedRequest(), owner=None))
+OTHER = Job(JobInternals("job-2", "scripted", ScriptedRequest(), owner=None))
 
 
 def put(channel, event_type, *values, job=JOB):

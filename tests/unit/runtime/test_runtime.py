@@ -12,8 +12,7 @@ import pytest
 from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, succeed
 
 from movie_director.clients import errors, events
-from movie_director.clients.core.client import ServerInfo
-from movie_director.clients.core.job import Artifact, JobState, Result
+from movie_director.clients.core.model import Artifact, JobState, Result, ServerInfo
 from movie_director.clients.registry import BACKENDS
 from movie_director.runtime import (
     BackendSettings,

@@ -17,7 +17,7 @@ from movie_director.clients.audioldm.cog.webhook_listener import WebhookListener
 from movie_director.clients.audioldm.gradio.app import fields_for
 from movie_director.clients.audioldm.input_mapping import DURATION, Field, filled, number_of, whole_number_of
 from movie_director.clients.core.context import JobContext
-from movie_director.clients.core.job import Job
+from movie_director.clients.core.job_internals import JobInternals
 from movie_director.clients.gradio.config import config_of
 from movie_director.clients.mock.audioldm.cog_schemas import document
 from movie_director.clients.mock.audioldm.server import MockAudioLDM
@@ -39,11 +39,11 @@ class Owner:
 
 @pytest.fixture
 def job():
-    return JobContext(Job("id", "audioldm", SoundRequest("rain", 5.0), Owner()), ClientOptions(), None)
+    return JobContext(JobInternals("id", "audioldm", SoundRequest("rain", 5.0), Owner()), ClientOptions(), None)
 
 
 def lines(job):
-    return [event.line for event in job._job._log._logs] if hasattr(job._job._log, "_logs") else []
+    return [event.line for event in job._job.log._logs] if hasattr(job._job.log, "_logs") else []
 
 
 def input_for(image, **wanted):

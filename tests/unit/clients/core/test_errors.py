@@ -14,7 +14,7 @@ import pytest
 from urllib3 import exceptions as u3
 
 from movie_director.clients import errors
-from movie_director.clients.core.job import Artifact, Result
+from movie_director.clients.core.model import Artifact, Result
 from movie_director.clients.errors import BackendError
 
 ALL = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from movie_director.clients import errors
 from movie_director.clients.core.event_log import LOG_LINES, EventLog
-from movie_director.clients.core.job import Progress, Result
+from movie_director.clients.core.model import Progress, Result
 from movie_director.clients.events import (
     TERMINAL,
     Cancelled,

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from movie_director.clients import errors, events
-from movie_director.clients.core.job import Progress, Result
+from movie_director.clients.core.model import Progress, Result
 
 STAMP = {"job_id": "j", "at": 1.5}
 ALL = [

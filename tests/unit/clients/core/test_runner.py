@@ -10,7 +10,7 @@ import pytest
 from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, scripted
 
 from movie_director.clients import errors, events
-from movie_director.clients.core.job import BackendCancel, JobState, Result
+from movie_director.clients.core.model import BackendCancel, JobState, Result
 from movie_director.clients.core.options import ClientOptions
 
 
@@ -215,7 +215,7 @@ def test_cancel_and_completion_race_to_exactly_one_end():
         for _ in range(200):
             job = client.submit(ScriptedRequest())
             cancelled = job.cancel()
-            assert job._ended.wait(HANG_GUARD_S)
+            assert job._internals.ended.wait(HANG_GUARD_S)
             ends.append((cancelled, job.cancelled(), names(job)[-1]))
     assert all(cancelled == was and last == ("Cancelled" if was else "Succeeded") for cancelled, was, last in ends)
 
@@ -251,7 +251,7 @@ def test_typed_errors_keep_their_type_and_get_the_backend_s_name():
 
 def test_a_worker_survives_an_error_beside_the_job():
     with scripted(max_workers=1) as client:
-        client.runner._tell_backend = None
+        client.runner._cancel_on_backend = None
         gate = client.behaviour = Gate()
         job = client.submit(ScriptedRequest())
         gate.wait_begun()
@@ -319,7 +319,7 @@ def test_listeners_get_all_events_in_order_on_one_thread_and_one_that_raises_har
         late = threading.Event()
         job.add_done_callback(lambda _job: late.set())
         assert late.wait(HANG_GUARD_S)
-        assert job._listeners == {}
+        assert job._internals._listeners == {}
     assert [event.line for event in seen if isinstance(event, events.Logged)] == [str(number) for number in range(50)]
     assert isinstance(seen[-1], events.Succeeded)
     assert threads == {"movie-director-scripted-dispatcher"}
@@ -397,14 +397,14 @@ def test_forget_takes_finished_jobs_only():
 def test_a_job_forgotten_before_its_worker_let_go_leaves_nothing():
     ended, go_on = threading.Event(), threading.Event()
     with scripted() as client:
-        retire = client.runner._retire
+        retire = client.runner._lane._finish
 
         def slow_retire(entry):
             ended.set()
             assert go_on.wait(HANG_GUARD_S)
             retire(entry)
 
-        client.runner._retire = slow_retire
+        client.runner._lane._finish = slow_retire
         job = client.submit(ScriptedRequest())
         job.result(HANG_GUARD_S)
         assert ended.wait(HANG_GUARD_S)
@@ -634,9 +634,9 @@ def test_news_that_came_while_the_dispatcher_ended_is_still_delivered():
     second.result(HANG_GUARD_S)
     first.add_listener(hold)
     assert holding.wait(HANG_GUARD_S)
-    client.runner._news.put(None)
+    client.runner._dispatcher._changed_jobs.put(None)
     second.add_done_callback(lambda _job: delivered.set())
-    client.runner._news.put(None)
+    client.runner._dispatcher._changed_jobs.put(None)
     go_on.set()
     assert delivered.wait(HANG_GUARD_S)
     client.close()
@@ -714,7 +714,7 @@ def test_close_breaks_off_a_blocked_worker_within_its_bound():
     client.on_cancel = blocked_cancel
     job = client.submit(ScriptedRequest())
     assert begun.wait(HANG_GUARD_S)
-    job._stage = "sent"
+    job._internals.stage = "sent"
     client.close(timeout_s=0.4)
     assert job.status.backend_cancel is BackendCancel.FAILED
     assert not [each.name for each in threading.enumerate() if each.name.startswith("movie-director-scripted")]

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Blender reads the properties from them.
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -23,7 +24,7 @@ def _secret_property(field: str, **arguments: Any) -> Any:
     return StringProperty(get=secrets.getter(field), set=secrets.setter(field), options={"SKIP_SAVE"}, **arguments)
 
 
-def _row_type(info: BackendInfo) -> type[PropertyGroup]:
+def _row_type(name: str, info: BackendInfo) -> type[PropertyGroup]:
     """Make the type of one backend's preferences; each has its own for the sake of its own default address."""
     annotations = {
         "url": StringProperty(name="URL", description=f"Where {info.label} listens; empty: {info.default_url}"),
@@ -52,8 +53,8 @@ def _row_type(info: BackendInfo) -> type[PropertyGroup]:
     }
     if info.takes_speakers:
         annotations |= _speech_properties()
-    members = {"__annotations__": annotations, "backend_name": info.name, "__doc__": f"How to reach {info.label}."}
-    return type(f"MOVIE_DIRECTOR_PG_{info.name}", (PropertyGroup,), members)
+    members = {"__annotations__": annotations, "backend_name": name, "__doc__": f"How to reach {info.label}."}
+    return type(f"MOVIE_DIRECTOR_PG_{name}", (PropertyGroup,), members)
 
 
 def _speech_properties() -> dict[str, Any]:
@@ -79,15 +80,8 @@ def _seconds(name: str, description: str) -> Any:
     )
 
 
-_ROWS = {info.name: _row_type(info) for info in BACKENDS.values()}
-MOVIE_DIRECTOR_PG_backends = type(
-    "MOVIE_DIRECTOR_PG_backends",
-    (PropertyGroup,),
-    {
-        "__annotations__": {name: PointerProperty(type=row) for name, row in _ROWS.items()},
-        "__doc__": "One row a backend, by its name.",
-    },
-)
+class MOVIE_DIRECTOR_PG_backends(PropertyGroup):
+    """One row a backend, by its name; ``_set_row`` adds them."""
 
 
 class MovieDirectorPreferences(AddonPreferences):
@@ -243,16 +237,41 @@ def _draw_results(box: "UILayout", preferences: MovieDirectorPreferences) -> Non
         box.label(text="Online access is off in Blender: only servers on this computer are used", icon="INFO")
 
 
-CLASSES = (*_ROWS.values(), MOVIE_DIRECTOR_PG_backends, MovieDirectorPreferences)
+_rows: dict[str, type[PropertyGroup]] = {}
+_stop_watching: list[Callable[[], None]] = []
+
+
+def _set_row(name: str, info: BackendInfo | None) -> None:
+    """Give a backend of the registry its row, or with None take its row out."""
+    old = _rows.pop(name, None)
+    if old is not None:
+        delattr(MOVIE_DIRECTOR_PG_backends, name)
+        bpy.utils.unregister_class(old)
+        commands.board.forget_backend(name)
+        secrets.forget(name)
+    if info is not None:
+        row = _rows[name] = _row_type(name, info)
+        bpy.utils.register_class(row)
+        setattr(MOVIE_DIRECTOR_PG_backends, name, PointerProperty(type=row))
+
+
+CLASSES = (MOVIE_DIRECTOR_PG_backends, MovieDirectorPreferences)
 _register, _unregister = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:
-    """Add the preferences."""
+    """Add the preferences, with a row for each backend that there is or will be."""
     _register()
+    for name, info in BACKENDS.items():
+        _set_row(name, info)
+    _stop_watching.append(BACKENDS.watch(_set_row))
 
 
 def unregister() -> None:
     """Take the preferences out and forget the keys typed in this session."""
+    while _stop_watching:
+        _stop_watching.pop()()
+    for name in tuple(_rows):
+        _set_row(name, None)
     _unregister()
     secrets.forget()

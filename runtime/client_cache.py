@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class _Key:
     """What a client was made of: when any of it changes, the next job gets a new one."""
 
+    info: BackendInfo
     settings: BackendSettings
     output_dir: str
     demo: bool
@@ -59,7 +60,8 @@ class ClientCache:
     def client(self, info: BackendInfo, settings: RuntimeSettings) -> BaseAPIClient:
         """Return the backend's client for these settings; making one costs imports, and in demo mode the servers."""
         check_online(info, settings)
-        key = _Key(settings.backends[info.name], str(settings.output_dir), settings.demo_mode, settings.demo_speed)
+        own = settings.backends[info.name]
+        key = _Key(info, own, str(settings.output_dir), settings.demo_mode, settings.demo_speed)
         with self._lock:
             if self._closed:
                 raise shutting_down()

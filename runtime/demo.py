@@ -9,6 +9,7 @@ from ..clients.registry import BACKENDS
 
 if TYPE_CHECKING:
     from ..clients.mock import MockBackends
+    from ..clients.registry import BackendInfo
 
 
 class DemoServers:
@@ -16,17 +17,18 @@ class DemoServers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._started: dict[str, MockBackends] = {}
+        self._started: dict[BackendInfo, MockBackends] = {}  # a backend that is registered anew gets a new one
 
     def url(self, backend: str, speed: float) -> str:
         """Return the address of a backend's demo server; ``speed`` counts when it is started."""
         from ..clients.mock import MockBackends  # here, because only demo mode needs it
 
         with self._lock:
-            if backend not in self._started:
-                options = {backend: BACKENDS[backend].demo_options}
-                self._started[backend] = MockBackends(speed=speed, only=[backend], options=options).start()
-            return self._started[backend].servers[backend].url
+            info = BACKENDS[backend]
+            if info not in self._started:
+                options = {backend: info.demo_options}
+                self._started[info] = MockBackends(speed=speed, only=[backend], options=options).start()
+            return self._started[info].servers[backend].url
 
     def stop(self) -> None:
         """Stop the servers that run."""

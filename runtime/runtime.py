@@ -62,6 +62,7 @@ class JobView:
 class _Entry:
     job: Job
     tag: Mapping[str, str]
+    runner: JobRunner
 
 
 class Runtime:
@@ -77,7 +78,7 @@ class Runtime:
         self._settings = settings
         self._journal = JobJournal(settings.state_dir)
         self._lock = threading.Lock()
-        self._runners: dict[str, JobRunner] = {}
+        self._runners: dict[BackendInfo, JobRunner] = {}  # a backend that is registered anew gets a new one
         self._entries: dict[str, _Entry] = {}
         self._unreported: set[str] = set()
         self._keeper = ClientCache(self._journal, self._users, codec)
@@ -91,8 +92,9 @@ class Runtime:
         """Use other settings for the jobs to come; those under way keep theirs."""
         self._settings = settings
         with self._lock:
-            for name, runner in self._runners.items():
-                runner.options = settings.options_for(BACKENDS[name])
+            for info, runner in self._runners.items():
+                if info.name in settings.backends:  # it may have been taken out of the registry
+                    runner.options = settings.options_for(info)
 
     def submit(
         self,
@@ -110,7 +112,8 @@ class Runtime:
         """
         info = self._info(backend)
         check_online(info, self._settings)
-        return self._runner(info).submit(request, priority=priority, prepare=partial(self._follow, tag=dict(tag or {})))
+        runner = self._runner(info)
+        return runner.submit(request, priority=priority, prepare=partial(self._follow, runner, dict(tag or {})))
 
     def cancel(self, job_id: str) -> bool:
         """End the job as cancelled; True if this call did it. ``JobNotFound`` for an unknown id."""
@@ -207,25 +210,25 @@ class Runtime:
         with self._lock:
             if self._closed:
                 raise shutting_down()
-            runner = self._runners.get(info.name)
+            runner = self._runners.get(info)
             if runner is None:
                 options = self._settings.options_for(info)
                 runner = JobRunner(
                     info.name, lambda: self._client(info), info.requests, options, recorder=self._journal
                 )
-                self._runners[info.name] = runner
+                self._runners[info] = runner
             return runner
 
     def _runner_of(self, job_id: str) -> JobRunner:
         entry = self._entries.get(job_id)
         if entry is None:
             raise JobNotFound(f"No job {job_id} is known.", hint="It was removed from the list.")
-        return self._runners[entry.job.backend]
+        return entry.runner
 
-    def _follow(self, job: Job, tag: dict[str, str]) -> None:
+    def _follow(self, runner: JobRunner, tag: dict[str, str], job: Job) -> None:
         self._journal.set_tag(job.id, tag)
         with self._lock:
-            self._entries[job.id] = _Entry(job, tag)
+            self._entries[job.id] = _Entry(job, tag, runner)
             self._unreported.add(job.id)
             self._drop_oldest()
         job.add_listener(lambda event: self._forward(job, tag, event))
@@ -262,8 +265,8 @@ class Runtime:
         return self._keeper.client(info, self._settings)
 
     def _users(self, backend: str) -> frozenset[str]:
-        questions = frozenset(self._questions)
-        return self._runners[backend].under_way() | questions if backend in self._runners else questions
+        runners = [runner for info, runner in tuple(self._runners.items()) if info.name == backend]
+        return frozenset(self._questions).union(*(runner.under_way() for runner in runners))
 
     def _probe(self, info: BackendInfo, probe_id: str) -> None:
         found, failure = self._asked(probe_id, info, lambda client: client.probe())
@@ -310,7 +313,8 @@ class Runtime:
             if server is not None and server != server_now(info, self._settings):
                 elsewhere[str(server)] = None
                 return
-            job = self._runner(info).resume(record, prepare=partial(self._follow, tag=dict(entry.tag)), newest=True)
+            runner = self._runner(info)
+            job = runner.resume(record, prepare=partial(self._follow, runner, dict(entry.tag)), newest=True)
         except BackendError as error:
             _log.warning("A job of the journal can't be recovered: %s", error)
             self._journal.ended(record["id"], "unusable")

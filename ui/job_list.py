@@ -141,7 +141,8 @@ def _draw_error(box: UILayout, context: Context, view: JobView) -> None:
     paragraph(box, context, error.message, "BLANK1", alert=True)
     if error.hint:
         paragraph(box, context, error.hint, "BLANK1")
-    if isinstance(error, OutOfMemory) and BACKENDS[view.backend].frees_memory:
+    info = BACKENDS.get(view.backend)
+    if isinstance(error, OutOfMemory) and info is not None and info.frees_memory:
         _draw_memory(box, context, view.backend)
 
 

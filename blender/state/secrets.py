@@ -52,6 +52,7 @@ def remember_changed(preferences: Any, _context: Any) -> None:
             setattr(row, field, getattr(row, field))
 
 
-def forget() -> None:
-    """Forget what was typed in this session."""
-    _typed.clear()
+def forget(backend: str | None = None) -> None:
+    """Forget what was typed in this session for a backend; None: for all."""
+    for key in [key for key in _typed if backend in (None, key[0])]:
+        del _typed[key]

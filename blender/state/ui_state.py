@@ -109,6 +109,12 @@ class UIState:
             self.queue.remove(placement)
         self.touch()
 
+    def forget_backend(self, backend: str) -> None:
+        """Drop the answers of a backend's server."""
+        self.probes.pop(backend, None)
+        self.memory.pop(backend, None)
+        self.touch()
+
     def mark_reachable(self, backend: str) -> None:
         """Forget that a connection test failed, and that memory was freed: the server has taken a job since."""
         self.memory.pop(backend, None)

@@ -212,7 +212,7 @@ def test_pressing_what_makes_sound(film: Path, with_window: None, name: str, giv
 
 
 def test_editing_the_model(litellm: Any) -> None:
-    search = own("blender.properties.scene.search_choices").models("litellm")
+    search = own("blender.properties.search_choices").models("litellm")
     with mainthread.watched_locks():
         assert_harmless(lambda: search(None, None, "demo"))
 

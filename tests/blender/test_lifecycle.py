@@ -35,7 +35,7 @@ def test_disabling_leaves_nothing(film: Path, comfyui: Any) -> None:
     assert traces()
     job = start_job(steps=1000)
     pump_until(job.running)
-    own("blender.pump.pump.handlers").add()
+    own("blender.pump.handlers").add()
     started = time.monotonic()
     bpy.ops.preferences.addon_disable(module=PACKAGE)
     assert time.monotonic() - started < CLOSE_S * SLACK

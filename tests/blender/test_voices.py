@@ -179,7 +179,7 @@ def test_without_audio_the_file_is_kept_and_it_is_said(film: Path, rvc: Any) -> 
 
 
 def test_voices_are_suggested(film: Path, rvc: Any) -> None:
-    search = own("blender.properties.scene.search_choices").models("rvc")
+    search = own("blender.properties.search_choices").models("rvc")
     search(None, None, "")
     probes = own("blender.commands").board.probes
     pump_until(lambda: not probes["rvc"].pending)

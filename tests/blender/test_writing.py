@@ -85,7 +85,7 @@ def litellm_models(litellm: Any) -> list[str]:
 
 
 def test_models_are_fetched_in_the_background_and_suggested(film: Path, litellm: Any) -> None:
-    search = own("blender.properties.scene.search_choices").models("litellm")
+    search = own("blender.properties.search_choices").models("litellm")
     assert search(None, None, "") == []
     probes = own("blender.commands").board.probes
     pump_until(lambda: not probes["litellm"].pending)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import movie_director.clients as clients
-from movie_director.clients import BACKENDS, BackendInfo, LiteLLMClient
+from movie_director.clients import BACKENDS, BackendInfo, LiteLLMClient, errors
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock import Fault, MockBackends
 from movie_director.clients.mock.litellm import MockLiteLLM
@@ -121,5 +121,47 @@ def test_the_runtime_runs_its_jobs_in_demo_mode_and_tests_its_connection(sixth, 
             answers = [each for each in runtime.channel.drain(budget_s=1.0) if isinstance(each, ProbeFinished)]
         assert answers[0].probe_id == asked
         assert answers[0].info.dialect == "litellm"
+    finally:
+        runtime.close()
+
+
+def test_registered_anew_it_gets_a_new_client_and_a_new_demo_server(sixth, tmp_path):
+    settings = RuntimeSettings(
+        {"sixth": BackendSettings(sixth.default_url)},
+        tmp_path / "out",
+        tmp_path / "state",
+        demo_mode=True,
+        demo_speed=100.0,
+    )
+    runtime = Runtime(settings)
+    try:
+        first = runtime.submit("sixth", ChatRequest(prompt="A logline"))
+        first.result(GUARD_S)
+        again = type("SixthClient", (SixthClient,), {"default_options": replace(SixthClient.default_options)})
+        BACKENDS["sixth"] = BackendInfo(again, None, MockSixth, sixth.default_url, uses_gpu=False)
+        runtime.configure(replace(settings, demo_speed=50.0))
+        second = runtime.submit("sixth", ChatRequest(prompt="A logline"))
+        assert second.result(GUARD_S).text
+        assert type(runtime._client(BACKENDS["sixth"])) is again
+        assert {view.id for view in runtime.jobs()} == {first.id, second.id}
+        assert runtime.job(first.id) is first
+    finally:
+        runtime.close()
+
+
+def test_jobs_of_a_backend_that_was_taken_out_stay_in_the_list(sixth, tmp_path):
+    settings = RuntimeSettings(
+        {"sixth": BackendSettings(sixth.default_url)}, tmp_path / "out", tmp_path / "state", demo_mode=True
+    )
+    runtime = Runtime(replace(settings, demo_speed=100.0))
+    try:
+        job = runtime.submit("sixth", ChatRequest(prompt="A logline"))
+        job.result(GUARD_S)
+        del BACKENDS["sixth"]
+        runtime.configure(replace(settings, backends={}))
+        with pytest.raises(errors.ValidationError, match="no backend 'sixth'"):
+            runtime.submit("sixth", ChatRequest(prompt="A logline"))
+        runtime.forget(job.id)
+        assert runtime.jobs() == []
     finally:
         runtime.close()

@@ -165,7 +165,7 @@ def test_new_settings_make_a_new_client_and_the_old_one_goes_when_it_is_free(run
     gate.open.set()
     running.result(HANG_GUARD_S)
     deadline = time.monotonic() + HANG_GUARD_S
-    while runtime._runners["scripted"].busy():
+    while runtime._runner_of(running.id).busy():
         assert time.monotonic() < deadline
     back = replace(moved, base_url="http://127.0.0.1:11")
     runtime.configure(replace(settings, backends={"scripted": back}))

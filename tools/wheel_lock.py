@@ -33,8 +33,16 @@ PINS = ROOT / "tools" / "requirements" / "libraries-newest.txt"
 LEGACY_PINS = ROOT / "tools" / "requirements" / "libraries-blender-4.2.txt"
 
 # What the code imports; their own dependencies are found by pip and locked too.
-WANTED = ("urllib3>=2", "certifi", "wsproto", "filelock", "fastjsonschema")
+WANTED = ("urllib3>=2", "certifi", "requests", "websocket-client", "wsproto", "filelock", "fastjsonschema")
 PURE_TAGS = ("py3-none-any", "py2.py3-none-any")
+# pip prefers a compiled wheel of this machine where there is one (charset-normalizer has both): it is told of a machine
+# that can run none.
+PURE_ONLY = (
+    *("--only-binary", ":all:", "--platform", "any"),
+    *("--implementation", "py", "--abi", "none", "--python-version", "3.11"),
+)
+BLENDERS_OWN = ("urllib3", "certifi", "requests", "idna", "charset-normalizer")
+"""Brought by Blender 4.2 itself: the pins of its library set stay."""
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
 HEADER = "# Written by `make lock`. The wheels that the build fetches, checks and puts into the extension.\n"
 
@@ -137,7 +145,7 @@ def _download(wheels: list[Wheel], folder: Path) -> None:
 
 def _pip(command: str, *arguments: str) -> None:
     whole = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input"]
-    done = subprocess.run([*whole, "--only-binary", ":all:", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([*whole, *PURE_ONLY, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise WheelError(f"pip {command} failed:\n{done.stderr[-3000:]}")
 
@@ -187,8 +195,7 @@ def main() -> int:
     write_lock(wheels)
     MANIFEST.write_text(manifest_with(MANIFEST.read_text(encoding="utf-8"), wheels), encoding="utf-8")
     PINS.write_text(pins_with(PINS.read_text(encoding="utf-8"), wheels), encoding="utf-8")
-    # only what Blender 4.2 does not bring itself
-    bundled_only = [wheel for wheel in wheels if wheel.name not in ("urllib3", "certifi")]
+    bundled_only = [wheel for wheel in wheels if wheel.name not in BLENDERS_OWN]
     LEGACY_PINS.write_text(pins_with(LEGACY_PINS.read_text(encoding="utf-8"), bundled_only), encoding="utf-8")
     for wheel in wheels:
         print(f"{wheel.sha256}  {wheel.filename}")

@@ -19,8 +19,8 @@ from ..core.model import Artifact
 from ..files.names import safe_name
 from ..files.part_file import part_path, published
 from ..files.storage_errors import prepare_folder, storage_errors_in
+from ..http.response import Response
 from ..http.session import HTTPSession
-from ..http.transport import Response
 from ..http.url import parse_server_url
 from .request import SoundRequest
 

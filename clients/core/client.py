@@ -172,7 +172,7 @@ class BaseAPIClient(abc.ABC):
     def http(self) -> HTTPSession:
         """The client's requests to its server; made with the first use, on the thread that uses it."""
         from ..http.session import HTTPSession
-        from ..http.transport import Transport  # here, because urllib3 costs 90 ms
+        from ..http.transport import Transport  # here, because requests costs 150 ms
 
         with self._session_lock:
             if self._closed:

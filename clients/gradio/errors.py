@@ -22,7 +22,7 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
-from ..http.transport import Response
+from ..http.response import Response
 from .http import GradioHTTP
 
 MAX_WORDS = 2000

@@ -17,8 +17,8 @@ from ..core.model import Artifact
 from ..files.names import kind_and_type
 from ..http.download import OnBytes, download
 from ..http.multipart import MultipartUpload
+from ..http.response import Response
 from ..http.session import Scope
-from ..http.transport import Response
 from .component_values import GradioFile
 from .config import GradioConfig
 from .errors import not_handed_out, refusal_of, too_large

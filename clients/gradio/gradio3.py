@@ -97,12 +97,11 @@ class Gradio3Session:
         dependency = self.dependency(target)
         check_count(dependency, data)
         body = _body(data, dependency, self.session_hash)
-        headers = {"Content-Length": str(sum(len(each) for each in body))}
         yield Started()
         values: list[Any] | None = None
         while True:
             scope.check()
-            answer = post(self.access, self.config, dependency, body, headers, scope)
+            answer = post(self.access, self.config, dependency, body, scope)
             if not answer.is_generating:
                 break
             values = answer.raw

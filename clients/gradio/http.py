@@ -14,8 +14,9 @@ from typing import Any
 
 from ..core.errors import AuthenticationError, BackendError, ProtocolError
 from ..http.error_text import error_text
+from ..http.response import Response
 from ..http.session import ERROR_BODY_BYTES, HTTPSession, Scope, SessionScope
-from ..http.transport import Response, Timeouts
+from ..http.transport import Timeouts
 from .login import SignIn
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

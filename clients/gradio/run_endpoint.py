@@ -7,14 +7,14 @@ Errors are a status 500 with ``{"error": text or null}``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from ..core.errors import ProtocolError
+from ..http.response import Response
 from ..http.session import Scope
-from ..http.transport import Response
 from .component_values import unwrapped
 from .config import Dependency, GradioConfig
 from .errors import failure_of, refusal_of
@@ -49,15 +49,14 @@ def run_endpoint(
 ) -> RunReply:
     """Call a function, at most once, and return its answer; raises the error of what it fails with."""
     payload = {"data": list(data), "fn_index": dependency.id, "session_hash": session_hash}
-    return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), {}, scope)
+    return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), scope)
 
 
 def post(
     access: GradioHTTP,
     config: GradioConfig,
     dependency: Dependency,
-    body: bytes | Iterable[bytes],
-    headers: Mapping[str, str],
+    body: bytes | list[bytes],
     scope: Scope,
 ) -> RunReply:
     """Send a call whose body is written already."""
@@ -68,7 +67,7 @@ def post(
         config.path(f"/run/{quote(name, safe='', errors='replace')}"),
         scope=scope,
         body=body,
-        headers={**_JSON, **headers},
+        headers=_JSON,
         expect=_REFUSALS,
         repeatable=False,
     ) as response:

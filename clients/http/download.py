@@ -18,8 +18,8 @@ from ..core.model import Artifact
 from ..files.names import kind_and_type, safe_name, signature_problem
 from ..files.part_file import PART_SUFFIX, give_name, part_path
 from ..files.sha256 import Digest
+from .response import Response
 from .session import Scope
-from .transport import Response
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""

@@ -1,6 +1,6 @@
 """urllib3's connections, made so that another thread can break off the call that uses one.
 
-Which socket a call uses is noted at every step at which it can change: while connecting (see ``dialling``), before the
+Which socket a call uses is noted at every step at which it can change: while connecting (see ``connect``), before the
 TLS handshake, and when a pooled connection is taken. Breaking off is shutting that socket down: the blocked call ends
 with an error or with an early end, and whoever reads looks at the interrupter before believing in the end.
 """
@@ -50,11 +50,18 @@ _filter_log(logging.getLogger("urllib3.connectionpool"))
 
 
 class Call:
-    """One exchange on its wire; ``send_timeout_s`` bounds the silence of a server that does not take what is sent."""
+    """One exchange on its wire.
 
-    def __init__(self, interrupter: Interrupter, send_timeout_s: float) -> None:
+    ``send_timeout_s`` bounds the silence of a server that does not take what is sent; ``proxy_headers`` sign in to the
+    proxy, if there is one.
+    """
+
+    def __init__(
+        self, interrupter: Interrupter, send_timeout_s: float, proxy_headers: dict[str, str] | None = None
+    ) -> None:
         self.interrupter = interrupter
         self.send_timeout_s = send_timeout_s
+        self.proxy_headers = proxy_headers or {}
         self.tls_host = ""
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
@@ -106,7 +113,8 @@ def shut_down(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def _current() -> Call:
+def current_call() -> Call:
+    """Return the call that this thread is making."""
     call: Call = _thread.call
     return call
 
@@ -116,7 +124,7 @@ class TLSSocket(ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """Shake hands within the socket's time-out."""
-        _current().use(self)
+        current_call().use(self)
         try:
             super().do_handshake(block)
         except TimeoutError as error:
@@ -134,7 +142,7 @@ class TLSContext(ssl.SSLContext):
 
     def wrap_socket(self, sock: socket.socket, *args: Any, server_hostname: Any = None, **kwargs: Any) -> ssl.SSLSocket:
         """Return the socket with TLS, the handshake done."""
-        name = server_hostname or _current().tls_host
+        name = server_hostname or current_call().tls_host
         return super().wrap_socket(sock, *args, **{**kwargs, "server_hostname": name})
 
 
@@ -202,7 +210,7 @@ class Connection(HTTPConnection):
     response_class = _Answer
 
     def _new_conn(self) -> socket.socket:
-        call = _current()
+        call = current_call()
         timeout_s: Any = self.timeout
         try:
             sock = connect_tcp(self._dns_host, self.port, timeout_s, lambda: call.interrupter.fired)
@@ -229,7 +237,7 @@ class Connection(HTTPConnection):
         super().putrequest(*args, **kwargs)
 
     def _take_over(self) -> None:
-        call = _current()
+        call = current_call()
         call.use(self.sock)
         call.settimeout(call.send_timeout_s)
 
@@ -239,12 +247,12 @@ class SecureConnection(Connection, HTTPSConnection):
 
     def connect(self) -> None:
         """Connect and shake hands."""
-        _current().tls_host = self._tunnel_host or self.host
+        current_call().tls_host = self._tunnel_host or self.host
         super().connect()
         self.is_verified = True  # or the user has said that it need not be; urllib3 would warn with each request
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
-        call = _current()
+        call = current_call()
         call.tls_host, target = hostname, call.tls_host
         try:
             return super()._connect_tls_proxy(hostname, sock)
@@ -262,3 +270,6 @@ class SecurePool(HTTPSConnectionPool):
     """A pool of connections with TLS."""
 
     ConnectionCls = SecureConnection
+
+
+POOL_CLASSES = {"http": Pool, "https": SecurePool}

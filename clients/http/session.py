@@ -28,8 +28,9 @@ from .errors import causes
 from .headers import checked_headers, merged_headers
 from .json_decode import decode_json
 from .redaction import Redactor
+from .response import Response
 from .retry import IDEMPOTENT, RetryPolicy, retry_after_s
-from .transport import Response, Timeouts, Transport
+from .transport import Timeouts, Transport
 from .url import ServerURL, parse_server_url
 
 MAX_REDIRECTS = 5

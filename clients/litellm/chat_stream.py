@@ -11,10 +11,11 @@ from ..core.context import JobContext
 from ..core.errors import APIError, BackendError, ConnectionLost, GenerationError, JobCancelled, StreamInterrupted
 from ..core.model import Result
 from ..http.json_decode import decode_json
+from ..http.response import Response
 from ..http.retry import RetryPolicy
 from ..http.session import ERROR_BODY_BYTES
 from ..http.sse import EventStreamParser, ServerSentEvent, batches
-from ..http.transport import Response, Timeouts
+from ..http.transport import Timeouts
 from .completion import Completion, StreamFailure
 from .errors import RequestContext, failure_in_stream, failure_of, refusal_of
 from .payload import encoded
@@ -77,10 +78,9 @@ class ChatStream:
         """Send the request and wait until it is answered; a job that was cancelled meanwhile stays unanswered."""
         unanswered, job_id = self.knowledge.unanswered, self.job.job_id
         unanswered.add(job_id)
-        headers = {**_HEADERS, "Content-Length": str(sum(map(len, data)))}
         try:
             response = self.http.request(
-                "POST", PATH, scope=self.job, body=data, headers=headers, expect=ERRORS, timeouts=self._timeouts()
+                "POST", PATH, scope=self.job, body=data, headers=_HEADERS, expect=ERRORS, timeouts=self._timeouts()
             )
         except JobCancelled:
             raise

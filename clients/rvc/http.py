@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..files.storage_errors import storage_errors_in
+from ..http.response import Response
 from ..http.session import HTTPSession, Scope
-from ..http.transport import Response, Timeouts
+from ..http.transport import Timeouts
 from .errors import odd_answer
 
 MAX_SOUND_BYTES = 1 << 30

@@ -105,9 +105,8 @@ class RVCPython(Dialect):
 
     def _send_text(self, exchange: RVCHTTP, job: JobContext, take: ConversionJob) -> Reply | None:
         body = [b'{"audio_data": "', *base64_slices(take.recording), b'"}']
-        headers = {"Content-Type": "application/json", "Content-Length": str(sum(map(len, body)))}
         _begun(job)
-        return exchange.save("/convert", body, headers, take.raw)
+        return exchange.save("/convert", body, {"Content-Type": "application/json"}, take.raw)
 
 
 def words_of(reply: Reply) -> str:

@@ -87,7 +87,8 @@ def test_registering_opens_no_socket_and_starts_no_thread() -> None:
         assert PACKAGE in bpy.context.preferences.addons
         new = set(sys.modules) - before
         print("MODULES", sorted(name for name in new if name.split(".")[0] in
-              ("gradio_client", "requests", "urllib3", "websocket", "wsproto", "http", "ssl", "asyncio", "filelock")))
+              ("gradio_client", "requests", "idna", "charset_normalizer", "urllib3", "websocket", "wsproto", "http",
+               "ssl", "asyncio", "filelock")))
         print("OWN", sorted(name for name in new if name.startswith(PACKAGE + ".clients.http")))
         print("THREADS", threading.active_count() - threads)
         print("SOCKETS", opened)

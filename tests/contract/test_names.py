@@ -165,7 +165,7 @@ from movie_director.runtime import Runtime, RuntimeSettings, BackendSettings
 for info in BACKENDS.values():
     info.requests
 heavy = {"urllib3", "requests", "websocket", "wsproto", "gradio_client", "ssl", "http.client", "filelock", "bpy"}
-heavy |= {"fastjsonschema"}
+heavy |= {"fastjsonschema", "idna", "charset_normalizer"}
 print(sorted(heavy & set(sys.modules) - before), threading.active_count())
 """
 

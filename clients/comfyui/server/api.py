@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from ...core.errors import NotFound, ProtocolError
 from ...http.multipart import MultipartUpload
+from ...http.response import Response
 from ...http.session import HTTPSession, Scope
-from ...http.transport import Response, Timeouts
+from ...http.transport import Timeouts
 from ..workflow.loading import MAX_WORKFLOW_BYTES
 
 ASK_TIMEOUT_S = 30.0

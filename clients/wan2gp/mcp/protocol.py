@@ -16,9 +16,9 @@ from typing import Any
 
 from ...core.errors import BackendError, ProtocolError
 from ...http.json_decode import decode_json
+from ...http.response import Response
 from ...http.session import HTTPSession, Scope
 from ...http.sse import EventStreamParser, batches
-from ...http.transport import Response
 from ..errors import not_wangp
 
 PATHS = ("/mcp/", "/mcp")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -53,7 +55,8 @@ def test_manifest_lists_exactly_the_locked_wheels() -> None:
 
 def test_every_locked_wheel_is_pure_and_has_a_hash() -> None:
     wheels = wheel_lock.read_lock()
-    assert {wheel.name for wheel in wheels} >= {"urllib3", "certifi", "wsproto", "h11"}
+    needed = {"urllib3", "certifi", "requests", "idna", "charset-normalizer", "websocket-client", "wsproto", "h11"}
+    assert {wheel.name for wheel in wheels} >= needed
     for wheel in wheels:
         assert wheel.tag in wheel_lock.PURE_TAGS
         assert wheel.filename.endswith(f"-{wheel.tag}.whl")
@@ -147,6 +150,17 @@ def test_fetch_replaces_a_broken_file_in_the_cache(offline_index: Path, tmp_path
     (folder / locked.filename).write_bytes(b"half a whe")
     (found,) = wheel_lock.fetch([locked], folder)
     assert wheel_lock.hash_of(found) == locked.sha256
+
+
+def test_the_pure_wheel_is_taken_where_there_is_a_compiled_one(
+    offline_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    make_wheel(offline_index, tag=f"{compiled}-{compiled}-{sysconfig.get_platform().replace('-', '_')}", pure="false")
+    make_wheel(offline_index)
+    monkeypatch.setattr(wheel_lock, "WANTED", ("thing",))
+    (locked,) = wheel_lock.lock_newest()
+    assert locked.tag == "py3-none-any"
 
 
 def test_fetch_refuses_what_the_index_gives_under_another_hash(offline_index: Path, tmp_path: Path) -> None:

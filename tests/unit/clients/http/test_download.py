@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import hashlib
 import os
 import shutil
@@ -133,11 +132,6 @@ def test_without_a_length(fetch, raw):
     with FaultServer(answers(raw)) as server:
         assert fetch(server, on_bytes=lambda *got: told.append(got)).path.read_bytes() == PNG
     assert told[-1] == (len(PNG), None)
-
-
-def test_packed_on_the_way(fetch):
-    with FaultServer(answers(answer(gzip.compress(PNG), "Content-Encoding: gzip", TAG))) as server:
-        assert fetch(server).path.read_bytes() == PNG
 
 
 # Cuts

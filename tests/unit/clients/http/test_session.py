@@ -153,7 +153,7 @@ def test_a_refused_post_is_sent_again(open_session):
 
 def test_a_body_that_can_be_sent_only_once_is(open_session):
     with FaultServer(always(status("429 Too Many"))) as server:
-        failing(open_session(server.url).request, "POST", "/x", body=iter([b"once"]))
+        failing(open_session(server.url).request, "POST", "/x", body=iter([b"once"]), headers={"Content-Length": "4"})
         assert len(server.asked) == 1
         failing(open_session(server.url).request, "PUT", "/x", body=[b"a", b"gain"])
         assert [each.body for each in server.asked[1:]] == [b"again"] * 3

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 import tracemalloc
-import zlib
 
 import pytest
 from faultserver import BlackHole, FaultServer, always, answer, answers, closed_port, silent
@@ -273,10 +272,8 @@ def test_a_cut_before_the_answer(ask, method, reset):
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabcde\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcde\r\n",
-        answer(gzip.compress(b"text" * 100)[:-9], "Content-Encoding: gzip"),
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"text")[:-1],
     ],
-    ids=["length", "none", "head", "no chunk", "chunk", "no last chunk", "chunk size", "negative", "gzip", "gzip end"],
+    ids=["length", "none", "head", "no chunk", "chunk", "no last chunk", "chunk size", "negative"],
 )
 def test_a_cut_body_is_no_body(ask, raw):
     with FaultServer(answers(raw)) as server:
@@ -339,44 +336,22 @@ def test_more_than_announced_does_not_get_into_the_next_answer(ask, more):
 # Encodings
 
 
-@pytest.mark.parametrize(
-    ("encoding", "pack"),
-    [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
-)
-@pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_encoded_bodies(ask, encoding, pack, size):
-    text = b"text that repeats " * 100
-    with FaultServer(answers(answer(pack(text), f"Content-Encoding: {encoding}"))) as server:
+@pytest.mark.parametrize("encoding", ["br", "gzip", "GZIP", "deflate", "x" * 1000])
+def test_a_packed_body_is_refused(ask, encoding):
+    """Nobody asked for it, and a megabyte of it can hold a gigabyte."""
+    with FaultServer(answers(answer(gzip.compress(b"text"), f"Content-Encoding: {encoding}"))) as server:
+        error = failing(ask(server.url).read, 100)
+    assert (type(error), error.code) == (errors.ProtocolError, "bad_encoding")
+    assert encoding[:40] in error.message
+    assert len(error.message) < 200
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_a_body_that_is_called_unpacked_is_read(ask, encoding):
+    with FaultServer(answers(answer(b"text", f"Content-Encoding: {encoding}"))) as server:
         with ask(server.url) as response:
-            assert response.content_length == (len(text) if pack is bytes else None)
-            pieces = list(response.chunks(size))
-    assert b"".join(pieces) == text
-    assert max(len(piece) for piece in pieces) <= size
-
-
-def test_a_gzip_bomb_is_bounded(ask):
-    packer = zlib.compressobj(wbits=31)
-    bomb = b"".join(packer.compress(b"\0" * MIB) for _ in range(300)) + packer.flush()
-    with FaultServer(answers(answer(bomb, "Content-Encoding: gzip"))) as server:
-        response = ask(server.url)
-        tracemalloc.start()
-        try:
-            error = failing(response.read, 2 * MIB)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-    assert (type(error), error.code) == (errors.ProtocolError, "too_large")
-    assert peak < 8 * MIB
-
-
-def test_what_was_not_asked_for_is_refused(ask):
-    with FaultServer(answers(answer(b"xxx", "Content-Encoding: br"))) as server:
-        error = failing(ask(server.url).read, 100)
-        assert (type(error), error.code) == (errors.ProtocolError, "bad_encoding")
-    with FaultServer(answers(answer(b"no gzip", "Content-Encoding: gzip"))) as server:
-        error = failing(ask(server.url).read, 100)
-        assert (type(error), error.code) == (errors.ProtocolError, "bad_encoding")
-        assert isinstance(error.__cause__, zlib.error)
+            assert response.content_length == 4
+            assert response.read(100) == b"text"
 
 
 # What is not HTTP, or not as it must be
@@ -464,12 +439,20 @@ def test_the_start_of_a_body(ask):
 def test_bodies_are_sent_as_they_are(ask):
     with FaultServer(always(answer(b""))) as server:
         ask(server.url, method="POST", body=b"bytes").close()
-        ask(server.url, method="POST", body=iter([b"in ", b"", b"pieces"])).close()
-        ask(server.url, method="POST", body=[b"with", b"length"], headers={"Content-Length": "10"}).close()
+        ask(server.url, method="POST", body=iter([b"in ", b"", b"pieces"]), headers={"content-length": "9"}).close()
+        ask(server.url, method="POST", body=[b"with", b"", b"length"]).close()
+        ask(server.url, method="POST", body=b"").close()
         ask(server.url, method="POST").close()
-        assert [each.body for each in server.asked] == [b"bytes", b"in pieces", b"withlength", b""]
-        assert server.asked[1].headers["transfer-encoding"] == "chunked"
-        assert server.asked[2].headers["content-length"] == "10"
+        assert [each.body for each in server.asked] == [b"bytes", b"in pieces", b"withlength", b"", b""]
+        assert [each.headers.get("content-length") for each in server.asked] == ["5", "9", "10", "0", "0"]
+
+
+def test_a_stream_of_unknown_length_is_not_sent(ask):
+    """Not all servers take chunks, and requests 2.27 sends them without a time-out."""
+    with FaultServer(silent) as server:
+        with pytest.raises(ValueError, match="Content-Length"):
+            ask(server.url, method="POST", body=iter([b"x"]))
+        assert server.connections == 0
 
 
 def test_what_a_body_raises_is_passed_on(ask):
@@ -478,7 +461,8 @@ def test_what_a_body_raises_is_passed_on(ask):
         raise errors.JobCancelled("enough")
 
     with FaultServer(silent) as server:
-        assert isinstance(failing(ask, server.url, method="POST", body=body()), errors.JobCancelled)
+        error = failing(ask, server.url, method="POST", body=body(), headers={"Content-Length": "10"})
+        assert isinstance(error, errors.JobCancelled)
 
 
 def test_an_early_refusal_of_an_upload_is_read(ask):
@@ -602,12 +586,12 @@ def test_breaking_off_in_the_moment_of_connecting(ask, monkeypatch):
     interrupter = Interrupter()
     made = []
 
-    def dial(*arguments):
+    def connect_tcp(*arguments):
         made.append(connect.connect_tcp(*arguments))
         interrupter.fire()
         return made[0]
 
-    monkeypatch.setattr(interruptible_pool, "dial", dial)
+    monkeypatch.setattr(interruptible_pool, "connect_tcp", connect_tcp)
     with FaultServer(silent) as server:
         assert failing(ask, server.url, interrupter=interrupter).code == "interrupted"
     assert made[0].fileno() == -1

@@ -25,11 +25,15 @@ from ..core.errors import (
 from ..http.response import Response
 from .http import GradioHTTP
 
+REFUSALS = (400, 403, 404, 422, 500, 503)
+"""Statuses of an answer to a call that ``refusal_of`` reads."""
+
 MAX_WORDS = 2000
 _MIB = 1024 * 1024
 _OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|not enough memory|failed to allocate", re.IGNORECASE)
 _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
-_QUEUE_FULL = re.compile(r"Max size is (\d+)", re.IGNORECASE)
+_QUEUE_FULL = re.compile(r"Queue is full(?:\. Max size is (\d+))?", re.IGNORECASE)
+"""Gradio's own words with a 503; any other 503 is of a proxy, which may have passed the call on."""
 
 
 def failure_of(access: GradioHTTP, function: str, said: Any, title: Any = None) -> BackendError:
@@ -78,11 +82,10 @@ def refusal_of(access: GradioHTTP, response: Response, function: str) -> Backend
     status = response.status
     words = access.error_text(response)
     context = {"server": access.server, "function": function, "status": status}
-    if status == 503:
-        match = _QUEUE_FULL.search(words)
-        most = f" (maximum {match[1]})" if match else ""
+    full = _QUEUE_FULL.search(words) if status == 503 else None
+    if full is not None:
         error: BackendError = Overloaded(
-            f"The server's queue is full{most}.",
+            f"The server's queue is full{f' (maximum {full[1]})' if full[1] else ''}.",
             status=status,
             code="queue_full",
             hint="Wait until it has done some of its work, or raise its limit.",
@@ -110,13 +113,13 @@ def refusal_of(access: GradioHTTP, response: Response, function: str) -> Backend
 
 
 def _failed(access: GradioHTTP, status: int, words: str, function: str, context: dict[str, Any]) -> BackendError:
-    kind = ServerError if status >= 500 else APIError
+    kind = Overloaded if status == 503 else ServerError if status >= 500 else APIError
     return kind(
         f"{access.server} failed with status {status} when {function} was called{_after_colon(words)}",
         status=status,
         hint="It may have been restarted with another version; look at its console.",
         context=context,
-        retryable=False,
+        retryable=kind is Overloaded,
     )
 
 

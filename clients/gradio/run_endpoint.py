@@ -17,11 +17,10 @@ from ..http.response import Response
 from ..http.session import Scope
 from .component_values import unwrapped
 from .config import Dependency, GradioConfig
-from .errors import failure_of, refusal_of
+from .errors import REFUSALS, failure_of, refusal_of
 from .http import GradioHTTP
 from .messages import number_of
 
-_REFUSALS = (400, 403, 404, 422, 500, 503)
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -68,7 +67,7 @@ def post(
         scope=scope,
         body=body,
         headers=_JSON,
-        expect=_REFUSALS,
+        expect=REFUSALS,
         repeatable=False,
     ) as response:
         if response.status >= 400 and not (response.status == 500 and response.content_type.endswith("json")):

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConnectionFailed, ProtocolError, ValidationError
+from ..core.delivery import may_have_arrived
+from ..core.errors import BackendError, ProtocolError, ValidationError
 from ..core.model import Artifact
 from ..http.download import OnBytes
 from ..http.session import Scope
 from . import files
 from .component_values import GradioFile
 from .config import Dependency, GradioConfig
-from .errors import refusal_of
+from .errors import REFUSALS, refusal_of
 from .event_stream import EventStream
 from .http import GradioHTTP
 from .messages import Failed, Message
@@ -33,7 +34,6 @@ while a model loads, and giving up would cancel what runs.
 """
 
 OnMessage = Callable[[Message], None]
-_REFUSALS = (400, 403, 404, 422, 500, 503)
 
 
 class GradioSession:
@@ -155,9 +155,10 @@ class GradioSession:
         try:
             with self.access.post_json(self.config.path("/cancel"), payload, scope=scope) as response:
                 answer = self.access.http.json_of(response)
-        except ConnectionFailed:
-            with self._lock:
-                self._cancelled.discard(call.event_id)
+        except BackendError as error:
+            if not may_have_arrived(error):
+                with self._lock:
+                    self._cancelled.discard(call.event_id)
             raise
         return isinstance(answer, dict) and answer.get("success") is True
 
@@ -203,7 +204,7 @@ class GradioSession:
 
     def _send(self, payload: dict[str, Any], dependency: Dependency, scope: Scope) -> str:
         path = self.config.path("/queue/join")
-        with self.access.post_json(path, payload, scope=scope, expect=_REFUSALS) as response:
+        with self.access.post_json(path, payload, scope=scope, expect=REFUSALS) as response:
             if response.status >= 400:
                 raise refusal_of(self.access, response, dependency.label)
             answer = self.access.http.json_of(response)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core.context import JobContext
-from ..core.errors import APIError, BackendError, ConnectionLost, GenerationError, JobCancelled, StreamInterrupted
+from ..core.delivery import may_have_arrived
+from ..core.errors import BackendError, ConnectionLost, GenerationError, JobCancelled, StreamInterrupted
 from ..core.model import Result
 from ..http.json_decode import decode_json
 from ..http.response import Response
@@ -32,6 +33,14 @@ Emit = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class _Refused:
+    """An error status before the first token; ``from_server`` if it came as the server's own error object."""
+
+    error: BackendError
+    from_server: bool
+
+
+@dataclass(frozen=True)
 class ChatStream:
     """Asks one server for answers on behalf of one job. All methods block; on the job's worker thread."""
 
@@ -43,25 +52,33 @@ class ChatStream:
     def ask(self, body: dict[str, Any], emit: Emit) -> Completion:
         """Return the whole answer; its text goes to ``emit`` as it comes.
 
-        What was refused before the first token, for reasons that pass, is asked again. Errors after it carry what had
-        arrived in ``partial``. A lost connection is not repeated: the server may be at work on the first request.
+        What the server refused before the first token, for reasons that pass, is asked again. Errors after it carry
+        what had arrived in ``partial``. A lost connection or a proxy's error page is not repeated: the server may be at
+        work on the first request.
         """
-        policy = RetryPolicy.of(self.job.options)
         data = encoded(body)
         attempt = 0
         while True:
-            try:
-                return self._ask_once(str(body["model"]), data, emit)
-            except APIError as error:
-                passes = error.retryable and error.code != "upstream_unreachable"
-                pause = policy.pause_s(attempt, error, repeatable=True) if passes else None
-                if pause is None:
-                    raise
-                self.job.message(f"{error.message} Trying again in {pause:.0f} s.")
+            answer = self._ask_once(str(body["model"]), data, emit)
+            if isinstance(answer, Completion):
+                return answer
+            pause = self._pause_s(attempt, answer)
+            if pause is None:
+                raise answer.error
+            self.job.message(f"{answer.error.message} Trying again in {pause:.0f} s.")
             attempt += 1
             self.job.sleep(pause)
 
-    def _ask_once(self, model: str, data: list[bytes], emit: Emit) -> Completion:
+    def _pause_s(self, attempt: int, refused: _Refused) -> float | None:
+        """Return the seconds to wait before asking again, None to give up."""
+        error = refused.error
+        if not error.retryable or error.code == "upstream_unreachable":
+            return None
+        if may_have_arrived(error, from_server=refused.from_server):
+            return None
+        return RetryPolicy.of(self.job.options).pause_s(attempt, error, repeatable=True)
+
+    def _ask_once(self, model: str, data: list[bytes], emit: Emit) -> Completion | _Refused:
         self.job.message(f"Waiting for {model}")
         where = RequestContext(
             str(self.http.url), model, self.knowledge.has_key, self.profile.names, self.profile.dialect == LITELLM
@@ -70,7 +87,8 @@ class ChatStream:
             if response.status >= 400:
                 body = without_secrets(response.start(ERROR_BODY_BYTES), self.http)
                 refusal = refusal_of(response.status, body, response.content_type)
-                raise redacted(failure_of(refusal, where, response.headers), self.http)
+                error = redacted(failure_of(refusal, where, response.headers), self.http)
+                return _Refused(error, from_server=not refusal.plain)
             self._accepted(response)
             return _Reading(self, where, emit).read(response)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, GenerationError, OutOfMemory, Overloaded, ProtocolError, ValidationError
 from ...http.error_text import error_text
 from ...http.session import ERROR_BODY_BYTES
@@ -25,6 +26,7 @@ ASYNC = {"Prefer": "respond-async"}
 LOADING = frozenset({"STARTING", "UNKNOWN"})
 BUSY_STATUSES = frozenset({409, 503})
 _ANY_ERROR = range(400, 600)
+_REFUSAL_MEMBERS = frozenset({"detail", "error"})
 _MEMORY_WORDS = ("out of memory", "outofmemory", "failed to allocate")
 
 
@@ -48,6 +50,12 @@ class Prediction:
     status: int
     value: Any = None
     words: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """True if the server itself says that it is busy; a proxy's 503 leaves open whether the server has the run."""
+        own_words = isinstance(self.value, Mapping) and not self.value.keys().isdisjoint(_REFUSAL_MEMBERS)
+        return self.status in BUSY_STATUSES and not may_have_arrived(refused(self), from_server=own_words)
 
     @property
     def run(self) -> Mapping[str, Any]:

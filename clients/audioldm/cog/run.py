@@ -12,19 +12,20 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
-from ...core.errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ServerError
+from ...core.errors import BackendError, JobCancelled, JobLost, NetworkTimeout, ServerError
 from ...core.model import BackendCancel
 from ...http.session import HTTPSession, Scope
 from ..input_mapping import Filled
 from ..log_progress import LogReader
+from ..outcome import known_outcome
 from ..outputs import Outputs
 from ..server_profile import COG, Profile, ServerProfileCache
 from ..time_estimate import Clock
-from .api import BUSY_STATUSES, LOADING, CogAPI, Prediction, failed, refused, setup_failed
+from .api import LOADING, CogAPI, Prediction, failed, refused, setup_failed
 
 BUSY_PAUSE_S = 1.0
 STOPPING_PAUSE_S = 0.1
@@ -88,7 +89,7 @@ class CogRun:
     def _run_waiting(self, body: Mapping[str, Any], outputs: Outputs) -> Mapping[str, Any]:
         while True:
             answer = self._waited(body)
-            if answer.status not in BUSY_STATUSES:
+            if not answer.busy:
                 break
             self._wait_turn()
         if answer.status >= 400:
@@ -107,22 +108,11 @@ class CogRun:
             while True:
                 item = self._job.receive(self._interval_s)
                 if isinstance(item, Finished):
-                    return self._answer_of(item)
+                    return cast(Prediction, known_outcome(item))
                 if isinstance(item, Mapping):
                     self._heard(item)
                 else:
                     self._look()
-
-    def _answer_of(self, finished: Finished) -> Prediction:
-        try:
-            answer: Prediction = finished.result()
-        except ConnectionLost as error:
-            raise JobLost(
-                "The connection was lost while the server worked; it can't be asked for the sound any more.",
-                code="outcome_unknown",
-                hint="Generate it again.",
-            ) from error
-        return answer
 
     def _look(self) -> None:
         """See how far the run is, while the call waits for its end."""
@@ -172,7 +162,7 @@ class CogRun:
         """Have an older server work in the background, where it can be told to cancel, and wait for its word."""
         while True:
             answer = self._api.create(self._job.job_id, body, self._job, wait=False)
-            if answer.status not in BUSY_STATUSES:
+            if not answer.busy:
                 break
             self._wait_turn()
         if answer.status >= 400:

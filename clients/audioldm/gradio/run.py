@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
-from ...core.errors import BackendError, ConnectionLost, JobCancelled, JobLost, NetworkTimeout, ProtocolError
+from ...core.errors import BackendError, JobCancelled, NetworkTimeout, ProtocolError
 from ...core.model import BackendCancel
 from ...gradio.component_values import files_in
 from ...gradio.config import Dependency, GradioConfig
@@ -16,6 +16,7 @@ from ...gradio.messages import Progress, Queued
 from ...gradio.session_factory import session_for
 from ...http.session import Scope
 from ..log_progress import STAGE
+from ..outcome import known_outcome
 from ..outputs import Outputs
 from ..server_profile import Profile, ServerProfileCache
 from ..time_estimate import Clock
@@ -118,16 +119,9 @@ class GradioRun:
 
 def _values(finished: Finished) -> list[Any]:
     try:
-        values: list[Any] = finished.result()
-    except ConnectionLost as error:
-        raise JobLost(
-            "The connection was lost while the server worked; it can't be asked for the sound any more.",
-            code="outcome_unknown",
-            hint="Generate it again.",
-        ) from error
+        return cast("list[Any]", known_outcome(finished))
     except BackendError as error:
         raise explained(error) from error.__cause__
-    return values
 
 
 def cancel(knowledge: ServerProfileCache, job: CancelContext) -> BackendCancel:

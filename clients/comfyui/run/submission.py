@@ -14,16 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.context import JobContext
-from ...core.errors import (
-    BackendError,
-    ConnectionLost,
-    JobLost,
-    NetworkTimeout,
-    Overloaded,
-    ProtocolError,
-    ServerError,
-    ValidationError,
-)
+from ...core.delivery import may_have_arrived
+from ...core.errors import BackendError, ConnectionLost, JobLost, NetworkTimeout, ValidationError
 from ...http.session import Scope
 from ..secrecy import redacted
 from ..server.api import ComfyAPI
@@ -33,11 +25,6 @@ from ..validation_errors import BACKEND, refusal_of
 from ..workflow.loading import Prompt
 
 MAX_POSTS = 3
-_UNSURE = (ConnectionLost, NetworkTimeout, ProtocolError, ServerError, Overloaded)
-"""After these the server may have accepted the prompt all the same."""
-
-_NEVER_ARRIVED = frozenset({"connect", "web_page", "redirected", "redirects"})
-"""Codes among them that say that no ComfyUI got the prompt."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +66,9 @@ class Submission:
             posts_left -= 1
             try:
                 return self._post(payload, prompt)
-            except _UNSURE as error:
+            except BackendError as error:
                 self._job.check()
-                if error.code in _NEVER_ARRIVED:
+                if not may_have_arrived(error):
                     raise
                 found = self._look_for_it(error)
                 if found.place is not ServerJobState.ABSENT:

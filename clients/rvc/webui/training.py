@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.context import CancelContext, JobContext
+from ...core.delivery import may_have_arrived
 from ...core.errors import (
     BackendError,
     ConnectionFailed,
@@ -172,7 +173,7 @@ class Training:
             except (ConnectionLost, NetworkTimeout, ConnectionFailed) as error:
                 job.check()
                 failures += 1
-                if failures > ATTEMPTS or not (seen or isinstance(error, ConnectionLost)):
+                if failures > ATTEMPTS or not (seen or may_have_arrived(error)):
                     raise
                 self._lost = True
             except GenerationError as error:

@@ -12,15 +12,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ...core.context import CancelContext, JobContext
-from ...core.errors import (
-    BackendError,
-    ConnectionLost,
-    NetworkTimeout,
-    NotFound,
-    Overloaded,
-    ProtocolError,
-    ServerError,
-)
+from ...core.delivery import may_have_arrived
+from ...core.errors import BackendError, NotFound
 from ...core.model import Artifact, BackendCancel, Result
 from ...http.download import download
 from ...http.session import HTTPSession, Scope
@@ -38,10 +31,6 @@ ENDPOINT = "mcp"
 _BUSY = "already has a generation in progress"
 _UNKNOWN_JOB = "unknown wangp job"
 _MAX_FETCHES = 3
-_UNSURE = (ConnectionLost, NetworkTimeout, ServerError, Overloaded, ProtocolError)
-"""After these the server may have taken the job all the same."""
-
-_NEVER_TAKEN = frozenset({"connect", "redirected", "web_page", "rpc_error"})
 
 
 class MCPEndpoint:
@@ -127,9 +116,9 @@ class MCPEndpoint:
                 job.not_sent(endpoint=None)
                 if _BUSY not in failure.message:
                     raise refused(failure.message, request_of(job)) from failure
-            except _UNSURE as error:
+            except BackendError as error:
                 job.check()
-                if error.code in _NEVER_TAKEN:
+                if not may_have_arrived(error):
                     raise
                 raise outcome_unknown(error.message) from error
             else:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.context import CancelContext, JobContext
+from ...core.delivery import may_have_arrived
 from ...core.errors import (
     BackendError,
     ConnectionLost,
     GenerationError,
     JobCancelled,
-    NetworkTimeout,
     NotFound,
     ProtocolError,
     ServerError,
@@ -51,10 +51,6 @@ from .recovery import Searcher, session_hash_of
 ENDPOINT = "web"
 _LOADED = "Loaded"
 _MAX_LINES = 100
-_UNSURE = (ConnectionLost, NetworkTimeout, ServerError, ProtocolError)
-"""After these the server may have taken the call all the same: a proxy may have answered in its place."""
-
-_NEVER_TAKEN = frozenset({"connect", "redirected"})
 
 
 @dataclass
@@ -228,9 +224,9 @@ class WebEndpoint:
         began = time.monotonic()
         try:
             live.process = session.join(self.chain.process, [None], scope=job)
-        except _UNSURE as error:
+        except BackendError as error:
             job.check()
-            if error.code in _NEVER_TAKEN:
+            if not may_have_arrived(error):
                 raise
             return self._found_again(job, live, task, self._searcher(job, task, error))
         job.submitted(live.process.event_id)

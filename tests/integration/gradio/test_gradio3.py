@@ -211,7 +211,8 @@ def test_functions_without_a_backend_are_told_in_the_server_s_words(session, at)
         (as_json({"detail": "no"}, status="400 Bad"), errors.ValidationError, "refused"),
         (as_json({"detail": "gone"}, status="404 Not Found"), errors.MissingResource, "missing_resource"),
         (answer(b"Bad Gateway", status="500 Oops"), errors.ServerError, "server_error"),
-        (answer(b"busy", status="503 Busy"), errors.Overloaded, "queue_full"),
+        (answer(b"busy", status="503 Busy"), errors.Overloaded, "overloaded"),
+        (as_json({"detail": "Queue is full."}, status="503 Busy"), errors.Overloaded, "queue_full"),
         (answer(b"", status="403 Forbidden"), errors.APIError, "api_error"),
     ],
 )

@@ -1,0 +1,28 @@
+"""What became of the call that waits for a sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.background_call import Finished
+from ..core.delivery import may_have_arrived
+from ..core.errors import JobLost, NetworkError, NetworkTimeout, StreamInterrupted
+
+
+def known_outcome(finished: Finished) -> Any:
+    """Return the call's value or raise its error.
+
+    ``JobLost`` (code ``outcome_unknown``) where the connection broke after the server may have taken the call: these
+    servers can't be asked for the sound later. A time-out, and a stream of a call that the server has accepted, keep
+    their own errors.
+    """
+    try:
+        return finished.result()
+    except NetworkError as error:
+        if isinstance(error, (NetworkTimeout, StreamInterrupted)) or not may_have_arrived(error):
+            raise
+        raise JobLost(
+            "The connection was lost while the server worked; it can't be asked for the sound any more.",
+            code="outcome_unknown",
+            hint="Generate it again.",
+        ) from error

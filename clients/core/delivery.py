@@ -1,0 +1,93 @@
+"""At most once: whether the server may have taken a request that ended in an error.
+
+``DELIVERY`` is the one table. Every submit asks ``may_have_arrived`` before it sends a request again: the same request
+twice would run twice. The first row that fits an error decides; where a reason needs to know how far the exchange had
+come and the error does not say it, the request counts as taken.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .errors import (
+    APIError,
+    BackendError,
+    ConnectionFailed,
+    ConnectionLost,
+    GenerationError,
+    MissingResource,
+    NetworkError,
+    NetworkTimeout,
+    OfflineRefused,
+    Overloaded,
+    ProtocolError,
+    ServerError,
+    TLSError,
+    ValidationError,
+)
+
+
+class Delivery(NamedTuple):
+    """One row: after an error of this class, with one of these codes (any code if there are none), the request may or
+    can't ``have_arrived``, for this ``reason``.
+    """
+
+    error: type[BackendError]
+    codes: tuple[str, ...]
+    have_arrived: bool
+    reason: str
+
+    def fits(self, error: BackendError) -> bool:
+        """Return whether the row is about this error."""
+        return isinstance(error, self.error) and (not self.codes or error.code in self.codes)
+
+
+DELIVERY: tuple[Delivery, ...] = (
+    # The way to the server
+    Delivery(OfflineRefused, (), False, "Nothing is sent to other machines while online access is off."),
+    Delivery(ConnectionFailed, (), False, "There was no connection to send anything over."),
+    Delivery(NetworkTimeout, ("connect",), False, "The connection was not made in time: there was none to send over."),
+    Delivery(NetworkTimeout, (), True, "A server that is slow to answer may be at work on the request."),
+    Delivery(ConnectionLost, (), True, "The request may have been read whole before the connection ended."),
+    Delivery(TLSError, ("certificate",), False, "The certificate is checked before anything is sent."),
+    Delivery(TLSError, (), True, "TLS can also fail after the request was sent, while the answer is read."),
+    Delivery(
+        NetworkError, (), True, "A proxy may have passed it on: urllib3 1.26 calls any lost connection ``proxy``."
+    ),
+    # Answers that did not come from the server
+    Delivery(
+        ProtocolError, ("redirected", "redirects"), False, "Who redirects a request leaves it to another address."
+    ),
+    Delivery(ProtocolError, ("web_page",), False, "A login page before the server answered in its place."),
+    # Answers from the server
+    Delivery(ProtocolError, ("no_reason",), False, "A refusal without a reason (ComfyUI, status 400) is a refusal."),
+    Delivery(ProtocolError, ("rpc_error",), False, "An MCP server answers so if it gives the call to no tool."),
+    Delivery(ProtocolError, (), True, "A damaged answer follows a request that was read."),
+    Delivery(Overloaded, ("queue_full",), False, "Gradio says so before it takes a call into its queue."),
+    Delivery(Overloaded, (), True, "Proxies also answer 503 when they lose a server that has the request already."),
+    Delivery(ServerError, (), True, "It may have failed after it took the request; a 502 or 504 comes from a proxy."),
+    Delivery(APIError, (), False, "Any other error status, a 429 among them, is a refusal before anything was done."),
+    Delivery(ValidationError, (), False, "The request was refused, here or by the server."),
+    Delivery(MissingResource, (), False, "The request was refused for what the server lacks."),
+    Delivery(GenerationError, (), True, "The server ran the request."),
+    # The rest
+    Delivery(BackendError, ("client_closed",), False, "A closed client sends nothing."),
+    Delivery(BackendError, ("tool_failed",), False, "An MCP tool that fails has not taken the job."),
+    Delivery(BackendError, (), True, "An error that is not in this table says nothing about the request."),
+)
+
+
+def may_have_arrived(error: BackendError, *, from_server: bool = False) -> bool:
+    """Return whether the server may have taken the request that ended in ``error``, and may be at work on it.
+
+    ``from_server`` says that the error status came with the server's own words and not from a proxy: then it has
+    ended the request, whatever the status.
+    """
+    if from_server and isinstance(error, APIError):
+        return False
+    return find_delivery(error).have_arrived
+
+
+def find_delivery(error: BackendError) -> Delivery:
+    """Return the row of the table that decides about this error."""
+    return next(row for row in DELIVERY if row.fits(error))

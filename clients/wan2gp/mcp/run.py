@@ -109,7 +109,7 @@ class MCPEndpoint:
         """Send the job, at most once, and return the id that the server gave it; a busy server is waited for."""
         job.message("Sending the settings")
         while True:
-            job.sending(endpoint=ENDPOINT, seed=task.seed)
+            job.sending(door=ENDPOINT, seed=task.seed)
             try:
                 snapshot = self._tools.generate(settings, job)
             except ToolFailure as failure:

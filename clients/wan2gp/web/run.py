@@ -219,7 +219,7 @@ class WebEndpoint:
 
     def _start(self, job: JobContext, live: _Live, task: Task) -> Result:
         session = live.session
-        job.sending(endpoint=ENDPOINT, session=session.session_hash, seed=task.seed)
+        job.sending(door=ENDPOINT, session=session.session_hash, seed=task.seed)
         live.sent = True
         began = time.monotonic()
         try:

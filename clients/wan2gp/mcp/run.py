@@ -113,7 +113,7 @@ class MCPEndpoint:
             try:
                 snapshot = self._tools.generate(settings, job)
             except ToolFailure as failure:
-                job.not_sent(endpoint=None)
+                job.not_sent(door=None)
                 if _BUSY not in failure.message:
                     raise refused(failure.message, request_of(job)) from failure
             except BackendError as error:

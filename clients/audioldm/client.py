@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from ..audio.client import AudioClient
 from ..core.context import CancelContext, JobContext
@@ -52,10 +52,10 @@ class AudioLDMClient(AudioClient):
     )
     interval_s: ClassVar[float] = 0.5
 
-    def __init__(self, base_url: str, **given: Any) -> None:
-        super().__init__(base_url, **given)
+    def set_up(self) -> None:
+        """Remember what the server says of itself."""
         self.knowledge = ServerProfileCache()
-        self._sign_in = sign_in_of(given.get("api_key"))
+        self._sign_in = sign_in_of(self._api_key)
 
     def probe(self) -> ServerInfo:
         """Ask the server who it is and what it can do.

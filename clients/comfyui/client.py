@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.client import BaseAPIClient
-from ..core.context import CancelContext, JobContext, Recorder
+from ..core.context import CancelContext, JobContext
 from ..core.interrupt import Interrupter
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
@@ -17,7 +17,6 @@ from .request import WorkflowRequest
 from .server.timings import Timings
 
 if TYPE_CHECKING:
-    from ..http.transport import Transport
     from .run.workflow_run import WorkflowRunner
     from .server.api import ComfyAPI
     from .server.listings import PastPrompt, QueuedPrompt, SavedWorkflow
@@ -60,21 +59,10 @@ class ComfyUIClient(BaseAPIClient):
     rejoins: ClassVar[bool] = True
     timings: Timings = Timings()
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        options: ClientOptions | None = None,
-        transport: Transport | None = None,
-        recorder: Recorder | None = None,
-    ) -> None:
-        own = {name.lower(): value.strip() for name, value in (headers or {}).items()}
-        sent = {name: value for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS}
-        super().__init__(
-            base_url, api_key=api_key, headers=sent, options=options, transport=transport, recorder=recorder
-        )
+    def set_up(self) -> None:
+        """Take out the headers that are not sent as such."""
+        own = {name.lower(): value.strip() for name, value in self._headers.items()}
+        self._headers = {name: value for name, value in self._headers.items() if name.lower() not in _OWN_HEADERS}
         self._partner_key = own.get(PARTNER_KEY_HEADER, "")
         self._user = own.get(USER_HEADER, "")
         self._generator_lock = threading.Lock()

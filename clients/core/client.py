@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -31,14 +32,15 @@ class BaseAPIClient(abc.ABC):
     """The synchronous face of work that runs on background threads; one per server, thread-safe, a context manager.
 
     A subclass names itself in the class variables and implements ``run``, ``rejoin``, ``cancel_on_backend`` and
-    ``probe``. A ``transport`` that is passed in is shared and stays open; whoever made it closes it. A bad URL raises
-    ``ValidationError`` with code ``invalid_url``. Making a client does no I/O.
+    ``probe``; what it keeps between jobs it makes in ``set_up``. ``pasted_routes`` are ends of an address, such as
+    ``/v1``, that users copy along with it and that are left out.
     """
 
     name: ClassVar[str]
     request_types: ClassVar[tuple[type[Request], ...]]
     default_options: ClassVar[ClientOptions] = ClientOptions()
     rejoins: ClassVar[bool] = False
+    pasted_routes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -50,7 +52,17 @@ class BaseAPIClient(abc.ABC):
         transport: Transport | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        self.url: ServerURL = parse_server_url(base_url)
+        """Make a client of the server at ``base_url``; this does no I/O and starts no thread.
+
+        - ``api_key``: sent as a bearer token. ``NAME:PASSWORD`` signs in at a Gradio server that asks for it.
+        - ``headers``: sent with every request.
+        - ``options``: time-outs, widths, limits and the output folder; None: the class's ``default_options``.
+        - ``transport``: a connection pool to share. It stays open: whoever made it closes it. None: one of its own.
+        - ``recorder``: keeps the records of jobs before their requests leave, so that a crash loses none.
+
+        A bad URL raises ``ValidationError`` (code ``invalid_url``).
+        """
+        self.url: ServerURL = parse_server_url(_without_routes(base_url, self.pasted_routes))
         self.options = options or self.default_options
         self._api_key = api_key or ""
         self._headers = dict(headers or {})
@@ -60,6 +72,7 @@ class BaseAPIClient(abc.ABC):
         self._closed = False
         self.server_outlives_us = True
         self.runner = JobRunner(self.name, lambda: self, self.request_types, self.options, recorder)
+        self.set_up()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"
@@ -136,6 +149,9 @@ class BaseAPIClient(abc.ABC):
 
     # The hooks of a backend
 
+    def set_up(self) -> None:  # noqa: B027 - not every backend keeps something between jobs
+        """Make what the client keeps between jobs; called once, at the end of the constructor."""
+
     @abc.abstractmethod
     def run(self, job: JobContext) -> Result:
         """Submit the request and see it through; called on a worker thread, blocks until the job's end."""
@@ -192,3 +208,10 @@ class BaseAPIClient(abc.ABC):
         if self._api_key and not any(name.lower() == "authorization" for name in headers):
             headers["Authorization"] = f"Bearer {self._api_key}"
         return headers
+
+
+def _without_routes(address: Any, routes: tuple[str, ...]) -> Any:
+    """Return an address without such an end; what is no text is refused later, with all other bad addresses."""
+    if not isinstance(address, str) or not routes:
+        return address
+    return re.sub(rf"(?:{'|'.join(map(re.escape, routes))})/*\s*$", "", address)

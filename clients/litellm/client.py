@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext
@@ -35,9 +35,10 @@ class LiteLLMClient(BaseAPIClient):
     default_options: ClassVar[ClientOptions] = ClientOptions(
         first_byte_timeout_s=600.0, stream_idle_timeout_s=180.0, max_retries=2
     )
+    pasted_routes: ClassVar[tuple[str, ...]] = ("/v1",)
 
-    def __init__(self, base_url: str, **given: Any) -> None:
-        super().__init__(re.sub(r"/v1/*\s*$", "", base_url), **given)
+    def set_up(self) -> None:
+        """Remember what the servers say of themselves."""
         self.knowledge = ServerProfileCache(has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers()))
 
     def probe(self) -> ServerInfo:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from ..audio import AudioClient
 from ..core.context import CancelContext, JobContext
@@ -18,7 +18,10 @@ from .request import ConvertRequest, SpeakRequest, TrainRequest
 from .speech.speaker import Speaker
 
 if TYPE_CHECKING:
+    from ..audio import AudioCodec
+    from ..core.context import Recorder
     from ..http.session import Scope
+    from ..http.transport import Transport
     from .conversion_run import ConversionRun
     from .dialect import Dialect
     from .server_lock import ServerTurns
@@ -35,8 +38,7 @@ Outcome = TypeVar("Outcome")
 class RVCClient(AudioClient):
     """Voices from rvc-python, RVC-WebUI or Applio; which of them answers is found out.
 
-    ``codec`` reads and writes the sound files, ``speakers`` come before those of this machine when a line is to be
-    spoken. Conversions take turns: what a server has loaded belongs to all who use it; so do trainings. A worker more
+    Conversions take turns: what a server has loaded belongs to all who use it; so do trainings. A worker more
     than these take is there for conversions beside a training that waits. Conversions can't be re-joined, nor stopped;
     trainings of RVC-WebUI can.
     """
@@ -47,9 +49,34 @@ class RVCClient(AudioClient):
         first_byte_timeout_s=1800.0, read_timeout_s=120.0, drain_timeout_s=120.0, max_workers=3
     )
 
-    def __init__(self, base_url: str, *, speakers: Sequence[Speaker] = (), **given: Any) -> None:
-        super().__init__(base_url, **given)
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        speakers: Sequence[Speaker] = (),
+        codec: AudioCodec | None = None,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        options: ClientOptions | None = None,
+        transport: Transport | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """Make a client; ``speakers`` come before those of this machine when a line is to be spoken. The other
+        arguments are those of ``AudioClient``.
+        """
+        super().__init__(
+            base_url,
+            codec=codec,
+            api_key=api_key,
+            headers=headers,
+            options=options,
+            transport=transport,
+            recorder=recorder,
+        )
         self._speakers = tuple(speakers)
+
+    def set_up(self) -> None:
+        """Remember who the server is, and which conversions still run on it."""
         self._found: tuple[Dialect, float] | None = None
         self._info: ServerInfo | None = None
         self._given_up: dict[str, ConversionRun] = {}

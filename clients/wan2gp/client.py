@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.client import BaseAPIClient
-from ..core.context import CancelContext, JobContext, Recorder
+from ..core.context import CancelContext, JobContext
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
@@ -20,7 +18,6 @@ from .timings import Timings
 
 if TYPE_CHECKING:
     from ..gradio.http import GradioHTTP
-    from ..http.transport import Transport
     from .endpoints import Endpoint
 
 
@@ -37,26 +34,12 @@ class Wan2GPClient(BaseAPIClient):
         first_byte_timeout_s=120.0, stream_idle_timeout_s=60.0, drain_timeout_s=60.0, max_workers=1
     )
     rejoins: ClassVar[bool] = True
+    pasted_routes: ClassVar[tuple[str, ...]] = ("/mcp",)
     timings: Timings = Timings()
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        options: ClientOptions | None = None,
-        transport: Transport | None = None,
-        recorder: Recorder | None = None,
-    ) -> None:
-        super().__init__(
-            _without_route(base_url),
-            api_key=api_key,
-            headers=headers,
-            options=replace(options or self.default_options, max_workers=1),
-            transport=transport,
-            recorder=recorder,
-        )
+    def set_up(self) -> None:
+        """Let one job run at a time, whatever the options say."""
+        self.options = self.runner.options = replace(self.options, max_workers=1)
         self._door_lock = threading.Lock()
         self._endpoint: Endpoint | None = None
 
@@ -120,8 +103,3 @@ class Wan2GPClient(BaseAPIClient):
         if endpoint is not None:
             endpoint.close(0.1)
         return found
-
-
-def _without_route(address: Any) -> Any:
-    """Return the server's address of that of its MCP route; what is no text is refused with all other bad addresses."""
-    return re.sub(r"/mcp/*\s*$", "", address) if isinstance(address, str) else address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import subprocess
 import sys
@@ -133,6 +134,17 @@ def test_the_registry_names_five_backends():
     assert (sixth.name, sixth.label, sixth.uses_gpu) == ("comfyui", "comfyui", True)
     assert not BACKENDS["litellm"].uses_gpu
     assert BACKENDS["comfyui"].uses_gpu
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_constructor_names_and_documents_its_arguments(name):
+    client = BACKENDS[name].client
+    parameters = inspect.signature(client).parameters
+    assert next(iter(parameters)) == "base_url"
+    assert {"api_key", "headers", "options", "transport"} <= set(parameters)
+    assert all(each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) for each in parameters.values())
+    assert all(each.annotation not in (each.empty, "Any") for each in parameters.values())
+    assert client.__init__.__doc__
 
 
 def test_options_have_the_contract_s_fields():

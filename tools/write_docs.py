@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write the tables of docs/ that come from the code: ``python tools/write_docs.py``.
+"""Write the tables and drawings of docs/ that come from the code: ``python tools/write_docs.py``.
 
-A table follows its ``<!-- NAME: ... -->`` line; ``tests/unit/docs/test_pages.py`` compares.
+Each follows its ``<!-- NAME: ... -->`` line; ``tests/unit/docs/test_pages.py`` compares.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+
+import state_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,11 +63,22 @@ def recordings_table(backend: str, newest: str) -> str:
 RECORDED = {"audioldm": "", "comfyui": "0.33.0", "gradio": "", "litellm": "", "rvc": "", "wan2gp": "12.60"}
 """The backends with recordings, and the version of the files that lie in no folder."""
 
-TABLES: dict[str, tuple[str, Callable[[], str]]] = {
-    "docs/clients.md": ("options", options_table),
-    "docs/mocks.md": ("faults", faults_table),
+
+def state_blocks(tables: Callable[[], state_docs.Tables], *regions: str) -> dict[str, Callable[[], str]]:
+    """Return the blocks of a state machine's page: a drawing and the states of each region, and all events."""
+    blocks: dict[str, Callable[[], str]] = {"events": lambda: state_docs.events_table(tables())}
+    for region in regions:
+        blocks[f"{region} drawing"] = lambda region=region: state_docs.diagram(tables(), region)
+        blocks[f"{region} states"] = lambda region=region: state_docs.states_table(tables(), region)
+    return blocks
+
+
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/clients.md": {"options": options_table},
+    "docs/mocks.md": {"faults": faults_table},
+    "docs/comfyui-run.md": state_blocks(state_docs.comfyui_tables, "run", "server", "websocket"),
     **{
-        f"docs/{backend}-recordings.md": ("scenarios", partial(recordings_table, backend, newest))
+        f"docs/{backend}-recordings.md": {"scenarios": partial(recordings_table, backend, newest)}
         for backend, newest in RECORDED.items()
         if (ROOT / "docs" / f"{backend}-recordings.md").is_file()
     },
@@ -74,10 +87,13 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
 
 def written(name: str) -> str:
     """Return what a page should be."""
-    marker, table = TABLES[name]
     text = (ROOT / name).read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- {marker}:[^\n]*-->\n\n?)((?:\|[^\n]*\n)*)")
-    return pattern.sub(lambda match: f"{match[1].rstrip()}\n\n{table()}\n", text)
+    for marker, block in TABLES[name].items():
+        pattern = re.compile(rf"(<!-- {marker}:[^\n]*-->\n\n?)(```mermaid\n.*?```\n|(?:\|[^\n]*\n)*)", re.DOTALL)
+        text, found = pattern.subn(lambda match, block=block: f"{match[1].rstrip()}\n\n{block()}\n", text)
+        if not found:
+            raise LookupError(f"{name} has no line <!-- {marker}: ... -->")
+    return text
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.errors import GenerationError, NodeError, OutOfMemory
+from ..core.errors import GenerationError, JobLost, NodeError, OutOfMemory
 from .workflow.loading import title_of
 
 BACKEND = "comfyui"
@@ -92,6 +92,41 @@ def unexplained_error() -> GenerationError:
     return GenerationError(
         "The server says that the job failed, but not why.", backend=BACKEND, hint="Look at the server's log."
     )
+
+
+def worker_dead() -> GenerationError:
+    """Return the error for a server whose worker thread has died."""
+    return GenerationError(
+        "The ComfyUI server accepts jobs but no longer runs them.",
+        code="worker_dead",
+        backend=BACKEND,
+        hint="Restart ComfyUI, then send the job again.",
+        retryable=True,
+    )
+
+
+def server_restarted(stage: str) -> JobLost:
+    """Return the error for a job that the server lost as it was restarted; ``stage`` is the node that ran then."""
+    during = f" during {stage!r}" if stage else ""
+    return job_lost(
+        f"The ComfyUI server crashed or was restarted{during} and has lost the job.",
+        hint="Send it again. If that happens every time, the server runs out of memory: make the job smaller.",
+    )
+
+
+def history_cleared() -> JobLost:
+    """Return the error for a job that has run and whose result the server no longer has."""
+    return job_lost("The ComfyUI server no longer knows the job: its history was cleared.")
+
+
+def removed_from_queue() -> JobLost:
+    """Return the error for a job that was removed before it began."""
+    return job_lost("The job was removed from the ComfyUI server's queue.", code="removed")
+
+
+def job_lost(message: str, code: str | None = None, hint: str = "Send it again.") -> JobLost:
+    """Return the error for a job that is not on the server any more."""
+    return JobLost(message, code=code, backend=BACKEND, hint=hint, retryable=True)
 
 
 def first_line(message: Any) -> str:

@@ -14,6 +14,7 @@ from ...core.context import CancelContext, JobContext
 from ...core.errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
 from ...core.model import BackendCancel, Result
 from ...http.session import HTTPSession, Scope
+from ..execution_errors import job_lost
 from ..request import WorkflowRequest
 from ..secrecy import Redact
 from ..server.api import ComfyAPI
@@ -31,7 +32,7 @@ from ..workflow.prompt_checks import Definition, Definitions, outputs_to_run, pr
 from ..workflow.template import WorkflowTemplate
 from .cancel import Canceller
 from .downloads import Fetcher, check_output_folder
-from .monitor import RunMonitor, job_lost
+from .monitor import RunMonitor
 from .planning import Plan, make_plan, models_in
 from .submission import Accepted, Submission
 from .uploads import Uploads
@@ -246,7 +247,7 @@ class WorkflowRunner:
     ) -> Result:
         with follower.pictures:
             found = follower.follow(prompt_id)
-            follower.take_rest()
+            follower.collect()
             fetcher = Fetcher(self._http, job, follower.pictures)
             try:
                 return fetcher.conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import GenerationError, JobLost, NodeError, OutOfMemory
+from ..core.memory_errors import is_out_of_memory
 from .workflow.loading import title_of
 
 BACKEND = "comfyui"
@@ -55,7 +56,7 @@ def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) 
         "exception_type": kind,
         "details": "".join(str(line) for line in _list(data.get("traceback")))[-_TRACEBACK_CHARS:],
     }
-    if "OutOfMemoryError" in kind or "Allocation on device" in words:
+    if is_out_of_memory(kind, str(data.get("exception_message") or "")):
         return OutOfMemory(
             f"The GPU ran out of memory at {title!r}.",
             backend=BACKEND,

@@ -22,6 +22,7 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ..core.memory_errors import is_out_of_memory
 from ..http.response import Response
 from .http import GradioHTTP
 
@@ -30,7 +31,6 @@ REFUSALS = (400, 403, 404, 422, 500, 503)
 
 MAX_WORDS = 2000
 _MIB = 1024 * 1024
-_OUT_OF_MEMORY = re.compile(r"out of memory|OutOfMemoryError|not enough memory|failed to allocate", re.IGNORECASE)
 _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _QUEUE_FULL = re.compile(r"Queue is full(?:\. Max size is (\d+))?", re.IGNORECASE)
 """Gradio's own words with a 503; any other 503 is of a proxy, which may have passed the call on."""
@@ -49,9 +49,10 @@ def failure_of(access: GradioHTTP, function: str, said: Any, title: Any = None) 
                 context=context,
             )
         )
+    out_of_memory = is_out_of_memory(text)
     text = _bounded(access, text)
     context["said"] = text
-    if _OUT_OF_MEMORY.search(text):
+    if out_of_memory:
         return access.named(
             OutOfMemory(
                 f"The server has run out of memory: {text}",

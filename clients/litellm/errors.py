@@ -30,6 +30,7 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ..core.memory_errors import is_out_of_memory
 from ..core.request import nearest_names
 from ..http.error_text import error_text
 from ..http.retry import retry_after_s
@@ -57,7 +58,6 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 _POLICY = re.compile(r"ContentPolicyViolation|content_filter|content management policy", re.IGNORECASE)
-_MEMORY = re.compile(r"out of memory|OutOfMemory|failed to allocate", re.IGNORECASE)
 _TIMEOUT = re.compile(r"litellm\.Timeout|Timeout on reading|timed out", re.IGNORECASE)
 _UNREACHABLE = re.compile(
     r"Connection error|Cannot connect to host|connection refused|Server disconnected", re.IGNORECASE
@@ -219,7 +219,7 @@ def _content_failure(refusal: Refusal, where: RequestContext, context: dict[str,
             hint="Say it in other words, or choose another model.",
             context=context,
         )
-    if _MEMORY.search(message):
+    if is_out_of_memory(message):
         return OutOfMemory(
             f"The server that runs {where.model} is out of memory: {refusal.words}",
             hint="Choose a smaller model or a shorter text, or free memory on the server.",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ..core.errors import GenerationError, MissingResource, OutOfMemory, ProtocolError, ValidationError
+from ..core.memory_errors import is_out_of_memory
 from ..core.request import nearest_names
 
 BACKEND = "rvc"
-_OUT_OF_MEMORY = re.compile(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|not enough memory", re.IGNORECASE)
 _SHOWN_VOICES = 8
 
 
@@ -37,7 +36,7 @@ def missing_voice(name: str, voices: Iterable[str]) -> MissingResource:
 
 def generation_error(words: str, *, doing: str, code: str) -> GenerationError:
     """Return the error for what a server says after it has failed at ``doing`` something; its last line counts."""
-    if _OUT_OF_MEMORY.search(words):
+    if is_out_of_memory(words):
         return OutOfMemory(
             f"The RVC server has not enough GPU memory for {doing}.",
             backend=BACKEND,

@@ -13,12 +13,12 @@ from ..core.errors import (
     ProtocolError,
     ValidationError,
 )
+from ..core.memory_errors import is_out_of_memory
 from .catalogue import catalogue
 from .request import VideoRequest
 
 BACKEND = "wan2gp"
 
-_MEMORY = re.compile(r"out of memory|outofmemory|not enough memory|cudaMalloc|cannot allocate memory", re.IGNORECASE)
 _MODEL_FILE = re.compile(
     r"no such file|not found|filenotfound|download|huggingface|hf_hub|404 client error|safetensors", re.IGNORECASE
 )
@@ -34,7 +34,7 @@ _MAX_WORDS = 600
 def generation_failed(words: str, request: VideoRequest, *, stage: str = "") -> BackendError:
     """Return the error for a run that failed; ``stage`` is where, if the server says so."""
     said = _cut(words)
-    if _MEMORY.search(words):
+    if is_out_of_memory(words):
         return OutOfMemory(
             f"The graphics card of the WanGP server ran out of memory: {said}",
             backend=BACKEND,

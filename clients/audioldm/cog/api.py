@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, GenerationError, OutOfMemory, Overloaded, ProtocolError, ValidationError
+from ...core.memory_errors import is_out_of_memory
 from ...http.error_text import error_text
 from ...http.session import ERROR_BODY_BYTES
 from ...http.transport import Timeouts
@@ -27,7 +28,6 @@ LOADING = frozenset({"STARTING", "UNKNOWN"})
 BUSY_STATUSES = frozenset({409, 503})
 _ANY_ERROR = range(400, 600)
 _REFUSAL_MEMBERS = frozenset({"detail", "error"})
-_MEMORY_WORDS = ("out of memory", "outofmemory", "failed to allocate")
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def failed(words: object, log: str, redact: Redact) -> BackendError:
     said = str(words) if words else log
     said = said.removeprefix("Prediction failed: ").removeprefix("Prediction failed: ")
     text = error_text(said.encode(), "text/plain", redact) or "it did not say why"
-    if any(each in f"{said} {log}".lower() for each in _MEMORY_WORDS):
+    if is_out_of_memory(said, log):
         return OutOfMemory(
             f"The server has not enough GPU memory: {text}",
             hint="Ask for a shorter duration or fewer candidates, or free memory on the server.",

@@ -1,0 +1,37 @@
+"""Out of memory: one list of how servers, frameworks and drivers word it, for the graphics card and the main memory.
+
+The words are foreign text: only the ends of a long one are looked at, and the pattern takes time in proportion to them.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_CHARS = 8192
+"""Characters looked at of each end of a text: a traceback begins with its first cause and ends with the last."""
+
+WORDINGS = (
+    r"out[ _]?of[ _]?(?:(?:device|host|gpu|video|system)[ _])?(?:memory|vram\b)",  # PyTorch on all devices
+    r"[iu]nsufficient (?:(?:gpu|video|system|device) )?(?:v?ram\b|memory)",  # WanGP ("unsufficient VRAM"), Metal
+    r"not enough (?:(?:free |gpu |video |system |device )*memory|v?ram\b)",  # Windows, DirectML, PyTorch on the CPU
+    r"(?:can't|cannot|could not|unable to|failed to) allocate",  # DefaultCPUAllocator, NumPy, ONNX Runtime, llama.cpp
+    r"allocation on device",  # ComfyUI
+    r"(?:cublas|cudnn|hipblas|cusolver|cusparse|curand|cufft|miopen)_(?:status_)?alloc_failed",
+    r"cudaMalloc\b|hipMalloc\b|errorMemoryAllocation",
+    r"requires more (?:system |gpu )?memory",  # Ollama
+    r"no available memory for the cache",  # vLLM
+    r"oom when allocating",  # TensorFlow
+    r"invalid buffer size: \d",  # PyTorch on MPS
+    r"\bMemoryError\b|bad_alloc\b|\bbad allocation\b",
+    r"paging file is too small|os error 1455\b",  # Windows, while a model is loaded
+)
+_PATTERN = re.compile("|".join(WORDINGS), re.IGNORECASE)
+
+
+def is_out_of_memory(*texts: str) -> bool:
+    """Return whether one of the texts says that memory has run out."""
+    return any(_PATTERN.search(_ends(text)) for text in texts)
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= 2 * MAX_CHARS else f"{text[:MAX_CHARS]}\n{text[-MAX_CHARS:]}"

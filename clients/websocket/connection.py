@@ -1,51 +1,78 @@
-"""One websocket connection: typed errors, keepalive, bounded messages; receiving on one thread, closing from any."""
+"""One websocket connection: typed errors, keepalive, bounded messages; receiving on one thread, closing from any.
+
+websocket-client shakes hands and reads frames; the socket is ours, for it is connected, interrupted and closed as those
+of HTTP are.
+"""
 
 from __future__ import annotations
 
 import math
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import cast
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-from urllib3.util.wait import wait_for_read, wait_for_write
+import websocket
+from urllib3.util.wait import wait_for_write
 
-from ..core.errors import BackendError, ConnectionLost, NetworkTimeout, ProtocolError
+from ..core.errors import (
+    AuthenticationError,
+    BackendError,
+    ConnectionLost,
+    NetworkTimeout,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    ProtocolError,
+    RateLimited,
+    ServerError,
+)
 from ..core.interrupt import Interrupter
 from ..http.errors import TRANSPORT_ERRORS, broken_off, translated
-from ..http.headers import checked_headers
+from ..http.headers import checked_headers, merged_headers
 from ..http.interruptible_pool import shut_down
 from ..http.transport import Transport
 from ..http.url import ServerURL
-from .frames import BINARY, CLOSE, NORMAL, PING, PONG, TEXT, TOO_LARGE, FrameError, FrameReader, frame
-from .handshake import END_OF_HEAD, MAX_HEAD_BYTES, Handshake
+from .wire import BoundedFrames, Fragments, TooLarge, Wire
 
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 PING_EVERY_S = 20.0
-_RECEIVE_BYTES = 64 * 1024
+_SWITCHING = 101
+_SAFE_IN_TARGET = "/%:?@!$&'()*+,=-._~"
+_NO_HOST = "ws://none.invalid"
+"""The library knows no server by name, so it has no cookies for one."""
+_OF_THE_HANDSHAKE = ("host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version")
+_KINDS: dict[int, type[BackendError]] = {
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: NotFound,
+    429: RateLimited,
+    503: Overloaded,
+}
+
+
+class _WebSocket(websocket.WebSocket):
+    def send_close(self, status: int = websocket.STATUS_NORMAL, reason: str | bytes = b"") -> None:
+        """Do nothing: ``WebSocketConnection`` answers a close frame, without waiting for who takes nothing."""
 
 
 class WebSocketConnection:
     """An open websocket. ``receive`` is for one thread; ``send_text`` and ``close`` are for any."""
 
-    def __init__(self, sock: socket.socket, place: str, idle_timeout_s: float, reader: FrameReader) -> None:
-        self._sock = sock
+    def __init__(self, library: websocket.WebSocket, wire: Wire, place: str, idle_timeout_s: float) -> None:
+        self._library = library
+        self._wire = wire
         self._place = place
-        self._reader = reader
         self._silences_allowed = max(2, math.ceil(idle_timeout_s / PING_EVERY_S))
         self._ping_every_s = idle_timeout_s / self._silences_allowed
-        self._silences = 0
-        self._sending = threading.Lock()
-        # OpenSSL does not bear one thread that reads and another that writes
-        self._reading = self._sending if isinstance(sock, ssl.SSLSocket) else threading.Lock()
         self._state = threading.Lock()
         self._receiving = False
         self._closed = False
         self._ended_in_order = False
-        sock.settimeout(self._ping_every_s)
+        wire.sock.settimeout(self._ping_every_s)
 
     @classmethod
     def open(
@@ -63,15 +90,17 @@ class WebSocketConnection:
         """Connect and shake hands within ``connect_timeout_s``; raises the typed error of what went wrong.
 
         ``interrupter`` breaks the opening off (``ConnectionLost``, code ``interrupted``); after that, ``close`` does.
+        No Origin header is sent: servers compare it with Host, and tunnels rewrite one of the two.
         """
         interrupter = interrupter or Interrupter()
         deadline = time.monotonic() + connect_timeout_s
-        handshake = Handshake(url, path, checked_headers(headers))
+        lines = merged_headers(
+            {"Host": urlsplit(url.origin).netloc, "User-Agent": "MovieDirector"}, checked_headers(headers)
+        )
         sock = transport.open_socket(url, timeout_s=connect_timeout_s, interrupter=interrupter)
-        reader = FrameReader(max_message_bytes)
         try:
             with interrupter.guard(lambda: shut_down(sock)):
-                reader.feed(_shake_hands(sock, handshake, deadline))
+                library, wire = _shake_hands(sock, url, path, lines, deadline, max_message_bytes)
             if interrupter.fired:
                 raise broken_off(url.origin)
         except TRANSPORT_ERRORS as error:
@@ -80,7 +109,7 @@ class WebSocketConnection:
         except BackendError:
             sock.close()
             raise
-        return cls(sock, url.origin, idle_timeout_s, reader)
+        return cls(library, wire, url.origin, idle_timeout_s)
 
     def receive(self) -> str | bytes | None:
         """Return the next message, text as ``str``; None when the server has closed the connection in order.
@@ -91,7 +120,8 @@ class WebSocketConnection:
         """
         with self._state:
             if self._closed:
-                self._after_the_end()
+                if not self._ended_in_order:
+                    raise self._lost()
                 return None
             self._receiving = True
         try:
@@ -104,7 +134,7 @@ class WebSocketConnection:
 
     def send_text(self, text: str) -> None:
         """Send a text message; ``ConnectionLost`` if the connection is gone."""
-        self._send(TEXT, text.encode())
+        self._send(text, websocket.ABNF.OPCODE_TEXT)
 
     def close(self) -> None:
         """End the connection at once; a ``receive`` under way on another thread ends too."""
@@ -112,28 +142,32 @@ class WebSocketConnection:
             if self._closed:
                 return
             self._closed = True
-            self._say_goodbye(NORMAL)
-            shut_down(self._sock)
+            self._send_close_frame(websocket.STATUS_NORMAL)
+            shut_down(self._wire.sock)
             if not self._receiving:
                 self._close_socket()
 
     def _next_message(self) -> str | bytes | None:
         while True:
             try:
-                message = self._reader.next()
-            except FrameError as error:
-                self._say_goodbye(error.code)
-                raise self._malformed(error) from error
-            if message is None:
-                self._listen()
-            elif message.opcode in (TEXT, BINARY):
-                return message.data
-            elif message.opcode == PING:
-                self._send(PONG, cast("bytes", message.data))
-            elif message.opcode == CLOSE:
-                self._ended_in_order = True
-                self.close()
-                return None
+                opcode, frame = self._library.recv_data_frame()
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    self._ended_in_order = True
+                    self.close()
+                    return None
+                return frame.data.decode() if opcode == websocket.ABNF.OPCODE_TEXT else bytes(frame.data)
+            except TimeoutError:
+                self._check_keepalive()
+            except TooLarge as error:
+                raise self._malformed(str(error), "too_large", websocket.STATUS_MESSAGE_TOO_BIG) from error
+            except UnicodeDecodeError as error:
+                raise self._malformed(
+                    "a text that is not UTF-8", "bad_frame", websocket.STATUS_INVALID_PAYLOAD
+                ) from error
+            except websocket.WebSocketProtocolException as error:
+                raise self._malformed(str(error), "bad_frame", websocket.STATUS_PROTOCOL_ERROR) from error
+            except (websocket.WebSocketException, OSError, ValueError) as error:
+                raise self._lost() from error
 
     def _stop_receiving(self) -> None:
         with self._state:
@@ -141,68 +175,39 @@ class WebSocketConnection:
             if self._closed:
                 self._close_socket()
 
-    def _listen(self) -> None:
-        """Wait for more bytes; while there are none, see to it that the server is still there."""
-        try:
-            data = self._received()
-        except TimeoutError:
-            self._mind_the_silence()
-            return
-        except (OSError, ValueError) as error:
-            raise self._lost() from error
-        if not data:
-            raise self._lost()
-        self._silences = 0
-        self._reader.feed(data)
-
-    def _received(self) -> bytes:
-        if self._reading is not self._sending:
-            return self._sock.recv(_RECEIVE_BYTES)
-        tls: ssl.SSLSocket = self._sock  # type: ignore[assignment]  # what else shares its lock
-        if not tls.pending() and not wait_for_read(tls, self._ping_every_s):
-            raise TimeoutError("nothing came")
-        with self._reading:
-            return tls.recv(_RECEIVE_BYTES)
-
-    def _mind_the_silence(self) -> None:
+    def _check_keepalive(self) -> None:
         # Counts waits instead of looking at the clock: after a laptop's sleep there must be time for an answer.
-        self._silences += 1
-        if self._silences >= self._silences_allowed:
+        if self._wire.silences >= self._silences_allowed:
             raise NetworkTimeout(
                 f"{self._place} does not answer on its websocket any more.",
                 code="stream_idle",
                 hint="Is the network still there?",
                 context={"server": self._place},
             )
-        self._send(PING, b"")
+        self._send(b"", websocket.ABNF.OPCODE_PING)
 
-    def _send(self, opcode: int, payload: bytes) -> None:
-        data = frame(opcode, payload)
+    def _send(self, payload: str | bytes, opcode: int) -> None:
         try:
-            with self._sending:
-                self._sock.sendall(data)
-        except (OSError, ValueError) as error:
+            self._library.send(payload, opcode)
+        except (websocket.WebSocketException, OSError, ValueError) as error:
             failure = self._lost()
             self.close()
             raise failure from error
 
-    def _say_goodbye(self, code: int) -> None:
+    def _send_close_frame(self, code: int) -> None:
         """Send a close frame if that can be done without waiting."""
-        if self._sending.acquire(blocking=False):
+        sock, frame = self._wire.sock, websocket.ABNF.create_frame(code.to_bytes(2, "big"), websocket.ABNF.OPCODE_CLOSE)
+        if self._wire.sending.acquire(blocking=False):
             try:
                 with suppress(OSError, ValueError):
-                    if wait_for_write(self._sock, 0):
-                        self._sock.sendall(frame(CLOSE, code.to_bytes(2, "big")))
+                    if wait_for_write(sock, 0):
+                        sock.sendall(frame.format())
             finally:
-                self._sending.release()
+                self._wire.sending.release()
 
     def _close_socket(self) -> None:
-        with self._sending:
-            self._sock.close()
-
-    def _after_the_end(self) -> None:
-        if not self._ended_in_order:
-            raise self._lost()
+        with self._wire.sending:
+            self._wire.close()
 
     def _lost(self) -> ConnectionLost:
         here = self._closed and not self._ended_in_order
@@ -212,30 +217,55 @@ class WebSocketConnection:
             context={"server": self._place},
         )
 
-    def _malformed(self, error: FrameError) -> ProtocolError:
+    def _malformed(self, problem: str, code: str, close_code: int) -> ProtocolError:
+        self._send_close_frame(close_code)
         return ProtocolError(
-            f"{self._place} sent {error} on its websocket.",
-            code="too_large" if error.code == TOO_LARGE else "bad_frame",
+            f"{self._place} broke the websocket protocol: {problem}.",
+            code=code,
             hint="Is this the right server? A proxy before it may be broken.",
             context={"server": self._place},
         )
 
 
-def _shake_hands(sock: socket.socket, handshake: Handshake, deadline: float) -> bytes:
-    """Do it, and return what has come after the answer's head already."""
-    sock.sendall(handshake.request)
-    answer = b""
-    while END_OF_HEAD not in answer:
-        if len(answer) > MAX_HEAD_BYTES:
-            raise handshake.too_long()
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the handshake timed out")
-        sock.settimeout(left_s)
-        received = sock.recv(_RECEIVE_BYTES)
-        if not received:
-            raise ConnectionResetError("the server closed the connection in the handshake")
-        answer += received
-    head, _, rest = answer.partition(END_OF_HEAD)
-    handshake.check(head + END_OF_HEAD)
-    return rest
+def _shake_hands(
+    sock: socket.socket, url: ServerURL, path: str, lines: dict[str, str], deadline: float, max_message_bytes: int
+) -> tuple[websocket.WebSocket, Wire]:
+    """Open the websocket; ``lines`` are the request's headers, of which those of the handshake itself are not taken."""
+    others = {name: value for name, value in lines.items() if name.lower() not in _OF_THE_HANDSHAKE}
+    wire = Wire(sock, "".join(f"{name}: {value}\r\n" for name, value in others.items()).encode("latin-1"), deadline)
+    library = _WebSocket(skip_utf8_validation=True)
+    library.cont_frame = Fragments()
+    library.frame_buffer = BoundedFrames(wire, library.cont_frame, max_message_bytes)
+    parts = urlsplit(url.join(path))
+    target = quote(parts.path + (f"?{parts.query}" if parts.query else ""), safe=_SAFE_IN_TARGET)
+    host = next(value for name, value in lines.items() if name.lower() == "host")
+    try:
+        connect: Any = library.connect
+        connect(f"{_NO_HOST}{target}", socket=wire, host=host, suppress_origin=True, redirect_limit=0)
+        opened = library.status == _SWITCHING and "sec-websocket-extensions" not in (library.headers or {})
+    except websocket.WebSocketTimeoutException as error:
+        raise TimeoutError("the handshake timed out") from error
+    except websocket.WebSocketException:
+        opened = False  # and no cause of the error: its text is the answer, which may repeat a key
+    if not opened:
+        raise _refusal(url.origin, wire.status)
+    return library, wire
+
+
+def _refusal(place: str, status: int) -> BackendError:
+    """Return the error for an answer that does not open the websocket; a redirect is one, for it would take the key."""
+    kind = _KINDS.get(status, ServerError if status >= 500 else None)
+    if kind is not None:
+        return kind(
+            f"{place} refuses the websocket with status {status}.",
+            status=status,  # type: ignore[call-arg]  # all of them are APIErrors
+            context={"server": place, "status": status},
+            hint="Check the address, and the key and headers in the preferences.",
+        )
+    refuses = f"refuses the websocket with status {status}"
+    return ProtocolError(
+        f"{place} {'does not speak the websocket protocol' if status in (0, _SWITCHING) else refuses}.",
+        code="no_websocket",
+        context={"server": place, "status": status} if status else {"server": place},
+        hint="Is this the right server? Does a proxy before it let websockets through?",
+    )

@@ -8,6 +8,7 @@ import inspect
 import pytest
 import requests  # noqa: TID251 - what is looked into
 import urllib3
+import websocket
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -15,6 +16,8 @@ URLLIB3 = f"urllib3 {urllib3.__version__}"
 REQUESTS = f"requests {requests.__version__}"
 POOL = "clients/http/interruptible_pool.py"
 ADAPTER = "clients/http/adapter.py"
+WEBSOCKET = f"websocket-client {websocket.__version__}"
+WIRE = "clients/websocket/wire.py"
 
 
 def require(owner, name, library, user):
@@ -64,6 +67,27 @@ def test_requests_asks_the_adapter_for_the_pool_in_a_known_way():
     assert "self.get_redirect_target(" in inspect.getsource(requests.Session.resolve_redirects), (
         f"{REQUESTS} looks for redirects in a new way: {ADAPTER} must stop it from reading their bodies."
     )
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        *((websocket.WebSocket(), name) for name in ("frame_buffer", "cont_frame", "recv_data_frame", "send_close")),
+        *((websocket.frame_buffer(len, True), name) for name in ("recv_strict", "recv_length", "header", "length")),
+        *((websocket.continuous_frame(False, True), name) for name in ("add", "cont_data")),
+    ],
+)
+def test_websocket_client_has_what_the_wire_builds_on(owner, name):
+    require(owner, name, WEBSOCKET, WIRE)
+
+
+def test_websocket_client_reads_the_length_before_the_payload():
+    """A frame is refused by its announced length; the header's parts are taken by their place."""
+    source = inspect.getsource(websocket.frame_buffer.recv_frame)
+    assert source.index("self.recv_length()") < source.index("self.recv_strict(length)"), WEBSOCKET
+    assert "(fin, rsv1, rsv2, rsv3, opcode, has_mask, length_bits)" in inspect.getsource(
+        websocket.frame_buffer.recv_header
+    ), f"{WEBSOCKET} keeps a frame's header in another form: {WIRE} takes the opcode and the mask from it."
 
 
 def test_a_missing_name_is_reported_with_what_to_do():

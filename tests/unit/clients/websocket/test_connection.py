@@ -11,6 +11,7 @@ import time
 import tracemalloc
 
 import pytest
+import websocket
 from certificates import Authority
 from faultserver import BlackHole, FaultServer, answer, answers, closed_port, silent
 from wsproto import ConnectionType, WSConnection
@@ -22,7 +23,6 @@ from movie_director.clients.http.transport import Transport
 from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.websocket import connection as module
 from movie_director.clients.websocket.connection import MAX_MESSAGE_BYTES, WebSocketConnection
-from movie_director.clients.websocket.handshake import Handshake
 
 HANG_GUARD_S = 20.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -189,6 +189,57 @@ def test_refusals(connect, status, kind, code, canary, assert_no_secret):
     assert_no_secret(error)
 
 
+def test_a_refusals_page_is_not_waited_for(connect):
+    """A login page can be large, or slow."""
+
+    def script(peer):
+        peer.request()
+        peer.send(answer(b"x" * 200_000, status="401 Unauthorized", length=10_000_000))
+        peer.wait_gone()
+
+    with FaultServer(script) as server:
+        assert type(failing(connect, server.url)) is errors.AuthenticationError
+
+
+def test_cookies_of_other_connections_are_neither_kept_nor_sent(connect, monkeypatch):
+    """websocket-client has one jar for the whole process, which other add-ons may use."""
+    jar = websocket._handshake.CookieJar
+    monkeypatch.setattr(jar, "jar", {})
+    jar.set("theirs=1; domain=127.0.0.1")
+
+    def script(peer):
+        asked = peer.request()
+        cookies = "Set-Cookie: a=1; domain=127.0.0.1\r\nX-A: b\r\nset-cookie: b=2; domain=none.invalid"
+        peer.send(switching(accept_of(asked), cookies))
+        peer.send(frame(TEXT, b"open"))
+        peer.wait_gone()
+
+    with FaultServer(script) as server:
+        for _ in range(2):
+            assert connect(server.url, headers={"Cookie": "mine=3"}).receive() == "open"
+        assert [each.headers["cookie"] for each in server.asked] == ["mine=3"] * 2
+    assert list(jar.jar) == [".127.0.0.1"]
+    assert "theirs" in str(jar.jar)
+    assert "a=1" not in str(jar.jar)
+
+
+def test_the_librarys_trace_shows_no_key(connect, canary):
+    """Another add-on may have turned it on."""
+    websocket.enableTrace(True)
+    try:
+        with FaultServer(sending(frame(TEXT, b"open"))) as server:
+            assert connect(server.url, headers={"Authorization": f"Bearer {canary}"}).receive() == "open"
+            assert server.asked[0].headers["authorization"].endswith(canary)
+    finally:
+        websocket.enableTrace(False)
+
+
+def test_header_values_go_out_as_latin_1(connect):
+    with FaultServer(sending()) as server:
+        connect(server.url, headers={"X-Name": "ä"})
+        assert server.asked[0].headers["x-name"] == "ä"
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -306,20 +357,13 @@ def test_a_handshake_that_ends_as_it_is_broken_off(connect, monkeypatch):
     real = module._shake_hands
 
     def shake_hands(*arguments):
-        rest = real(*arguments)
+        opened = real(*arguments)
         interrupter.fire()
-        return rest
+        return opened
 
     monkeypatch.setattr(module, "_shake_hands", shake_hands)
     with FaultServer(sending()) as server:
         assert failing(connect, server.url, interrupter=interrupter).code == "interrupted"
-
-
-def test_a_handshake_whose_time_is_over():
-    handshake = Handshake(parse_server_url("http://127.0.0.1"), "/ws", {})
-    one, other = socket.socketpair()
-    with one, other, pytest.raises(TimeoutError):
-        module._shake_hands(one, handshake, time.monotonic())
 
 
 # Receiving
@@ -559,7 +603,7 @@ def test_closing_from_another_thread_ends_the_receiving(connect, secure, authori
         thread.join(HANG_GUARD_S)
         assert ended[1] - began < 1.0
         connection.close()
-        assert connection._sock.fileno() == -1
+        assert connection._wire.sock.fileno() == -1
     assert type(ended[0]) is errors.ConnectionLost
     assert "closed here" in ended[0].message
     assert replies == [(CLOSE, b"\x03\xe8")]
@@ -580,7 +624,7 @@ def test_closing_while_a_send_is_stuck(connect):
         thread = threading.Thread(target=lambda: failed.append(failing(connection.send_text, "x" * 30_000_000)))
         thread.start()
         assert stuck.wait(HANG_GUARD_S)
-        while not connection._sending.locked():
+        while not connection._wire.sending.locked():
             pass
         began = time.monotonic()
         connection.close()
@@ -597,7 +641,7 @@ def test_closing_is_for_ever(connect):
         connection.close()
         assert "closed here" in failing(connection.receive).message
         assert type(failing(connection.send_text, "x")) is errors.ConnectionLost
-        assert connection._sock.fileno() == -1
+        assert connection._wire.sock.fileno() == -1
 
 
 def test_several_threads_send(connect):

@@ -17,6 +17,13 @@ def comfyui_tables() -> Tables:
     return {"run": run_machine.RUN_TABLE, "server": run_machine.SERVER_TABLE, "websocket": run_machine.SOCKET_TABLE}
 
 
+def gradio_tables() -> Tables:
+    """Return the table of the event stream of a Gradio session."""
+    from movie_director.clients.gradio.stream_machine import STREAM_TABLE
+
+    return {"stream": STREAM_TABLE}
+
+
 def diagram(tables: Tables, region: str) -> str:
     """Return the drawing of one region: an edge for each pair of states, with the events that lead from one to the
     other. It begins with the first state.
@@ -60,7 +67,8 @@ def _outcomes(tables: Tables, kind: enum.Enum) -> str:
             if outcome is not None and (outcome.to is not None or outcome.do is not None):
                 to = f" → {outcome.to.name}" if outcome.to is not None else ""
                 together.setdefault((region, to + _action(outcome.do)), []).append(state.name)
-    return "<br>".join(f"{region}: {', '.join(states)}{rest}" for (region, rest), states in together.items())
+    names = {region: f"{region}: " if len(tables) > 1 else "" for region in tables}
+    return "<br>".join(f"{names[region]}{', '.join(states)}{rest}" for (region, rest), states in together.items())
 
 
 def _action(do: Any) -> str:

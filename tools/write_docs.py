@@ -76,6 +76,7 @@ def state_blocks(tables: Callable[[], state_docs.Tables], *regions: str) -> dict
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/clients.md": {"options": options_table},
     "docs/mocks.md": {"faults": faults_table},
+    "docs/gradio.md": state_blocks(state_docs.gradio_tables, "stream"),
     "docs/comfyui-run.md": state_blocks(state_docs.comfyui_tables, "run", "server", "websocket"),
     **{
         f"docs/{backend}-recordings.md": {"scenarios": partial(recordings_table, backend, newest)}

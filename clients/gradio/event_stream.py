@@ -1,9 +1,7 @@
 """A session's one event stream: opened while calls are under way, its messages given to the calls they are about.
 
-Facts: the server closes the stream with ``close_stream`` when the last call has ended; calls made later open it again.
-Two streams of one session would steal each other's messages. Dropping it cancels all calls of the session, and those
-are then never counted as ended: later streams of that session get no ``close_stream``. While the server still takes an
-old stream down, a new one fails with ``Session not found``; half a second is enough.
+``stream_machine`` has its states; this is the I/O around it. Two streams of one session would steal each other's
+messages.
 """
 
 from __future__ import annotations
@@ -29,31 +27,53 @@ from .http import GradioHTTP
 from .messages import Failed, Message
 from .output_diffs import approx_size
 from .queue_call import LOOK_S, GradioCall, wait_changed
+from .stream_machine import StreamEvent, StreamEventKind, StreamMachine
 
 _log = logging.getLogger(__name__)
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 MAX_EARLY = 1000
 MAX_EARLY_BYTES = 64 * 1024 * 1024
-MAX_EMPTY_CLOSES = 3
-"""A server that says so often that all calls have ended, when none of ours has, has lost them."""
-
 TEAR_DOWN_S = 0.5
 _LAST_WORDS = frozenset({"unexpected_error", "server_stopped"})
 _HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 
 
-class _Broken(Exception):
-    """The server has said that the stream is of no use any more."""
+class _Early:
+    """Messages of calls that are not known yet: one of them may be the call that is being sent. Bounded."""
 
-    def __init__(self, reason: str, *, gone: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.gone = gone
+    def __init__(self) -> None:
+        self._messages: list[tuple[int, Mapping[str, Any]]] = []
+        self._bytes = 0
+        self._joins = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def begin(self) -> None:
+        """Keep messages from now on, until as many ``end`` as ``begin`` were called."""
+        self._joins += 1
+
+    def end(self) -> None:
+        """Forget the messages if no call is being sent any more."""
+        self._joins -= 1
+        if not self._joins:
+            self._messages.clear()
+            self._bytes = 0
+
+    def keep(self, serial: int, message: Mapping[str, Any]) -> None:
+        """Keep a message while a call is being sent, within the bounds."""
+        if self._joins and len(self._messages) < MAX_EARLY and self._bytes < MAX_EARLY_BYTES:
+            self._messages.append((serial, message))
+            self._bytes += approx_size(message)
+
+    def of(self, event_id: str) -> list[tuple[int, Mapping[str, Any]]]:
+        """Return the messages of one call."""
+        return [each for each in self._messages if each[1].get("event_id") == event_id]
 
 
 class EventStream:
-    """Reads the stream on a daemon thread that runs only while calls are under way. Thread-safe.
+    """Reads the stream on a daemon thread that runs only while there is one. Thread-safe.
 
     Where the server counts calls as open that are lost, it does not close the stream: then it stays until ``close``.
     ``resumed`` says that the session may have had a stream just now.
@@ -68,13 +88,10 @@ class EventStream:
         self._session_hash = session_hash
         self._idle_timeout_s = idle_timeout_s
         self._scope = SessionScope(Interrupter())
+        self._machine = StreamMachine(TEAR_DOWN_S, time.monotonic, resumed=resumed)
         self._pending: dict[str, GradioCall] = {}
-        self._early: list[tuple[int, Mapping[str, Any]]] = []
-        self._early_bytes = 0
-        self._open_joins = 0
+        self._early = _Early()
         self._serial = 0
-        self._empty_closes = 0
-        self._not_before = time.monotonic() + TEAR_DOWN_S if resumed else 0.0
         self._thread: threading.Thread | None = None
 
     @property
@@ -89,30 +106,26 @@ class EventStream:
         Raises ``BackendError`` (code ``client_closed``) after ``close``.
         """
         self._scope.check()
-        pause_s = self._not_before - time.monotonic()
+        pause_s = self._machine.pause_s
         if pause_s > 0:
             scope.sleep(pause_s)
         with self.changed:
-            self._open_joins += 1
+            self._early.begin()
         try:
             yield
         finally:
             with self.changed:
-                self._open_joins -= 1
-                if not self._open_joins:
-                    self._early.clear()
-                    self._early_bytes = 0
+                self._early.end()
 
     def add(self, call: GradioCall) -> GradioCall:
         """Have a call's messages given to it from now on, with those that were faster than the answer to its POST."""
         with self.changed:
-            self._pending[call.event_id] = call
-            for serial, message in self._early:
-                if message.get("event_id") == call.event_id:
-                    self._give(serial, message)
-            if self._scope.interrupter.fired:
-                self._lose("it is closed.", None, gone=False)
-            elif self._thread is None and self._pending:
+            for serial, message in self._early.of(call.event_id):
+                call.take(serial, message)
+            if not call.ended:
+                self._pending[call.event_id] = call
+                self._handle(StreamEvent(StreamEventKind.CALL_ACCEPTED, "it is closed."))
+            if self._machine.reading and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="movie-director-gradio-stream", daemon=True)
                 self._thread.start()
         return call
@@ -133,98 +146,89 @@ class EventStream:
 
     def close(self, timeout_s: float) -> None:
         """Drop the stream and end its thread within ``timeout_s``; calls under way end as ``Failed``."""
+        with self.changed:
+            self._handle(StreamEvent(StreamEventKind.CLIENT_CLOSED))
         self._scope.interrupter.fire()
         thread = self._thread
         if thread is not None:
             thread.join(timeout_s)
 
+    def _handle(self, event: StreamEvent) -> None:
+        """Let the machine have an event; fails all calls under way if their messages can no longer arrive."""
+        failure = self._machine.on(event)
+        if failure is None:
+            return
+        calls = list(self._pending.values())
+        self._pending.clear()
+        for call in calls:
+            error = interrupted(self._access, self._session_hash, failure.reason, gone=failure.gone)
+            error.__cause__ = failure.cause
+            self._serial += 1
+            call.put(self._serial, Failed(error))
+
     # On the stream's own thread
 
     def _run(self) -> None:
-        while self._wanted():
-            try:
-                self._read()
-            except _Broken as broken:
-                self._lose(broken.reason, None, gone=broken.gone)
-            except BackendError as error:
-                self._lose(error.message, error, gone=False)
-            except Exception as error:  # noqa: BLE001 - whoever waits for a call must not wait for ever
-                _log.exception("Reading a Gradio stream failed unexpectedly")
-                self._lose(f"{type(error).__name__}: {error}", None, gone=False)
+        while True:
+            event = self._read()
+            with self.changed:
+                self._handle(event)
+                if not self._machine.reading:
+                    self._thread = None
+                    return
 
-    def _wanted(self) -> bool:
-        with self.changed:
-            if self._pending:
-                return True
-            self._thread = None
-            return False
-
-    def _read(self) -> None:
-        """Read one stream to its end; ``_Broken`` if that comes while calls are under way."""
-        closed = False
-        with self._request() as response:
-            try:
-                for events in batches(response.available(), EventStreamParser(MAX_EVENT_BYTES)):
-                    for event in events:
-                        closed = self._take(decode_json(event.data)) or closed
-                    if closed:
-                        response.set_patience(TEAR_DOWN_S)
-            except NetworkError:
-                if not closed:
-                    raise
-        if not closed:
-            raise _Broken("it ended before the job did.", gone=False)
-        with self.changed:
-            self._empty_closes += 1
-            lost = self._empty_closes >= MAX_EMPTY_CLOSES and bool(self._pending)
-        if lost:
-            raise _Broken("the server closed it before the job ended.", gone=False)
+    def _read(self) -> StreamEvent:
+        """Read one stream to its end and return how it ended."""
+        try:
+            with self._request() as response:
+                return self._read_messages(response)
+        except NetworkError as error:
+            return StreamEvent(StreamEventKind.STREAM_CUT, error.message, cause=error)
+        except BackendError as error:
+            return StreamEvent(StreamEventKind.READ_FAILED, error.message, cause=error)
+        except Exception as error:  # noqa: BLE001 - whoever waits for a call must not wait for ever
+            _log.exception("Reading a Gradio stream failed unexpectedly")
+            return StreamEvent(StreamEventKind.READ_FAILED, f"{type(error).__name__}: {error}")
 
     def _request(self) -> Response:
         times = self._access.http.timeouts
         patience = Timeouts(times.connect_s, times.first_byte_s, self._idle_timeout_s)
         return self._access.request("GET", self._path, scope=self._scope, headers=_HEADERS, timeouts=patience)
 
-    def _take(self, message: Any) -> bool:
-        """Take one message; whether it is the one that ends the stream."""
-        if not isinstance(message, Mapping):
-            return False
-        kind = message.get("msg")
-        if kind in _LAST_WORDS:
-            said = message.get("message")
-            words = said if isinstance(said, str) and said else "the server has stopped."
-            raise _Broken(self._access.http.redact(words), gone=_is_gone(message, words))
+    def _read_messages(self, response: Response) -> StreamEvent:
+        for events in batches(response.available(), EventStreamParser(MAX_EVENT_BYTES)):
+            for event in events:
+                message = decode_json(event.data)
+                if not isinstance(message, Mapping):
+                    continue
+                if message.get("msg") in _LAST_WORDS:
+                    return self._stopped(message)
+                self._take(message)
+            if self._machine.announced:
+                response.set_patience(TEAR_DOWN_S)
+        return StreamEvent(StreamEventKind.STREAM_ENDED, "it ended before the job did.")
+
+    def _take(self, message: Mapping[str, Any]) -> None:
         event_id = message.get("event_id")
         with self.changed:
             self._serial += 1
-            if isinstance(event_id, str) and event_id in self._pending:
-                self._give(self._serial, message)
-            elif self._open_joins and len(self._early) < MAX_EARLY and self._early_bytes < MAX_EARLY_BYTES:
-                self._early.append((self._serial, message))
-                self._early_bytes += approx_size(message)
-        return kind == "close_stream"
+            call = self._pending.get(event_id) if isinstance(event_id, str) else None
+            if call is not None:
+                self._deliver(call, message)
+            else:
+                self._early.keep(self._serial, message)
+            if message.get("msg") == "close_stream":
+                self._handle(StreamEvent(StreamEventKind.CLOSE_ANNOUNCED))
 
-    def _give(self, serial: int, message: Mapping[str, Any]) -> None:
-        call = self._pending.get(str(message.get("event_id")))
-        if call is not None:
-            call.take(serial, message)
-            if call.ended:
-                del self._pending[call.event_id]
-                self._empty_closes = 0
+    def _deliver(self, call: GradioCall, message: Mapping[str, Any]) -> None:
+        call.take(self._serial, message)
+        if call.ended:
+            del self._pending[call.event_id]
+            last = not self._pending
+            self._handle(StreamEvent(StreamEventKind.LAST_CALL_ENDED if last else StreamEventKind.CALL_ENDED))
 
-    def _lose(self, reason: str, cause: BaseException | None, *, gone: bool) -> None:
-        """End all calls: what they tell goes lost."""
-        with self.changed:
-            self._not_before = time.monotonic() + TEAR_DOWN_S
-            calls = list(self._pending.values())
-            self._pending.clear()
-            for call in calls:
-                error = interrupted(self._access, self._session_hash, reason, gone=gone)
-                error.__cause__ = cause
-                self._serial += 1
-                call.put(self._serial, Failed(error))
-
-
-def _is_gone(message: Mapping[str, Any], words: str) -> bool:
-    """Whether the server does not know the session; before 6 only the words say so."""
-    return message.get("session_not_found") is True or "not found" in words.lower()
+    def _stopped(self, message: Mapping[str, Any]) -> StreamEvent:
+        text = message.get("message")
+        reason = text if isinstance(text, str) and text else "the server has stopped."
+        gone = message.get("session_not_found") is True or "not found" in reason.lower()  # only the text before 6
+        return StreamEvent(StreamEventKind.SERVER_STOPPED, self._access.http.redact(reason), gone=gone)

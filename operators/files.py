@@ -12,6 +12,7 @@ from bpy.types import Operator
 from ..blender.requests import image_request, sound_request, video_request
 from ..blender.state import settings
 from ..clients.core.errors import BackendError
+from ..clients.files.storage_errors import prepare_folder
 from .reporting import report_error
 
 if TYPE_CHECKING:
@@ -29,12 +30,9 @@ class MOVIE_DIRECTOR_OT_open_output_folder(Operator):
         """Make the folder if need be and open it."""
         try:
             folder = settings.output_folder()
-            folder.mkdir(parents=True, exist_ok=True)
+            prepare_folder(folder)
         except BackendError as error:
             return report_error(self, error)
-        except OSError as error:
-            self.report({"ERROR"}, f"The folder can't be made: {error}. Choose another one in the preferences.")
-            return {"CANCELLED"}
         bpy.ops.wm.path_open(filepath=str(folder))
         return {"FINISHED"}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..clients.core.errors import StorageError
-from ..clients.files.storage_errors import prepare_folder, storage_errors_in
+from ..clients.files.storage_errors import prepare_folder, storage_errors
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -128,7 +128,7 @@ class JobJournal:
         return entries
 
     def _append(self, line: str) -> None:
-        with storage_errors_in(self._folder):
+        with storage_errors(self._folder):
             file = self._open()
             file.write(line + "\n")
             file.flush()

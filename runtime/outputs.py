@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from ..clients.core.job import Job
 from ..clients.core.model import Artifact, Result
+from ..clients.files.part_file import write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +53,4 @@ def _contents(job: Job, result: Result, artifact: Artifact) -> dict[str, Any]:
 
 
 def _write(path: Path, contents: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
-    try:
-        part.write_text(json.dumps(contents, indent=1, default=str), encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, json.dumps(contents, indent=1, default=str))

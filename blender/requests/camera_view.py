@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 
 from ...clients.core.errors import StorageError, ValidationError
+from ...clients.files.storage_errors import prepare_folder
 from ..platform import sequencer
 
 MULTIPLE = 8
@@ -97,14 +98,7 @@ def render(
 
 
 def _new_path(folder: Path, scene: bpy.types.Scene, prefix: str) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"The folder {folder} can't be made: {error.strerror or error}.",
-            code="no_permission",
-            hint="Choose another folder for results in the preferences of Movie Director.",
-        ) from error
+    prepare_folder(folder)
     stem = f"{prefix}_{bpy.path.clean_name(scene.name)}_{scene.frame_current:04d}_{time.strftime('%Y%m%d-%H%M%S')}"
     path = folder / f"{stem}.png"
     number = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.model import Artifact
 from ..files.names import safe_name
-from ..files.part_file import part_path, published
+from ..files.part_file import part_path, publish_part
 from ..files.storage_errors import prepare_folder
 from .codec import AudioCodec, Conversion, go_on
 
@@ -32,6 +32,6 @@ def published_sound(
     part = part_path(folder, name)
     try:
         conversion = codec.convert(raw, part, rate=rate, channels=channels, check=check)
-        return published(part, name, source or raw.name), conversion
+        return publish_part(part, name, source or raw.name), conversion
     finally:
         part.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..http.multipart import unreadable
+from ..files.input_file import read_start
 
 HEAD_BYTES = 64
 
@@ -52,8 +52,4 @@ def kind_of(head: bytes) -> str:
 
 def kind_of_file(path: Path) -> str:
     """The same for a file; ``StorageError`` (code ``missing_file`` or another) if it can't be read."""
-    try:
-        with path.open("rb") as file:
-            return kind_of(file.read(HEAD_BYTES))
-    except OSError as error:
-        raise unreadable(path, error) from error
+    return kind_of(read_start(path, HEAD_BYTES))

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from ..core.errors import ValidationError
-from ..files.storage_errors import storage_errors_in
-from ..http.multipart import unreadable
+from ..files.storage_errors import input_errors, storage_errors
 from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, too_long, unreadable_audio
 from .file_format import PAGE, UNKNOWN, WAV, kind_of_file
 from .resample import Resampler
@@ -92,14 +91,14 @@ class WaveWriter:
         self._squares = 0.0
 
     def __enter__(self) -> WaveWriter:
-        with storage_errors_in(self.path.parent):
+        with storage_errors(self.path.parent):
             self._file = self.path.open("wb")
             self._file.write(header(self.rate, self.channels, 0))
         return self
 
     def __exit__(self, kind: object, *_exc: object) -> None:
         try:
-            with self._file, storage_errors_in(self.path.parent):
+            with self._file, storage_errors(self.path.parent):
                 if kind is None:
                     self._file.seek(0)
                     self._file.write(header(self.rate, self.channels, self._bytes))
@@ -120,7 +119,7 @@ class WaveWriter:
         data = little_endian(whole).tobytes()
         if self._bytes + len(data) > MAX_DATA_BYTES:
             raise too_long()
-        with storage_errors_in(self.path.parent):
+        with storage_errors(self.path.parent):
             self._file.write(data)
         self._bytes += len(data)
 
@@ -192,11 +191,8 @@ def known_kind(path: Path) -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file; what the disk refuses, then or while it is read, is a ``StorageError``."""
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        raise unreadable(path, error) from error
+    with input_errors(path), path.open("rb") as file:
+        yield file
 
 
 def _own_format(file: BinaryIO, path: Path) -> WaveFormat | str:

@@ -17,8 +17,8 @@ from ..core.context import JobContext
 from ..core.errors import BackendError, ProtocolError, ValidationError
 from ..core.model import Artifact
 from ..files.names import safe_name
-from ..files.part_file import part_path, published
-from ..files.storage_errors import prepare_folder, storage_errors_in
+from ..files.part_file import part_path, publish_part
+from ..files.storage_errors import prepare_folder, storage_errors
 from ..http.response import Response
 from ..http.session import HTTPSession
 from ..http.url import parse_server_url
@@ -61,7 +61,7 @@ class Outputs:
         prepare_folder(self._job.output_dir)
         copy = part_path(self._job.output_dir, "raw")
         try:
-            with storage_errors_in(copy.parent):
+            with storage_errors(copy.parent):
                 shutil.copyfile(raw, copy)
             self._publish(copy, source)
         finally:
@@ -111,7 +111,7 @@ class Outputs:
         self._write(raw, elsewhere.request("GET", f"/{path}", scope=self._job))
 
     def _write(self, raw: Path, response: Response) -> None:
-        with response, storage_errors_in(raw.parent), raw.open("wb") as file:
+        with response, storage_errors(raw.parent), raw.open("wb") as file:
             for chunk in response.chunks_within(self._job.options.max_response_bytes):
                 self._job.check()
                 file.write(chunk)
@@ -154,10 +154,10 @@ class Outputs:
         self._job.log(error.message)
         name = safe_name(f"{self._stem}{SUFFIXES[kind]}")
         part = part_path(self._job.output_dir, name)
-        with storage_errors_in(part.parent):
+        with storage_errors(part.parent):
             raw.replace(part)
         try:
-            self.artifacts.append(published(part, name, source or name))
+            self.artifacts.append(publish_part(part, name, source or name))
         finally:
             part.unlink(missing_ok=True)
         self.problems.append(error)
@@ -175,7 +175,7 @@ def _write_data(raw: Path, address: str) -> None:
     """Decode a ``data:`` address to a file, in slices that hold the interpreter's lock for a moment only."""
     start = address.index(",") + 1
     try:
-        with storage_errors_in(raw.parent), raw.open("wb") as file:
+        with storage_errors(raw.parent), raw.open("wb") as file:
             for at in range(start, len(address), _SLICE_CHARS):
                 file.write(base64.b64decode(address[at : at + _SLICE_CHARS], validate=True))
     except (binascii.Error, ValueError) as error:

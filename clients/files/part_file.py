@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.model import Artifact
 from .names import kind_and_type
-from .storage_errors import storage_errors_in
+from .storage_errors import storage_errors
 
 PART_SUFFIX = ".part"
 _HASHED_BYTES = 256 * 1024
@@ -19,23 +19,42 @@ def part_path(folder: Path, name: str) -> Path:
     return folder / f".{name}.{os.getpid()}-{os.urandom(4).hex()}{PART_SUFFIX}"
 
 
-def published(part: Path, name: str, source: str) -> Artifact:
+def publish_part(part: Path, name: str, source: str, sha256: str = "") -> Artifact:
     """Give the finished ``part`` the name, or one like it that no file has, and return it as an artifact.
 
-    ``source`` is the backend's own name for it. Raises ``StorageError``.
+    ``source`` is the backend's own name for it, ``sha256`` the digest if it is known already. Raises ``StorageError``.
     """
     kind, media_type = kind_and_type(name)
-    digest, size = hashlib.sha256(), 0
-    with storage_errors_in(part.parent):
-        with part.open("rb") as file:
-            while chunk := file.read(_HASHED_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
-        path = give_name(part, part.parent, name)
-    return Artifact(path, kind, media_type, size, digest.hexdigest(), source)
+    with storage_errors(part.parent):
+        size = part.stat().st_size
+        digest = sha256 or _digest_of(part)
+        path = _give_name(part, part.parent, name)
+    return Artifact(path, kind, media_type, size, digest, source)
 
 
-def give_name(part: Path, folder: Path, name: str) -> Path:
+def write_whole(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a text file that appears whole or not at all, over one of that name; ``OSError`` if that fails.
+
+    ``private`` files can be read by their owner alone.
+    """
+    part = part_path(path.parent, path.name)
+    try:
+        part.touch(0o600 if private else 0o666, exist_ok=False)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _digest_of(part: Path) -> str:
+    digest = hashlib.sha256()
+    with part.open("rb") as file:
+        while chunk := file.read(_HASHED_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _give_name(part: Path, folder: Path, name: str) -> Path:
     """Rename without ever replacing a file, also where another process does the same; ``OSError`` if that fails."""
     stem, suffix = Path(name).stem, Path(name).suffix
     path, number = folder / name, 1

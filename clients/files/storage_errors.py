@@ -1,4 +1,4 @@
-"""What the disk says, as typed errors."""
+"""Errors of the disk as typed errors that say what to do."""
 
 from __future__ import annotations
 
@@ -6,37 +6,65 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from ..core.errors import StorageError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
-def storage_errors_in(folder: Path) -> Iterator[None]:
-    """Turn an ``OSError`` of the block into a ``StorageError`` about the folder."""
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Raise an ``OSError`` of the block as a ``StorageError`` about the folder that is written to."""
     try:
         yield
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise _write_error(folder, error) from error
+
+
+@contextmanager
+def input_errors(path: Path) -> Iterator[None]:
+    """Raise an ``OSError`` of the block as a ``StorageError`` about the input file that is read.
+
+    Codes: ``missing_file``, ``no_permission``, ``storage``. A NUL in the name is one too.
+    """
+    try:
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "its name holds a NUL")
+        yield
+    except OSError as error:
+        raise _read_error(path, error) from error
 
 
 def prepare_folder(folder: Path) -> None:
     """Make the folder; ``StorageError`` if that can't be done."""
-    with storage_errors_in(folder):
+    with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def storage_error(folder: Path, error: OSError) -> StorageError:
-    """Return the error for a folder that can't be written to, with what to do about it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        code, hint = (
-            "disk_full",
-            "Free some space, or choose another output folder. The server may have kept it.",
-        )
+def check_writable(folder: Path) -> None:
+    """Make the folder, and raise ``StorageError`` if no file can be made in it."""
+    prepare_folder(folder)
+    with storage_errors(folder), TemporaryFile(dir=folder):
+        pass
+
+
+def _write_error(folder: Path, error: OSError) -> StorageError:
+    if error.errno in _FULL:
+        code, hint = "disk_full", "Free some space, or choose another folder; the server may still have the result."
     elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        code, hint = "no_permission", "Choose an output folder in the preferences that can be written to."
+        code, hint = "no_permission", "Choose a folder that can be written to; that for results is in the preferences."
     else:
-        code, hint = "storage", "Check the output folder in the preferences."
-    words = error.strerror or str(error)
+        code, hint = "storage", "Check the folder; that for results is in the preferences."
+    message = f"{folder} can't be written to: {error.strerror or error}."
+    return StorageError(message, code=code, hint=hint, context={"path": str(folder)})
+
+
+def _read_error(path: Path, error: OSError) -> StorageError:
+    missing = isinstance(error, FileNotFoundError)
     return StorageError(
-        f"{folder} can't be written to: {words}.", code=code, hint=hint, context={"folder": str(folder)}
+        f"The input file {path} {'does not exist' if missing else f'can not be read: {error.strerror or error}'}.",
+        code="missing_file" if missing else "no_permission" if isinstance(error, PermissionError) else "storage",
+        hint="Choose another file, or save it first.",
+        context={"path": str(path)},
     )

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Protocol
 
-from ..core.errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError, StorageError
+from ..core.errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError
 from ..core.model import Artifact
 from ..files.names import kind_and_type, safe_name, signature_problem
-from ..files.part_file import PART_SUFFIX, give_name, part_path
+from ..files.part_file import part_path, publish_part
 from ..files.sha256 import Digest
+from ..files.storage_errors import prepare_folder, storage_errors
 from .response import Response
 from .session import Scope
 
@@ -70,7 +70,7 @@ class _Part:
         return bool(self.size and self.validator)
 
     def begin(self, response: Response) -> None:
-        with storage_errors_named(self.path):
+        with storage_errors(self.path.parent):
             if self.size:  # ext4 writes a file that was cut to nothing to disk when it is closed
                 self.file.seek(0)
                 self.file.truncate()
@@ -83,7 +83,7 @@ class _Part:
         self.validator = "" if tag.startswith("W/") else tag or response.headers.get("Last-Modified", "")
 
     def write(self, chunk: bytes) -> None:
-        with storage_errors_named(self.path):
+        with storage_errors(self.path.parent):
             self.file.write(chunk)
         self.digest.update(chunk)
         self.size += len(chunk)
@@ -109,33 +109,13 @@ def download(
     part = _open_part(folder, safe_name(name), source or name)
     try:
         _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
-        return _publish(part, folder)
+        return _publish(part)
     finally:
         part.digest.close()
         with suppress(OSError):  # of what could not be written before: that error is on its way already
             part.file.close()
         with suppress(OSError):
             part.path.unlink()
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make the folder; ``StorageError`` if that can't be done."""
-    with storage_errors_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-class storage_errors_named:  # noqa: N801 - used like a function: `with storage_errors_named(path):`
-    """A context manager that turns ``OSError`` into ``StorageError``."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
-        if isinstance(error, OSError):
-            raise _storage_error(self._path, error) from error
 
 
 class _Fetch:
@@ -223,7 +203,7 @@ def _goes_on(response: Response, part: _Part) -> bool:
 def _open_part(folder: Path, name: str, source: str) -> _Part:
     prepare_folder(folder)
     path = part_path(folder, name)
-    with storage_errors_named(path):
+    with storage_errors(folder):
         return _Part(name, source, path, path.open("xb"), Digest())
 
 
@@ -234,15 +214,13 @@ def _check_room(path: Path, wanted: int | None) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _publish(part: _Part, folder: Path) -> Artifact:
-    kind, media_type = kind_and_type(part.name)
-    with storage_errors_named(part.path):
+def _publish(part: _Part) -> Artifact:
+    with storage_errors(part.path.parent):
         part.file.close()
-        problem = signature_problem(part.path, media_type)
-        if problem:
-            raise _bad_file(part.name, problem, part.source)
-        path = give_name(part.path, folder, part.name)
-    return Artifact(path, kind, media_type, part.size, part.digest.hexdigest(), part.source)
+        problem = signature_problem(part.path, kind_and_type(part.name)[1])
+    if problem:
+        raise _bad_file(part.name, problem, part.source)
+    return publish_part(part.path, part.name, part.source, part.digest.hexdigest())
 
 
 def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
@@ -251,23 +229,4 @@ def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
         code="bad_file",
         hint="Generate it again; if it happens again, look at the server's log.",
         context={"source": source},
-    )
-
-
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        code, hint = (
-            "disk_full",
-            "Free some space or choose another output folder; the server may still have the result.",
-        )
-    elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        code, hint = "no_permission", "Choose an output folder in the preferences that can be written to."
-    else:
-        code, hint = "storage", "Check the output folder in the preferences."
-    place = path.parent if path.suffix == PART_SUFFIX else path
-    return StorageError(
-        f"{place} can't be written: {error.strerror or error}.",
-        code=code,
-        hint=hint,
-        context={"path": str(path)},
     )

@@ -1,15 +1,13 @@
-"""Multipart form uploads that stream the file from disk in constant memory."""
+"""Uploads that stream a file from disk in constant memory: as a multipart form, or as the bare body."""
 
 from __future__ import annotations
 
 import secrets
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from ..core.errors import StorageError
-
-UPLOAD_CHUNK_BYTES = 256 * 1024
+from ..files.input_file import file_size, read_announced
+from ..files.names import kind_and_type
 
 
 class MultipartUpload:
@@ -31,7 +29,7 @@ class MultipartUpload:
         self._boundary = secrets.token_hex(16)
         self._path = path
         self._on_chunk = on_chunk
-        self.file_size = _size_of(path)
+        self.file_size = file_size(path)
         parts = [self._field(name, value) for name, value in fields.items()]
         disposition = f'form-data; name="{_quoted(file_field)}"; filename="{_quoted(file_name)}"'
         parts.append(f"--{self._boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {media_type}\r\n\r\n")
@@ -50,7 +48,7 @@ class MultipartUpload:
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
         sent = 0
-        for chunk in _chunks(self._path, self.file_size):
+        for chunk in read_announced(self._path, self.file_size):
             yield chunk
             sent += len(chunk)
             if self._on_chunk is not None:
@@ -61,45 +59,27 @@ class MultipartUpload:
         return f'--{self._boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
 
 
-def unreadable(path: Path, error: OSError) -> StorageError:
-    """Return the error for an input file that can't be read."""
-    missing = isinstance(error, FileNotFoundError)
-    return StorageError(
-        f"The input file {path} {'does not exist' if missing else f'can not be read: {error.strerror or error}'}.",
-        code="missing_file" if missing else "no_permission" if isinstance(error, PermissionError) else "storage",
-        hint="Choose another file, or save it first.",
-        context={"path": str(path)},
-    )
+class FileBody:
+    """A file's bytes as a bare body, iterable any number of times, so that they can be sent again.
 
+    ``check`` is called between chunks; what it raises ends the upload. A file that can't be read raises
+    ``StorageError``.
+    """
 
-def _size_of(path: Path) -> int:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is no file")
-    except ValueError as error:  # a NUL in the name
-        raise unreadable(path, OSError(0, str(error))) from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return status.st_size
+    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+        self._path = path
+        self._check = check
+        self._size = file_size(path)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to the body."""
+        return {"Content-Type": kind_and_type(self._path.name)[1], "Content-Length": str(self._size)}
 
-def _chunks(path: Path, size: int) -> Iterator[bytes]:
-    """Yield the first ``size`` bytes of the file, as many as were announced."""
-    left = size
-    try:
-        with path.open("rb") as file:
-            while left and (chunk := file.read(min(UPLOAD_CHUNK_BYTES, left))):
-                left -= len(chunk)
-                yield chunk
-    except OSError as error:
-        raise unreadable(path, error) from error
-    if left:
-        raise StorageError(
-            f"{path.name} became shorter while it was uploaded.",
-            hint="Let it be finished before it is used.",
-            context={"path": str(path)},
-        )
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in read_announced(self._path, self._size):
+            yield chunk
+            self._check()
 
 
 def _quoted(name: str) -> str:

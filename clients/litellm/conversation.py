@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from ..core.client import BaseAPIClient
-from ..core.errors import StorageError, ValidationError
+from ..core.errors import ValidationError
 from ..core.job import Job
 from ..core.request import text_problems
+from ..files.part_file import write_whole
+from ..files.storage_errors import input_errors, storage_errors
 from .context_window import SUMMARY_HEAD, text_of
 from .payload import Messages, picture_part
 from .request import ChatRequest, image_problems, message_problems
@@ -173,26 +172,14 @@ class Conversation:
         """Write the conversation as JSON; the file appears whole or not at all. ``StorageError`` if it can't."""
         path = Path(path)
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
-        try:
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                Path(part).replace(path)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    Path(part).unlink()
-                raise
-        except OSError as error:
-            raise _storage_error(path, "written", error) from error
+        with storage_errors(path.parent):
+            write_whole(path, text, private=True)
 
     @classmethod
     def load(cls, client: BaseAPIClient, path: str | Path) -> Self:
         """Read what ``save`` wrote; ``StorageError`` if it can't be read, ``ValidationError`` if it is none."""
-        try:
+        with input_errors(Path(path)):
             text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise _storage_error(Path(path), "read", error) from error
         try:
             data = json.loads(text)
         except ValueError:
@@ -285,9 +272,3 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _summary_turn(summary: str) -> Messages:
     return [{"role": "user", "content": SUMMARY_HEAD + summary}, {"role": "assistant", "content": "Understood."}]
-
-
-def _storage_error(path: Path, verb: str, error: OSError) -> StorageError:
-    return StorageError(
-        f"{path} can't be {verb}: {error.strerror or error}.", hint="Check the folder, its rights and its free space."
-    )

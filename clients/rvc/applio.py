@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, GenerationError, MissingResource, ValidationError
 from ..core.model import BackendCancel
-from ..files.storage_errors import storage_errors_in
+from ..files.storage_errors import storage_errors
 from ..gradio.component_values import choices_of, files_in
 from ..gradio.config import GradioConfig, read_info
 from ..gradio.files import fetch, upload
@@ -203,7 +203,7 @@ class Applio(Dialect):
         if not found:
             raise _failure(self.http.redact(said) if isinstance(said, str) else "")
         fetched = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
-        with storage_errors_in(take.raw.parent):
+        with storage_errors(take.raw.parent):
             fetched.path.replace(take.raw)
         return found[0].name
 

@@ -12,7 +12,7 @@ from ..audio import AudioCodec, Conversion, published_sound
 from ..core.context import JobContext
 from ..core.errors import BackendError, GenerationError
 from ..core.model import Artifact, Result
-from ..files.storage_errors import prepare_folder, storage_errors_in
+from ..files.storage_errors import prepare_folder, storage_errors
 from .dialect import SPEAK, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from .errors import BACKEND, unsupported
 from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
@@ -206,7 +206,7 @@ class ConversionRun:
 @contextmanager
 def work_folder() -> Iterator[Path]:
     """Make a folder for what is only needed on the way; ``StorageError`` if that can't be done."""
-    with storage_errors_in(Path(tempfile.gettempdir())):
+    with storage_errors(Path(tempfile.gettempdir())):
         folder = tempfile.TemporaryDirectory(prefix="movie_director-", ignore_cleanup_errors=True)
     with folder as name:
         yield Path(name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files.storage_errors import storage_errors_in
+from ..files.storage_errors import storage_errors
 from ..http.response import Response
 from ..http.session import HTTPSession, Scope
 from ..http.transport import Timeouts
@@ -110,7 +110,7 @@ class RVCHTTP:
 
 def save_body(response: Response, target: Path) -> None:
     """Write an answer's body to a file, bounded; ``StorageError`` where the disk refuses it."""
-    with storage_errors_in(target.parent), target.open("wb") as file:
+    with storage_errors(target.parent), target.open("wb") as file:
         for chunk in response.chunks_within(MAX_SOUND_BYTES):
             file.write(chunk)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.context import JobContext
 from ..core.errors import BackendError, ValidationError
-from ..files.storage_errors import prepare_folder, storage_errors_in
+from ..files.storage_errors import prepare_folder, storage_errors
 from ..http.url import ServerURL
 from .errors import BACKEND
 from .request import TrainRequest
@@ -56,7 +56,7 @@ def _copied(job: JobContext, samples: Samples, folder: Path) -> Path:
     try:
         for file in samples.files:
             job.check()
-            with storage_errors_in(folder):
+            with storage_errors(folder):
                 shutil.copyfile(file, folder / file.name)
     except BackendError:
         remove(folder)

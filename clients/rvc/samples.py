@@ -10,8 +10,7 @@ from ..audio import AudioCodec, Conversion
 from ..core.context import JobContext
 from ..core.errors import ValidationError
 from ..files.names import kind_and_type
-from ..files.storage_errors import storage_errors_in
-from ..http.multipart import unreadable
+from ..files.storage_errors import input_errors, storage_errors
 from .errors import BACKEND
 
 SHORTEST_S = 1.0
@@ -97,10 +96,8 @@ def _files_of(place: Path) -> Iterator[Path]:
     if not place.is_dir():
         yield place
         return
-    try:
+    with input_errors(place):
         found = sorted(each for each in place.iterdir() if each.is_file() and not each.name.startswith("."))
-    except OSError as error:
-        raise unreadable(place, error) from error
     yield from (each for each in found if kind_and_type(each.name)[0] in _KINDS)
 
 
@@ -116,7 +113,7 @@ def _problems_of(file: Path, found: Conversion) -> list[str]:
 
 def clear_folder(folder: Path) -> None:
     """Remove a folder of prepared samples and what lies directly in it; one that is gone already is fine."""
-    with storage_errors_in(folder.parent):
+    with storage_errors(folder.parent):
         if folder.is_dir():
             for each in folder.iterdir():
                 each.unlink(missing_ok=True)

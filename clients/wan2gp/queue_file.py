@@ -10,11 +10,10 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from ..core.errors import ValidationError
-from ..files.storage_errors import storage_errors_in
-from ..http.multipart import unreadable
+from ..files.input_file import read_chunks
+from ..files.storage_errors import storage_errors
 from .task import Attachment, Task
 
 QUEUE_NAME = "queue.json"
@@ -30,7 +29,7 @@ def write_queue(task: Task, path: Path, check: Callable[[], None]) -> None:
     """
     names = {each: media_name(task, index, each) for index, each in enumerate(task.attachments)}
     text = queue_json(task, names)
-    with storage_errors_in(path.parent), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+    with storage_errors(path.parent), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         archive.writestr(QUEUE_NAME, text, zipfile.ZIP_DEFLATED)
         for each, name in names.items():
             _copy(each.path, archive, name, check)
@@ -57,18 +56,7 @@ def media_name(task: Task, index: int, attachment: Attachment) -> str:
 
 
 def _copy(path: Path, archive: zipfile.ZipFile, name: str, check: Callable[[], None]) -> None:
-    try:
-        source = path.open("rb")
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
-    with source, archive.open(name, "w", force_zip64=True) as target:
-        while chunk := _read(source, path):
+    with archive.open(name, "w", force_zip64=True) as target:
+        for chunk in read_chunks(path, _CHUNK_BYTES):
             check()
             target.write(chunk)
-
-
-def _read(source: BinaryIO, path: Path) -> bytes:
-    try:
-        return source.read(_CHUNK_BYTES)
-    except OSError as error:
-        raise unreadable(path, error) from error

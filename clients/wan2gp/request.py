@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ..core.errors import ValidationError
 from ..core.request import Request, integer_problems, mapping_problems, nearest_names, number_problems, text_problems
-from ..http.multipart import unreadable
+from ..files.input_file import read_start
 from .catalogue import Model, catalogue
 from .settings.presets import PRESETS
 from .settings.prompt_type_flags import flags_for
@@ -207,11 +207,7 @@ def _with_files(fields: dict[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_SETTINGS_BYTES)
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error if isinstance(error, OSError) else OSError(0, str(error))) from error
+    text = read_start(path, _MAX_SETTINGS_BYTES)
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:

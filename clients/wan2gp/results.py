@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, cast
 
 from ..core.context import JobContext
 from ..core.model import Artifact, Result
-from ..files.storage_errors import prepare_folder, storage_errors_in
 from .catalogue import catalogue
 from .errors import BACKEND
 from .request import VideoRequest
 from .task import Task
 
 FETCHING = "Fetching the result"
-
-
-def check_output_folder(folder: Path) -> None:
-    """Raise ``StorageError`` if no file can be made in the folder, before the server works for nothing."""
-    prepare_folder(folder)
-    with storage_errors_in(folder), TemporaryFile(dir=folder):
-        pass
 
 
 def request_of(job: JobContext) -> VideoRequest:

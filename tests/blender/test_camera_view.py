@@ -106,5 +106,5 @@ def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(own("clients.errors").StorageError) as failed:
         own("blender.requests.camera_view").render(bpy.context.scene, tmp_path / "file" / "inputs", (64, 64))
-    assert failed.value.code == "no_permission"
+    assert failed.value.code == "storage"
     assert "preferences" in failed.value.hint

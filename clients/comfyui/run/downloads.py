@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from ...core.context import JobContext
 from ...core.errors import APIError, BackendError, GenerationError, NotFound, ProtocolError
 from ...core.model import Artifact, Result
-from ...files.storage_errors import prepare_folder, storage_errors_in
 from ...http.download import download
 from ...http.session import HTTPSession
 from ..execution_errors import interrupted_error, run_error, unexplained_error
@@ -19,13 +16,6 @@ from ..server.job_lookup import LookupResult, ServerJobState
 from ..server.outputs import OutputFile, Outputs, collect
 from ..validation_errors import BACKEND
 from .websocket_outputs import SocketImages
-
-
-def check_output_folder(folder: Path) -> None:
-    """Raise ``StorageError`` if no file can be made in the folder, before the server works for nothing."""
-    prepare_folder(folder)
-    with storage_errors_in(folder), TemporaryFile(dir=folder):
-        pass
 
 
 class Fetcher:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...http.multipart import unreadable
+from ...files.storage_errors import input_errors
 from ..request import WorkflowRequest
 from ..workflow.addressing import SEED_INPUTS, Addresses, Target, seed_targets, set_input
 from ..workflow.conversion.specs import spec_of
@@ -95,8 +95,5 @@ def _random_seed(prompt: Prompt, targets: Iterable[Target], known: Definitions) 
 
 
 def _readable(path: Path) -> Path:
-    try:
-        with path.open("rb"):
-            return path
-    except OSError as error:
-        raise unreadable(path, error) from error
+    with input_errors(path), path.open("rb"):
+        return path

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.context import JobContext
+from ...files.input_file import read_chunks
 from ...files.names import kind_and_type
-from ...http.multipart import MultipartUpload, unreadable
+from ...http.multipart import MultipartUpload
 from ..server.api import ComfyAPI
 
 SUBFOLDER = "movie_director"
@@ -79,13 +80,9 @@ class Uploads:
 def content_name(job: JobContext, path: Path) -> str:
     """Return the name under which the file goes to the server: the same for the same content."""
     digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                job.check()
-                digest.update(chunk)
-    except OSError as error:
-        raise unreadable(path, error) from error
+    for chunk in read_chunks(path, _CHUNK_BYTES):
+        job.check()
+        digest.update(chunk)
     suffix = path.suffix.lower()
     ending = suffix if suffix.isascii() and len(suffix) <= _MAX_SUFFIX else ""
     return f"{digest.hexdigest()[:_NAME_CHARS]}{ending}"

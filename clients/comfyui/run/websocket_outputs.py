@@ -14,8 +14,8 @@ from typing import Any, Self
 from ...core.errors import GenerationError
 from ...core.model import Artifact
 from ...files.names import safe_name
-from ...files.part_file import part_path, published
-from ...files.storage_errors import storage_errors_in
+from ...files.part_file import part_path, publish_part
+from ...files.storage_errors import storage_errors
 from ..server.messages import Preview
 from ..validation_errors import BACKEND
 from ..workflow.loading import title_of
@@ -57,13 +57,13 @@ class SocketImages:
             return False
         part = part_path(self._folder, name)
         self._parts.append((node_id, part))
-        with storage_errors_in(self._folder):
+        with storage_errors(self._folder):
             part.write_bytes(picture.data)
         return True
 
     def publish(self) -> list[Artifact]:
         """Give the pictures their names, in the order in which they came; raises ``StorageError``."""
-        return [published(part, self._names[node_id], f"websocket/{node_id}") for node_id, part in self._parts]
+        return [publish_part(part, self._names[node_id], f"websocket/{node_id}") for node_id, part in self._parts]
 
     def lost(self) -> list[GenerationError]:
         """Return an error for each node whose pictures never came."""

@@ -13,6 +13,7 @@ from typing import Any, cast
 from ...core.context import CancelContext, JobContext
 from ...core.errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
 from ...core.model import BackendCancel, Result
+from ...files.storage_errors import check_writable
 from ...http.session import HTTPSession, Scope
 from ..execution_errors import job_lost
 from ..request import WorkflowRequest
@@ -31,7 +32,7 @@ from ..workflow.loading import Prompt, invalid_workflow, is_ui_format, load_work
 from ..workflow.prompt_checks import Definition, Definitions, outputs_to_run, problems_of, refused_whole
 from ..workflow.template import WorkflowTemplate
 from .cancel import Canceller
-from .downloads import Fetcher, check_output_folder
+from .downloads import Fetcher
 from .monitor import RunMonitor
 from .planning import Plan, make_plan, models_in
 from .submission import Accepted, Submission
@@ -134,7 +135,7 @@ class WorkflowRunner:
         """Find out whether files can be made in the output folder, unless that was seen a moment ago."""
         now = time.monotonic()
         if now >= self._folder_good_until:
-            check_output_folder(job.output_dir)
+            check_writable(job.output_dir)
             self._folder_good_until = now + FOLDER_GOOD_S
 
     def _learn_version(self, job: JobContext) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import ValidationError
-from ...http.multipart import unreadable
+from ...files.storage_errors import input_errors
 from .embedded_workflow import embedded_texts
 
 Prompt = dict[str, dict[str, Any]]
@@ -90,15 +90,12 @@ def invalid_workflow(message: str, problems: list[str]) -> ValidationError:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            texts = embedded_texts(file)
-            if texts is not None:
-                return _from_media(texts, path.name)
-            file.seek(0)
-            data = file.read(MAX_WORKFLOW_BYTES + 1)
-    except OSError as error:
-        raise unreadable(path, error) from error
+    with input_errors(path), path.open("rb") as file:
+        texts = embedded_texts(file)
+        if texts is not None:
+            return _from_media(texts, path.name)
+        file.seek(0)
+        data = file.read(MAX_WORKFLOW_BYTES + 1)
     if len(data) > MAX_WORKFLOW_BYTES:
         raise invalid_workflow(f"{path.name} is too large for a workflow.", [])
     return _parsed(data, path.name)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from ...core.context import CancelContext, JobContext
 from ...core.errors import GenerationError
 from ...core.model import BackendCancel
-from ...files.storage_errors import storage_errors_in
+from ...files.storage_errors import storage_errors
 from ...gradio.component_values import choices_of, files_in, unwrapped
 from ...gradio.config import GradioConfig
 from ...gradio.files import fetch, upload
@@ -86,7 +86,7 @@ class WebUI(Dialect):
             )
         job.log(self.http.redact(_text(_at(values, 0))).partition("\n")[0])
         sound = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
-        with storage_errors_in(take.raw.parent):
+        with storage_errors(take.raw.parent):
             sound.path.replace(take.raw)
         return found[0].name
 

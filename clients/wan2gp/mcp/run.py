@@ -15,14 +15,15 @@ from ...core.context import CancelContext, JobContext
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, NotFound
 from ...core.model import Artifact, BackendCancel, Result
+from ...files.storage_errors import check_writable
 from ...http.download import download
+from ...http.multipart import FileBody
 from ...http.session import HTTPSession, Scope
 from ..errors import generation_failed, job_lost, no_output, not_in_gallery, outcome_unknown, refused, unknown_model
 from ..queue_file import media_name
-from ..results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
+from ..results import FETCHING, local_name, request_of, result_of, say_warnings
 from ..task import Attachment, Task, make_task
 from ..timings import Timings
-from ..uploads import FileBody
 from .events import EventTeller
 from .protocol import ToolFailure
 from .tools import MCPTools, malformed
@@ -45,7 +46,7 @@ class MCPEndpoint:
         """Hand in the job's request and see it through."""
         request = request_of(job)
         task = make_task(request, job.job_id)
-        check_output_folder(job.output_dir)
+        check_writable(job.output_dir)
         say_warnings(job)
         if request.model and self._tools.has_model(request.model, job) is False:
             raise unknown_model(request)
@@ -56,7 +57,7 @@ class MCPEndpoint:
     def rejoin(self, job: JobContext) -> Result:
         """See a job through that may have been sent before; it is never sent again."""
         task = make_task(request_of(job), job.job_id, job.state.get("seed"))
-        check_output_folder(job.output_dir)
+        check_writable(job.output_dir)
         if job.backend_id:
             job.submitted(job.backend_id)
             return self._see_through(job, job.backend_id, task)

@@ -30,7 +30,7 @@ from ...core.errors import (
     ValidationError,
 )
 from ...core.model import Artifact, BackendCancel, Result
-from ...files.storage_errors import storage_errors_in
+from ...files.storage_errors import check_writable, storage_errors
 from ...gradio.component_values import GradioFile
 from ...gradio.config import GradioConfig, read_config
 from ...gradio.http import GradioHTTP
@@ -41,7 +41,7 @@ from ...http.session import Scope
 from ..errors import BACKEND, generation_failed, no_output, refused, stopped
 from ..gallery import gallery_files, is_working, task_files
 from ..queue_file import write_queue
-from ..results import FETCHING, check_output_folder, local_name, request_of, result_of, say_warnings
+from ..results import FETCHING, local_name, request_of, result_of, say_warnings
 from ..task import Task, make_task
 from ..timings import Timings
 from .monitor import RunMonitor
@@ -81,7 +81,7 @@ class WebEndpoint:
     def run(self, job: JobContext) -> Result:
         """Hand in the job's request and see it through."""
         task = make_task(request_of(job), job.job_id)
-        check_output_folder(job.output_dir)
+        check_writable(job.output_dir)
         say_warnings(job)
         live = self._begin(job, self._session(job.job_id, new=True))
         try:
@@ -93,7 +93,7 @@ class WebEndpoint:
     def rejoin(self, job: JobContext) -> Result:
         """Find the job's file, or wait until it is there; ``JobLost`` if the server does not work on it."""
         task = make_task(request_of(job), job.job_id, job.state.get("seed"))
-        check_output_folder(job.output_dir)
+        check_writable(job.output_dir)
         searcher = self._searcher(job, task)
         found = searcher.saved() if not job.state.get("session") else None
         if found is not None:
@@ -187,7 +187,7 @@ class WebEndpoint:
         """Have the task in the session's queue, where nothing happens to it yet."""
         folder = Path(tempfile.gettempdir())
         job.message("Preparing the files")
-        with storage_errors_in(folder), tempfile.TemporaryDirectory(prefix="movie_director_") as place:
+        with storage_errors(folder), tempfile.TemporaryDirectory(prefix="movie_director_") as place:
             path = Path(place) / "queue.zip"
             write_queue(task, path, job.check)
             job.message("Uploading")

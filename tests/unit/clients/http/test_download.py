@@ -18,7 +18,8 @@ from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.files.names import MAX_NAME_BYTES
-from movie_director.clients.http.download import MAX_RESUMES, download, prepare_folder, storage_errors_named
+from movie_director.clients.files.storage_errors import prepare_folder, storage_errors
+from movie_director.clients.http.download import MAX_RESUMES, download
 from movie_director.clients.http.session import HTTPSession
 from movie_director.clients.http.transport import Transport
 from movie_director.clients.http.url import parse_server_url
@@ -637,11 +638,11 @@ def test_nothing_shows_under_the_final_name_before_it_is_whole(fetch, folder):
 
 
 def test_only_errors_of_the_disk_are_named():
-    with pytest.raises(KeyError), storage_errors_named(Path("x")):
+    with pytest.raises(KeyError), storage_errors(Path("x")):
         raise KeyError
-    with pytest.raises(errors.JobCancelled), storage_errors_named(Path("x")):
+    with pytest.raises(errors.JobCancelled), storage_errors(Path("x")):
         raise errors.JobCancelled("x")
-    with storage_errors_named(Path("x")):
+    with storage_errors(Path("x")):
         pass
 
 

@@ -10,7 +10,8 @@ import tracemalloc
 import pytest
 
 from movie_director.clients.errors import JobCancelled, StorageError
-from movie_director.clients.http.multipart import UPLOAD_CHUNK_BYTES, MultipartUpload
+from movie_director.clients.files.input_file import CHUNK_BYTES
+from movie_director.clients.http.multipart import MultipartUpload
 
 
 def parsed(upload):
@@ -31,7 +32,7 @@ def of(tmp_path, content=b"content", **settings):
     return MultipartUpload(**{**given, **settings})
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"\r\n--\r\n\0" * 100, os.urandom(UPLOAD_CHUNK_BYTES * 2 + 5)])
+@pytest.mark.parametrize("content", [b"", b"x", b"\r\n--\r\n\0" * 100, os.urandom(CHUNK_BYTES * 2 + 5)])
 def test_the_file_arrives_as_it_is(tmp_path, content):
     upload = of(tmp_path, content, fields={"type": "input", "überschreiben": "ja\r\n--x"})
     kind, over, file = parsed(upload)
@@ -77,9 +78,9 @@ def test_no_name_leaves_its_header(tmp_path, name, written):
 
 def test_progress_is_told_and_can_end_it(tmp_path):
     told = []
-    size = UPLOAD_CHUNK_BYTES * 2 + 5
+    size = CHUNK_BYTES * 2 + 5
     b"".join(of(tmp_path, b"x" * size, on_chunk=lambda sent, total: told.append((sent, total))))
-    assert told == [(UPLOAD_CHUNK_BYTES, size), (UPLOAD_CHUNK_BYTES * 2, size), (size, size)]
+    assert told == [(CHUNK_BYTES, size), (CHUNK_BYTES * 2, size), (size, size)]
 
     def stop(_sent, _total):
         raise JobCancelled("enough")
@@ -109,7 +110,7 @@ def test_memory_is_constant(tmp_path):
     finally:
         tracemalloc.stop()
     assert sent == int(upload.headers["Content-Length"])
-    assert peak < 8 * UPLOAD_CHUNK_BYTES
+    assert peak < 8 * CHUNK_BYTES
 
 
 def test_a_file_that_shrinks_or_grows(tmp_path):

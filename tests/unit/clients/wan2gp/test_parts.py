@@ -11,12 +11,12 @@ import pytest
 from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.gradio.component_values import GradioFile
 from movie_director.clients.gradio.config import config_of
+from movie_director.clients.http.multipart import FileBody
 from movie_director.clients.wan2gp import VideoRequest
 from movie_director.clients.wan2gp.errors import generation_failed, refused
 from movie_director.clients.wan2gp.gallery import base_name, gallery_files, is_working, task_files
 from movie_director.clients.wan2gp.previews import preview_of
 from movie_director.clients.wan2gp.progress import Estimate, fraction_of, parse_phase
-from movie_director.clients.wan2gp.uploads import FileBody
 from movie_director.clients.wan2gp.web.queue_functions import Chain, find_chain
 
 RECORDED = Path(__file__).resolve().parents[3] / "recordings" / "wan2gp"

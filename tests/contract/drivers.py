@@ -1,44 +1,22 @@
-"""What the contract tests need to know of each backend: a quick request, a slow one, one that is wrong on its face."""
+"""The drivers of all backends: those of the registry, and Echo, the worked example."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from movie_director.clients import BACKENDS
+from driver import Driver
+from echo.driver import DRIVER as ECHO
+
 from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.comfyui import WorkflowRequest
 from movie_director.clients.core.model import BackendCancel
-from movie_director.clients.core.request import Request
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock.media.sound import effect_samples
 from movie_director.clients.rvc import ConvertRequest
 from movie_director.clients.wan2gp import VideoRequest
-
-
-@dataclass(frozen=True)
-class Driver:
-    """One backend as the contract tests drive it.
-
-    ``cancelled`` is what becomes of telling the backend to cancel a job that runs.
-    """
-
-    name: str
-    quick: Callable[[], Request]
-    slow: Callable[[], Request]
-    wrong: Request
-    cancelled: BackendCancel = BackendCancel.CONFIRMED
-
-    @property
-    def info(self):
-        return BACKENDS[self.name]
-
-    def __str__(self):
-        return self.name
 
 
 def workflow(steps: int) -> WorkflowRequest:
@@ -108,4 +86,5 @@ DRIVERS = (
         lambda: SoundRequest(prompt="endless rain", duration_s=2.0),
         SoundRequest(prompt="rain", duration_s=-1.0),
     ),
+    ECHO,
 )

@@ -11,6 +11,7 @@ from movie_director.clients.core.errors import (
     ProtocolError,
     ValidationError,
 )
+from movie_director.clients.core.memory_errors import is_out_of_memory
 
 BACKEND = "echo"
 
@@ -26,7 +27,7 @@ def refusal_of(error: BackendError) -> BackendError:
 
 def failure_of(text: str) -> GenerationError:
     """Return the error of a job that Echo ran and that failed; ``text`` is what Echo says."""
-    if "out of memory" in text.lower():
+    if is_out_of_memory(text):
         return OutOfMemory(f"Echo has no memory left: {text}.", backend=BACKEND, hint="Say it fewer times.")
     return GenerationError(f"Echo failed: {text or 'it does not say why'}.", backend=BACKEND, hint="Try it again.")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the tables and drawings of docs/ that come from the code: ``python tools/write_docs.py``.
+"""Write the tables, quotations and drawings of docs/ that come from the code: ``python tools/write_docs.py``.
 
 Each follows its ``<!-- NAME: ... -->`` line; ``tests/unit/docs/test_pages.py`` compares.
 """
@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import quote_docs
 import state_docs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,10 +87,14 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
 }
 
 
+QUOTING = ("docs/adding-a-backend.md",)
+"""The pages with quotations: see ``quote_docs``."""
+
+
 def written(name: str) -> str:
     """Return what a page should be."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    for marker, block in TABLES[name].items():
+    text = quote_docs.quote((ROOT / name).read_text(encoding="utf-8"), ROOT)
+    for marker, block in TABLES.get(name, {}).items():
         pattern = re.compile(rf"(<!-- {marker}:[^\n]*-->\n\n?)(```mermaid\n.*?```\n|(?:\|[^\n]*\n)*)", re.DOTALL)
         text, found = pattern.subn(lambda match, block=block: f"{match[1].rstrip()}\n\n{block()}\n", text)
         if not found:
@@ -99,6 +104,6 @@ def written(name: str) -> str:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT / "build" / "src"), str(ROOT / "tests")]
-    for page in TABLES:
+    for page in (*TABLES, *QUOTING):
         (ROOT / page).write_text(written(page), encoding="utf-8")
         print(f"wrote {page}")

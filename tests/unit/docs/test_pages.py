@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import quote_docs
 import write_docs
 
 ROOT = Path(write_docs.__file__).resolve().parent.parent
@@ -16,6 +17,23 @@ PAGES = [*sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").g
 def test_the_table_is_the_code_s(page):
     assert (ROOT / page).read_text(encoding="utf-8") == write_docs.written(page), "run `python tools/write_docs.py`"
     assert "\n| " in write_docs.written(page)
+
+
+@pytest.mark.parametrize("page", write_docs.QUOTING)
+def test_the_quotations_are_the_code_s(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert text == write_docs.written(page), "run `python tools/write_docs.py`"
+    assert text.count("```python") == text.count("<!-- quote: ") > 0
+
+
+def test_a_quotation_is_put_right(tmp_path):
+    (tmp_path / "code.py").write_text("X: int = 1\n\n\nclass A:\n    @property\n    def b(self):\n        return X\n")
+    page = "Before.\n\n<!-- quote: code.py X A.b -->\n\n```python\nold\n```\n\nAfter.\n"
+    right = page.replace("old", "X: int = 1\n\n\n@property\ndef b(self):\n    return X")
+    assert quote_docs.quote(page, tmp_path) == right
+    assert quote_docs.quote(page.replace("\n```python\nold\n```\n", ""), tmp_path) == right
+    with pytest.raises(LookupError, match="no c to quote"):
+        quote_docs.quote(page.replace("A.b", "A.c"), tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES)

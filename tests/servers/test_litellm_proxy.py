@@ -135,7 +135,7 @@ def test_structured_answers_conversations_and_counting(client):
 )
 def test_failures_of_the_provider(client, provider, kind, cls, monkeypatch):
     # the proxy asks the provider again by itself if the cut comes before it has handed on anything
-    monkeypatch.setattr(provider.timings, "speed", 1.0)
+    monkeypatch.setattr(provider.clock, "speed", 1.0)
     provider.inject(Fault(kind))
     before = calls(provider)
     error = failure(client, cls, model="writer")

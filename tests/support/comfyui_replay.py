@@ -306,7 +306,7 @@ class ReplayServer(MockServer):
             self.route("GET", "/api/jobs/{id}", self._job)
             self.route("POST", "/api/jobs/{id}/cancel", self._cancel_job)
 
-    def route_of(self, path: str) -> str:
+    def route_path(self, path: str) -> str:
         return path.removeprefix("/api") if not path.startswith("/api/jobs") else path
 
     def missing(self, request: Request) -> Response:

@@ -66,17 +66,17 @@ class MockProto(MockGradio):
 
     def do_gen_progress(self, call: Any, steps: int, delay: float) -> Any:
         call.progress(0.0, "Loading model")
-        self.pace.wait(delay)
+        self.clock.wait(delay)
         for step in range(1, steps + 1):
             yield f"step {step}/{steps}", {"step": step, "hist": list(range(step))}
             if step < steps:
                 call.progress((step, steps), "Denoising")
-                self.pace.wait(delay)
+                self.clock.wait(delay)
 
     def do_plain_progress(self, call: Any, steps: int) -> str:
         for step in range(int(steps)):
             call.progress((step, int(steps)), "tqdm loop")
-            self.pace.wait(1.0)
+            self.clock.wait(1.0)
         return "done"
 
     def do_long_job(self, call: Any, seconds: float) -> Any:
@@ -84,7 +84,7 @@ class MockProto(MockGradio):
             for step in itertools.count(1):
                 if step * STEP_S > seconds + STEP_S / 2:
                     return
-                self.pace.wait(STEP_S)
+                self.clock.wait(STEP_S)
                 yield f"{step * STEP_S:.1f}"
                 call.progress(step * STEP_S / seconds, "working")
         finally:
@@ -119,7 +119,7 @@ class MockProto(MockGradio):
         return "ok"
 
     def do_slow1(self, call: Any, text: str) -> str:
-        self.pace.wait(1.2)
+        self.clock.wait(1.2)
         return text
 
     def do_huge(self, call: Any) -> Any:
@@ -147,7 +147,7 @@ class MockProto(MockGradio):
         return choice
 
     def do_long_plain(self, call: Any, seconds: float) -> str:
-        self.pace.wait(seconds)
+        self.clock.wait(seconds)
         return "slept"
 
     def do_chain_a(self, call: Any) -> str:

@@ -1,15 +1,16 @@
 """The web apps of AudioLDM and AudioLDM2 as Gradio 3.34 serves them: a sound with a picture, in an MP4."""
 
+from __future__ import annotations
+
 import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..gradio.app import App, Component, Dependency
+from ..gradio.gradio3 import Gradio3Call
+from ..http.context import SimulatedClock
 from ..media.mp4 import mp4_with_sound
 from ..media.sound import effect_samples
-from .cog import ENDLESS_STEPS, SLOW_STEPS, STEP_S, STEPS
-
-if TYPE_CHECKING:
-    from ..gradio.gradio3 import ClassicCall, MockGradioClassic
+from .timing import STEP_S, count_steps
 
 MODELS = (
     "audioldm-s-full",
@@ -20,8 +21,8 @@ MODELS = (
     "audioldm-m-full",
 )
 RATES = {"audioldm1": 16_000, "audioldm2": 48_000}
-MOST_S = 20.0
-"""Longer sounds than that would keep the tests waiting."""
+MAX_S = 20.0
+"""The longest sound: a longer one would make tests slow."""
 
 _SEED = "Change this value (any integer number) will lead to a different generation result."
 _CANDIDATES = "Automatic quality control. This number control the number of candidates"
@@ -31,18 +32,17 @@ def _slider(number: int, label: str, value: float, least: float, most: float, st
     return Component(number, "slider", label, {"value": value, "minimum": least, "maximum": most, "step": step})
 
 
-def sound_app(server: "MockGradioClassic", dialect: str) -> App:
-    """The app of ``audioldm1`` or ``audioldm2``."""
+def make_sound_app(clock: SimulatedClock, dialect: str) -> App:
+    """Make the app of ``audioldm1`` or ``audioldm2``."""
     rate = RATES[dialect]
 
-    def text2audio(call: "ClassicCall", text: str, duration: float, *others: Any) -> list[Any]:
-        steps = ENDLESS_STEPS if "endless" in text else SLOW_STEPS if "slow" in text else STEPS
-        for _ in range(steps):
-            if server.pace.wait(STEP_S):
+    def text2audio(call: Gradio3Call, text: str, duration: float, *others: Any) -> list[Any]:
+        for _ in range(count_steps(text)):
+            if clock.wait(STEP_S):
                 raise RuntimeError("stopped")
         if "explode" in text:
             raise RuntimeError("CUDA out of memory")
-        samples = effect_samples(text, min(float(duration), MOST_S), rate=rate, seed=int(others[1]))
+        samples = effect_samples(text, min(float(duration), MAX_S), rate=rate, seed=int(others[1]))
         video = mp4_with_sound(samples, rate)
         return [call.file(f"tmp{random.getrandbits(32):08x}.mp4", video, named=True), None]
 

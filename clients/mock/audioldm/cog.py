@@ -1,8 +1,9 @@
-"""A mock Cog server that makes sounds, of either generation: 0.23 (Rust) or 0.9 (Python, mute while a call waits)."""
+"""A mock Cog server that makes sounds: 0.23 (Rust), or 0.9 (Python), which answers nothing while a request waits."""
+
+from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import http.client
 import json
 import random
@@ -13,17 +14,16 @@ import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..http.loopback import is_loopback
 from ..http.responses import Request, Response
+from ..http.server import MockServer
 from ..media.sound import effect_wave
 from .cog_schemas import IMAGES, document, problems
+from .prediction import Prediction, timestamp
+from .timing import STEP_S, count_steps
 
-if TYPE_CHECKING:
-    from .server import MockAudioLDM
-
-STEP_S = 0.2
-STEPS, SLOW_STEPS, ENDLESS_STEPS = 5, 40, 100_000
 WEBHOOK_PAUSE_S = 0.5
 RATE = 16_000
 NEWEST, OLDER = "0.23.1", "0.9.25"
@@ -31,40 +31,16 @@ NEWEST, OLDER = "0.23.1", "0.9.25"
 _SECONDS = ("duration", "seconds_total")
 
 
-class Run:
-    """One prediction: its ``state`` as the server shows it."""
-
-    def __init__(self, run_id: str | None, body: Mapping[str, Any]) -> None:
-        self.id = run_id
-        self.input: dict[str, Any] = dict(body.get("input") or {})
-        self.webhook = body.get("webhook")
-        self.events = body.get("webhook_events_filter") or ["start", "output", "logs", "completed"]
-        self.status = "starting"
-        self.log = ""
-        self.error: str | None = None
-        self.output: str | None = None
-        self.seconds = 0.0
-        self.started_at = self.completed_at = ""
-        self.cancelled = threading.Event()
-        self.ended = threading.Event()
-        self.waits = False
-
-    @property
-    def prompt(self) -> str:
-        """What is to be heard."""
-        return str(self.input.get("text") or self.input.get("prompt") or "")
-
-
 class CogServer:
-    """The routes and the one run at a time of a mock server, for which it works."""
+    """The routes of a Cog server, which runs one prediction at a time."""
 
-    def __init__(self, mock: "MockAudioLDM", version: str, image: str | None) -> None:
+    def __init__(self, mock: MockServer, version: str, image: str | None) -> None:
         self.mock = mock
         self.version = version
         self.newest = version != OLDER
         self.image = image
         self._lock = threading.Lock()
-        self._run: Run | None = None
+        self._prediction: Prediction | None = None
         self._workers: list[threading.Thread] = []
         self._folder: Path | None = None
 
@@ -78,7 +54,7 @@ class CogServer:
         route("POST", "/predictions/{id}/cancel", self._cancel)
 
     def missing(self, request: Request) -> Response:
-        """The answer where no route fits."""
+        """Answer a request that no route fits."""
         allowed = self.mock.methods(request.path)
         status = 405 if allowed else 404
         if self.newest:
@@ -89,24 +65,24 @@ class CogServer:
         return response
 
     def hold(self) -> None:
-        """Keeps a request of the older server waiting while another call waits for a sound: it serves nobody else."""
-        run = self._run
-        if not self.newest and run is not None and run.waits:
-            run.ended.wait()
+        """Block while another request waits for a prediction: the older server serves only one request then."""
+        prediction = self._prediction
+        if not self.newest and prediction is not None and prediction.waits:
+            prediction.ended.wait()
 
     def stop(self) -> None:
-        """Ends the run."""
+        """End the prediction and delete the files."""
         with self._lock:
-            run, workers, folder = self._run, self._workers, self._folder
+            prediction, workers, folder = self._prediction, self._workers, self._folder
             self._workers, self._folder = [], None
-        if run is not None:
-            run.cancelled.set()
+        if prediction is not None:
+            prediction.cancelled.set()
         for worker in workers:
             worker.join(1.0)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
-    # Small answers
+    # Information
 
     def _index(self) -> dict[str, str]:
         docs = {"docs_url": "/docs", "openapi_url": "/openapi.json"}
@@ -124,7 +100,7 @@ class CogServer:
         }
 
     def _health(self, request: Request) -> Response:
-        setup: dict[str, Any] = {"started_at": _now(), "completed_at": _now()}
+        setup: dict[str, Any] = {"started_at": timestamp(), "completed_at": timestamp()}
         setup |= {"status": "succeeded", "logs": "loading stub\n"}
         status = "READY" if self._free() else "BUSY"
         if self.mock.faults.take("model_loading", "model"):
@@ -151,212 +127,190 @@ class CogServer:
         return Response.json(document(self.image))
 
     def _cancel(self, request: Request) -> Response:
-        run = self._run
-        if run is None or run.ended.is_set() or run.id != request.parts["id"]:
+        prediction = self._prediction
+        if prediction is None or prediction.ended.is_set() or prediction.id != request.parts["id"]:
             return Response.json({}, 404)
-        if not self.mock.faults.take("ignore_cancel", run.prompt):
-            run.cancelled.set()
+        if not self.mock.faults.take("ignore_cancel", prediction.prompt):
+            prediction.cancelled.set()
         return Response.json({})
 
-    # Runs
+    # Predictions
 
     def _create(self, request: Request) -> Response:
         try:
             body = request.json()
         except ValueError as problem:
-            return self._no_json(problem)
-        refusal, run_id = self._refusal(request, body)
+            return self._not_json(problem)
+        refusal, prediction_id = self._refusal(request, body)
         if refusal is not None:
             return refusal
         respond_at_once = request.headers.get("Prefer") == "respond-async"
-        run = Run(run_id, body)
+        prediction = Prediction(prediction_id, body)
         with self._lock:
-            if not self._free() or self.mock.faults.take("busy", run.prompt):
+            if not self._free() or self.mock.faults.take("busy", prediction.prompt):
                 busy = {"error": "At capacity - all prediction slots busy", "status": "failed"}
                 return Response.json(busy if self.newest else {"detail": "Already running a prediction"}, 409)
-            self._run = run
-            run.waits = not respond_at_once
+            self._prediction = prediction
+            prediction.waits = not respond_at_once
         if respond_at_once:
             worker = threading.Thread(
-                target=self._work, args=(run, lambda: False), name="mock-audioldm-run", daemon=True
+                target=self._work, args=(prediction, lambda: False), name="mock-audioldm-prediction", daemon=True
             )
             self._workers.append(worker)
             if not self.newest:
-                self._begin(run)
-            answer = Response.json(self._state(run), 202)
+                prediction.begin()
+            answer = Response.json(self._state(prediction), 202)
             worker.start()
             return answer
-        self._work(run, request.gone if self.newest else lambda: False)
-        return Response.json(self._state(run))
+        self._work(prediction, request.gone if self.newest else lambda: False)
+        return Response.json(self._state(prediction))
 
     def _refusal(self, request: Request, body: Mapping[str, Any]) -> tuple[Response | None, str | None]:
-        """Why a run is not begun, or the state of the one that is under way under this id; and its id."""
+        """Return the response to a prediction that is not begun, None to begin it, and its id.
+
+        A request for the id of the running prediction is answered with its state.
+        """
         place = request.parts.get("id")
-        run_id = place or body.get("id") or (f"pred_{random.getrandbits(64):016x}" if self.newest else None)
+        prediction_id = place or body.get("id") or (f"pred_{random.getrandbits(64):016x}" if self.newest else None)
         if place and body.get("id", place) != place:
-            words = "prediction ID must match the ID supplied in the URL"
+            text = "prediction ID must match the ID supplied in the URL"
             return Response.json(
-                {"detail": [{"loc": ["body", "id"], "msg": words, "type": "value_error"}]}, 422
-            ), run_id
+                {"detail": [{"loc": ["body", "id"], "msg": text, "type": "value_error"}]}, 422
+            ), prediction_id
         if self.newest and request.headers.get("Accept") == "text/event-stream":
-            words = "This model does not support streaming responses. Add @cog.streaming to predict() to enable SSE."
-            return Response.json({"error": words}, 406), run_id
-        run = self._run
-        if self.newest and place and run is not None and run.id == place and not run.ended.is_set():
-            return Response.json(self._state(run), 202), run_id
+            text = "This model does not support streaming responses. Add @cog.streaming to predict() to enable SSE."
+            return Response.json({"error": text}, 406), prediction_id
+        running = self._running(place)
+        if self.newest and running is not None:
+            return Response.json(self._state(running), 202), prediction_id
         found = problems(self.image, body.get("input") or {}, newest=self.newest) if self.image is not None else []
         if found and not self.newest and body.get("input") is None:
-            return Response.json({"detail": "1 validation error for PredictionResponse"}, 500), run_id
+            return Response.json({"detail": "1 validation error for PredictionResponse"}, 500), prediction_id
         if not self.newest and body.get("webhook") and "://" not in str(body["webhook"]):
-            words = "invalid or missing URL scheme"
-            found.append({"loc": ["body", "webhook"], "msg": words, "type": "value_error.url.scheme"})
+            text = "invalid or missing URL scheme"
+            found.append({"loc": ["body", "webhook"], "msg": text, "type": "value_error.url.scheme"})
         if found:
-            return Response.json({"detail": found}, 422), run_id
-        if not self.newest and place and run is not None and run.id == place and not run.ended.is_set():
-            return Response.json(self._state(run), 202), run_id
-        return None, run_id
+            return Response.json({"detail": found}, 422), prediction_id
+        if not self.newest and running is not None:
+            return Response.json(self._state(running), 202), prediction_id
+        return None, prediction_id
 
-    def _no_json(self, problem: ValueError) -> Response:
+    def _not_json(self, problem: ValueError) -> Response:
         if self.newest:
             return Response.text(f"Failed to parse the request body as JSON: {problem}", 400)
         return Response.json(
             {"detail": [{"loc": ["body", 1], "msg": str(problem), "type": "value_error.jsondecode"}]}, 422
         )
 
+    def _running(self, prediction_id: str | None) -> Prediction | None:
+        current = self._prediction
+        if not prediction_id or current is None or current.ended.is_set() or current.id != prediction_id:
+            return None
+        return current
+
     def _free(self) -> bool:
-        return self._run is None or self._run.ended.is_set()
+        return self._prediction is None or self._prediction.ended.is_set()
 
-    def _begin(self, run: Run) -> None:
-        run.status = "processing"
-        run.started_at = run.started_at or _now()
-
-    def _work(self, run: Run, gone: Callable[[], bool]) -> None:
-        """Pretends to make the sound; ends early when it is cancelled or, where that counts, nobody waits any more."""
+    def _work(self, prediction: Prediction, gone: Callable[[], bool]) -> None:
+        """Simulate the prediction; end early when it is cancelled or when ``gone`` returns True."""
         started = time.monotonic()
-        self._begin(run)
-        self._tell(run, "start")
+        prediction.begin()
+        self._post_webhook(prediction, "start")
         try:
-            self._sample(run, gone)
+            self._sample(prediction, gone)
         finally:
-            run.seconds, run.completed_at = time.monotonic() - started, _now()
-            self._tell(run, "output")
-            self._tell(run, "completed")
-            run.ended.set()
+            prediction.seconds, prediction.completed_at = time.monotonic() - started, timestamp()
+            self._post_webhook(prediction, "output")
+            self._post_webhook(prediction, "completed")
+            prediction.ended.set()
 
-    def _sample(self, run: Run, gone: Callable[[], bool]) -> None:
-        faults, prompt = self.mock.faults, run.prompt
-        seed = run.input.get("random_seed", run.input.get("seed"))
+    def _sample(self, prediction: Prediction, gone: Callable[[], bool]) -> None:
+        faults, prompt = self.mock.faults, prediction.prompt
+        seed = prediction.input.get("random_seed", prediction.input.get("seed"))
         seed = random.getrandbits(31) if seed is None or seed < 0 else seed
-        run.log += f"Using seed: {seed}\n"
+        prediction.log += f"Using seed: {seed}\n"
         if faults.take("oom", prompt, default=("*explode*",)) or "explode" in prompt:
-            self._fail(run, "CUDA out of memory. Tried to allocate 2.00 GiB")
+            self._fail(prediction, "CUDA out of memory. Tried to allocate 2.00 GiB")
             return
         if faults.take("run_error", prompt):
-            self._fail(run, "")
+            self._fail(prediction, "")
             return
-        steps = ENDLESS_STEPS if "endless" in prompt else SLOW_STEPS if "slow" in prompt else STEPS
+        steps = count_steps(prompt)
         mute = faults.take("mute_log", prompt) is not None
-        told = time.monotonic()
+        posted_at = time.monotonic()
         for step in range(1, steps + 1):
-            if self.mock.pace.wait(STEP_S) or run.cancelled.is_set() or gone():
-                run.status = "canceled"
-                run.log = "" if self.newest else run.log
+            if self.mock.clock.wait(STEP_S) or prediction.cancelled.is_set() or gone():
+                prediction.status = "canceled"
+                prediction.log = "" if self.newest else prediction.log
                 return
-            run.log += "" if mute else f"DDIM Sampler: {step * 100 // steps}%|{step}/{steps}\n"
-            if time.monotonic() - told >= self.mock.pace.seconds(WEBHOOK_PAUSE_S):
-                told = time.monotonic()
-                self._tell(run, "logs")
+            prediction.log += "" if mute else f"DDIM Sampler: {step * 100 // steps}%|{step}/{steps}\n"
+            if time.monotonic() - posted_at >= self.mock.clock.seconds(WEBHOOK_PAUSE_S):
+                posted_at = time.monotonic()
+                self._post_webhook(prediction, "logs")
         if faults.take("cancelled_elsewhere", prompt):
-            run.status = "canceled"
+            prediction.status = "canceled"
             return
-        run.output = self._output(run, int(seed))
-        run.status = "succeeded"
+        prediction.output = self._output(prediction, int(seed))
+        prediction.status = "succeeded"
 
-    def _fail(self, run: Run, words: str) -> None:
-        run.status = "failed"
-        run.error = f"Prediction failed: Prediction failed: RuntimeError: {words}" if self.newest and words else words
+    def _fail(self, prediction: Prediction, text: str) -> None:
+        prediction.status = "failed"
+        prediction.error = (
+            f"Prediction failed: Prediction failed: RuntimeError: {text}" if self.newest and text else text
+        )
         if not self.newest:
-            run.log += f"Traceback (most recent call last):\nRuntimeError: {words}\n"
+            prediction.log += f"Traceback (most recent call last):\nRuntimeError: {text}\n"
 
-    def _output(self, run: Run, seed: int) -> str | None:
-        seconds = next((float(run.input[name]) for name in _SECONDS if name in run.input), 5.0)
-        data = effect_wave(run.prompt, min(seconds, 60.0), rate=RATE, seed=seed)
-        fault = next((each for kind in _OUTPUT_FAULTS if (each := self.mock.faults.take(kind, run.prompt))), None)
+    def _output(self, prediction: Prediction, seed: int) -> str | None:
+        seconds = next((float(prediction.input[name]) for name in _SECONDS if name in prediction.input), 5.0)
+        data = effect_wave(prediction.prompt, min(seconds, 60.0), rate=RATE, seed=seed)
+        fault = next(
+            (each for kind in _OUTPUT_FAULTS if (each := self.mock.faults.take(kind, prediction.prompt))), None
+        )
         if fault is not None and fault.kind == "no_sound":
             return None
         if fault is not None:
             data = _OUTPUT_FAULTS[fault.kind]
-        if not self.newest and (not run.waits):
+        if not self.newest and (not prediction.waits):
             return self._file(data)
         media_type = "audio/wav" if self.newest else "audio/x-wav"
         return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
     def _file(self, data: bytes) -> str:
-        """Leaves the sound in a file, as the older server does when it works in the background."""
+        """Write the sound to a file, as the older server does for a prediction in the background; return its path."""
         with self._lock:
             self._folder = self._folder or Path(tempfile.mkdtemp(prefix="mock-cog-"))
             path = self._folder / f"{random.getrandbits(40):010x}.wav"
         path.write_bytes(data)
         return str(path)
 
-    # What a run looks like
+    def _state(self, prediction: Prediction) -> dict[str, Any]:
+        if self.newest:
+            return prediction.describe()
+        return prediction.describe_old(None if self.image is None else IMAGES[self.image][0])
 
-    def _state(self, run: Run) -> dict[str, Any]:
-        return self._new_state(run) if self.newest else self._old_state(run)
-
-    def _new_state(self, run: Run) -> dict[str, Any]:
-        if run.status == "starting":
-            return {"id": run.id, "status": "starting"}
-        state: dict[str, Any] = {"id": run.id, "logs": run.log, "metrics": {}, "status": run.status}
-        if run.status == "processing":
-            state["input"] = dict(sorted({"random_seed": None, **run.input}.items()))
-        else:
-            state["metrics"] = {"predict_time": run.seconds}
-        if run.output is not None:
-            state["output"] = run.output
-        if run.error is not None:
-            state["error"] = run.error
-        return dict(sorted(state.items()))
-
-    def _old_state(self, run: Run) -> dict[str, Any]:
-        defaults = {"text": None, "duration": "5.0", "guidance_scale": 2.5, "random_seed": None, "n_candidates": 3}
-        over = run.status not in ("starting", "processing")
-        return {
-            "input": {**defaults, **{name: each for name, each in run.input.items() if self._declares(name)}},
-            "output": run.output,
-            "id": run.id,
-            "version": None,
-            "created_at": None,
-            "started_at": run.started_at or None,
-            "completed_at": run.completed_at if over else None,
-            "logs": run.log,
-            "error": run.error,
-            "status": run.status,
-            "metrics": {"predict_time": run.seconds} if over and run.error is None else None,
-            "webhook_events_filter": run.events,
-            "output_file_prefix": None,
-            "webhook": run.webhook,
-        }
-
-    def _declares(self, name: str) -> bool:
-        return self.image is None or name in IMAGES[self.image][0]
-
-    def _tell(self, run: Run, event: str) -> None:
-        """Posts the state to the run's webhook, if it wants to hear of this."""
-        if not run.webhook or event not in run.events or (event == "output" and not (self.newest and run.output)):
+    def _post_webhook(self, prediction: Prediction, event: str) -> None:
+        """Post the state to the prediction's webhook, if it has one for this event and it is on this machine."""
+        if (
+            not prediction.webhook
+            or event not in prediction.events
+            or (event == "output" and not (self.newest and prediction.output))
+        ):
             return
-        state = self._state(run)
+        state = self._state(prediction)
         if event in ("start", "output"):
             state |= {"status": "processing", "metrics": {}} if self.newest else {}
         state.pop("input", None) if self.newest else None
         if event == "output":
-            state["output"] = [run.output]
+            state["output"] = [prediction.output]
         if not self.newest:
             nothing = [name for name in ("version", "completed_at", "error", "metrics") if state[name] is None]
             state = {name: value for name, value in state.items() if name not in nothing}
-            if run.waits and run.output is not None:
+            if prediction.waits and prediction.output is not None:
                 state["output"] = self._file(b"RIFF\0\0\0\0WAVE")
-        url = urllib.parse.urlsplit(str(run.webhook))
+        url = urllib.parse.urlsplit(str(prediction.webhook))
+        if not is_loopback(url.hostname):
+            return
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=5)
             with contextlib.closing(connection):
@@ -370,7 +324,3 @@ _OUTPUT_FAULTS = {
     "broken_sound": b"RIFF\0\0\0\0WAVEjunk",
     "flac_sound": b"fLaC" + bytes(64),
 }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat()

@@ -1,4 +1,6 @@
-"""The inputs of Cog images that make sounds, as their ``/openapi.json`` declares them, and the checks made of that."""
+"""The inputs of Cog images that make sounds: their ``/openapi.json``, and the checks of it."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
@@ -78,7 +80,7 @@ IMAGES: dict[str, tuple[dict[str, dict[str, Any]], list[str], dict[str, list[str
 
 
 def document(image: str) -> dict[str, Any]:
-    """The OpenAPI document of an image."""
+    """Make the OpenAPI document of an image."""
     properties, required, enums = IMAGES[image]
     ordered = {name: {**each, "x-order": order} for order, (name, each) in enumerate(properties.items())}
     schemas: dict[str, Any] = {
@@ -97,7 +99,7 @@ def document(image: str) -> dict[str, Any]:
 
 
 def problems(image: str, given: Mapping[str, Any], *, newest: bool) -> list[Problem]:
-    """What is wrong with an input, in the words of either generation; unknown names are let through by both."""
+    """Check an input; return the problems in the words of either generation. Unknown names are accepted by both."""
     properties, required, enums = IMAGES[image]
     missing = "Field required" if newest else "field required"
     found = [_problem(name, missing, "value_error.missing") for name in required if name not in given]
@@ -114,8 +116,8 @@ def _enum_problems(name: str, value: Any, choices: list[str], *, newest: bool) -
         return []
     if not newest:
         listed = ", ".join(repr(each) for each in choices)
-        words = f"value is not a valid enumeration member; permitted: {listed}"
-        return [{**_problem(name, words, "type_error.enum"), "ctx": {"enum_values": choices}}]
+        message = f"value is not a valid enumeration member; permitted: {listed}"
+        return [{**_problem(name, message, "type_error.enum"), "ctx": {"enum_values": choices}}]
     listed = "[" + ",".join(f'"{each}"' for each in choices) + "]"
     shown = f'"{value}"' if isinstance(value, str) else value
     found = [_problem(name, f"{shown} is not one of {listed}", "value_error")]
@@ -130,9 +132,9 @@ def _limit_problems(name: str, value: Any, described: Mapping[str, Any], *, newe
         return []
     if newest:
         return [_problem(name, f"{value} is greater than the maximum of {limit}", "value_error")]
-    words = f"ensure this value is less than or equal to {limit}"
-    return [{**_problem(name, words, "value_error.number.not_le"), "ctx": {"limit_value": limit}}]
+    message = f"ensure this value is less than or equal to {limit}"
+    return [{**_problem(name, message, "value_error.number.not_le"), "ctx": {"limit_value": limit}}]
 
 
-def _problem(name: str, words: str, kind: str) -> Problem:
-    return {"loc": ["body", "input", name], "msg": words, "type": kind}
+def _problem(name: str, message: str, kind: str) -> Problem:
+    return {"loc": ["body", "input", name], "msg": message, "type": kind}

@@ -1,37 +1,39 @@
 """A mock sound-effect server: a Cog container, or one of AudioLDM's own web apps."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from ..gradio.app import App
-from ..gradio.gradio3 import MockGradioClassic
+from ..gradio.gradio3 import MockGradio3
 from ..http.responses import Request, Response
-from .apps import sound_app
+from .apps import make_sound_app
 from .cog import NEWEST, OLDER, CogServer
 
 COG_VERSIONS = {"cog-0.23": NEWEST, "cog-0.9": OLDER}
 DIALECTS = (*COG_VERSIONS, "audioldm1", "audioldm2")
 
 
-class MockAudioLDM(MockGradioClassic):
+class MockAudioLDM(MockGradio3):
     """``dialect`` is ``cog-0.23``, ``cog-0.9``, ``audioldm1`` or ``audioldm2`` (the web apps, on Gradio 3.34).
-    ``image`` is which model a Cog server has: ``audioldm``, ``audiogen``, ``mmaudio``, ``stable-audio``, ``image``
-    (which makes no sounds) or None for one without a schema.
+    ``image`` is the model of a Cog server: ``audioldm``, ``audiogen``, ``mmaudio``, ``stable-audio``, ``image`` (which
+    makes no sounds) or None for one without a schema.
 
-    A sound takes five steps of 0.2 s, forty if the prompt has ``slow`` in it, no end of them if ``endless``; it fails
-    for lack of memory if ``explode``.
+    A sound takes five steps of 0.2 s, forty if the prompt contains ``slow``, no end of them if it contains ``endless``;
+    with ``explode`` it fails for lack of memory.
     """
 
     name = "audioldm"
 
-    def __init__(self, *, dialect: str = "cog-0.23", image: str | None = "audioldm", **given: Any) -> None:
+    def __init__(self, *, dialect: str = "cog-0.23", image: str | None = "audioldm", **options: Any) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"no such dialect: {dialect}; there are {', '.join(DIALECTS)}")
         self.dialect = dialect
         self.cog = CogServer(self, COG_VERSIONS[dialect], image) if dialect in COG_VERSIONS else None
-        super().__init__(**given)
+        super().__init__(**options)
 
     def make_app(self) -> App:
-        return App([], []) if self.cog is not None else sound_app(self, self.dialect)
+        return App([], []) if self.cog is not None else make_sound_app(self.clock, self.dialect)
 
     def add_routes(self) -> None:
         if self.cog is not None:

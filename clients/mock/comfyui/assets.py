@@ -1,5 +1,7 @@
 """The assets system of the mock ComfyUI: files known by an id and a hash."""
 
+from __future__ import annotations
+
 import hashlib
 import struct
 import time
@@ -34,7 +36,7 @@ class Asset:
 
 
 class AssetsApi:
-    """Gives every file an id. The scanner's messages go to every socket when the list is asked for."""
+    """The asset routes: every file has an id. Each listing sends the scanner's messages to every websocket."""
 
     def __init__(self, files: FileStore, hub: Hub) -> None:
         self._files = files
@@ -42,7 +44,7 @@ class AssetsApi:
         self._assets: dict[Place, Asset] = {}
 
     def named(self, ui: dict[str, Any], prompt_id: str) -> dict[str, Any]:
-        """What a node tells the user, with an id on each file."""
+        """Return a node's UI output with an id added to each file."""
         return {key: [self._with_id(item, prompt_id) for item in items] for key, items in ui.items()}
 
     def _with_id(self, item: Any, prompt_id: str) -> Any:
@@ -54,7 +56,7 @@ class AssetsApi:
         return self._assets.setdefault(place, Asset(str(uuid.uuid4()), prompt_id))
 
     def uploaded(self, kind: str, subfolder: str, name: str) -> dict[str, Any]:
-        """What the answer of an upload says of the asset."""
+        """Return the asset part of an upload's response."""
         file = self._files.get(kind, subfolder, name)
         assert file is not None
         asset = self._asset((kind, subfolder, name)).id
@@ -100,13 +102,13 @@ def _shown(asset: Asset, place: Place, file: StoredFile) -> dict[str, Any]:
         "preview_url": f"/api/view?{query}",
         "user_metadata": {"filename": path},
         "is_immutable": False,
-        "metadata": _measured(file),
+        "metadata": _media_info(file),
         **job,
         **dict.fromkeys(("created_at", "updated_at", "last_access_time"), made),
     }
 
 
-def _measured(file: StoredFile) -> dict[str, Any]:
+def _media_info(file: StoredFile) -> dict[str, Any]:
     if not file.data.startswith(SIGNATURE):
         return {"kind": file.media_type.partition("/")[0]}
     width, height = struct.unpack_from(">II", file.data, 16)

@@ -1,38 +1,34 @@
 """The queue, the worker thread and the history of the mock ComfyUI."""
 
+from __future__ import annotations
+
 import contextlib
 import heapq
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
+from ..http.context import SimulatedClock
 from ..http.faults import FaultBook
 from .assets import AssetsApi
 from .files import FileStore
 from .messages import Hub
+from .queue_item import Item, describe_item
 from .run import CacheEntry, Run, ServerGone
 from .versions import Version
 
-if TYPE_CHECKING:
-    from ..http.server import Pace
-
-Item = tuple[Any, str, dict[str, Any], dict[str, Any], list[str], dict[str, str]]
-"""number, prompt_id, prompt, extra_data, output node ids, secrets: compared in this order by the heap, as the real
-server's items are. Two that agree in number and id are not comparable, which kills what compares them."""
-
 MAX_HISTORY = 10_000
-SECRET_KEYS = ("api_key_comfy_org", "auth_token_comfy_org")
 
 
 class Engine:
     """Runs one prompt at a time, lowest number first. All public methods are safe from any thread."""
 
-    def __init__(self, version: Version, hub: Hub, files: FileStore, faults: FaultBook, pace: "Pace") -> None:
+    def __init__(self, version: Version, hub: Hub, files: FileStore, faults: FaultBook, clock: SimulatedClock) -> None:
         self.version = version
         self.hub = hub
         self.files = files
         self.faults = faults
-        self.pace = pace
+        self.clock = clock
         self.assets: AssetsApi | None = None
         self.cache: dict[str, CacheEntry] = {}
         self.on_vanish: Callable[[float], None] = lambda _seconds: self.vanish()
@@ -56,13 +52,13 @@ class Engine:
         self._worker.start()
 
     def stop(self) -> None:
-        """Wakes the worker, which sees that the server is stopping, and joins it."""
+        """Wake the worker, which sees that the server is stopping, and join it."""
         with self._changed:
             self._changed.notify_all()
         self._worker.join(0.4)
 
     def vanish(self) -> None:
-        """What a restart of the process leaves: output and input files, and nothing else."""
+        """Simulate a restart of the process: only input and output files are kept."""
         with self._changed:
             self._epoch += 1
             self._pending.clear()
@@ -85,7 +81,7 @@ class Engine:
         return -number if front else number
 
     def put(self, item: Item) -> None:
-        """Queues a prompt. ``TypeError`` where the heap cannot compare it with one that waits."""
+        """Queue a prompt. Raise ``TypeError`` if the heap cannot compare it with a pending one."""
         with self._changed:
             heapq.heappush(self._pending, item)
             self._changed.notify_all()
@@ -99,12 +95,12 @@ class Engine:
         return len(self._pending) + (self._running is not None)
 
     def waiting(self) -> tuple[list[Item], list[Item]]:
-        """The running items and the pending ones (a heap, not sorted), as the server's lists are."""
+        """Return the running items and the pending ones (a heap, not sorted, as in the real server)."""
         with self._changed:
             return [self._running] if self._running else [], list(self._pending)
 
     def delete(self, ids: list[str]) -> None:
-        """Takes pending prompts out of the queue; running and unknown ids: nothing."""
+        """Remove pending prompts from the queue; ignore running and unknown ids."""
         for prompt_id in ids:
             self.delete_one(prompt_id)
 
@@ -126,7 +122,7 @@ class Engine:
     # Interrupting
 
     def interrupt(self, prompt_id: str | None) -> bool:
-        """Interrupts what runs, if ``prompt_id`` is None or its id; True if there was such a prompt."""
+        """Interrupt the running prompt if ``prompt_id`` is None or its id; return False if there is none."""
         with self._changed:
             hit = self._running is not None and prompt_id in (None, self._running[1])
             if hit and not self.faults.take("ignore_interrupt"):
@@ -135,7 +131,7 @@ class Engine:
             return hit
 
     def cancel(self, prompt_id: str) -> bool:
-        """Takes a prompt out of the queue, or interrupts it if it runs."""
+        """Remove a prompt from the queue, or interrupt it if it runs."""
         with self._changed:
             return self.delete_one(prompt_id) or self.interrupt(prompt_id)
 
@@ -144,19 +140,19 @@ class Engine:
         return self._interrupted
 
     def check(self, epoch: int) -> None:
-        """Raises :class:`ServerGone` in a run whose server 'restarted' or stops."""
-        if self.pace.stopping.is_set() or epoch != self._epoch:
+        """Raise ``ServerGone`` in a run whose server has 'restarted' or stops."""
+        if self.clock.stopping.is_set() or epoch != self._epoch:
             raise ServerGone
 
     def wait(self, seconds: float, epoch: int, *, honour_interrupt: bool) -> None:
-        """Pretended work of the worker. Ends early on an interrupt where that is honoured, and when the server goes."""
+        """Simulate work. Return early on an interrupt if that is honoured; raise ``ServerGone`` as ``check`` does."""
 
         def over() -> bool:
-            gone = self.pace.stopping.is_set() or epoch != self._epoch
+            gone = self.clock.stopping.is_set() or epoch != self._epoch
             return gone or (honour_interrupt and self._interrupted)
 
         with self._changed:
-            self._changed.wait_for(over, self.pace.seconds(seconds))
+            self._changed.wait_for(over, self.clock.seconds(seconds))
         self.check(epoch)
 
     # History
@@ -178,7 +174,7 @@ class Engine:
             self._history.clear()
 
     def free(self, *, free_memory: bool) -> None:
-        """POST /free: acts between two prompts."""
+        """Free memory as POST /free does: between two prompts."""
         with self._changed:
             self._drop_cache = self._drop_cache or free_memory
             if self._running is None:
@@ -192,13 +188,13 @@ class Engine:
     # The worker
 
     def _work(self) -> None:
-        while not self.pace.stopping.is_set():
+        while not self.clock.stopping.is_set():
             with contextlib.suppress(ServerGone):
                 self._work_one()
 
     def _work_one(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self.pace.stopping.is_set() or (self._pending and not self._dead))
+            self._changed.wait_for(lambda: self.clock.stopping.is_set() or (self._pending and not self._dead))
             epoch = self._epoch
             self.check(epoch)
             try:
@@ -230,7 +226,7 @@ class Engine:
             self.check(epoch)
             self._running = None
             self.running_node = self.running_client = None
-            shown = shown_item(item, secrets="history" in self.version.secrets_in)
+            shown = describe_item(item, secrets="history" in self.version.secrets_in)
             self._history.pop(item[1], None)
             self._history[item[1]] = {"prompt": shown, **outcome}
             while len(self._history) > MAX_HISTORY:
@@ -238,13 +234,7 @@ class Engine:
             self._drop()
             self.hub.send_status(self._remaining())
 
-    def kill_worker(self) -> None:
-        """The worker thread ends; HTTP goes on."""
+    def kill_worker(self) -> NoReturn:
+        """Stop the worker; HTTP is still served."""
         self._dead = True
         raise ServerGone
-
-
-def shown_item(item: Item, *, secrets: bool) -> list[Any]:
-    """An item as /queue and /history show it."""
-    number, prompt_id, prompt, extra_data, outputs, hidden = item
-    return [number, prompt_id, prompt, {**hidden, **extra_data} if secrets else extra_data, outputs]

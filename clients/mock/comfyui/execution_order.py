@@ -1,4 +1,6 @@
-"""In which order the mock ComfyUI runs the nodes of a prompt."""
+"""The order in which the mock ComfyUI runs the nodes of a prompt."""
+
+from __future__ import annotations
 
 from collections.abc import Container
 from typing import Any
@@ -7,22 +9,22 @@ from .object_info import NODE_CLASSES
 
 
 def is_link(value: Any) -> bool:
-    """True for an input that takes another node's output: ``[node id, slot]``."""
+    """Return True for an input that takes another node's output: ``[node id, slot]``."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
-class Order:
-    """The nodes still to run, each after what it needs; among the ready ones outputs first, then what feeds one.
+class ExecutionOrder:
+    """The nodes that have yet to run. Among the ready ones, output nodes come first, then nodes that feed one.
 
-    ``KeyError`` for a link to a node that is not there, as in the real server.
+    A link to a missing node raises ``KeyError``, as in the real server.
     """
 
     def __init__(self, prompt: dict[str, Any], wanted: list[str], cached: Container[str]) -> None:
         self._prompt = prompt
         self._needs = self._needed(wanted, cached)
 
-    def take(self) -> str | None:
-        """The next node that can run now; None if all that is left waits, or nothing is left."""
+    def take_ready(self) -> str | None:
+        """Remove and return the next ready node; None if no node is ready."""
         ready = [node_id for node_id, sources in self._needs.items() if not sources]
         if not ready:
             return None
@@ -30,8 +32,8 @@ class Order:
         del self._needs[chosen]
         return chosen
 
-    def done(self, node_id: str) -> None:
-        """What waited for that node waits no more."""
+    def mark_done(self, node_id: str) -> None:
+        """Mark a node as finished: the nodes behind it no longer wait for it."""
         for sources in self._needs.values():
             sources.discard(node_id)
 

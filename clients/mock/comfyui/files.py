@@ -1,4 +1,6 @@
-"""The files of the mock ComfyUI: what was uploaded and what was made, in memory."""
+"""The input, output and temporary files of the mock ComfyUI, in memory."""
+
+from __future__ import annotations
 
 import re
 import threading
@@ -57,7 +59,7 @@ class StoredFile:
 
 
 class FileStore:
-    """Files by type, subfolder and name. Thread-safe. The oldest outputs go when there is too much."""
+    """Files by type, subfolder and name. Thread-safe. Over ``max_kept`` bytes the oldest files are dropped."""
 
     def __init__(self, max_kept: int = MAX_KEPT) -> None:
         self._lock = threading.Lock()
@@ -71,7 +73,7 @@ class FileStore:
             return self._files.get((kind, subfolder.strip("/"), name))
 
     def find(self, value: str, kind: str = "input") -> StoredFile | None:
-        """The file a node's widget names: ``subfolder/name``, maybe with ``[type]`` after it."""
+        """Find the file that a node's widget names: ``subfolder/name``, optionally followed by ``[type]``."""
         match = ANNOTATION.match(value)
         if match:
             value, kind = match.groups()
@@ -88,7 +90,7 @@ class FileStore:
                 self._drop(next(iter(self._files)))
 
     def save(self, kind: str, prefix: str, extension: str, data: bytes, *, bare: bool = False) -> dict[str, str]:
-        """Writes the next file of ``prefix`` (which may hold subfolders); the item as outputs list it.
+        """Write the next file of ``prefix`` (which may contain subfolders); return it as an item of an output list.
 
         Names end in an underscore, ``bare`` ones in the number.
         """
@@ -101,7 +103,7 @@ class FileStore:
         return {"filename": name, "subfolder": subfolder, "type": kind}
 
     def upload(self, kind: str, subfolder: str, name: str, data: bytes, *, overwrite: bool) -> str:
-        """Writes an upload and returns its name: a number is added where other bytes have that name already."""
+        """Write an upload and return its name: a number is added if another file has that name."""
         stem, dot, extension = name.rpartition(".")
         chosen = name
         number = 0
@@ -112,7 +114,7 @@ class FileStore:
         return chosen
 
     def names(self, kind: str) -> list[str]:
-        """Names of the files right in the folder of ``kind``, sorted."""
+        """List the names of the files in the top folder of ``kind``."""
         with self._lock:
             return sorted(name for each, subfolder, name in self._files if each == kind and not subfolder)
 

@@ -1,11 +1,14 @@
-"""The jobs API of newer ComfyUI releases: one view on queue and history."""
+"""The jobs API of newer ComfyUI releases: queue and history in one list."""
+
+from __future__ import annotations
 
 import re
 import uuid
 from typing import Any
 
 from ..http.responses import Request, Response
-from .engine import Engine, Item
+from .engine import Engine
+from .queue_item import Item
 
 STATES = ("pending", "in_progress", "completed", "failed", "cancelled")
 PREVIEWABLE = ("images", "video", "audio", "gifs", "3d", "text")
@@ -51,13 +54,13 @@ class JobsApi:
         for state, items in (("in_progress", running), ("pending", pending)):
             for item in items:
                 if item[1] == prompt_id:
-                    return Response.json(_queued(item, state))
+                    return Response.json(_queued_job(item, state))
         entry = self._engine.entry(prompt_id)
         if entry is None:
             return Response.json({"error": "Job not found"}, 404)
         _, _, prompt, extra_data, _ = entry["prompt"]
         whole = {
-            **_finished(entry),
+            **_finished_job(entry),
             "outputs": entry["outputs"],
             "execution_status": entry["status"],
             "workflow": {"prompt": prompt, "extra_data": extra_data},
@@ -79,13 +82,13 @@ class JobsApi:
 
     def _all(self) -> list[dict[str, Any]]:
         running, pending = self._engine.waiting()
-        jobs = [_queued(item, "in_progress") for item in running]
-        jobs += [_queued(item, "pending") for item in pending]
-        return jobs + [_finished(entry) for entry in self._engine.history().values()]
+        jobs = [_queued_job(item, "in_progress") for item in running]
+        jobs += [_queued_job(item, "pending") for item in pending]
+        return jobs + [_finished_job(entry) for entry in self._engine.history().values()]
 
 
 def canonical(value: object) -> bool:
-    """True for a UUID in lower-case hyphenated form."""
+    """Return True for a UUID in lower-case hyphenated form."""
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value
     except ValueError:
@@ -96,12 +99,12 @@ def _refused(error: str) -> Response:
     return Response.json({"error": error}, 400)
 
 
-def _queued(item: Item, state: str) -> dict[str, Any]:
+def _queued_job(item: Item, state: str) -> dict[str, Any]:
     job = {"id": item[1], "status": state, "priority": item[0], "create_time": item[3].get("create_time")}
     return {**job, "outputs_count": 0, "previewable_outputs_count": 0}
 
 
-def _finished(entry: dict[str, Any]) -> dict[str, Any]:
+def _finished_job(entry: dict[str, Any]) -> dict[str, Any]:
     number, prompt_id, _, extra_data, _ = entry["prompt"]
     messages = dict(entry["status"]["messages"])
     job: dict[str, Any] = {

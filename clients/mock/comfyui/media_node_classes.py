@@ -1,5 +1,7 @@
 """The node classes of the mock ComfyUI for video, sound and text."""
 
+from __future__ import annotations
+
 from .specs import NodeClass, Spec, choice, dynamic_choice, integer, number, text
 
 NEWEST = ("0.33.0",)
@@ -9,7 +11,7 @@ _FPS = number(24.0, 0.01, 1000.0, step=0.01)
 
 
 def _saver(title: str, kind: str, folder: str, releases: tuple[str, ...] = (), **inputs: Spec) -> NodeClass:
-    """A node that writes a file of what comes in as ``kind``."""
+    """Declare a node that writes an input of type ``kind`` to a file."""
     name = "images" if kind == "IMAGE" else kind.lower()
     wanted: dict[str, Spec] = {name: [kind], "filename_prefix": text(default=f"{folder}ComfyUI"), **inputs}
     category = kind.lower()

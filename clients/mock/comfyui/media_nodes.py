@@ -1,10 +1,12 @@
-"""What the nodes of the mock ComfyUI for video, sound and text do."""
+"""The node functions of the mock ComfyUI for video, sound and text."""
+
+from __future__ import annotations
 
 import io
 import json
 import wave
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..media.jpeg_picture import encode
 from ..media.matroska import matroska_file
@@ -14,11 +16,8 @@ from ..media.pixels import Pixels
 from ..media.png import encode_animation
 from ..media.sound_files import Sound, flac, silent_mp3
 from ..media.webp import encode_animation as encode_webp
-from .node_base import Failure, Node, Result
+from .node_base import Node, NodeContext, NodeFailure, Result
 from .saving import png_text, save, save_images, temporary_prefix
-
-if TYPE_CHECKING:
-    from .run import Run
 
 MODEL_TAG, MAKE_TAG = 0x0110, 0x010F
 """The EXIF tags that hold the prompt and the workflow."""
@@ -26,7 +25,7 @@ MODEL_TAG, MAKE_TAG = 0x0110, 0x010F
 
 @dataclass(frozen=True)
 class Video:
-    """Pictures at a rate, maybe with sound."""
+    """Frames at a rate, optionally with sound."""
 
     frames: tuple[Pixels, ...]
     fps: float
@@ -36,38 +35,41 @@ class Video:
 # Moving pictures
 
 
-def _save_webp(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_webp(run: NodeContext, inputs: dict[str, Any]) -> Result:
     tags = zip((MODEL_TAG, MAKE_TAG), png_text(run).items(), strict=False)
     exif = {tag: f"{key}:{json.dumps(value)}" for tag, (key, value) in tags}
     data = encode_webp(list(inputs["images"]), inputs["fps"], exif=exif)
     return _animated(save(run, "output", inputs["filename_prefix"], "webp", data))
 
 
-def _save_apng(run: "Run", inputs: dict[str, Any]) -> Result:
-    data = encode_animation(list(inputs["images"]), inputs["fps"], text=png_text(run), breathe=run.breathe)
+def _save_apng(run: NodeContext, inputs: dict[str, Any]) -> Result:
+    data = encode_animation(list(inputs["images"]), inputs["fps"], text=png_text(run), breathe=run.yield_to_others)
     return _animated(save(run, "output", inputs["filename_prefix"], "png", data))
 
 
-def _create_video(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _create_video(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((Video(inputs["images"], inputs["fps"], inputs.get("audio")),))
 
 
-def _save_video(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_video(run: NodeContext, inputs: dict[str, Any]) -> Result:
     video: Video = inputs["video"]
     sound = None if video.sound is None else Mono(video.sound.mono(), video.sound.rate)
     data = movie_file(*_coded(run, video.frames), video.fps, sound=sound, comment=json.dumps(png_text(run)))
     return _animated(save(run, "output", inputs["filename_prefix"], "mp4", data))
 
 
-def _save_webm(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_webm(run: NodeContext, inputs: dict[str, Any]) -> Result:
     data = matroska_file(*_coded(run, inputs["images"]), inputs["fps"])
     return _animated(save(run, "output", inputs["filename_prefix"], "webm", data))
 
 
-def _coded(run: "Run", frames: tuple[Pixels, ...]) -> tuple[list[bytes], int, int]:
-    """Frames as JPEG, and their size."""
+def _coded(run: NodeContext, frames: tuple[Pixels, ...]) -> tuple[list[bytes], int, int]:
+    """Encode frames as JPEG; return them and their width and height."""
     width, height = max(1, frames[0].width // 2), max(1, frames[0].height // 2)
-    pictures = [encode(frame.scaled(width, height, breathe=run.breathe), breathe=run.breathe) for frame in frames]
+    pictures = [
+        encode(frame.scaled(width, height, breathe=run.yield_to_others), breathe=run.yield_to_others)
+        for frame in frames
+    ]
     return pictures, 2 * width, 2 * height
 
 
@@ -78,14 +80,14 @@ def _animated(item: dict[str, str]) -> Result:
 # Sound
 
 
-def _empty_audio(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _empty_audio(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((Sound.silence(inputs["duration"], inputs["sample_rate"], inputs["channels"]),))
 
 
-def _load_audio(run: "Run", inputs: dict[str, Any]) -> Result:
+def _load_audio(run: NodeContext, inputs: dict[str, Any]) -> Result:
     file = run.files.find(inputs["audio"])
     if file is None:
-        raise Failure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['audio']}'")
+        raise NodeFailure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['audio']}'")
     try:
         with wave.open(io.BytesIO(file.data)) as reader:
             if reader.getsampwidth() != 2:
@@ -93,39 +95,39 @@ def _load_audio(run: "Run", inputs: dict[str, Any]) -> Result:
             samples = reader.readframes(reader.getnframes())
             return Result((Sound(reader.getframerate(), reader.getnchannels(), samples),))
     except (wave.Error, EOFError) as error:
-        raise Failure("av.error.InvalidDataError", f"Invalid data found when processing input: {error}") from error
+        raise NodeFailure("av.error.InvalidDataError", f"Invalid data found when processing input: {error}") from error
 
 
-def _save_flac(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_flac(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return _audio(run, "output", inputs["filename_prefix"], "flac", flac(inputs["audio"], png_text(run)))
 
 
-def _save_mp3(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_mp3(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return _audio(run, "output", inputs["filename_prefix"], "mp3", silent_mp3(inputs["audio"], png_text(run)))
 
 
-def _preview_audio(run: "Run", inputs: dict[str, Any]) -> Result:
+def _preview_audio(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return _audio(run, "temp", temporary_prefix(), "flac", flac(inputs["audio"], png_text(run)))
 
 
-def _audio(run: "Run", kind: str, prefix: str, extension: str, data: bytes) -> Result:
+def _audio(run: NodeContext, kind: str, prefix: str, extension: str, data: bytes) -> Result:
     return Result((), {"audio": [save(run, kind, prefix, extension, data, bare=run.version.bare_names)]})
 
 
 # Text
 
 
-def _concatenate(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _concatenate(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((inputs["delimiter"].join((inputs["string_a"], inputs["string_b"])),))
 
 
-def _save_text(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_text(run: NodeContext, inputs: dict[str, Any]) -> Result:
     text = inputs["text"]
     item = save(run, "output", inputs["filename_prefix"], inputs["format"], text.encode(), bare=True)
     return Result((text,), {"text": [text], "files": [item]})
 
 
-def _save_advanced(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_advanced(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return save_images(run, inputs["images"], "output", inputs["filename_prefix"], bare=True)
 
 

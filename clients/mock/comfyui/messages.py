@@ -1,4 +1,6 @@
-"""Who hears what on the websockets of the mock ComfyUI, in which order, and as which frames."""
+"""The websocket messages of the mock ComfyUI and the clients that they are sent to."""
+
+from __future__ import annotations
 
 import json
 import struct
@@ -21,10 +23,10 @@ FORMAT_NUMBERS = {"image/jpeg": 1, "image/png": 2}
 
 
 class Hub:
-    """The open websockets by client id. Messages of one call reach every socket in the order of the calls.
+    """The open websockets by client id. Messages reach every socket in the order of the calls.
 
-    It keeps the real server's defect #16010: when an older socket of a client id closes, the newer one is forgotten
-    with it and hears nothing any more.
+    The real server's defect #16010 is kept: when an older socket of a client id closes, the newer one is dropped with
+    it and receives no more messages.
     """
 
     def __init__(self, version: Version, faults: FaultBook) -> None:
@@ -34,8 +36,8 @@ class Hub:
         self._sockets: dict[str, WebSocketConnection] = {}
         self._flags: dict[str, Mapping[str, Any]] = {}
 
-    def join(self, socket: "WebSocketConnection", client_id: str, remaining: int, running_node: str | None) -> str:
-        """Registers a socket and greets it; returns its id (minted where the client gave none)."""
+    def join(self, socket: WebSocketConnection, client_id: str, remaining: int, running_node: str | None) -> str:
+        """Register a socket and send it the first messages; return its id (a new one if the client gave none)."""
         with self._lock:
             sid = client_id or uuid.uuid4().hex
             self._sockets[sid] = socket
@@ -51,26 +53,26 @@ class Hub:
             self._flags.pop(sid, None)
 
     def set_flags(self, sid: str, flags: Mapping[str, Any]) -> None:
-        """Takes a connection's feature flags and answers with the server's own."""
+        """Store a connection's feature flags and send the server's own."""
         with self._lock:
             self._flags[sid] = flags
             self.send("feature_flags", self._version.features, sid)
 
     def wants_metadata(self, sid: str | None) -> bool:
-        """True if previews to ``sid`` go out as frames with metadata."""
+        """Return True if previews to ``sid`` are sent as frames with metadata."""
         with self._lock:
             flags = self._flags.get(sid or "", {})
         return self._version.features is not None and bool(flags.get("supports_preview_metadata"))
 
     def send(self, kind: str, data: Any, sid: str | None) -> None:
-        """Sends a text message to the socket ``sid`` (if there is one), or to all where it is None."""
+        """Send a text message to the socket ``sid``, if there is one; None: to all sockets."""
         self._spread(kind, _text(kind, data), sid)
 
     def send_status(self, remaining: int) -> None:
         self.send("status", _status(remaining), None)
 
     def send_preview(self, image: bytes, media_type: str, sid: str | None, metadata: Mapping[str, Any] | None) -> None:
-        """Sends a preview frame: with ``metadata`` the newer form, else the older."""
+        """Send a preview frame: with ``metadata`` the newer form, else the older."""
         if metadata is None:
             head = struct.pack(">II", PREVIEW_IMAGE, FORMAT_NUMBERS[media_type])
         else:
@@ -83,7 +85,7 @@ class Hub:
         self._spread("progress_text", struct.pack(">II", TEXT, len(name)) + name + text.encode(), sid)
 
     def forget_all(self) -> None:
-        """Forgets every socket: the server that had them is gone."""
+        """Forget every socket, as after a restart."""
         with self._lock:
             self._sockets.clear()
             self._flags.clear()
@@ -94,7 +96,7 @@ class Hub:
                 if sid in (None, name):
                     self._deliver(socket, kind, message)
 
-    def _deliver(self, socket: "WebSocketConnection", kind: str, message: str | bytes) -> None:
+    def _deliver(self, socket: WebSocketConnection, kind: str, message: str | bytes) -> None:
         if self._faults.take("foreign_messages", kind):
             for noise in NOISE:
                 socket.send(noise)

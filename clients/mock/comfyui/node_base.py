@@ -1,11 +1,13 @@
-"""What every node of the mock ComfyUI gives back, and how it fails."""
+"""What every node of the mock ComfyUI is given and returns, and how it fails."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, Protocol
 
-if TYPE_CHECKING:
-    from .run import Run
+from .files import FileStore
+from .versions import Version
 
 OUT_OF_MEMORY = "torch.OutOfMemoryError"
 MEMORY_TIPS = (
@@ -14,8 +16,39 @@ MEMORY_TIPS = (
 )
 
 
-class Failure(Exception):
-    """A node failed; becomes an execution_error."""
+class NodeContext(Protocol):
+    """The run that a node belongs to, as its function sees it."""
+
+    @property
+    def version(self) -> Version: ...
+
+    @property
+    def files(self) -> FileStore: ...
+
+    @property
+    def prompt(self) -> dict[str, Any]: ...
+
+    @property
+    def extra_data(self) -> dict[str, Any]: ...
+
+    @property
+    def secrets(self) -> dict[str, str]: ...
+
+    def progress(self, value: float, maximum: float, preview: tuple[str, bytes] | None = None) -> None: ...
+
+    def send_progress_text(self, text: str) -> None: ...
+
+    def work(self, seconds: float, *, honour_interrupt: bool = True) -> None: ...
+
+    def yield_to_others(self) -> None: ...
+
+    def expand(self, suffix: str, work: Callable[[], Result]) -> Result: ...
+
+    def crash(self, seconds: float) -> NoReturn: ...
+
+
+class NodeFailure(Exception):
+    """A node failed; reported as execution_error."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -23,11 +56,11 @@ class Failure(Exception):
         self.message = message
 
     @classmethod
-    def out_of_memory(cls) -> "Failure":
+    def out_of_memory(cls) -> NodeFailure:
         return cls(OUT_OF_MEMORY, "Allocation on device 0 would exceed allowed memory.")
 
-    def told(self, *, with_tips: bool) -> str:
-        """The message as the server tells it; newer releases end it with a line break, or with tips."""
+    def server_message(self, *, with_tips: bool) -> str:
+        """Return the message as the server words it: newer releases end it with a line break, or with tips."""
         if not with_tips:
             return self.message
         return f"{self.message}\n{MEMORY_TIPS if self.kind == OUT_OF_MEMORY else ''}"
@@ -35,17 +68,19 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """What a node gives to others, and what it tells the user (None: nothing of that kind)."""
+    """A node's outputs for other nodes, and its UI output (None: it has none)."""
 
     outputs: tuple[Any, ...] = ()
     ui: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
-class Blocker:
-    """An output that keeps every node behind it from running; a message is told where it ends at an output node."""
+class ExecutionBlocker:
+    """An output that blocks every node behind it; an output node reports ``message``, if there is one."""
 
     message: str
 
 
-Node = Callable[["Run", dict[str, Any]], Result]
+Node = Callable[[NodeContext, dict[str, Any]], Result]
+AsyncNode = Callable[[NodeContext, dict[str, Any]], Iterator[float | Result]]
+"""A node that other nodes run beside: it yields the seconds of each sleep, and at last its result."""

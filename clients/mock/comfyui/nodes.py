@@ -1,24 +1,23 @@
-"""What the node classes of the mock ComfyUI do."""
+"""The node functions of the mock ComfyUI."""
+
+from __future__ import annotations
 
 import hashlib
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..media.picture import Picture, Sketch
 from ..media.pixels import Pixels
 from ..media.png import NotAPicture, decode, encode
 from .files import FileStore
 from .media_nodes import MEDIA_NODES
-from .node_base import Failure, Node, Result
+from .node_base import Node, NodeContext, NodeFailure, Result
 from .saving import save_images, temporary_prefix
 from .test_nodes import PROBE_NODES
 
-if TYPE_CHECKING:
-    from .run import Run
-
 STEP_S = 0.12
-"""Pretended seconds of one sampling step."""
+"""Simulated seconds of one sampling step."""
 LOADING_S = 0.5
 PREVIEW = "image/jpeg"
 _uncached = itertools.count()
@@ -26,14 +25,14 @@ _uncached = itertools.count()
 
 @dataclass(frozen=True)
 class Conditioning:
-    """An encoded text."""
+    """An encoded prompt."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Latent:
-    """A picture to be: its size, what it begins with, and the sampler's picture once there is one."""
+    """A latent image: its size, the picture it begins with, and the sampler's pictures once there are any."""
 
     width: int
     height: int
@@ -46,7 +45,7 @@ Images = tuple[Pixels, ...]
 
 
 def fingerprint(node: dict[str, Any], files: FileStore) -> Any:
-    """What beside its inputs decides if a node must run again."""
+    """Return what beside its inputs decides whether a node must run again."""
     if node["class_type"] == "SaveImageWebsocket":
         return next(_uncached)
     if node["class_type"] in ("LoadImage", "LoadImageMask"):
@@ -55,104 +54,106 @@ def fingerprint(node: dict[str, Any], files: FileStore) -> Any:
     return None
 
 
-def run_node(run: "Run", class_type: str, inputs: dict[str, Any]) -> Result:
-    """Runs a node. Raises :class:`Failure`, or what the run itself raises."""
+def run_node(run: NodeContext, class_type: str, inputs: dict[str, Any]) -> Result:
+    """Run a node. Raise ``NodeFailure``, or what the run itself raises."""
     try:
         return NODES[class_type](run, inputs)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise Failure(type(error).__name__, str(error)) from error
+        raise NodeFailure(type(error).__name__, str(error)) from error
 
 
 # Pictures
 
 
-def _empty_image(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _empty_image(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     colour = inputs["color"].to_bytes(3, "big")
     image = Pixels.plain(inputs["width"], inputs["height"], colour)
     return Result(((image,) * inputs["batch_size"],))
 
 
-def _invert(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _invert(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((tuple(image.mapped(_INVERTED) for image in inputs["image"]),))
 
 
 _INVERTED = bytes(range(255, -1, -1))
 
 
-def _scale(run: "Run", inputs: dict[str, Any]) -> Result:
+def _scale(run: NodeContext, inputs: dict[str, Any]) -> Result:
     images: Images = inputs["image"]
     first = images[0]
     width, height = inputs["width"], inputs["height"]
     width = width or max(1, round(first.width * height / first.height)) if height else width or first.width
     height = height or max(1, round(first.height * width / first.width))
     crop = inputs["crop"] == "center"
-    return Result((tuple(image.scaled(width, height, crop=crop, breathe=run.breathe) for image in images),))
+    return Result((tuple(image.scaled(width, height, crop=crop, breathe=run.yield_to_others) for image in images),))
 
 
-def _load_image(run: "Run", inputs: dict[str, Any]) -> Result:
+def _load_image(run: NodeContext, inputs: dict[str, Any]) -> Result:
     file = run.files.find(inputs["image"])
     if file is None:
-        raise Failure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['image']}'")
+        raise NodeFailure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['image']}'")
     try:
-        image = decode(file.data, breathe=run.breathe)
+        image = decode(file.data, breathe=run.yield_to_others)
     except NotAPicture as error:
-        raise Failure("PIL.UnidentifiedImageError", f"cannot identify image file '{file.name}' ({error})") from error
+        raise NodeFailure(
+            "PIL.UnidentifiedImageError", f"cannot identify image file '{file.name}' ({error})"
+        ) from error
     return Result(((image,), None))
 
 
-def _load_mask(run: "Run", inputs: dict[str, Any]) -> Result:
+def _load_mask(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((_load_image(run, inputs).outputs[0],))
 
 
-def _scale_by(run: "Run", inputs: dict[str, Any]) -> Result:
+def _scale_by(run: NodeContext, inputs: dict[str, Any]) -> Result:
     image: Pixels = inputs["image"][0]
     size = {"width": round(image.width * inputs["scale_by"]), "height": round(image.height * inputs["scale_by"])}
     return _scale(run, {**inputs, **size, "crop": "disabled"})
 
 
-def _batch(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _batch(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     first, second = inputs["image1"], inputs["image2"]
     return Result(((*first, *(each.scaled(first[0].width, first[0].height, crop=True) for each in second)),))
 
 
-def _save_image(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_image(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return save_images(run, inputs["images"], "output", inputs["filename_prefix"])
 
 
-def _preview_image(run: "Run", inputs: dict[str, Any]) -> Result:
+def _preview_image(run: NodeContext, inputs: dict[str, Any]) -> Result:
     return save_images(run, inputs["images"], "temp", temporary_prefix())
 
 
-def _save_websocket(run: "Run", inputs: dict[str, Any]) -> Result:
+def _save_websocket(run: NodeContext, inputs: dict[str, Any]) -> Result:
     images: Images = inputs["images"]
     for number, image in enumerate(images):
-        run.progress(number, len(images), ("image/png", encode(image, breathe=run.breathe)))
+        run.progress(number, len(images), ("image/png", encode(image, breathe=run.yield_to_others)))
     return Result()
 
 
 # Generation
 
 
-def _load_checkpoint(run: "Run", inputs: dict[str, Any]) -> Result:
+def _load_checkpoint(run: NodeContext, inputs: dict[str, Any]) -> Result:
     run.work(LOADING_S)
     name = inputs["ckpt_name"]
     return Result((name, name, name))
 
 
-def _encode_text(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _encode_text(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((Conditioning(inputs["text"]),))
 
 
-def _empty_latent(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _empty_latent(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((Latent(inputs["width"], inputs["height"], inputs["batch_size"]),))
 
 
-def _encode_image(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _encode_image(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     image: Pixels = inputs["pixels"][0]
     return Result((Latent(image.width, image.height, len(inputs["pixels"]), image),))
 
 
-def _sample(run: "Run", inputs: dict[str, Any]) -> Result:
+def _sample(run: NodeContext, inputs: dict[str, Any]) -> Result:
     latent: Latent = inputs["latent_image"]
     base = latent.pictures[0] if latent.pictures else latent.base
     text = inputs["positive"].text
@@ -161,7 +162,7 @@ def _sample(run: "Run", inputs: dict[str, Any]) -> Result:
     for number in range(latent.batch):
         seed = inputs["seed"] + number
         picture = Picture(text, seed, latent.width, latent.height, base, inputs["denoise"])
-        pictures.append(picture.render(run.breathe))
+        pictures.append(picture.render(run.yield_to_others))
     previews = _preview_method(run) != "none"
     sketch = Sketch(pictures[0], inputs["seed"])
     for step in range(1, steps + 1):
@@ -171,11 +172,11 @@ def _sample(run: "Run", inputs: dict[str, Any]) -> Result:
     return Result((Latent(latent.width, latent.height, latent.batch, base, tuple(pictures)),))
 
 
-def _preview_method(run: "Run") -> Any:
+def _preview_method(run: NodeContext) -> Any:
     return run.extra_data.get("preview_method", "auto") if run.version.jobs else "auto"
 
 
-def _decode_latent(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _decode_latent(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     latent: Latent = inputs["samples"]
     if latent.pictures:
         return Result((latent.pictures,))
@@ -183,11 +184,11 @@ def _decode_latent(_run: "Run", inputs: dict[str, Any]) -> Result:
     return Result(((latent.base or grey,) * latent.batch,))
 
 
-def _value(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _value(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((inputs["value"],))
 
 
-def _preview_any(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _preview_any(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((), {"text": [str(inputs["source"])]})
 
 

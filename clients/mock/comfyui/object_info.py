@@ -1,4 +1,6 @@
-"""The node classes of the mock ComfyUI as GET /object_info tells them."""
+"""The node classes of the mock ComfyUI as GET /object_info describes them."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -159,17 +161,17 @@ NODE_CLASSES: Mapping[str, NodeClass] = {**CORE, **MEDIA, **PROBES}
 """Every class of any release."""
 
 
-def classes_of(version: Version) -> Mapping[str, NodeClass]:
-    """The classes that a release has."""
+def classes_in(version: Version) -> Mapping[str, NodeClass]:
+    """Return the classes that a release has."""
     return {name: node for name, node in NODE_CLASSES.items() if node.is_in(version)}
 
 
-def info_of(name: str, version: Version, files: Callable[[], list[str]]) -> dict[str, Any]:
-    """object_info of one class; ``files`` lists the input folder, for the combos of upload nodes."""
+def describe_class(name: str, version: Version, files: Callable[[], list[str]]) -> dict[str, Any]:
+    """Describe a class as object_info does; ``files`` lists the input folder, for the combos of upload nodes."""
     node = NODE_CLASSES[name]
     outputs = node.outputs_in(version)
     info: dict[str, Any] = {
-        "input": {"required": {key: _live(spec, files) for key, spec in node.inputs.items()}},
+        "input": {"required": {key: _with_choices(spec, files) for key, spec in node.inputs.items()}},
         "input_order": {"required": list(node.inputs)},
     }
     if node.optional:
@@ -198,7 +200,7 @@ def info_of(name: str, version: Version, files: Callable[[], list[str]]) -> dict
     return info
 
 
-def _live(spec: Spec, files: Callable[[], list[str]]) -> Spec:
+def _with_choices(spec: Spec, files: Callable[[], list[str]]) -> Spec:
     if len(spec) > 1 and (spec[1].get("image_upload") or spec[1].get("audio_upload")):
         return [files(), spec[1]]
     return spec

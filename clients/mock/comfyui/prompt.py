@@ -1,19 +1,22 @@
 """POST /prompt, the queue and the history of the mock ComfyUI as routes."""
 
+from __future__ import annotations
+
 import json
 import time
 import uuid
 from typing import Any
 
 from ..http.responses import Request, Response
-from .engine import SECRET_KEYS, Engine, shown_item
+from .engine import Engine
 from .jobs import canonical
+from .queue_item import SECRET_KEYS, describe_item
 from .validation import problem, validate
 from .versions import MINTED, UUID, Version
 
 
 class PromptApi:
-    """The routes that take prompts and tell about them."""
+    """The routes that queue, list and delete prompts."""
 
     def __init__(self, engine: Engine, version: Version, *, outputs_reversed: bool) -> None:
         self._engine = engine
@@ -57,7 +60,7 @@ class PromptApi:
         return self._engine.files.find(name) is not None
 
     def _prompt_id(self, data: dict[str, Any]) -> str | None:
-        """The id the prompt gets; None where the client's own is refused."""
+        """Return the id of a new prompt; None if the client's own is refused."""
         minted = str(uuid.uuid4())
         if self._version.own_id == MINTED or self._engine.faults.take("minted_id"):
             return minted
@@ -82,7 +85,7 @@ class PromptApi:
         """GET /queue."""
         secrets = "queue" in self._version.secrets_in
         running, pending = self._engine.waiting()
-        shown = [[shown_item(item, secrets=secrets) for item in items] for items in (running, pending)]
+        shown = [[describe_item(item, secrets=secrets) for item in items] for items in (running, pending)]
         return Response.json({"queue_running": shown[0], "queue_pending": shown[1]})
 
     def change_queue(self, request: Request) -> Response:
@@ -94,7 +97,7 @@ class PromptApi:
         return Response()
 
     def interrupt(self, request: Request) -> Response:
-        """POST /interrupt: what runs, or since 0.3.57 only the prompt that the body names."""
+        """POST /interrupt: the running prompt, or since 0.3.57 only the prompt that the body names."""
         try:
             data = json.loads(request.body)
         except ValueError:
@@ -122,7 +125,7 @@ class PromptApi:
             entries = entries[start : start + count]
         return Response.json(dict(entries))
 
-    def history_of(self, request: Request) -> Response:
+    def history_entry(self, request: Request) -> Response:
         """GET /history/{id}."""
         entry = self._engine.entry(request.parts["id"])
         return Response.json({} if entry is None else {request.parts["id"]: entry})

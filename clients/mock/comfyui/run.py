@@ -1,21 +1,26 @@
-"""One run of a prompt in the mock ComfyUI: which nodes run, in which order, and what is told about it."""
+"""One run of a prompt in the mock ComfyUI: the nodes that run and the messages that are sent."""
+
+from __future__ import annotations
 
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from ..http.faults import SAMPLERS
-from .execution_order import Order, is_link
-from .node_base import Blocker, Failure, Result
+from ..http.context import SimulatedClock
+from ..http.faults import SAMPLERS, FaultBook
+from .assets import AssetsApi
+from .execution_order import ExecutionOrder, is_link
+from .files import FileStore
+from .messages import Hub
+from .node_base import ExecutionBlocker, NodeFailure, Result
 from .nodes import fingerprint, run_node
 from .object_info import NODE_CLASSES
+from .queue_item import Item
 from .test_nodes import ASYNC_NODES
-
-if TYPE_CHECKING:
-    from .engine import Engine, Item
+from .versions import Version
 
 THROTTLE_S = 0.1
 THROTTLE_FRACTION = 0.005
@@ -23,7 +28,7 @@ STARTED = (0.0, 1.0)
 
 
 class ServerGone(Exception):
-    """The server of this run 'restarted', lost its worker, or stops: say nothing more."""
+    """The server of this run has 'restarted', lost its worker, or stops: send nothing more."""
 
 
 class Interrupted(Exception):
@@ -32,7 +37,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """What a node gave, and what it told the user (None: it has no output of that kind)."""
+    """A node's outputs, and its UI output (None: it has none)."""
 
     outputs: tuple[Any, ...]
     ui: dict[str, Any] | None
@@ -40,17 +45,51 @@ class CacheEntry:
 
 @dataclass
 class Task:
-    """A node that sleeps while others run: its id, its steps, and when it goes on (seconds since the run began)."""
+    """A node that sleeps while others run: its id, its steps, and when it continues (seconds since the run began)."""
 
     node_id: str
     steps: Iterator[float | Result]
     due: float
 
 
+class RunEngine(Protocol):
+    """The engine as its runs see it."""
+
+    assets: AssetsApi | None
+    cache: dict[str, CacheEntry]
+    on_vanish: Callable[[float], None]
+    running_node: str | None
+    running_client: str | None
+
+    @property
+    def version(self) -> Version: ...
+
+    @property
+    def hub(self) -> Hub: ...
+
+    @property
+    def files(self) -> FileStore: ...
+
+    @property
+    def faults(self) -> FaultBook: ...
+
+    @property
+    def clock(self) -> SimulatedClock: ...
+
+    @property
+    def interrupted(self) -> bool: ...
+
+    def check(self, epoch: int) -> None: ...
+
+    def wait(self, seconds: float, epoch: int, *, honour_interrupt: bool) -> None: ...
+
+    def kill_worker(self) -> NoReturn: ...
+
+
 class Run:
     """Executes one queue item on the worker thread."""
 
-    def __init__(self, engine: "Engine", item: "Item", epoch: int) -> None:
+    def __init__(self, engine: RunEngine, item: Item, epoch: int) -> None:
         self.engine = engine
         self.version = engine.version
         self.files = engine.files
@@ -75,22 +114,22 @@ class Run:
     # The whole
 
     def execute(self) -> dict[str, Any]:
-        """Runs the prompt; the history entry without its ``prompt``."""
+        """Run the prompt; return the history entry without its ``prompt``."""
         self.engine.running_client = self.client_id
-        self._tell("execution_start", {"prompt_id": self.prompt_id})
+        self._record("execution_start", {"prompt_id": self.prompt_id})
         cached = self._prepare_cache()
-        self._tell("execution_cached", {"nodes": cached, "prompt_id": self.prompt_id})
+        self._record("execution_cached", {"nodes": cached, "prompt_id": self.prompt_id})
         if self.engine.faults.take("worker_dead", self.prompt_id):
             self.engine.kill_worker()
         try:
             self._run_nodes(set(cached))
         except Interrupted:
-            self._tell("execution_interrupted", self._where(), to_all=True)
+            self._record("execution_interrupted", self._where(), to_all=True)
             return self._outcome("error")
-        except Failure as failure:
-            self._tell("execution_error", self._error(failure))
+        except NodeFailure as failure:
+            self._record("execution_error", self._error(failure))
             return self._outcome("error")
-        self._tell("execution_success", {"prompt_id": self.prompt_id})
+        self._record("execution_success", {"prompt_id": self.prompt_id})
         return self._outcome("success")
 
     def _outcome(self, status: str) -> dict[str, Any]:
@@ -102,7 +141,7 @@ class Run:
         state = {"status_str": status, "completed": status == "success", "messages": self._messages}
         return {"outputs": outputs, "status": state, "meta": meta}
 
-    # The cache: what the last prompt left, found by class and inputs
+    # The cache: results of the last prompt, found by class and inputs
 
     def _prepare_cache(self) -> list[str]:
         known = {self._signature(node_id) for node_id in self.prompt if "inputs" in self.prompt[node_id]}
@@ -114,7 +153,7 @@ class Run:
     def _signature(self, node_id: str) -> str:
         if node_id not in self._signatures:
             node = self.prompt[node_id]
-            self._signatures[node_id] = ""  # against a loop that no output hangs on
+            self._signatures[node_id] = ""  # ends a loop of links that no output depends on
             inputs = {
                 name: ["@", self._signature(value[0]), value[1]] if self._links(value) else value
                 for name, value in node["inputs"].items()
@@ -130,24 +169,24 @@ class Run:
     # The nodes
 
     def _run_nodes(self, cached: set[str]) -> None:
-        order = Order(self.prompt, self._wanted, cached)
+        order = ExecutionOrder(self.prompt, self._wanted, cached)
         while True:
-            node_id = order.take()
+            node_id = order.take_ready()
             if node_id is not None:
-                finished = self._do(node_id)
+                finished = self._run_one(node_id)
             elif self._tasks:
-                node_id, finished = self._go_on()
+                node_id, finished = self._continue_task()
             else:
                 return
             if finished:
-                order.done(node_id)
+                order.mark_done(node_id)
 
-    def _do(self, node_id: str) -> bool:
-        """Runs a node; False if it sleeps and goes on later."""
+    def _run_one(self, node_id: str) -> bool:
+        """Run a node; return False if it sleeps and continues later."""
         self.node_id = node_id
         entry = self.engine.cache.get(self._signatures[node_id])
         if entry is not None:
-            self._told_output(node_id, entry.ui)
+            self._report_output(node_id, entry.ui)
             self._state(node_id, 1, 1, "finished")
             return True
         class_type = self.prompt[node_id]["class_type"]
@@ -155,7 +194,7 @@ class Run:
         self._begin(node_id, class_type)
         self._commit_faults(class_type, node_id)
         inputs = self._inputs(node_id)
-        blocked = next((value for value in inputs.values() if isinstance(value, Blocker)), None)
+        blocked = next((value for value in inputs.values() if isinstance(value, ExecutionBlocker)), None)
         if blocked is not None:
             self._block(node_id, blocked)
             return True
@@ -183,28 +222,28 @@ class Run:
         if ui is not None and self.engine.assets is not None:
             ui = self.engine.assets.named(ui, self.prompt_id)
         self.engine.cache[self._signatures[node_id]] = CacheEntry(result.outputs, ui)
-        self._told_output(node_id, ui)
+        self._report_output(node_id, ui)
         self._end_state(node_id)
 
     def _end_state(self, node_id: str) -> None:
         maximum = self._states.get(node_id, {}).get("max", 1)
         self._state(node_id, maximum, maximum, "finished")
 
-    def _block(self, node_id: str, blocker: Blocker) -> None:
-        """The node does not run, nor does what hangs on it; an output node tells why, and the run goes on."""
+    def _block(self, node_id: str, blocker: ExecutionBlocker) -> None:
+        """Skip a node and the nodes behind it; an output node reports the reason, and the run continues."""
         class_type = self.prompt[node_id]["class_type"]
         outputs = NODE_CLASSES[class_type].outputs_in(self.version)
         self.engine.cache[self._signatures[node_id]] = CacheEntry((blocker,) * len(outputs), None)
         if NODE_CLASSES[class_type].is_output and blocker.message:
-            told = {"exception_message": f"Execution Blocked: {blocker.message}", "exception_type": "ExecutionBlocked"}
-            nothing: dict[str, list[str]] = {"traceback": [], "current_inputs": [], "current_outputs": []}
-            self._send("execution_error", {**self._where(), **told, **nothing})
+            error = {"exception_message": f"Execution Blocked: {blocker.message}", "exception_type": "ExecutionBlocked"}
+            empty: dict[str, list[str]] = {"traceback": [], "current_inputs": [], "current_outputs": []}
+            self._send("execution_error", {**self._where(), **error, **empty})
         self._end_state(node_id)
 
     # Nodes that sleep while others run
 
     def _sleep(self, task: Task, step: float | Result) -> bool:
-        """Puts the task to sleep; or ends its node, if this was its result: then True."""
+        """Put the task to sleep and return False, or finish its node if ``step`` is its result and return True."""
         if isinstance(step, Result):
             self._finish(task.node_id, step)
             return True
@@ -212,8 +251,8 @@ class Run:
         self._tasks.append(task)
         return False
 
-    def _go_on(self) -> tuple[str, bool]:
-        """Waits for the task that is due next and takes its next step; its node, and True if that was the last."""
+    def _continue_task(self) -> tuple[str, bool]:
+        """Wait for the task that is due next and take its next step; return its node, and True if it has finished."""
         task = min(self._tasks, key=lambda each: (each.due, self._started(each.node_id)))
         self._tasks.remove(task)
         if task.due > self._elapsed:
@@ -235,12 +274,12 @@ class Run:
         return values
 
     def _all_inputs(self) -> dict[str, Any]:
-        """The running node's inputs, and the hidden ones that the server gives it."""
+        """Return the running node's inputs and its hidden ones."""
         hidden = {"PROMPT": self.prompt, "EXTRA_PNGINFO": self.extra_data.get("extra_pnginfo")}
         node = NODE_CLASSES[self.prompt[self.node_id]["class_type"]]
         return {**self._inputs(self.node_id), **{name: hidden[kind] for name, kind in node.hidden.items()}}
 
-    def _told_output(self, node_id: str, ui: dict[str, Any] | None) -> None:
+    def _report_output(self, node_id: str, ui: dict[str, Any] | None) -> None:
         if ui is None:
             return
         self._ui[node_id] = ui
@@ -251,24 +290,27 @@ class Run:
     def _commit_vanish(self, *subjects: str) -> None:
         fault = self.engine.faults.take("vanish", *subjects)
         if fault is not None:
-            self.vanish(fault.seconds(0.0))
+            self._vanish(fault.seconds(0.0))
 
-    def _commit_faults(self, class_type: str, node_id: str) -> None:
-        if self.engine.faults.take("oom", class_type, node_id, default=SAMPLERS):
-            raise Failure.out_of_memory()
-        broken = self.engine.faults.take("node_error", class_type, node_id)
-        if broken is not None:
-            raise Failure("ValueError", str(broken.value or "injected fault"))
-
-    # What nodes call
-
-    def vanish(self, seconds: float = 0.0) -> NoReturn:
-        """The server's process ends, and is gone for so long."""
+    def _vanish(self, seconds: float) -> NoReturn:
         self.engine.on_vanish(seconds)
         raise ServerGone
 
+    def _commit_faults(self, class_type: str, node_id: str) -> None:
+        if self.engine.faults.take("oom", class_type, node_id, default=SAMPLERS):
+            raise NodeFailure.out_of_memory()
+        broken = self.engine.faults.take("node_error", class_type, node_id)
+        if broken is not None:
+            raise NodeFailure("ValueError", str(broken.value or "injected fault"))
+
+    # What nodes call
+
+    def crash(self, seconds: float) -> NoReturn:
+        """End the server's process; it is back after ``seconds`` of simulated time."""
+        self._vanish(self.engine.clock.seconds(seconds))
+
     def expand(self, suffix: str, work: Callable[[], Result]) -> Result:
-        """Runs a node within the running one, with an id of its own that no prompt has."""
+        """Run a node within the running one, with an id that is in no prompt."""
         parent = self.node_id
         self.node_id = f"{parent}.{suffix}"
         self._display[self.node_id] = parent
@@ -279,7 +321,7 @@ class Run:
         return result
 
     def progress(self, value: float, maximum: float, preview: tuple[str, bytes] | None = None) -> None:
-        """A node's progress, with a preview image where there is one. Raises :class:`Interrupted`."""
+        """Report a node's progress, with a preview image if there is one. Raise ``Interrupted``."""
         self.check_interrupt()
         if preview is None and self._throttled(value, maximum):
             return
@@ -298,19 +340,19 @@ class Run:
         if preview is not None and metadata is None:
             self.engine.hub.send_preview(preview[1], preview[0], self.client_id, None)
 
-    def say(self, text: str) -> None:
-        """Progress text of the node, as a binary frame."""
+    def send_progress_text(self, text: str) -> None:
+        """Send a progress text of the node, as a binary frame."""
         self.engine.hub.send_progress_text(text, self.node_id, self.client_id)
 
     def work(self, seconds: float, *, honour_interrupt: bool = True) -> None:
-        """Pretends to work. Raises :class:`Interrupted` where that is honoured."""
+        """Simulate work. Raise ``Interrupted`` if that is honoured."""
         self.engine.wait(seconds, self._epoch, honour_interrupt=honour_interrupt)
         if honour_interrupt:
             self.check_interrupt()
 
-    def breathe(self) -> None:
-        """Between slices of real work: lets other threads run, and ends the run when the server goes."""
-        time.sleep(0)  # noqa: TID251 (gives the interpreter away once; waits for nothing)
+    def yield_to_others(self) -> None:
+        """Let other threads run between slices of real work; raise ``ServerGone`` when the server stops."""
+        time.sleep(0)  # noqa: TID251 (releases the interpreter once; waits for nothing)
         self.engine.check(self._epoch)
 
     def check_interrupt(self) -> None:
@@ -319,7 +361,10 @@ class Run:
             raise Interrupted
 
     def _throttled(self, value: float, maximum: float) -> bool:
-        """Newer releases send at most one progress in 100 ms and half a percent; the first and the last always."""
+        """Return True if newer releases leave out this progress.
+
+        They send one in 100 ms and half a percent at most, but always a node's first and last.
+        """
         now = time.monotonic()
         at, node_id, before = self._last_progress
         edge = node_id != self.node_id or value >= maximum
@@ -334,12 +379,12 @@ class Run:
         return {**node, **self._family(self.node_id)}
 
     def _family(self, node_id: str) -> dict[str, str | None]:
-        """Which node of the prompt a node belongs to."""
+        """Return the ids of the node of the prompt that a node belongs to."""
         parent = self._display.get(node_id)
         visible = parent or node_id
         return {"display_node_id": visible, "parent_node_id": parent, "real_node_id": visible}
 
-    # Telling
+    # Messages
 
     def _state(self, node_id: str, value: float, maximum: float, state: str) -> None:
         self._states[node_id] = {
@@ -353,8 +398,8 @@ class Run:
         if self.version.progress_state:
             self._send("progress_state", {"prompt_id": self.prompt_id, "nodes": dict(self._states)})
 
-    def _tell(self, event: str, data: dict[str, Any], *, to_all: bool = False) -> None:
-        """Notes an event for the history and sends it to the owner (to all, if there is none and ``to_all``)."""
+    def _record(self, event: str, data: dict[str, Any], *, to_all: bool = False) -> None:
+        """Add an event to the history and send it to the client (to all, if there is none and ``to_all``)."""
         data = {**data, "timestamp": time.time_ns() // 1_000_000}
         self._messages.append([event, data])
         if self.client_id is not None or to_all:
@@ -369,18 +414,18 @@ class Run:
         node = {"prompt_id": self.prompt_id, "node_id": self.node_id, "node_type": class_type}
         return {**node, "executed": list(self._executed)}
 
-    def _error(self, failure: Failure) -> dict[str, Any]:
+    def _error(self, failure: NodeFailure) -> dict[str, Any]:
         files = ("execution.py", "execution.py", "execution.py", "nodes.py")
         return {
             **self._where(),
-            "exception_message": failure.told(with_tips=self.version.progress_state),
+            "exception_message": failure.server_message(with_tips=self.version.progress_state),
             "exception_type": failure.kind,
             "traceback": [f'  File "/srv/comfyui/{name}", line 1, in run\n    ...\n' for name in files],
-            "current_inputs": {name: [_shown(value)] for name, value in self._all_inputs().items()},
+            "current_inputs": {name: [_plain(value)] for name, value in self._all_inputs().items()},
             "current_outputs": list(self.prompt),
         }
 
 
-def _shown(value: Any) -> Any:
-    """An input as errors show it: plain values as they are, all else as text."""
+def _plain(value: Any) -> Any:
+    """Show an input as errors do: numbers and texts as they are, anything else as text."""
     return value if value is None or isinstance(value, (int, float, str)) else str(value)

@@ -1,16 +1,15 @@
-"""How the save nodes of the mock ComfyUI name and describe their files."""
+"""The files of the mock ComfyUI's save nodes: names, placeholders, metadata."""
+
+from __future__ import annotations
 
 import random
 import string
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..media.pixels import Pixels
 from ..media.png import encode
-from .node_base import Failure, Result
-
-if TYPE_CHECKING:
-    from .run import Run
+from .node_base import NodeContext, NodeFailure, Result
 
 OUTSIDE = (
     "**** ERROR: Saving image outside the output folder is not allowed.\n full_output_folder: /srv/comfyui/run\n"
@@ -19,17 +18,17 @@ OUTSIDE = (
 OLDER_OUTSIDE = f"{OUTSIDE}\n         commonpath: /srv/comfyui/run"
 
 
-def save_images(run: "Run", images: tuple[Pixels, ...], kind: str, prefix: str, *, bare: bool = False) -> Result:
-    """Writes each picture as a PNG; ``bare`` names end in the number."""
+def save_images(run: NodeContext, images: tuple[Pixels, ...], kind: str, prefix: str, *, bare: bool = False) -> Result:
+    """Write each picture as a PNG; ``bare`` names end in the number."""
     items = []
     for image in images:
-        data = encode(image, text=png_text(run), breathe=run.breathe)
+        data = encode(image, text=png_text(run), breathe=run.yield_to_others)
         items.append(save(run, kind, prefix, "png", data, bare=bare, size=(image.width, image.height)))
     return Result((images,), {"images": items})
 
 
 def save(
-    run: "Run",
+    run: NodeContext,
     kind: str,
     prefix: str,
     extension: str,
@@ -38,14 +37,14 @@ def save(
     bare: bool = False,
     size: tuple[int, int] = (0, 0),
 ) -> dict[str, str]:
-    """Writes the next file of ``prefix``; the item as outputs list it. :class:`Failure` outside the folder."""
+    """Write the next file of ``prefix``; return it as an item of an output list. ``NodeFailure`` outside the folder."""
     if ".." in prefix or prefix.startswith("/"):
-        raise Failure("Exception", OUTSIDE if run.version.hardened else OLDER_OUTSIDE)
-    return run.files.save(kind, _filled(prefix, size), extension, data, bare=bare)
+        raise NodeFailure("Exception", OUTSIDE if run.version.hardened else OLDER_OUTSIDE)
+    return run.files.save(kind, _fill_placeholders(prefix, size), extension, data, bare=bare)
 
 
-def _filled(prefix: str, size: tuple[int, int]) -> str:
-    """``prefix`` with what the server fills in; %date:...% and %Node.widget% are the editor's to fill."""
+def _fill_placeholders(prefix: str, size: tuple[int, int]) -> str:
+    """Fill in the placeholders that the server knows; %date:...% and %Node.widget% are filled by the editor."""
     now = time.localtime()
     values = {
         "%year%": f"{now.tm_year}",
@@ -67,7 +66,7 @@ def temporary_prefix() -> str:
     return f"ComfyUI_temp_{''.join(random.choices(string.ascii_lowercase, k=5))}"
 
 
-def png_text(run: "Run") -> dict[str, Any]:
-    """What ComfyUI writes into its files: the prompt, and what the client gave beside it."""
+def png_text(run: NodeContext) -> dict[str, Any]:
+    """Return the metadata that ComfyUI writes into files: the prompt and the client's ``extra_pnginfo``."""
     extra = run.extra_data.get("extra_pnginfo")
     return {"prompt": run.prompt, **(extra if isinstance(extra, dict) else {})}

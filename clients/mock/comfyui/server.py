@@ -1,7 +1,9 @@
-"""A mock ComfyUI: the server's HTTP routes and websocket, with a queue that runs and pictures that come out of it.
+"""A mock ComfyUI: HTTP routes and websocket, a queue that runs prompts, nodes that make pictures.
 
 Facts: recordings of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui), which the tests compare it with.
 """
+
+from __future__ import annotations
 
 import gzip
 import json
@@ -12,14 +14,13 @@ from typing import TYPE_CHECKING
 from ..http.faults import Fault
 from ..http.responses import Request, Response, Upgrade
 from ..http.server import MockServer
-from . import assets
-from .assets import AssetsApi
+from .assets import OFF, AssetsApi
 from .engine import Engine
+from .file_routes import FileRoutes
 from .files import FileStore
 from .jobs import JobsApi
 from .messages import Hub
-from .model_files import LibraryApi
-from .object_info import CHECKPOINTS, FOLDERS, classes_of, info_of
+from .object_info import CHECKPOINTS, FOLDERS, classes_in, describe_class
 from .prompt import PromptApi
 from .users import UsersApi
 from .versions import MIB, VERSIONS, ServerFlags, system_stats
@@ -34,9 +35,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class MockComfyUI(MockServer):
     """A ComfyUI server of ``version`` "0.33.0", "0.3.64" or "0.3.40" (else ``ValueError``).
 
-    ``outputs_reversed`` runs the outputs of a prompt last one first: the real server runs them in any order. ``flags``
-    are options of its command line.
-    ``engine`` and ``files`` are its inside, for tests that want to look; :meth:`vanish` is a restart of its process.
+    ``outputs_reversed`` runs the outputs of a prompt in reverse: the real server runs them in any order. ``flags`` are
+    options of its command line. ``engine`` and ``files`` are for tests.
     """
 
     name = "comfyui"
@@ -73,8 +73,8 @@ class MockComfyUI(MockServer):
         self.engine.stop()
 
     def vanish(self, seconds: float = 0.0) -> None:
-        """The process 'restarts': all that was in memory is gone; HTTP is refused for ``seconds``."""
-        # In this order: whoever sees its connection end finds the new state.
+        """Simulate a restart: memory is lost, and HTTP is refused for ``seconds``."""
+        # In this order: a client whose connection ends must find the new state.
         self.engine.vanish()
         self.go_down(seconds)
 
@@ -82,7 +82,7 @@ class MockComfyUI(MockServer):
 
     def add_routes(self) -> None:
         self.hub = Hub(self.version, self.faults)
-        self.engine = Engine(self.version, self.hub, self.files, self.faults, self.pace)
+        self.engine = Engine(self.version, self.hub, self.files, self.faults, self.clock)
         self.engine.on_vanish = self.vanish
         if self._flags.assets:
             self.engine.assets = AssetsApi(self.files, self.hub)
@@ -101,7 +101,7 @@ class MockComfyUI(MockServer):
         self.route("POST", "/free", prompts.free)
         self.route("GET", "/history", prompts.history)
         self.route("POST", "/history", prompts.change_history)
-        self.route("GET", "/history/{id}", prompts.history_of)
+        self.route("GET", "/history/{id}", prompts.history_entry)
         if self.version.jobs:
             jobs = JobsApi(self.engine)
             self.route("GET", "/api/jobs", jobs.several)
@@ -110,7 +110,7 @@ class MockComfyUI(MockServer):
             self.route("POST", "/api/jobs/{id}/cancel", jobs.cancel)
 
     def _add_file_routes(self) -> None:
-        library = LibraryApi(self.files, self.version, self.engine.assets)
+        library = FileRoutes(self.files, self.version, self.engine.assets)
         users = UsersApi(self.version, several=self._flags.multi_user)
         self.route("GET", "/view", library.view)
         self.route("POST", "/upload/image", library.upload_image)
@@ -145,17 +145,17 @@ class MockComfyUI(MockServer):
             self.route("GET", "/global_subgraphs", lambda _: Response.json({}))
             self.route("GET", "/node_replacements", lambda _: Response.json({}))
             served = self.engine.assets
-            off = Response.json(assets.OFF, 503)
+            off = Response.json(OFF, 503)
             self.route("GET", "/api/assets", served.several if served is not None else lambda _: off)
 
-    def route_of(self, path: str) -> str:
-        """Every route exists under /api too; jobs and assets only there."""
+    def route_path(self, path: str) -> str:
+        """Cut off /api: every route exists there too, jobs and assets only there."""
         if path.startswith("/api/") and not path.startswith(("/api/jobs", "/api/assets")):
             return path[len("/api") :]
         return path
 
     def answer(self, request: Request) -> Response:
-        """The answer, with what options of the server add to it."""
+        """Make the response and apply the server's options to it."""
         response = super().answer(request)
         if self._flags.cors_origin is not None:
             response.headers["Access-Control-Allow-Origin"] = self._flags.cors_origin
@@ -165,7 +165,7 @@ class MockComfyUI(MockServer):
         return response
 
     def missing(self, request: Request) -> Response:
-        """The static file handler's 404 for GET, 405 for what else has no route."""
+        """Answer as the static file handler does: 404 for GET, 405 for other methods."""
         methods = self.methods(request.path)
         if request.method == "OPTIONS" and methods:
             return Response()
@@ -176,7 +176,7 @@ class MockComfyUI(MockServer):
         return response
 
     def forbidden(self, request: Request) -> Response | None:
-        """The check of Host against Origin on loopback, and of cross-site requests."""
+        """Check Origin against Host on loopback, and refuse cross-site requests."""
         if self._flags.cors_origin is not None:
             return None
         host = urllib.parse.urlsplit(f"//{request.headers.get('Host', '')}")
@@ -191,14 +191,14 @@ class MockComfyUI(MockServer):
     # Information
 
     def _object_info(self, request: Request) -> Response:
-        return Response.json({name: self._info(name) for name in classes_of(self.version)})
+        return Response.json({name: self._info(name) for name in classes_in(self.version)})
 
     def _object_info_of(self, request: Request) -> Response:
         name = request.parts["name"]
-        return Response.json({name: self._info(name)} if name in classes_of(self.version) else {})
+        return Response.json({name: self._info(name)} if name in classes_in(self.version) else {})
 
     def _info(self, name: str) -> dict[str, object]:
-        return info_of(name, self.version, lambda: self.files.names("input"))
+        return describe_class(name, self.version, lambda: self.files.names("input"))
 
     def _models(self, request: Request) -> Response:
         folder = request.parts["folder"]
@@ -215,12 +215,12 @@ class MockComfyUI(MockServer):
         client_id = request.query.get("clientId", "")
         return Upgrade(open=lambda socket: self._open(socket, client_id, request))
 
-    def _open(self, socket: "WebSocketConnection", client_id: str, request: Request) -> Callable[[], None]:
+    def _open(self, socket: WebSocketConnection, client_id: str, request: Request) -> Callable[[], None]:
         node = self.engine.running_node if client_id and client_id == self.engine.running_client else None
         sid = self.hub.join(socket, client_id, self.engine.remaining(), node)
-        return lambda: self._talk(socket, sid, request)
+        return lambda: self._converse(socket, sid, request)
 
-    def _talk(self, socket: "WebSocketConnection", sid: str, request: Request) -> None:
+    def _converse(self, socket: WebSocketConnection, sid: str, request: Request) -> None:
         first = True
         try:
             for message in socket.messages():

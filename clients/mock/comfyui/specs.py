@@ -1,4 +1,6 @@
-"""How the mock ComfyUI declares a node class and its inputs."""
+"""Declarations of node classes and their inputs in the mock ComfyUI."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
 
 @dataclass(frozen=True)
 class NodeClass:
-    """One node class: its inputs by name, what it gives, and how the editor shows it."""
+    """One node class: its inputs by name, its outputs, and how the editor shows it."""
 
     title: str
     category: str
@@ -57,7 +59,7 @@ def text(**more: Any) -> Spec:
 
 
 def dynamic_choice(**options: Mapping[str, Spec]) -> Spec:
-    """A choice that brings inputs of its own along: by choice, the inputs it asks for (named ``input.own``)."""
+    """Declare a choice with inputs of its own: ``options`` maps each choice to them (named ``input.own``)."""
     rows = [{"key": key, "inputs": {"required": dict(inputs)}} for key, inputs in options.items()]
     return [DYNAMIC, {"options": rows}]
 

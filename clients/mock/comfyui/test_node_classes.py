@@ -1,4 +1,6 @@
-"""The test nodes of the recordings: what they ask for."""
+"""The declarations of the recordings' test nodes."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 

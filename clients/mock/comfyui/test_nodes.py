@@ -1,15 +1,14 @@
-"""What the test nodes of the recordings do: delays, previews, errors, big outputs, nodes within nodes."""
+"""The recordings' test nodes: delays, previews, errors, big outputs, nodes within nodes."""
+
+from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..media.picture import Sketch
-from .node_base import Blocker, Failure, Node, Result
-
-if TYPE_CHECKING:
-    from .run import Run
+from .node_base import AsyncNode, ExecutionBlocker, Node, NodeContext, NodeFailure, Result
 
 PREVIEW = "image/jpeg"
 DYING_S = 0.2
@@ -18,7 +17,7 @@ CRASH_S = 3.0
 ASYNC_STEPS = 3
 
 
-def _probe_slow(run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_slow(run: NodeContext, inputs: dict[str, Any]) -> Result:
     steps = inputs["steps"]
     sketch = Sketch(inputs["image"][0], inputs["nonce"]) if inputs["previews"] else None
     for step in range(1, steps + 1):
@@ -27,45 +26,45 @@ def _probe_slow(run: "Run", inputs: dict[str, Any]) -> Result:
     return Result((inputs["image"],))
 
 
-def _probe_sleep(run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_sleep(run: NodeContext, inputs: dict[str, Any]) -> Result:
     run.work(inputs["seconds"], honour_interrupt=inputs["honour_interrupt"])
     return Result((inputs["image"],))
 
 
-def _probe_sleep_out(run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_sleep_out(run: NodeContext, inputs: dict[str, Any]) -> Result:
     run.work(inputs["seconds"], honour_interrupt=False)
     return Result((), {"text": ["slept"]})
 
 
-def _probe_error(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_error(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     if inputs["kind"] == "oom":
-        raise Failure.out_of_memory()
+        raise NodeFailure.out_of_memory()
     if inputs["kind"] == "keyerror":
         raise KeyError("missing")
     raise ValueError("probe: bad value 42")
 
 
-def _probe_validate(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_validate(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((), {"text": [str(inputs["n"])]})
 
 
-def _probe_text(run: "Run", inputs: dict[str, Any]) -> Result:
-    run.say(inputs["text"])
+def _probe_text(run: NodeContext, inputs: dict[str, Any]) -> Result:
+    run.send_progress_text(inputs["text"])
     return Result((), {"text": [inputs["text"]]})
 
 
-def _probe_fill(run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_fill(run: NodeContext, inputs: dict[str, Any]) -> Result:
     for step in range(1, inputs["steps"] + 1):
         run.progress(step, inputs["steps"])
     return Result((), {"text": [str(inputs["steps"])]})
 
 
-def _probe_hidden(run: "Run", _inputs: dict[str, Any]) -> Result:
+def _probe_hidden(run: NodeContext, _inputs: dict[str, Any]) -> Result:
     key, token = (len(run.secrets.get(name, "")) for name in ("api_key_comfy_org", "auth_token_comfy_org"))
     return Result((), {"text": [f"api key: {key}; token: {token}"]})
 
 
-def _probe_big_file(run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_big_file(run: NodeContext, inputs: dict[str, Any]) -> Result:
     block = hashlib.sha256(b"big").digest() * 32768
     name = f"big_{inputs['megabytes']}.{inputs['ext']}"
     run.files.put("output", "", name, block * inputs["megabytes"])
@@ -73,20 +72,20 @@ def _probe_big_file(run: "Run", inputs: dict[str, Any]) -> Result:
     return Result((), {inputs["ui_key"]: [item]})
 
 
-def _probe_big_text(_run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_big_text(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((), {"text": ["x" * (1024 * inputs["kilobytes"])]})
 
 
-def _probe_block(_run: "Run", inputs: dict[str, Any]) -> Result:
-    return Result((Blocker(inputs["message"]),))
+def _probe_block(_run: NodeContext, inputs: dict[str, Any]) -> Result:
+    return Result((ExecutionBlocker(inputs["message"]),))
 
 
-def _probe_crash(run: "Run", _inputs: dict[str, Any]) -> Result:
+def _probe_crash(run: NodeContext, _inputs: dict[str, Any]) -> Result:
     run.work(DYING_S)
-    return run.vanish(run.engine.pace.seconds(CRASH_S))
+    return run.crash(CRASH_S)
 
 
-def _probe_multi_out(run: "Run", _inputs: dict[str, Any]) -> Result:
+def _probe_multi_out(run: NodeContext, _inputs: dict[str, Any]) -> Result:
     for name in ("clip.mp4", "mesh.glb"):
         run.files.put("output", "", name, b"probe" * 10)
     clip = {"filename": "clip.mp4", "subfolder": "", "type": "output", "format": "video/h264-mp4", "frame_rate": 8.0}
@@ -101,7 +100,7 @@ def _probe_multi_out(run: "Run", _inputs: dict[str, Any]) -> Result:
     return Result((), ui)
 
 
-def _probe_expand(run: "Run", inputs: dict[str, Any]) -> Result:
+def _probe_expand(run: NodeContext, inputs: dict[str, Any]) -> Result:
     images = inputs["image"]
     for number in range(1, inputs["count"] + 1):
         own = {"image": images, "steps": 2, "delay": 0.05, "previews": False, "nonce": number}
@@ -109,8 +108,8 @@ def _probe_expand(run: "Run", inputs: dict[str, Any]) -> Result:
     return Result((images,))
 
 
-def _probe_async(run: "Run", inputs: dict[str, Any]) -> Iterator[float | Result]:
-    """Yields the seconds that it sleeps, in which other nodes run, and its result."""
+def _probe_async(run: NodeContext, inputs: dict[str, Any]) -> Iterator[float | Result]:
+    """Yield the seconds of each sleep, in which other nodes run, and at last the result."""
     for step in range(1, ASYNC_STEPS + 1):
         yield inputs["seconds"] / ASYNC_STEPS
         run.progress(step, ASYNC_STEPS)
@@ -134,5 +133,4 @@ PROBE_NODES: dict[str, Node] = {
     "ProbeExpand": _probe_expand,
 }
 
-ASYNC_NODES: dict[str, Callable[["Run", dict[str, Any]], Iterator[float | Result]]] = {"ProbeAsync": _probe_async}
-"""Nodes that others run beside."""
+ASYNC_NODES: dict[str, AsyncNode] = {"ProbeAsync": _probe_async}

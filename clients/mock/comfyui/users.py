@@ -1,22 +1,24 @@
-"""The routes of the mock ComfyUI that look at who asks: /users, /settings and /userdata."""
+"""The routes of the mock ComfyUI that depend on the user: /users, /settings and /userdata."""
+
+from __future__ import annotations
 
 import uuid
 from typing import Any
 
 from ..http.responses import Request, Response
+from .file_routes import file_response
 from .files import StoredFile
-from .model_files import file_response
 from .versions import Version
 
 NOBODY = "default"
 
 
 class UserNotKnown(LookupError):
-    """Answered with 500, except by /settings, which says 401."""
+    """Unknown user: answered with 500, by /settings with 401."""
 
 
 class UsersApi:
-    """Users with settings and files of their own; in a server that is not ``several``, one user without a name."""
+    """Users with settings and files of their own; unless ``several``, there is one user without a name."""
 
     def __init__(self, version: Version, *, several: bool) -> None:
         self._version = version
@@ -26,7 +28,7 @@ class UsersApi:
         self._files: dict[str, dict[str, StoredFile]] = {}
 
     def users(self, request: Request) -> Response:
-        """GET /users: its form tells if there are several."""
+        """GET /users: its form differs if there are several."""
         if self._several:
             return Response.json({"storage": "server", "users": self._names})
         return Response.json({"storage": "server", "migrated": False})
@@ -100,7 +102,7 @@ class UsersApi:
         return Response.json(rows)
 
     def _shown(self, path: str, file: StoredFile, request: Request) -> Any:
-        """A file as lists and answers show it: its path, its parts, or all that is known."""
+        """Describe a file as lists and responses do: its path, its parts, or all that is known."""
         if request.query.get("full_info") == "true":
             return _facts(path, file, self._version)
         return [path, *path.split("/")] if request.query.get("split") == "true" else path
@@ -136,7 +138,7 @@ class UsersApi:
 
 
 def _facts(path: str, file: StoredFile, version: Version) -> dict[str, Any]:
-    """Times are milliseconds in newer releases, seconds with a fraction before; the oldest does not know the making."""
+    """Describe a file in full: times are milliseconds in newer releases, seconds before; the oldest has one only."""
     facts: dict[str, Any] = {"path": path, "size": len(file.data)}
     facts["modified"] = file.modified_ns // 1_000_000 if version.hardened else file.modified_ns / 1e9
     if version.features is not None:

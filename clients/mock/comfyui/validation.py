@@ -1,7 +1,9 @@
-"""POST /prompt's validation in the mock ComfyUI: the same verdicts in the same words as the real server.
+"""POST /prompt's validation in the mock ComfyUI: the same errors in the same words as the real server's.
 
 Facts: recorded answers of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui, prompt_errors).
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ FAILED = "prompt_outputs_failed_validation"
 
 @dataclass
 class Verdict:
-    """What validation found. ``error`` None: the prompt may run, with ``outputs`` as the nodes to run for."""
+    """The result of validation. ``error`` None: the prompt may run; ``outputs`` are its valid output nodes."""
 
     error: Problem | None = None
     outputs: list[str] = field(default_factory=list)
@@ -27,12 +29,12 @@ class Verdict:
 
 
 def problem(kind: str, message: str, details: str = "", extra: dict[str, Any] | None = None) -> Problem:
-    """An error object as the server writes them."""
+    """Make an error object as the server writes it."""
     return {"type": kind, "message": message, "details": details, "extra_info": {} if extra is None else extra}
 
 
 def validate(prompt: Prompt, version: Version, has_file: Callable[[str], bool], targets: list[str] | None) -> Verdict:
-    """Judges a prompt. Raises what the real server's handler would trip over (answered with 500).
+    """Validate a prompt. Raise what fails in the real server's handler (answered with 500).
 
     The outputs come in the order of the prompt; those of the real server in any order.
     """
@@ -81,11 +83,11 @@ class _Validation:
         details = []
         for output in outputs:
             own = self._judge_output(output)
-            if not own and all(not self._done[node_id] for node_id in self._reach(output)):
+            if not own and all(not self._done[node_id] for node_id in self._judged_behind(output)):
                 verdict.outputs.append(output)
                 continue
             details += [f"{each['message']}: {each['details']}" for each in own if each["type"] not in _SILENT]
-            for node_id in self._reach(output):
+            for node_id in self._judged_behind(output):
                 self._blame(verdict.node_errors, node_id, output)
         if not verdict.outputs:
             verdict.error = problem(FAILED, "Prompt outputs failed validation", "\n".join(details))
@@ -96,15 +98,15 @@ class _Validation:
             return self._judge_node(output)
         except RecursionError:
             return [{"type": "cycle", "message": "", "details": ""}]
-        except _TRIPS as error:
-            extra = {"exception_type": type(error).__name__, "traceback": _trace("validate_prompt")}
+        except _HANDLER_ERRORS as error:
+            extra = {"exception_type": type(error).__name__, "traceback": _traceback("validate_prompt")}
             self._done[output] = [
                 problem("exception_during_validation", "Exception when validating node", str(error), extra)
             ]
             return self._done[output]
 
-    def _reach(self, output: str) -> list[str]:
-        """The judged nodes that ``output`` hangs on, itself included."""
+    def _judged_behind(self, output: str) -> list[str]:
+        """Return ``output`` and the judged nodes that it depends on."""
         seen = {output: None}
         stack = [output]
         while stack:
@@ -135,7 +137,9 @@ class _Validation:
         node = NODE_CLASSES[self._prompt[node_id]["class_type"]]
         self._open.append(node_id)
         try:
-            found = [each for name, spec in _asked(node, inputs) for each in self._judge_input(inputs, name, spec)]
+            found = [
+                each for name, spec in _inputs_to_judge(node, inputs) for each in self._judge_input(inputs, name, spec)
+            ]
         finally:
             self._open.remove(node_id)
         if not found:
@@ -180,11 +184,11 @@ class _Validation:
             return [problem("return_type_mismatch", "Return type mismatch between linked nodes", details, extra)]
         try:
             self._judge_node(source)
-        except _TRIPS as error:
+        except _HANDLER_ERRORS as error:
             extra |= {
                 "exception_message": str(error),
                 "exception_type": type(error).__name__,
-                "traceback": _trace("validate_inputs"),
+                "traceback": _traceback("validate_inputs"),
                 "linked_node": value,
             }
             message = "Exception when validating inner node"
@@ -224,7 +228,7 @@ class _Validation:
         return [problem("value_not_in_list", "Value not in list", f"{name}: '{value}' not in {choices}", extra)]
 
     def _judge_whole(self, class_type: str, inputs: dict[str, Any]) -> list[Problem]:
-        """The check that a node class brings along itself."""
+        """Make the check that the node class itself defines."""
         name = text = None
         if class_type in ("LoadImage", "LoadImageMask") and isinstance(inputs["image"], str):
             if not self._has_file(inputs["image"]):
@@ -239,13 +243,13 @@ class _Validation:
         return [problem("custom_validation_failed", message, f"{name} - {text}", {"input_name": name})]
 
 
-_TRIPS = (KeyError, IndexError, TypeError)
+_HANDLER_ERRORS = (KeyError, IndexError, TypeError)
 _SILENT = ("exception_during_validation", "exception_during_inner_validation", "dependency_cycle", "cycle")
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 
 
-def _asked(node: NodeClass, inputs: dict[str, Any]) -> Iterator[tuple[str, Spec]]:
-    """The inputs that are judged: what the node asks for, what its choices bring along, and what else is given."""
+def _inputs_to_judge(node: NodeClass, inputs: dict[str, Any]) -> Iterator[tuple[str, Spec]]:
+    """Yield the inputs to judge: required ones, those that a choice adds, and the optional ones that are given."""
     for name, spec in node.inputs.items():
         yield name, spec
         if spec[0] == DYNAMIC:
@@ -259,6 +263,6 @@ def _is_link(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _trace(first: str) -> list[str]:
+def _traceback(first: str) -> list[str]:
     places = ((first, 1184), ("validate_inputs", 935))
     return [f'  File "/srv/comfyui/execution.py", line {line}, in {name}\n    ...\n' for name, line in places]

@@ -1,4 +1,6 @@
-"""The three ComfyUI releases the mock can be, and what differs between them on the wire."""
+"""The three ComfyUI releases that the mock can be, and their differences on the wire."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,9 +14,9 @@ UUID = "uuid"
 
 @dataclass(frozen=True)
 class Version:
-    """One release. ``own_id``: what becomes of a client's prompt_id (ignored, any text, checked UUID).
+    """One release. ``own_id``: how it treats a client's prompt_id (ignores it, takes any text, checks for a UUID).
 
-    ``secrets_in`` names where API keys of ``extra_data`` are shown. The other members say what the release has.
+    ``secrets_in`` names where API keys of ``extra_data`` are shown. The other members are features of the release.
     """
 
     name: str
@@ -85,8 +87,8 @@ VERSIONS = {version.name: version for version in (NEWEST, AUTUMN_2025, SUMMER_20
 class ServerFlags:
     """Options of the real server's command line.
 
-    ``assets`` (0.33.0 only) gives every file an id, ``multi_user`` asks who wants settings and user data,
-    ``cors_origin`` allows that origin and checks none, ``compress`` lets answers be gzip, ``max_upload_mib`` bounds
+    ``assets`` (0.33.0 only) gives every file an id, ``multi_user`` keeps settings and user data by user,
+    ``cors_origin`` allows that origin and checks none, ``compress`` compresses responses, ``max_upload_mib`` bounds
     every request.
     """
 
@@ -97,7 +99,7 @@ class ServerFlags:
     max_upload_mib: float | None = None
 
     def applied_to(self, version: Version) -> Version:
-        """The release with the features that it tells then."""
+        """Return the release with these options in its feature flags."""
         if version.features is None:
             return version
         features = dict(version.features)
@@ -109,7 +111,7 @@ class ServerFlags:
 
 
 def system_stats(version: Version) -> dict[str, Any]:
-    """The answer of GET /system_stats. The mock says what it is in ``argv`` and in the device's name."""
+    """Answer GET /system_stats. ``argv`` and the device's name say that this is a demo server."""
     system: dict[str, Any] = {
         "os": "linux" if version.jobs else "posix",
         "ram_total": 34359738368,

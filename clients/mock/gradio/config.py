@@ -1,19 +1,19 @@
 """GET /config and GET /info of a mock Gradio server, as generations 4, 5 and 6 write them."""
 
+from __future__ import annotations
+
 import hashlib
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from .app import App, Component, Dependency
 from .messages import Dialect
 
-if TYPE_CHECKING:
-    from .server import MockGradio
-
-SILENT = ("state", "button", "row", "column", "form", "tabs", "tabitem", "group", "accordion")
+_SILENT = ("state", "button", "row", "column", "form", "tabs", "tabitem", "group", "accordion")
 """Types of component that no endpoint shows."""
 
-FILE = {"type": "filepath"}
-KINDS: dict[str, tuple[dict[str, Any], str, Any]] = {
+_FILE = {"type": "filepath"}
+_KINDS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "textbox": ({"type": "string"}, "str", "Hello!!"),
     "markdown": ({"type": "string"}, "str", "# Hello!"),
     "html": ({"type": "string"}, "str", "<p>Hello</p>"),
@@ -27,21 +27,33 @@ KINDS: dict[str, tuple[dict[str, Any], str, Any]] = {
 """Type of component -> JSON schema, Python type, example. The rest are files."""
 
 
-def config(server: "MockGradio") -> dict[str, Any]:
-    """The whole of GET /config."""
-    dialect, app = server.dialect, server.app
+@dataclass(frozen=True)
+class ServerFacts:
+    """What GET /config says of the server itself. ``username``: the only user, None without sign-in."""
+
+    dialect: Dialect
+    url: str
+    app_id: int
+    show_error: bool
+    max_file_size: int | None
+    username: str | None
+
+
+def make_config(app: App, facts: ServerFacts) -> dict[str, Any]:
+    """Make the response of GET /config."""
+    dialect = facts.dialect
     generation = dialect.generation
     empty = "" if generation == 5 else None
     layout = {"id": 0, "children": [{"id": each} for each in app.components]}
-    told: dict[str, Any] = {"version": dialect.version}
+    config: dict[str, Any] = {"version": dialect.version}
     if generation > 4:
-        told["api_prefix"] = dialect.prefix
-    told |= {"mode": "blocks", "app_id": server.app_id, "dev_mode": False}
+        config["api_prefix"] = dialect.prefix
+    config |= {"mode": "blocks", "app_id": facts.app_id, "dev_mode": False}
     if generation == 6:
-        told["vibe_mode"] = False
-    told |= {
+        config["vibe_mode"] = False
+    config |= {
         "analytics_enabled": False,
-        "components": [component(each, dialect) for each in app.components.values()],
+        "components": [describe_component(each, dialect) for each in app.components.values()],
         "css": empty,
         "connect_heartbeat": True,
         "js": empty,
@@ -49,12 +61,12 @@ def config(server: "MockGradio") -> dict[str, Any]:
         "title": app.title,
         "space_id": None,
         "enable_queue": True,
-        "show_error": server.show_error,
+        "show_error": facts.show_error,
     }
-    told |= {"footer_links": [], "run_history": True} if generation == 6 else {"show_api": True}
-    told |= {
+    config |= {"footer_links": [], "run_history": True} if generation == 6 else {"show_api": True}
+    config |= {
         "is_colab": False,
-        "max_file_size": server.max_file_size,
+        "max_file_size": facts.max_file_size,
         "stylesheets": [],
         "theme": "default",
         "protocol": "sse_v3",
@@ -63,25 +75,24 @@ def config(server: "MockGradio") -> dict[str, Any]:
         "fill_width": False,
         "theme_hash": hashlib.sha256(dialect.version.encode()).hexdigest(),
     }
-    dependencies = [dependency(each, dialect) for each in app.dependencies.values()]
-    username = server.login[0] if server.login is not None else None
+    dependencies = [describe_dependency(each, dialect) for each in app.dependencies.values()]
     if generation == 4:
-        return told | {"layout": layout, "dependencies": dependencies, "root": server.url, "username": username}
-    told |= {"pwa": False, "pages": [["", "Home"]], "page": {"": {"layout": layout}}}
+        return config | {"layout": layout, "dependencies": dependencies, "root": facts.url, "username": facts.username}
+    config |= {"pwa": False, "pages": [["", "Home"]], "page": {"": {"layout": layout}}}
     if generation == 5:
-        return told | {"dependencies": dependencies, "layout": layout, "root": server.url, "username": username}
-    told |= {"mcp_server": False, "i18n_translations": None, "dependencies": dependencies, "layout": layout}
-    return told | {"username": username, "root": server.url}
+        return config | {"dependencies": dependencies, "layout": layout, "root": facts.url, "username": facts.username}
+    config |= {"mcp_server": False, "i18n_translations": None, "dependencies": dependencies, "layout": layout}
+    return config | {"username": facts.username, "root": facts.url}
 
 
-def component(part: Component, dialect: Dialect) -> dict[str, Any]:
-    """One entry of ``components``."""
+def describe_component(part: Component, dialect: Dialect) -> dict[str, Any]:
+    """Make an entry of ``components``."""
     value = part.props.get("value")
     props = {**part.props, "label": part.label, "name": part.type, "_selectable": False}
     if callable(value):
         props["value"] = None
-    silent = part.type in SILENT
-    told: dict[str, Any] = {
+    silent = part.type in _SILENT
+    entry: dict[str, Any] = {
         "id": part.id,
         "type": part.type,
         "props": props,
@@ -90,17 +101,17 @@ def component(part: Component, dialect: Dialect) -> dict[str, Any]:
         "key": None,
     }
     if not silent:
-        schema, _, example = kind_of(part)
-        told["api_info"] = schema
+        schema, _, example = _kind(part)
+        entry["api_info"] = schema
         if dialect.generation > 4:
-            told |= {"api_info_as_input": schema, "api_info_as_output": schema}
-        told["example_inputs"] = example
-    return told
+            entry |= {"api_info_as_input": schema, "api_info_as_output": schema}
+        entry["example_inputs"] = example
+    return entry
 
 
-def dependency(wired: Dependency, dialect: Dialect) -> dict[str, Any]:
-    """One entry of ``dependencies``."""
-    told: dict[str, Any] = {
+def describe_dependency(wired: Dependency, dialect: Dialect) -> dict[str, Any]:
+    """Make an entry of ``dependencies``."""
+    entry: dict[str, Any] = {
         "id": wired.id,
         "targets": [list(each) for each in wired.targets],
         "inputs": list(wired.inputs),
@@ -113,8 +124,8 @@ def dependency(wired: Dependency, dialect: Dialect) -> dict[str, Any]:
         "show_progress": "full",
     }
     if dialect.generation > 4:
-        told["show_progress_on"] = None
-    told |= {
+        entry["show_progress_on"] = None
+    entry |= {
         "batch": False,
         "max_batch_size": 4,
         "cancels": [],
@@ -124,69 +135,69 @@ def dependency(wired: Dependency, dialect: Dialect) -> dict[str, Any]:
         "trigger_only_on_success": False,
         "trigger_mode": "once",
     }
-    told |= {"api_visibility": "public"} if dialect.generation == 6 else {"show_api": wired.api_name is not None}
+    entry |= {"api_visibility": "public"} if dialect.generation == 6 else {"show_api": wired.api_name is not None}
     if dialect.generation == 4:
-        return told | {"zerogpu": False, "rendered_in": None} | dict(wired.extra)
-    told |= {"rendered_in": None, "render_id": None, "connection": "sse", "time_limit": None, "stream_every": 0.5}
+        return entry | {"zerogpu": False, "rendered_in": None} | dict(wired.extra)
+    entry |= {"rendered_in": None, "render_id": None, "connection": "sse", "time_limit": None, "stream_every": 0.5}
     if dialect.generation == 5:
-        told["like_user_message"] = False
-    return told | {"event_specific_args": None, "js_implementation": None} | dict(wired.extra)
+        entry["like_user_message"] = False
+    return entry | {"event_specific_args": None, "js_implementation": None} | dict(wired.extra)
 
 
-def info(app: App, dialect: Dialect, url: str) -> dict[str, Any]:
-    """The whole of GET /info."""
+def make_info(app: App, dialect: Dialect, url: str) -> dict[str, Any]:
+    """Make the response of GET /info."""
     shown = {
-        f"/{each.api_name}": endpoint(each, app, dialect, url) for each in app.dependencies.values() if named(each)
+        f"/{each.api_name}": _endpoint(each, app, dialect, url) for each in app.dependencies.values() if _is_named(each)
     }
     return {"named_endpoints": shown, "unnamed_endpoints": {}}
 
 
-def named(wired: Dependency) -> bool:
+def _is_named(wired: Dependency) -> bool:
     return wired.api_name is not None and wired.function is not None and wired.extra.get("show_api") is not False
 
 
-def endpoint(wired: Dependency, app: App, dialect: Dialect, url: str) -> dict[str, Any]:
-    """One endpoint of GET /info."""
+def _endpoint(wired: Dependency, app: App, dialect: Dialect, url: str) -> dict[str, Any]:
+    """Make an endpoint of GET /info."""
     names = [*wired.parameters, *(f"param_{at}" for at in range(len(wired.parameters), len(wired.inputs)))]
     pairs = [(app.components.get(each), name) for each, name in zip(wired.inputs, names, strict=True)]
-    told: dict[str, Any] = {
-        "parameters": [parameter(part, name) for part, name in pairs if part is not None and part.type not in SILENT],
+    entry: dict[str, Any] = {
+        "parameters": [_parameter(part, name) for part, name in pairs if part is not None and part.type not in _SILENT],
         "returns": [
-            described(app.components[each])
+            _describe(app.components[each])
             for each in wired.outputs
-            if each in app.components and app.components[each].type not in SILENT
+            if each in app.components and app.components[each].type not in _SILENT
         ],
     }
     if dialect.generation < 6:
-        return {**told, "show_api": True}
+        return {**entry, "show_api": True}
     call = f'client.predict(api_name="/{wired.api_name}")'
     snippets = {"python": call, "javascript": call, "bash": f"curl -X POST {url}", "cli": "", "agent_skill": ""}
-    return {**told, "api_visibility": "public", "description": "", "code_snippets": snippets}
+    return {**entry, "api_visibility": "public", "description": "", "code_snippets": snippets}
 
 
-def parameter(part: Component, name: str) -> dict[str, Any]:
+def _parameter(part: Component, name: str) -> dict[str, Any]:
     value = part.props.get("value")
     value = None if callable(value) else value
-    told = described(part)
+    described = _describe(part)
     return {
-        "label": told.pop("label"),
+        "label": described.pop("label"),
         "parameter_name": name,
         "parameter_has_default": value is not None,
         "parameter_default": value,
-        **told,
-        "example_input": kind_of(part)[2],
+        **described,
+        "example_input": _kind(part)[2],
     }
 
 
-def described(part: Component) -> dict[str, Any]:
-    schema, python, _ = kind_of(part)
+def _describe(part: Component) -> dict[str, Any]:
+    schema, python, _ = _kind(part)
     python_type = {"type": python, "description": schema.get("description", "")}
     return {"label": part.label, "type": schema, "python_type": python_type, "component": part.type.capitalize()}
 
 
-def kind_of(part: Component) -> tuple[dict[str, Any], str, Any]:
-    """Schema, Python type and example of a component."""
-    schema, python, example = KINDS.get(part.type, (FILE, "filepath", {"path": "https://example.com/file"}))
+def _kind(part: Component) -> tuple[dict[str, Any], str, Any]:
+    """Return the schema, Python type and example of a component."""
+    schema, python, example = _KINDS.get(part.type, (_FILE, "filepath", {"path": "https://example.com/file"}))
     choices = part.props.get("choices")
     if choices:
         known = [each[1] if isinstance(each, (list, tuple)) else each for each in choices]

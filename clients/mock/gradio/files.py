@@ -1,4 +1,6 @@
-"""The cache of files of a mock Gradio server: what was uploaded, what functions made, and GET /file=."""
+"""The file cache of a mock Gradio server: uploads, outputs, and GET /file=."""
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -7,7 +9,7 @@ import threading
 import urllib.parse
 from typing import Any
 
-from ..http.responses import Response, ranged
+from ..http.responses import Response, range_response
 
 ROOT = "/tmp/gradio"  # noqa: S108 - a name in the mock's own memory: nothing is written there
 MAX_BYTES = 512 * 1024 * 1024
@@ -15,9 +17,9 @@ INLINE = ("image/jpeg", "image/png", "image/gif", "image/webp", "text/plain", "a
 
 
 class FileCache:
-    """Files by their path on the pretended server, the oldest dropped over ``MAX_BYTES``. Safe from any thread.
+    """Files by their path on the simulated server, the oldest dropped over ``MAX_BYTES``. Safe from any thread.
 
-    ``base_url`` is where the routes begin, as the client that asks last calls it; it is in every FileData.
+    ``base_url`` is the address before the routes, as the last client wrote it; it is in every FileData.
     """
 
     def __init__(self, generation: int) -> None:
@@ -28,13 +30,13 @@ class FileCache:
         self.base_url = ""
 
     def add(self, name: str, data: bytes) -> str:
-        """Keeps a file and returns its path."""
+        """Store a file and return its path."""
         path = f"{ROOT}/{hashlib.sha256(data).hexdigest()}/{safe_name(name)}"
         self.put(path, data)
         return path
 
     def put(self, path: str, data: bytes) -> None:
-        """Keeps a file under a path of its own."""
+        """Store a file under a given path."""
         with self._lock:
             self._total -= len(self._files.pop(path, b""))
             self._files[path] = data
@@ -64,14 +66,14 @@ class FileCache:
         }
 
     def uploaded(self, file_data: Any) -> bytes:
-        """The content behind the FileData of an input; ``ValueError`` where the server would refuse it."""
+        """Return the content of an input's FileData; ``ValueError`` if the server would refuse it."""
         data = self.get(str(file_data.get("path"))) if isinstance(file_data, dict) else None
         if data is None:
             raise ValueError("not a file of this server")
         return data
 
     def answer(self, path: str, wanted: str | None) -> Response:
-        """GET /file=: 200, 206 or 403. Version 4 ignores a range without an end."""
+        """Answer GET /file= with 200, 206 or 403. Version 4 ignores a range without an end."""
         data = self.get(path)
         if data is None:
             refused = json.dumps({"detail": f"File not allowed: {path}."}, ensure_ascii=False).encode()
@@ -80,18 +82,18 @@ class FileCache:
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         shown = media_type in INLINE or media_type.startswith(("audio/", "video/"))
         disposition = "inline" if shown else "attachment"
-        told = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+        content_type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
         first, _, last = (wanted or "").removeprefix("bytes=").partition("-")
         if first and last:
-            answer = ranged(data, {"Content-Disposition": "inline", "Content-Type": media_type}, wanted)
+            answer = range_response(data, {"Content-Disposition": "inline", "Content-Type": media_type}, wanted)
             answer.headers.pop("Accept-Ranges", None)
             return answer
-        headers = {"Content-Type": told, "Content-Disposition": f"{disposition}; {_filename(name)}"}
-        return ranged(data, headers, None if self.generation == 4 else wanted)
+        headers = {"Content-Type": content_type, "Content-Disposition": f"{disposition}; {_filename(name)}"}
+        return range_response(data, headers, None if self.generation == 4 else wanted)
 
 
 def safe_name(name: str) -> str:
-    """A file's name as Gradio keeps it: letters and digits of any script, and ``._-, ``."""
+    """Return a file's name as Gradio stores it: letters and digits of any script, and ``._-, ``."""
     kept = "".join(each for each in name.rpartition("/")[2] if each.isalnum() or each in "._-, ")
     return kept[-200:]
 

@@ -1,9 +1,8 @@
-"""The base of mock Gradio 3 apps: plain requests, generators that are asked again, files by their path.
+"""The base of mock Gradio 3 apps: plain requests, one request per yield of a generator, files by their path.
 
-An app is an :class:`.gradio_app.App`, as for the newer generations (see ``gradio.py``); a backend's mock derives from
-:class:`MockGradioClassic` and makes one. Its functions get a :class:`ClassicCall` first::
+A backend's mock derives from ``MockGradio3`` and makes an ``App``. Its functions get a ``Gradio3Call`` first::
 
-    class MockHammer(MockGradioClassic):
+    class MockHammer(MockGradio3):
         def make_app(self) -> App:
             def sound(call, prompt):
                 return [call.file("hit.wav", wav), None]
@@ -11,8 +10,10 @@ An app is an :class:`.gradio_app.App`, as for the newer generations (see ``gradi
             return App([Component(1, "textbox"), Component(2, "video")], [Dependency(0, None, sound, (1,), (2,))])
 
 Facts: recordings of RVC-WebUI and AudioLDM on 3.14 and 3.34. Whatever a function raises is a 500 with ``error`` null. A
-generator goes on with the next request of the same session and ``fn_index``; by its name 3.34 begins it anew each time.
+generator continues with the next request of the same session and ``fn_index``; by name, 3.34 begins it anew each time.
 """
+
+from __future__ import annotations
 
 import base64
 import email.utils
@@ -28,9 +29,9 @@ from typing import Any
 
 from ..http.faults import Fault
 from ..http.multipart import read_files
-from ..http.responses import Request, Response, ranged
+from ..http.responses import Request, Response, range_response
 from ..http.server import MockServer
-from .app import App, Component, Dependency, outputs_of, steps_of
+from .app import App, Component, Dependency, generator_or_none, output_values
 from .files import safe_name
 from .server import reply
 
@@ -40,43 +41,45 @@ VERSIONS = ("3.14.0", "3.34.0")
 
 
 @dataclass(frozen=True)
-class ClassicCall:
-    """What a function has at hand: whose call it is, and the server's files."""
+class Gradio3Call:
+    """The first argument of every function: the session, and the server's files."""
 
     session: str
-    server: "MockGradioClassic"
+    server: MockGradio3
 
     def file(self, name: str, data: bytes, *, named: bool = False) -> dict[str, Any]:
-        """Keeps a file and returns the value that stands for it; ``named``: with ``orig_name``, as videos have."""
-        path = self.server.keep(name, data)
-        told: dict[str, Any] = {"name": path, "data": None, "is_file": True}
-        return {**told, "orig_name": name} if named else told
+        """Store a file and return its component value; ``named``: with ``orig_name``, as videos have."""
+        path = self.server.store_file(name, data)
+        value: dict[str, Any] = {"name": path, "data": None, "is_file": True}
+        return {**value, "orig_name": name} if named else value
 
     def read(self, value: Any) -> bytes:
-        """The content of an input: a path on the server, or a file with its content as a ``data:`` URL;
-        ``ValueError`` where it is none."""
+        """Return the content of an input: a path on the server, or a file with its content as a ``data:`` URL.
+
+        Anything else raises ``ValueError``.
+        """
         if isinstance(value, dict) and isinstance(value.get("data"), str):
             head, comma, content = value["data"].partition(",")
             if not comma or not head.endswith(";base64"):
                 raise ValueError("not a data: URL")
             return base64.b64decode(content, validate=True)
         path = value.get("name") if isinstance(value, dict) else value
-        kept = self.server.kept(str(path))
-        if kept is None:
+        content = self.server.find_file(str(path))
+        if content is None:
             raise ValueError(f"no such file: {path}")
-        return kept
+        return content
 
 
-class MockGradioClassic(MockServer):
+class MockGradio3(MockServer):
     """A Gradio server of ``version`` 3.14.0 (no upload, a file of another folder is a 500) or 3.34.0 (else
-    ``ValueError``). ``show_error`` tells the text of every exception.
+    ``ValueError``). ``show_error`` sends the text of every exception.
     """
 
     name = "gradio"
     server_header = "uvicorn"
     max_body = 1 << 30
 
-    def __init__(self, *, version: str = "3.34.0", show_error: bool = False, **given: Any) -> None:
+    def __init__(self, *, version: str = "3.34.0", show_error: bool = False, **options: Any) -> None:
         if version not in VERSIONS:
             raise ValueError(f"version must be one of {', '.join(VERSIONS)}")
         self.version = version
@@ -86,11 +89,11 @@ class MockGradioClassic(MockServer):
         self._iterators: dict[tuple[str, int], Iterator[Any]] = {}
         self._spent: dict[int, list[float]] = {}
         self._lock = threading.Lock()
-        super().__init__(**given)
+        super().__init__(**options)
         self.app = self.make_app()
 
     def make_app(self) -> App:
-        """The app that is served; a backend's mock overrides it."""
+        """Make the app that is served; a backend's mock overrides it."""
         return App([], [])
 
     def on_stop(self) -> None:
@@ -100,8 +103,8 @@ class MockGradioClassic(MockServer):
 
     # Files
 
-    def keep(self, name: str, data: bytes) -> str:
-        """Keeps a file under a path of the server's, and returns that."""
+    def store_file(self, name: str, data: bytes) -> str:
+        """Store a file under a new path and return the path."""
         path = f"{ROOT}/{hashlib.sha1(data, usedforsecurity=False).hexdigest()}/{safe_name(name)}"
         with self._lock:
             self._files[path] = data
@@ -109,8 +112,8 @@ class MockGradioClassic(MockServer):
                 del self._files[next(iter(self._files))]
         return path
 
-    def kept(self, path: str) -> bytes | None:
-        """The content of a file; None where there is none."""
+    def find_file(self, path: str) -> bytes | None:
+        """Return the content of a file; None: no such file."""
         with self._lock:
             return self._files.get(path)
 
@@ -127,8 +130,8 @@ class MockGradioClassic(MockServer):
             self.route("POST", "/upload", self._upload)
 
     def config(self) -> dict[str, Any]:
-        """GET /config."""
-        told: dict[str, Any] = {
+        """Make the response of GET /config."""
+        config: dict[str, Any] = {
             "version": self.version if self.old else f"{self.version}\n",
             "mode": "blocks",
             "dev_mode": False,
@@ -143,12 +146,12 @@ class MockGradioClassic(MockServer):
             "dependencies": [self._dependency(each) for each in self.app.dependencies.values()],
         }
         if self.old:
-            del told["analytics_enabled"]
-        return told
+            del config["analytics_enabled"]
+        return config
 
     def _dependency(self, each: Dependency) -> dict[str, Any]:
-        """An entry has no id: its place is. 3.14 names the event once for all targets."""
-        told: dict[str, Any] = {
+        """Make an entry of ``dependencies``: its index is its id. 3.14 names the event once for all targets."""
+        entry: dict[str, Any] = {
             "targets": [list(target) for target in each.targets],
             "inputs": list(each.inputs),
             "outputs": list(each.outputs),
@@ -159,9 +162,9 @@ class MockGradioClassic(MockServer):
         }
         if self.old:
             event = each.targets[0][1] if each.targets else None
-            return {**told, "targets": [target for target, _ in each.targets], "trigger": event}
+            return {**entry, "targets": [target for target, _ in each.targets], "trigger": event}
         types = {"continuous": False, "generator": each.generator}
-        return {**told, "types": types, "trigger_after": each.trigger_after}
+        return {**entry, "types": types, "trigger_after": each.trigger_after}
 
     def missing(self, request: Request) -> Response:
         if request.method == "GET" and request.path.startswith(("/file=", "/file/")):
@@ -171,7 +174,7 @@ class MockGradioClassic(MockServer):
         return reply({"detail": "Not Found"}, 404)
 
     def _file(self, path: str, request: Request) -> Response:
-        data = self.kept(path)
+        data = self.find_file(path)
         if data is None and self.old:
             return Response.text("Internal Server Error", 500)
         if data is None:
@@ -181,16 +184,16 @@ class MockGradioClassic(MockServer):
             "last-modified": email.utils.formatdate(0, usegmt=True),
             "etag": hashlib.md5(data, usedforsecurity=False).hexdigest(),
         }
-        return ranged(data, headers, None if self.old else request.headers.get("Range"))
+        return range_response(data, headers, None if self.old else request.headers.get("Range"))
 
     def _status(self, request: Request) -> Response:
-        spent = None if self.old else 0.0
+        average = None if self.old else 0.0
         return reply(
             {
                 "msg": "estimation",
                 "rank": None,
                 "queue_size": 0,
-                "avg_event_process_time": spent,
+                "avg_event_process_time": average,
                 "avg_event_concurrent_process_time": None,
                 "rank_eta": None,
                 "queue_eta": 1 if self.old else 1.0,
@@ -199,7 +202,7 @@ class MockGradioClassic(MockServer):
 
     def _upload(self, request: Request) -> Response:
         parts = read_files(request.headers.get("Content-Type", ""), request.body, "files")
-        return reply([self.keep(each.filename or "blob", each.data) for each in parts])
+        return reply([self.store_file(each.filename or "blob", each.data) for each in parts])
 
     # Calls
 
@@ -213,35 +216,35 @@ class MockGradioClassic(MockServer):
         dependency = self.app.by_name.get(name) if number is None else self.app.dependencies.get(number)
         if dependency is None or dependency.function is None:
             return reply({"error": f"This app has no endpoint /api/{name}/."}, 500)
-        goes_on = number is not None or self.old
+        continues = number is not None or self.old
         began = time.monotonic()
         try:
-            told = self._values(dependency, body, goes_on=goes_on)
-        except Exception as error:  # noqa: BLE001 - a function may raise anything; the client is told that it did
+            values = self._values(dependency, body, continues=continues)
+        except Exception as error:  # noqa: BLE001 - a function may raise anything; the client is sent an error
             return reply({"error": str(error) if self.show_error else None}, 500)
-        return reply({**told, **self._times(dependency.id, time.monotonic() - began)})
+        return reply({**values, **self._times(dependency.id, time.monotonic() - began)})
 
-    def _values(self, dependency: Dependency, body: dict[str, Any], *, goes_on: bool) -> dict[str, Any]:
-        """The next values of a call: of the generator that is under way, where it goes on, or of a new call."""
+    def _values(self, dependency: Dependency, body: dict[str, Any], *, continues: bool) -> dict[str, Any]:
+        """Return the next values of a call: of its running generator if it ``continues``, else of a new call."""
         fault: Fault | None = self.faults.take("function_error", dependency.api_name or "", str(dependency.id))
         if fault is not None:
             raise RuntimeError(fault.value or "injected")
         session = str(body.get("session_hash") or "")
         key = (session, dependency.id)
         with self._lock:
-            steps = self._iterators.get(key) if goes_on and session else None
+            steps = self._iterators.get(key) if continues and session else None
         if steps is None:
             data = body.get("data") or []
             if len(data) < len(dependency.inputs):
                 raise ValueError("an argument is missing")
             assert dependency.function is not None
-            result = dependency.function(ClassicCall(session, self), *data[: len(dependency.inputs)])
-            steps = steps_of(result)
+            result = dependency.function(Gradio3Call(session, self), *data[: len(dependency.inputs)])
+            steps = generator_or_none(result)
             if steps is None:
-                return {"data": outputs_of(result, dependency), "is_generating": False}
-        return self._stepped(key, steps, dependency)
+                return {"data": output_values(result, dependency), "is_generating": False}
+        return self._next_values(key, steps, dependency)
 
-    def _stepped(self, key: tuple[str, int], steps: Iterator[Any], dependency: Dependency) -> dict[str, Any]:
+    def _next_values(self, key: tuple[str, int], steps: Iterator[Any], dependency: Dependency) -> dict[str, Any]:
         try:
             value = next(steps)
         except BaseException as ended:
@@ -252,7 +255,7 @@ class MockGradioClassic(MockServer):
             return {"data": [None] * len(dependency.outputs), "is_generating": False}
         with self._lock:
             self._iterators[key] = steps
-        return {"data": outputs_of(value, dependency), "is_generating": True}
+        return {"data": output_values(value, dependency), "is_generating": True}
 
     def _times(self, number: int, seconds: float) -> dict[str, float]:
         with self._lock:
@@ -273,12 +276,12 @@ def _media_type(path: str) -> str:
 
 
 def _not_json(body: bytes) -> Response:
-    """FastAPI's answer to a body that is no JSON, of that time."""
-    told = "Expecting value"
-    place = {"msg": told, "doc": body.decode("utf-8", "replace"), "pos": 0, "lineno": 1, "colno": 1}
+    """Make the FastAPI of 2023's response to a body that is not JSON."""
+    message = "Expecting value"
+    place = {"msg": message, "doc": body.decode("utf-8", "replace"), "pos": 0, "lineno": 1, "colno": 1}
     detail = {
         "loc": ["body", 0],
-        "msg": f"{told}: line 1 column 1 (char 0)",
+        "msg": f"{message}: line 1 column 1 (char 0)",
         "type": "value_error.jsondecode",
         "ctx": place,
     }

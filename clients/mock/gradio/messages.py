@@ -1,7 +1,9 @@
-"""The messages of a mock Gradio server, as each generation words them.
+"""The messages of a mock Gradio server, in each generation's form.
 
 Facts: recordings of 4.44.1, 5.29.0 and 6.31.0 (tests/recordings/gradio), with which the tests compare.
 """
+
+from __future__ import annotations
 
 import json
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ NO_SESSION = {4: "404: Session not found.", 5: "404: Session not found.", 6: "40
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one version of Gradio writes. ``version`` is any of 4.x, 5.x and 6.x; others raise ``ValueError``."""
+    """The message format of one version of Gradio: 4.x, 5.x or 6.x; others raise ``ValueError``."""
 
     version: str
 
@@ -28,7 +30,7 @@ class Dialect:
 
     @property
     def prefix(self) -> str:
-        """What stands before every route but those of the page itself."""
+        """The path before every route except those of the page itself."""
         return "" if self.generation == 4 else "/gradio_api"
 
     # Waiting and starting
@@ -39,20 +41,20 @@ class Dialect:
     def starts(self, event_id: str, eta: float | None) -> Message:
         return {"msg": "process_starts", "event_id": event_id, "eta": eta}
 
-    # What a function says while it runs
+    # While a function runs
 
     def progress(self, event_id: str, units: list[Message]) -> Message:
         return {"msg": "progress", "event_id": event_id, "progress_data": units}
 
     def log(self, event_id: str, text: str, level: str) -> Message:
-        said = {"msg": "log", "event_id": event_id, "log": text, "level": level, "duration": 10.0, "visible": True}
-        return said if self.generation == 4 else {**said, "title": level.capitalize()}
+        message = {"msg": "log", "event_id": event_id, "log": text, "level": level, "duration": 10.0, "visible": True}
+        return message if self.generation == 4 else {**message, "title": level.capitalize()}
 
-    # What comes out
+    # Outputs
 
     def output(self, data: list[Any], *, generating: bool, duration: float, average: float) -> Message:
-        """The ``output`` of a yield or an end."""
-        told = {
+        """Make the ``output`` of a yield or an end."""
+        output = {
             "data": data,
             "is_generating": generating,
             "duration": duration,
@@ -60,30 +62,33 @@ class Dialect:
             "render_config": None,
             "changed_state_ids": [],
         }
-        return {**told, "used_cache": None} if self.generation == 6 else told
+        return {**output, "used_cache": None} if self.generation == 6 else output
 
     def generating(self, event_id: str, output: Message) -> Message:
-        said = {"msg": "process_generating", "event_id": event_id, "output": output, "success": True}
-        return said if self.generation == 4 else {**said, "time_limit": None}
+        message = {"msg": "process_generating", "event_id": event_id, "output": output, "success": True}
+        return message if self.generation == 4 else {**message, "time_limit": None}
 
     def completed(self, event_id: str, output: Message, *, success: bool, title: str | None = None) -> Message:
-        """The end of an event; an ``output`` without data is that of one that was cancelled."""
-        said = {"msg": "process_completed", "event_id": event_id, "output": output, "success": success}
+        """Make the end of an event; an ``output`` without data belongs to a cancelled one."""
+        message = {"msg": "process_completed", "event_id": event_id, "output": output, "success": success}
         if self.generation > 4:
-            said["title"] = title
+            message["title"] = title
         if self.generation == 6:
-            said["used_cache"] = None
-            said["cache_duration"] = output.get("duration") if "data" in output else None
-            said["avg_time"] = output.get("average_duration")
-        return said
+            message["used_cache"] = None
+            message["cache_duration"] = output.get("duration") if "data" in output else None
+            message["avg_time"] = output.get("average_duration")
+        return message
 
     def error(self, text: str | None, *, raised: bool, duration: float | None = 10, shown: bool = False) -> Message:
-        """The ``output`` of a failed event. ``raised``: by the function on purpose (gr.Error), so that its text is
-        told; else the text is told only where the server was started to ``show`` errors."""
+        """Make the ``output`` of a failed event.
+
+        ``raised``: the function raised gr.Error, whose text is sent; else the text is sent only if the server was
+        started to show errors (``shown``).
+        """
         if raised:
-            words = f"'{text}'" if self.generation == 4 else text
-            told: Message = {"error": words, "duration": duration, "visible": True}
-            return told if self.generation == 4 else {**told, "title": "Error"}
+            quoted = f"'{text}'" if self.generation == 4 else text
+            output: Message = {"error": quoted, "duration": duration, "visible": True}
+            return output if self.generation == 4 else {**output, "title": "Error"}
         if shown:
             return {"error": text, "visible": True} if self.generation == 6 else {"error": text}
         return {"error": None}
@@ -97,26 +102,26 @@ class Dialect:
         return {"msg": "heartbeat", "event_id": None}
 
     def no_session(self) -> Message:
-        said: Message = {"msg": "unexpected_error", "event_id": None, "message": NO_SESSION[self.generation]}
+        message: Message = {"msg": "unexpected_error", "event_id": None, "message": NO_SESSION[self.generation]}
         if self.generation == 6:
-            said["session_not_found"] = True
-        return {**said, "success": False}
+            message["session_not_found"] = True
+        return {**message, "success": False}
 
     def locked(self) -> Message:
-        """The body of a 401."""
+        """Make the body of a 401."""
         if self.generation == 6:
             return {"detail": {"error": "Not authenticated", "auth_message": None}}
         return {"detail": "Not authenticated"}
 
 
 def as_event(message: Any, name: str | None = None) -> bytes:
-    """One server-sent event."""
+    """Encode a server-sent event."""
     head = b"" if name is None else f"event: {name}\n".encode()
     return head + b"data: " + json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
 
 
-def edits(old: Any, new: Any, path: tuple[str | int, ...] = ()) -> list[list[Any]]:
-    """What turns ``old`` into ``new``, as generators send it: ``[action, path, value]``."""
+def make_diff(old: Any, new: Any, path: tuple[str | int, ...] = ()) -> list[list[Any]]:
+    """Return the diff from ``old`` to ``new`` that generators send: ``[action, path, value]``."""
     if old == new:
         return []
     where = list(path)
@@ -126,12 +131,12 @@ def edits(old: Any, new: Any, path: tuple[str | int, ...] = ()) -> list[list[Any
         return [["append", where, new[len(old) :]]]
     if isinstance(old, list):
         common = min(len(old), len(new))
-        found = [edit for at in range(common) for edit in edits(old[at], new[at], (*path, at))]
+        found = [step for at in range(common) for step in make_diff(old[at], new[at], (*path, at))]
         found += [["delete", [*where, at], None] for at in range(common, len(old))]
         return found + [["add", [*where, at], new[at]] for at in range(common, len(new))]
     if isinstance(old, dict):
         found = []
         for key in old:
-            found += edits(old[key], new[key], (*path, key)) if key in new else [["delete", [*where, key], None]]
+            found += make_diff(old[key], new[key], (*path, key)) if key in new else [["delete", [*where, key], None]]
         return found + [["add", [*where, key], new[key]] for key in new if key not in old]
     return [["replace", where, new]]

@@ -1,22 +1,23 @@
-"""The queue of a mock Gradio server: events that wait, run in threads of their own and speak to their session.
+"""The queue of a mock Gradio server: events wait, run in threads of their own, and send messages to their session.
 
-As the real one does it: each wired function (or group of them) runs a limited number of events at once; a generator is
-asked for its next value only while somebody listens; what an ordinary function does cannot be stopped.
+As in the real one, each wired function (or group of them) runs a limited number of events at once, a generator
+continues only while a client listens, and an ordinary function cannot be stopped.
 """
+
+from __future__ import annotations
 
 import copy
 import threading
 import time
-import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from ..http.server import Pace
-from .app import App, Call, Dependency, GradioError, checked, outputs_of, steps_of
+from ..http.context import SimulatedClock
+from .app import App, Dependency, GradioError, check_input, generator_or_none, output_values
+from .events import Call, Event
 from .files import FileCache
-from .messages import Dialect, Message, edits
+from .messages import Dialect, Message, make_diff
 
 JOIN_S = 0.5
 START_S = 0.05
@@ -24,41 +25,24 @@ START_S = 0.05
 
 
 class QueueFull(Exception):
-    """As many events wait as may; the text is the server's."""
-
-
-@dataclass(eq=False)
-class Event:
-    """One call. ``whole``: its yields are told in full (the /call routes), not as edits."""
-
-    id: str
-    dependency: Dependency
-    session: str
-    data: list[Any]
-    trigger_id: int | None = None
-    username: str | None = None
-    whole: bool = False
-    alive: bool = True
-    cancelled: bool = False
-    progress: list[Message] | None = None
-    spent: list[float] = field(default_factory=list)
+    """The queue is full; the text is the server's."""
 
 
 class EventQueue:
     """The events of one server. Safe from any thread.
 
-    ``most`` is how many may wait in one group (None: any number), ``show_errors`` whether clients are told the text of
-    every exception. ``fails`` is asked before a function runs; the error it returns is raised instead.
+    ``max_size`` bounds the waiting events (None: no bound); ``show_errors`` sends the text of every exception to
+    clients. ``fails`` is called before a function runs; the error it returns is raised instead.
     """
 
-    def __init__(self, app: App, dialect: Dialect, files: FileCache, pace: Pace) -> None:
-        self.most: int | None = None
+    def __init__(self, app: App, dialect: Dialect, files: FileCache, clock: SimulatedClock) -> None:
+        self.max_size: int | None = None
         self.show_errors = False
         self.fails: Callable[[Dependency], Exception | None] = lambda _: None
         self._app = app
         self._dialect = dialect
         self._files = files
-        self._pace = pace
+        self._clock = clock
         self._changed = threading.Condition()
         self._waiting: dict[str, deque[Event]] = defaultdict(deque)
         self._starting: Counter[str] = Counter()
@@ -72,13 +56,13 @@ class EventQueue:
     # What routes ask for
 
     def push(self, event: Event) -> None:
-        """Takes a call; :class:`QueueFull`."""
+        """Queue an event; raise ``QueueFull``."""
         group = event.dependency.concurrency_group
         with self._changed:
             waiting = self._waiting[group]
-            if self.most is not None and sum(map(len, self._waiting.values())) >= self.most:
+            if self.max_size is not None and sum(map(len, self._waiting.values())) >= self.max_size:
                 size = sum(map(len, self._waiting.values()))
-                raise QueueFull(f"Queue is full. Max size is {self.most} and size is {size}.")
+                raise QueueFull(f"Queue is full. Max size is {self.max_size} and size is {size}.")
             self._mail.setdefault(event.session, deque())
             self._pending[event.session].add(event.id)
             self._events[event.id] = event
@@ -87,7 +71,7 @@ class EventQueue:
             self._start_next(group)
 
     def cancel(self, session: str, event_id: str) -> None:
-        """POST /cancel: ends the event for its client at once. A generator is not asked again; others run on."""
+        """End an event for its client at once. A generator does not continue; an ordinary function runs on."""
         with self._changed:
             event = self._events.get(event_id)
             if event is not None and event.alive and event.session == session:
@@ -96,7 +80,7 @@ class EventQueue:
             if session in self._mail:
                 self._post(session, self._dialect.completed(event_id, {}, success=True))
 
-    def known(self, session: str) -> bool:
+    def knows(self, session: str) -> bool:
         with self._changed:
             return session in self._mail
 
@@ -109,7 +93,7 @@ class EventQueue:
             return sum(map(len, self._waiting.values()))
 
     def receive(self, session: str, timeout: float) -> list[Message] | None:
-        """The messages for a session, waiting up to ``timeout`` seconds (then none); None: it is unknown."""
+        """Return the messages for a session, waiting up to ``timeout`` seconds for one; None: unknown session."""
         with self._changed:
             mail = self._mail.get(session)
             if mail is None:
@@ -122,15 +106,15 @@ class EventQueue:
             return taken
 
     def completed(self, session: str, event_id: str) -> bool:
-        """Notes that a client was told of an end; True where nothing of its session is pending any more."""
+        """Note that the client received an event's end; return True if nothing of its session is pending."""
         with self._changed:
             self._events.pop(event_id, None)
             self._pending[session].discard(event_id)
             return not self._pending[session]
 
     def leave(self, session: str) -> None:
-        """What a stream that the client left does: its events are not asked again, those that wait are gone, and the
-        session keeps waiting for ends that never come."""
+        """Drop a session whose client left the stream: its generators do not continue, its waiting events are removed,
+        and the session stays pending for ever."""
         with self._changed:
             self._mail.pop(session, None)
             for events in self._running.values():
@@ -142,13 +126,13 @@ class EventQueue:
                     waiting.remove(event)
 
     def run_now(self, event: Event) -> Message:
-        """POST /run: the function without the queue; raises what it raises. Of a generator, its first value."""
+        """Run a function without the queue and raise what it raises; of a generator, take the first value."""
         begun = time.monotonic()
         values, steps = self._first(event)
         return self._output(event, values, begun, generating=steps is not None)
 
     def stop(self) -> None:
-        """Forgets everything and waits a moment for the threads (a function that calls this goes on)."""
+        """Forget everything and wait briefly for the threads (a function that calls this continues)."""
         with self._changed:
             for events in self._running.values():
                 for event in events:
@@ -174,7 +158,7 @@ class EventQueue:
             mail.append(message)
             self._changed.notify_all()
 
-    def _tell(self, event: Event, message: Message) -> None:
+    def _send(self, event: Event, message: Message) -> None:
         with self._changed:
             if event.alive:
                 self._flush(event)
@@ -192,7 +176,7 @@ class EventQueue:
                     self._flush(event)
 
     def log(self, event: Event, text: str, level: str) -> None:
-        self._tell(event, self._dialect.log(event.id, text, level))
+        self._send(event, self._dialect.log(event.id, text, level))
 
     def _estimate(self, group: str, since: int = 0) -> None:
         waiting = self._waiting[group]
@@ -223,7 +207,7 @@ class EventQueue:
 
     def _start(self, group: str) -> None:
         if self._dialect.generation < 6:
-            self._pace.wait(START_S)
+            self._clock.wait(START_S)
         with self._changed:
             self._starting[group] -= 1
             if not self._waiting[group]:
@@ -243,10 +227,10 @@ class EventQueue:
 
     def _run(self, event: Event) -> None:
         begun = time.monotonic()
-        self._tell(event, self._dialect.starts(event.id, self._average(event.dependency)))
+        self._send(event, self._dialect.starts(event.id, self._average(event.dependency)))
         try:
             values, steps = self._first(event)
-        except Exception as error:  # noqa: BLE001 - a function may raise anything, which the client is then told
+        except Exception as error:  # noqa: BLE001 - a function may raise anything, which is sent to the client
             self._fail(event, error, first=True)
         else:
             self._finish(event, values, steps, begun)
@@ -255,7 +239,7 @@ class EventQueue:
             self._release(event)
 
     def _first(self, event: Event) -> tuple[list[Any], Iterator[Any] | None]:
-        """Calls the function; its first values, and the generator that has more."""
+        """Call the function; return its first values, and the generator if there are more."""
         dependency = event.dependency
         failure = self.fails(dependency)
         if failure is not None:
@@ -263,10 +247,10 @@ class EventQueue:
         if dependency.function is None:
             raise TypeError("a step of JavaScript alone")
         result = dependency.function(Call(event, self.log, self._files), *self._inputs(event))
-        steps = steps_of(result)
+        steps = generator_or_none(result)
         if steps is None:
-            return self._kept(event, outputs_of(result, dependency)), None
-        return self._kept(event, outputs_of(next(steps), dependency)), steps
+            return self._store_states(event, output_values(result, dependency)), None
+        return self._store_states(event, output_values(next(steps), dependency)), steps
 
     def _inputs(self, event: Event) -> list[Any]:
         wanted = event.dependency.inputs
@@ -278,18 +262,18 @@ class EventQueue:
                 values.append(self._app.state(event.session, component_id))
                 continue
             component = self._app.components.get(component_id)
-            values.append(value if component is None else checked(value, component, self._dialect.generation))
+            values.append(value if component is None else check_input(value, component, self._dialect.generation))
         return values
 
-    def _kept(self, event: Event, values: list[Any]) -> list[Any]:
-        """Values as they go over the wire: a State stays on the server."""
-        told = []
+    def _store_states(self, event: Event, values: list[Any]) -> list[Any]:
+        """Store the States among the values and return the values to send: a State as None."""
+        sent: list[Any] = []
         for component_id, value in zip(event.dependency.outputs, values, strict=True):
             state = self._app.is_state(component_id)
             if state:
                 self._app.set_state(event.session, component_id, value)
-            told.append(None if state else copy.deepcopy(value))
-        return told
+            sent.append(None if state else copy.deepcopy(value))
+        return sent
 
     def _output(self, event: Event, values: list[Any], begun: float, *, generating: bool) -> Message:
         spent = time.monotonic() - begun
@@ -299,50 +283,45 @@ class EventQueue:
 
     def _finish(self, event: Event, values: list[Any], steps: Iterator[Any] | None, begun: float) -> None:
         if steps is not None:
-            last = self._listen(event, values, steps, begun)
+            last = self._send_yields(event, values, steps, begun)
             if last is None:
                 return
             values, begun = last
         output = self._output(event, values, begun, generating=False)
-        self._tell(event, self._dialect.completed(event.id, output, success=True))
+        self._send(event, self._dialect.completed(event.id, output, success=True))
 
-    def _listen(
+    def _send_yields(
         self, event: Event, values: list[Any], steps: Iterator[Any], begun: float
     ) -> tuple[list[Any], float] | None:
-        """Tells of every yield; the last values and when the generator was asked last. None: it failed or was left."""
-        told: list[Any] | None = None
+        """Send every yield; return the last values and the time they were asked for; None: it failed, or was left."""
+        sent: list[Any] | None = None
         while True:
-            shown = values if told is None or event.whole else self._edits(event, told, values)
-            told = values
+            shown = values if sent is None or event.whole else self._diffs(event, sent, values)
+            sent = values
             output = self._output(event, shown, begun, generating=True)
-            self._tell(event, self._dialect.generating(event.id, output))
+            self._send(event, self._dialect.generating(event.id, output))
             if not event.alive:
                 return None
             begun = time.monotonic()
             try:
-                values = self._kept(event, outputs_of(next(steps), event.dependency))
+                values = self._store_states(event, output_values(next(steps), event.dependency))
             except StopIteration:
-                return told, begun
+                return sent, begun
             except Exception as error:  # noqa: BLE001 - as in _run
                 self._fail(event, error, first=False)
                 return None
 
-    def _edits(self, event: Event, told: list[Any], values: list[Any]) -> list[Any]:
+    def _diffs(self, event: Event, sent: list[Any], values: list[Any]) -> list[Any]:
         found = []
-        for component_id, old, new in zip(event.dependency.outputs, told, values, strict=True):
+        for component_id, old, new in zip(event.dependency.outputs, sent, values, strict=True):
             component = self._app.components.get(component_id)
-            # Gradio wraps a JSON component's value, so that two are never edits of one another.
+            # Gradio wraps a JSON component's value, so that no diff is made of it.
             whole = component is not None and component.type == "json" and old != new
-            found.append([["replace", [], new]] if whole else edits(old, new))
+            found.append([["replace", [], new]] if whole else make_diff(old, new))
         return found
 
     def _fail(self, event: Event, error: Exception, *, first: bool) -> None:
         raised = isinstance(error, GradioError)
         duration = error.duration if isinstance(error, GradioError) else None
         output = self._dialect.error(str(error), raised=raised, duration=duration, shown=self.show_errors)
-        self._tell(event, self._dialect.completed(event.id, output, success=False, title="Error" if first else None))
-
-
-def new_event(dependency: Dependency, session: str, data: list[Any], **more: Any) -> Event:
-    """An event with an id as Gradio makes them."""
-    return Event(uuid.uuid4().hex, dependency, session, data, **more)
+        self._send(event, self._dialect.completed(event.id, output, success=False, title="Error" if first else None))

@@ -1,7 +1,6 @@
 """The base of mock Gradio apps, generations 4, 5 and 6: the routes, the event stream, files and sign-in.
 
-An app is an :class:`.gradio_app.App`: components and wired functions. A backend's mock derives from
-:class:`MockGradio` and makes one::
+An ``App`` is made of components and wired functions. A backend's mock derives from ``MockGradio`` and makes one::
 
     class MockEcho(MockGradio):
         def make_app(self) -> App:
@@ -10,6 +9,8 @@ An app is an :class:`.gradio_app.App`: components and wired functions. A backend
 
 Facts: recordings of 4.44.1, 5.29.0 and 6.31.0 (tests/recordings/gradio), with which the tests compare it.
 """
+
+from __future__ import annotations
 
 import json
 import secrets
@@ -23,10 +24,11 @@ from ..http.multipart import read_files
 from ..http.responses import Request, Response, Stream, StreamCut
 from ..http.server import MockServer
 from .app import App, Dependency, GradioError
-from .config import config, info
+from .config import ServerFacts, make_config, make_info
+from .events import Event, make_event
 from .files import FileCache
 from .messages import Dialect, Message, as_event
-from .queue import Event, EventQueue, QueueFull, new_event
+from .queue import EventQueue, QueueFull
 
 HEARTBEAT_S = 15.0
 CHECK_S = 0.05
@@ -40,9 +42,9 @@ TRACEBACK = (
 class MockGradio(MockServer):
     """A Gradio server of ``version`` 4.x, 5.x or 6.x (else ``ValueError``).
 
-    ``login`` is a user name and password that everything but the page wants; ``max_queue`` how many events may wait
-    (None: any number); ``max_file_size`` the size in bytes over which an upload is refused; ``show_error`` whether the
-    text of every exception is told. ``heartbeat_s`` is the silence after which a stream says that it lives.
+    ``login`` is the user name and password that all routes but the page require; ``max_queue`` bounds the waiting
+    events (None: no bound); ``max_file_size`` bounds an upload, in bytes; ``show_error`` sends the text of every
+    exception. ``heartbeat_s`` is the silence after which a stream sends a heartbeat.
     """
 
     name = "gradio"
@@ -58,7 +60,7 @@ class MockGradio(MockServer):
         max_queue: int | None = None,
         max_file_size: int | None = None,
         show_error: bool = False,
-        **given: Any,
+        **options: Any,
     ) -> None:
         self.dialect = Dialect(version)
         self.login = login
@@ -68,19 +70,19 @@ class MockGradio(MockServer):
         self.files = FileCache(self.dialect.generation)
         self._cookie_id = secrets.token_urlsafe(32)
         self._tokens: set[str] = set()
-        super().__init__(**given)
+        super().__init__(**options)
         self.app = self.make_app()
-        self.queue = EventQueue(self.app, self.dialect, self.files, self.pace)
-        self.queue.most, self.queue.show_errors = max_queue, show_error
-        self.queue.fails = self._injected
+        self.queue = EventQueue(self.app, self.dialect, self.files, self.clock)
+        self.queue.max_size, self.queue.show_errors = max_queue, show_error
+        self.queue.fails = self._injected_failure
 
     def make_app(self) -> App:
-        """The app that is served; a backend's mock overrides it."""
+        """Make the app that is served; a backend's mock overrides it."""
         return App([], [])
 
     @property
     def base(self) -> str:
-        """Address and prefix of the routes."""
+        """The address of the routes, with their prefix."""
         return self.url + self.dialect.prefix
 
     def on_start(self) -> None:
@@ -103,7 +105,7 @@ class MockGradio(MockServer):
         self.route("GET", "/logout", self._logout)
         if prefix:
             self.route("GET", f"{prefix}/config", lambda _: reply(self.config()))
-        self.route("GET", f"{prefix}/info", lambda _: reply(info(self.app, self.dialect, self.url)))
+        self.route("GET", f"{prefix}/info", lambda _: reply(make_info(self.app, self.dialect, self.url)))
         self.route("GET", f"{prefix}/app_id", lambda _: reply({"app_id": self.app_id}))
         self.route("GET", f"{prefix}/login_check", lambda _: reply(None))
         self.route("GET", f"{prefix}/startup-events", lambda _: reply(False))
@@ -115,13 +117,15 @@ class MockGradio(MockServer):
         self.route("POST", f"{prefix}/upload", self._upload)
         self.route("POST", f"{prefix}/call/{{name}}", self._call)
         self.route("GET", f"{prefix}/call/{{name}}/{{event_id}}", self._call_data)
-        self.route("GET", f"{prefix}/heartbeat/{{session}}", self._alive)
+        self.route("GET", f"{prefix}/heartbeat/{{session}}", self._heartbeat)
         for word in ("run", "api"):
             self.route("POST", f"{prefix}/{word}/{{name}}", self._run)
 
     def config(self) -> Message:
-        """GET /config."""
-        return config(self)
+        """Make the response of GET /config."""
+        username = self.login[0] if self.login is not None else None
+        facts = ServerFacts(self.dialect, self.url, self.app_id, self.show_error, self.max_file_size, username)
+        return make_config(self.app, facts)
 
     def answer(self, request: Request) -> Response:
         self.files.base_url = f"http://{request.headers.get('Host', '127.0.0.1')}{self.prefix}{self.dialect.prefix}"
@@ -131,7 +135,7 @@ class MockGradio(MockServer):
         start = f"{self.dialect.prefix}/file="
         if request.method == "GET" and request.path.startswith(start):
             path = urllib.parse.unquote(request.path.removeprefix(start))
-            return lowercase(self.files.answer(path, request.headers.get("Range")))
+            return lowercase_headers(self.files.answer(path, request.headers.get("Range")))
         if self.methods(request.path):
             return reply({"detail": "Method Not Allowed"}, 405)
         return reply({"detail": "Not Found"}, 404)
@@ -183,8 +187,8 @@ class MockGradio(MockServer):
         dependency = self.app.dependencies.get(body.get("fn_index"))
         if dependency is None:
             return self._broken()
-        more = {"trigger_id": body.get("trigger_id"), "username": self._username(request)}
-        return self._push(new_event(dependency, str(body["session_hash"]), body.get("data") or [], **more))
+        fields = {"trigger_id": body.get("trigger_id"), "username": self._username(request)}
+        return self._push(make_event(dependency, str(body["session_hash"]), body.get("data") or [], **fields))
 
     def _push(self, event: Event) -> Response:
         full = self.faults.take("queue_full", event.dependency.api_name or "")
@@ -212,7 +216,7 @@ class MockGradio(MockServer):
         body = request.json()
         session = str(body.get("session_hash") or uuid.uuid4().hex)
         username = self._username(request)
-        return self._push(new_event(dependency, session, body.get("data") or [], whole=True, username=username))
+        return self._push(make_event(dependency, session, body.get("data") or [], whole=True, username=username))
 
     def _run(self, request: Request) -> Response:
         dependency = self._named(request)
@@ -221,10 +225,10 @@ class MockGradio(MockServer):
         body = request.json()
         session = str(body.get("session_hash") or uuid.uuid4().hex)
         try:
-            return reply(self.queue.run_now(new_event(dependency, session, body.get("data") or [])))
+            return reply(self.queue.run_now(make_event(dependency, session, body.get("data") or [])))
         except GradioError as error:
             return reply(self.dialect.error(str(error), raised=True, duration=error.duration), 500)
-        except Exception as error:  # noqa: BLE001 - a function may raise anything, which the client is then told
+        except Exception as error:  # noqa: BLE001 - a function may raise anything, which is sent to the client
             return reply(self.dialect.error(str(error), raised=False, shown=self.show_error), 500)
 
     def _cancel(self, request: Request) -> Response:
@@ -232,7 +236,7 @@ class MockGradio(MockServer):
         self.queue.cancel(str(body.get("session_hash")), str(body.get("event_id")))
         return reply({"success": True})
 
-    def _injected(self, dependency: Dependency) -> Exception | None:
+    def _injected_failure(self, dependency: Dependency) -> Exception | None:
         fault = self.faults.take("function_error", dependency.api_name or "", str(dependency.id))
         if fault is None:
             return None
@@ -268,7 +272,7 @@ class MockGradio(MockServer):
                 yield b""
                 for message in messages:
                     last = time.monotonic()
-                    yield from self._spoilt(message)
+                    yield from self._apply_faults(message)
                     ended = message["msg"] == "process_completed"
                     if ended and self.queue.completed(session, message["event_id"]):
                         yield as_event(self.dialect.close_stream())
@@ -284,8 +288,8 @@ class MockGradio(MockServer):
             return None
         return self.queue.receive(session, CHECK_S)
 
-    def _spoilt(self, message: Message) -> Iterator[bytes]:
-        """One message, and what faults make of it."""
+    def _apply_faults(self, message: Message) -> Iterator[bytes]:
+        """Encode one message, applying any injected fault."""
         kind = str(message["msg"])
         if self.faults.take("sse_cut", kind) is not None:
             raise StreamCut
@@ -332,7 +336,7 @@ class MockGradio(MockServer):
             return as_event(message["output"].get("data"), "complete")
         return as_event(message["output"] if self.dialect.generation == 6 else None, "error")
 
-    def _alive(self, request: Request) -> Response:
+    def _heartbeat(self, request: Request) -> Response:
         return stream(self._heartbeats())
 
     def _heartbeats(self) -> Iterator[bytes]:
@@ -345,23 +349,23 @@ class MockGradio(MockServer):
 
 
 def reply(data: Any, status: int = 200) -> Response:
-    """JSON as Gradio writes it."""
+    """Answer with JSON as Gradio writes it."""
     body = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
     return Response(status, body, {"content-type": "application/json"})
 
 
 def not_json(reason: str) -> Response:
-    """FastAPI's answer to a body that is no JSON."""
+    """Make FastAPI's response to a body that is not JSON."""
     detail = {"type": "json_invalid", "loc": ["body", 1], "msg": "JSON decode error", "input": {}}
     return reply({"detail": [{**detail, "ctx": {"error": reason}}]}, 422)
 
 
 def stream(pieces: Iterator[bytes]) -> Stream:
-    """An answer of server-sent events."""
+    """Answer with server-sent events."""
     return Stream(200, headers={"content-type": "text/event-stream; charset=utf-8"}, pieces=pieces)
 
 
-def lowercase(response: Response) -> Response:
-    """The same with header names as uvicorn writes them."""
+def lowercase_headers(response: Response) -> Response:
+    """Write header names in lower case, as uvicorn does."""
     response.headers = {name.lower(): value for name, value in response.headers.items()}
     return response

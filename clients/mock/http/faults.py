@@ -1,9 +1,11 @@
-"""Faults that a mock backend commits on request, so that a client's answers to them can be tested.
+"""Faults that a mock backend commits on request.
 
-A :class:`Fault` names what goes wrong, on which request, message or node, and how often. The table :data:`FAULT_KINDS`
-is the documentation of every kind; ``docs/`` is generated from it. A :class:`FaultBook` belongs to one mock server and
+A ``Fault`` names what goes wrong, on which request, message or node, and how often. The table ``FAULT_KINDS``
+is the documentation of every kind; ``docs/`` is generated from it. A ``FaultBook`` belongs to one mock server and
 is safe to use from any thread.
 """
+
+from __future__ import annotations
 
 import difflib
 import threading
@@ -23,7 +25,7 @@ WANGP = "wangp"
 
 @dataclass(frozen=True)
 class FaultKind:
-    """What one kind of fault does, where it strikes and what ``Fault.on`` and ``Fault.value`` mean for it."""
+    """What one kind of fault does, where it is committed, and what ``Fault.on`` and ``Fault.value`` mean for it."""
 
     point: str
     text: str
@@ -36,17 +38,19 @@ FAULT_KINDS: dict[str, FaultKind] = {
         HTTP_REFUSE, "answers with the status in `value` (`status:503`); `retry_after` adds the header"
     ),
     "reset": FaultKind(HTTP_REFUSE, "resets the TCP connection (RST) instead of answering"),
-    "close_before_answer": FaultKind(HTTP_REFUSE, "closes the connection in good order without an answer"),
-    "stall": FaultKind(HTTP_REFUSE, "takes the request and says nothing until the client or the server gives up"),
+    "close_before_answer": FaultKind(HTTP_REFUSE, "closes the connection in the normal way, without an answer"),
+    "stall": FaultKind(HTTP_REFUSE, "reads the request and sends nothing until the client or the server gives up"),
     "html_login_page": FaultKind(HTTP_REFUSE, "answers 200 with the HTML of a login page, as a proxy does"),
     "redirect": FaultKind(HTTP_REFUSE, "answers 302 to the URL in `value` (default: another origin)"),
     "huge_body": FaultKind(HTTP_REFUSE, "200 with `value` bytes (default 1 GiB) of JSON that is never closed"),
-    # Any backend. The request is carried out; the answer is spoilt.
+    # Any backend. The request is carried out; the answer is damaged.
     "lost_answer": FaultKind(HTTP_SPOIL, "carries the request out, then resets the connection before the answer"),
     "cut_body": FaultKind(HTTP_SPOIL, "sends the headers and half of the body, then closes"),
     "slow_body": FaultKind(HTTP_SPOIL, "sends the body in ten pieces, `value` seconds apart (default 0.1)"),
     "bad_json": FaultKind(HTTP_SPOIL, "answers with JSON cut in the middle under a matching Content-Length"),
-    "wrong_length": FaultKind(HTTP_SPOIL, "declares a Content-Length `value` bytes too long (default 10), then closes"),
+    "wrong_length": FaultKind(
+        HTTP_SPOIL, "declares a Content-Length that is `value` bytes too long (default 10), then closes"
+    ),
     # ComfyUI websocket. `on` is a message type ("progress", "executed", "preview" ...); none: any message.
     "ws_drop": FaultKind(SOCKET, "closes the websocket with a close frame (code `value`, default 1001)"),
     "ws_cut": FaultKind(SOCKET, "cuts the TCP connection of the websocket without a close frame"),
@@ -65,7 +69,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
         "at that node or message type the server 'restarts': queue, history, cache and temporary"
         " files gone, sockets cut, HTTP refused for `value` seconds (default 0)",
     ),
-    "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP lives, nothing runs any more"),
+    "worker_dead": FaultKind(ENGINE, "the next prompt kills the worker thread: HTTP is still served, but nothing runs"),
     "ignore_interrupt": FaultKind(ENGINE, "an interrupt or a cancel is answered as usual and has no effect"),
     "slow_node": FaultKind(ENGINE, "the node waits `value` seconds (default 1) before it is named as executing"),
     "slow_preview": FaultKind(ENGINE, "the node's next preview takes `value` seconds (default 0.5) to make"),
@@ -74,21 +78,21 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "slow_history": FaultKind(ENGINE, "the history is written `value` seconds (default 0.5) after the end message"),
     # Gradio apps (WanGP's web UI, Applio). `on` is a function's name or a message's type ("progress"); none: any.
     "queue_full": FaultKind(GRADIO, "503 on joining the queue: it has `value` events (default 1), as many as it may"),
-    "function_error": FaultKind(GRADIO, "the function fails: with the text in `value`, or without any words"),
-    "sse_cut": FaultKind(GRADIO, "resets the event stream at that message, and takes it for the client's leaving"),
-    "sse_silent": FaultKind(GRADIO, "says nothing more on the event stream, not even heartbeats"),
+    "function_error": FaultKind(GRADIO, "the function fails: with the text in `value`, or without a text"),
+    "sse_cut": FaultKind(GRADIO, "resets the event stream at that message, and treats that as the client's leaving"),
+    "sse_silent": FaultKind(GRADIO, "sends nothing more on the event stream, not even heartbeats"),
     "sse_noise": FaultKind(GRADIO, "sends a comment, an unknown message and a nameless event before that message"),
     "sse_bad_json": FaultKind(GRADIO, "sends cut JSON in the place of that message"),
     "session_lost": FaultKind(GRADIO, "the event stream says that the server does not know the session any more"),
     # WanGP. `on` is a model's id, a glob or the prompt; none: any.
     "out_of_memory": FaultKind(WANGP, "the generation ends with 'CUDA out of memory ...' (text in `value`)"),
-    "model_file_missing": FaultKind(WANGP, "the generation ends because a file of the model could not be had"),
+    "model_file_missing": FaultKind(WANGP, "the generation ends because a file of the model could not be downloaded"),
     "generation_fails": FaultKind(WANGP, "the generation ends with the text in `value`; the queue is emptied"),
     "load_refused": FaultKind(WANGP, "the queue file is refused with a warning: 'Failed to load queue: `value`'"),
-    "load_ignored": FaultKind(WANGP, "the queue file is ignored: null, and no word, as without `trigger_id`"),
+    "load_ignored": FaultKind(WANGP, "the queue file is ignored: null, and no message, as without `trigger_id`"),
     "slow_load": FaultKind(WANGP, "the model takes `value` seconds (default 5) to load"),
     "late_abort": FaultKind(WANGP, "an abort takes effect only `value` seconds (default 3) after the next step"),
-    "no_output": FaultKind(WANGP, "the generation ends well, and no file was made"),
+    "no_output": FaultKind(WANGP, "the generation succeeds without an output file"),
     "status_slot_taken": FaultKind(WANGP, "another session has the only place of the status function, and keeps it"),
     "restart": FaultKind(WANGP, "the program crashes in the middle of the task, and is back after a second"),
     "not_wangp": FaultKind(WANGP, "/config is that of another Gradio program"),
@@ -100,7 +104,9 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "upstream_404": FaultKind(ANSWER, "404 'not found, try pulling it first', as Ollama says of a model it lacks"),
     "upstream_key": FaultKind(ANSWER, "401 of the provider behind LiteLLM: its key is wrong, not the client's"),
     "rate_limit": FaultKind(ANSWER, "429; the wait is `value` seconds (default 1) in `llm_provider-retry-after`"),
-    "context_overflow": FaultKind(ANSWER, "400 that only its text tells: the window has `value` tokens (default 4096)"),
+    "context_overflow": FaultKind(
+        ANSWER, "400 whose message alone names the cause: a window of `value` tokens (default 4096)"
+    ),
     "content_policy": FaultKind(ANSWER, "400 with ContentPolicyViolationError"),
     "upstream_timeout": FaultKind(ANSWER, "408 after LiteLLM's time limit for the model"),
     "upstream_500": FaultKind(ANSWER, "500 of the provider"),
@@ -110,11 +116,13 @@ FAULT_KINDS: dict[str, FaultKind] = {
     # ... then what happens to the stream; `value` is how many pieces of text come before (default 3) ...
     "stream_error": FaultKind(ANSWER, "an error chunk in mid-stream, 'CUDA out of memory'"),
     "stream_drop": FaultKind(ANSWER, "an error chunk in mid-stream: LiteLLM has lost the provider"),
-    "stream_timeout": FaultKind(ANSWER, "an error chunk in mid-stream: the provider fell silent"),
+    "stream_timeout": FaultKind(ANSWER, "an error chunk in mid-stream: the provider timed out"),
     "stream_cut": FaultKind(ANSWER, "resets the connection in mid-stream"),
-    "stream_stall": FaultKind(ANSWER, "says nothing more, until the client or the server gives up"),
-    "stream_ends": FaultKind(ANSWER, "the stream ends in good order in mid-answer, without finish_reason and [DONE]"),
-    "stream_bad_json": FaultKind(ANSWER, "a chunk that is no JSON"),
+    "stream_stall": FaultKind(ANSWER, "sends nothing more until the client or the server gives up"),
+    "stream_ends": FaultKind(
+        ANSWER, "the stream ends in the normal way in mid-answer, without finish_reason and [DONE]"
+    ),
+    "stream_bad_json": FaultKind(ANSWER, "a chunk that is not JSON"),
     "no_done": FaultKind(ANSWER, "the stream ends without `[DONE]`"),
     "no_finish": FaultKind(ANSWER, "no chunk has a finish_reason"),
     "noisy_stream": FaultKind(ANSWER, "BOM, CR LF, comments and other fields around the same chunks"),
@@ -132,18 +140,20 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "model_loading": FaultKind(SOUND, "the health check says STARTING"),
     "setup_failed": FaultKind(SOUND, "the health check says SETUP_FAILED: the model could not be loaded"),
     "unhealthy": FaultKind(SOUND, "the health check says UNHEALTHY"),
-    "busy": FaultKind(SOUND, "409: the server works for somebody else"),
-    "run_error": FaultKind(SOUND, "the run fails without a word"),
-    "cancelled_elsewhere": FaultKind(SOUND, "the run ends as cancelled, though the client did not"),
+    "busy": FaultKind(SOUND, "409: another client's prediction is running"),
+    "run_error": FaultKind(SOUND, "the prediction fails without an error text"),
+    "cancelled_elsewhere": FaultKind(SOUND, "the prediction ends as cancelled, though the client did not cancel it"),
     "ignore_cancel": FaultKind(SOUND, "a cancel is answered as usual and has no effect"),
     "mute_log": FaultKind(SOUND, "the log has no progress"),
-    "no_sound": FaultKind(SOUND, "the run succeeds without an output"),
+    "no_sound": FaultKind(SOUND, "the prediction succeeds without an output"),
     "bad_sound": FaultKind(SOUND, "the output is a web page"),
     "broken_sound": FaultKind(SOUND, "the output is a WAV without samples"),
     "flac_sound": FaultKind(SOUND, "the output is FLAC"),
     # RVC. `on` is a voice's name or a glob; none: any.
     "voice_broken": FaultKind(ANSWER, "the voice's file can't be read: loading it fails"),
-    "conversion_failed": FaultKind(ANSWER, "the conversion fails in the words that hide every reason"),
+    "conversion_failed": FaultKind(
+        ANSWER, "the conversion fails with the text that the real server has for every cause"
+    ),
     "conversion_oom": FaultKind(ANSWER, "the conversion fails for lack of GPU memory"),
     "silent_conversion": FaultKind(ANSWER, "the converted sound is silence"),
     "training_failed": FaultKind(ANSWER, "the training of that voice fails; the answer's status is 200 all the same"),
@@ -157,11 +167,11 @@ SAMPLERS = ("KSampler", "ProbeSlow")
 class Fault:
     """One fault to commit.
 
-    ``kind`` is a key of :data:`FAULT_KINDS`; ``"status:503"`` is short for ``kind="status", value=503``. ``on`` says
+    ``kind`` is a key of ``FAULT_KINDS``; ``"status:503"`` is short for ``kind="status", value=503``. ``on`` says
     where (see the table; None: anywhere), ``after`` skips the first N places that match, ``times`` is how often the
     fault is committed (None: always). ``retry_after`` is the Retry-After header of ``status``, in seconds.
 
-    Raises ``ValueError`` for an unknown kind, with the nearest one, and for impossible counts.
+    An unknown kind (the message names the nearest one) or an impossible count raises ``ValueError``.
     """
 
     kind: str
@@ -183,12 +193,12 @@ class Fault:
             object.__setattr__(self, "value", int(value) if value.isdecimal() else value)
 
     def seconds(self, default: float) -> float:
-        """``value`` as a number of seconds, or ``default`` where none was given."""
+        """Return ``value`` as a number, or ``default`` if the fault has none."""
         return default if self.value is None else float(self.value)
 
 
 class FaultBook:
-    """The faults one server still has to commit. Safe from any thread."""
+    """The faults that one server has yet to commit. Safe from any thread."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
@@ -203,13 +213,13 @@ class FaultBook:
             self._open.clear()
 
     def take_request(self, point: str, method: str, path: str) -> Fault | None:
-        """The fault to commit on this request at ``point``, counted as used; None: behave."""
+        """Return the fault to commit on this request at ``point`` and count it as committed; None: no fault."""
         return self._take(lambda fault: FAULT_KINDS[fault.kind].point == point and _fits_request(fault, method, path))
 
     def take(self, kind: str, *subjects: str, default: tuple[str, ...] = ()) -> Fault | None:
-        """The fault of ``kind`` to commit where one of ``subjects`` is what it is ``on``.
+        """Return the fault of ``kind`` whose ``on`` fits one of ``subjects`` and count it as committed; None: no fault.
 
-        ``default`` are the globs that count where the fault names nothing; empty: everything counts.
+        ``default`` are the globs for a fault without ``on``; empty: it fits everything.
         """
 
         def fits(fault: Fault) -> bool:

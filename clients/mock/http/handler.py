@@ -1,5 +1,7 @@
 """One HTTP connection of a mock server: reads requests, commits faults, writes answers."""
 
+from __future__ import annotations
+
 import contextlib
 import email.message
 import http.server
@@ -9,13 +11,11 @@ import socket
 import struct
 import urllib.parse
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
-from .faults import Fault
+from .context import ServerContext
+from .faults import HTTP_REFUSE, HTTP_SPOIL, Fault
 from .responses import Request, Response, Stream, StreamCut, Upgrade, too_large
-
-if TYPE_CHECKING:
-    from .server import Listener, MockServer
 
 SLICE = 64 * 1024
 LOGIN_PAGE = (
@@ -28,24 +28,27 @@ class _TooLarge(Exception):
     pass
 
 
+class _Listener(Protocol):
+    context: ServerContext
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves one connection until it ends."""
+    """Serves one connection until it is closed."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = SLICE
-    server: "Listener"
     headers: email.message.Message
 
     @property
-    def mock(self) -> "MockServer":
-        return self.server.mock
+    def context(self) -> ServerContext:
+        return cast(_Listener, self.server).context
 
     def version_string(self) -> str:
-        return self.mock.server_header
+        return self.context.server_header
 
     def log_message(self, *args: object) -> None:
-        """Nothing: a mock must not write to the user's console."""
+        """Write nothing to the user's console."""
 
     def finish(self) -> None:
         # Each for itself: the base class leaves the second open when closing the first fails.
@@ -54,33 +57,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 file.close()
 
     def serve(self) -> None:
-        """Reads one request and answers it."""
+        """Read one request and answer it."""
         try:
             body = self._read_body()
         except _TooLarge:
-            self._send(too_large(self.mock.max_body), None)
+            self._send(too_large(self.context.max_body), None)
             return
         request = self._request(body)
-        self.mock.requests.add(request.method, self.path, request.path, request.headers, body)
-        fault = self.mock.refusing_fault(request)
+        self.context.requests.add(request.method, self.path, request.path, request.headers, body)
+        fault = self._take_fault(HTTP_REFUSE, request)
         if fault is not None:
             self._refuse(fault)
             return
-        response = self.mock.answer(request)
+        response = self.context.answer(request)
         if isinstance(response, Upgrade):
             self._upgrade(request, response)
         elif isinstance(response, Stream):
             self._send_stream(response)
         else:
-            self._send(response, self.mock.spoiling_fault(request))
+            self._send(response, self._take_fault(HTTP_SPOIL, request))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = serve
 
+    def _take_fault(self, point: str, request: Request) -> Fault | None:
+        return self.context.faults.take_request(point, request.method, request.path)
+
     def _request(self, body: bytes) -> Request:
         raw_path, _, query = self.path.partition("?")
-        prefix = self.mock.prefix
+        prefix = self.context.prefix
         inside = raw_path.startswith(prefix + "/") or not prefix
-        path = self.mock.route_of(raw_path[len(prefix) :]) if inside else ""
+        path = self.context.route_path(raw_path[len(prefix) :]) if inside else ""
         pairs = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         headers = cast(dict[str, str], self.headers)
         method = "GET" if self.command == "HEAD" else self.command
@@ -112,7 +118,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _read_exactly(self, size: int, before: int) -> bytes:
-        too_large = before + size > self.mock.max_body
+        too_large = before + size > self.context.max_body
         parts = []
         while size:
             part = self.rfile.read(min(size, SLICE))
@@ -182,7 +188,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             try:
                 for piece in response.pieces:
                     if not piece:
-                        self._leave_with_the_client()
+                        self._check_client()
                         continue
                     self.wfile.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
                     self.wfile.flush()
@@ -192,17 +198,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
-    def _leave_with_the_client(self) -> None:
-        """Sends what is written and raises ``ConnectionError`` if the client has left."""
+    def _check_client(self) -> None:
+        """Send what is buffered; raise ``ConnectionError`` if the client has closed the connection."""
         self.wfile.flush()
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        if readable and not self.connection.recv(1, socket.MSG_PEEK):
+        if self._gone():
             raise ConnectionError("the client left the stream")
 
     def _send_slowly(self, body: bytes, pause: float) -> None:
         step = max(1, -(-len(body) // 10))
         for start in range(0, len(body), step):
-            if start and self.mock.stopping.wait(pause):
+            if start and self.context.stopping.wait(pause):
                 return
             self.wfile.write(body[start : start + step])
             self.wfile.flush()
@@ -239,7 +244,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _stall(self) -> None:
-        """Waits for the client to leave; the stop of the server shuts the socket down, which looks the same."""
+        """Wait until the client, or the stop of the server, closes the connection."""
         self.close_connection = True
         while self.rfile.read1(SLICE):
             pass
@@ -265,7 +270,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.close_connection = True
         connection = WebSocketConnection(self.connection, self.rfile, self.path)
-        talk = response.open(connection)
+        converse = response.open(connection)
         self.send_response(101, "Switching Protocols")
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
@@ -274,4 +279,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.flush()
         with connection:
-            talk()
+            converse()

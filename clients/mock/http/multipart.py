@@ -1,5 +1,7 @@
 """Reads multipart/form-data bodies."""
 
+from __future__ import annotations
+
 import re
 import urllib.parse
 from collections.abc import Iterator

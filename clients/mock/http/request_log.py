@@ -1,4 +1,6 @@
-"""What arrived at a mock server, for tests that ask what a client really sent."""
+"""The requests that arrived at a mock server, for tests."""
+
+from __future__ import annotations
 
 import json
 import threading
@@ -31,7 +33,7 @@ class RecordedRequest:
 
     @property
     def json(self) -> Any:
-        """The body as JSON, or None where it is none."""
+        """The body as JSON; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -42,7 +44,7 @@ Predicate = Callable[[RecordedRequest], bool]
 
 
 class RequestLog:
-    """A thread-safe, bounded list of the newest :class:`RecordedRequest`; reads see a snapshot."""
+    """A thread-safe, bounded list of the newest requests; iterating sees a snapshot."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -59,12 +61,12 @@ class RequestLog:
             self._items.clear()
 
     def matching(self, what: str | Predicate) -> list[RecordedRequest]:
-        """The requests that ``what`` fits: a predicate, or ``"POST /prompt"`` (method and route)."""
+        """Return the requests that ``what`` fits: a predicate, or ``"POST /prompt"`` (method and route)."""
         predicate = _predicate(what)
         return [record for record in self if predicate(record)]
 
     def wait(self, what: str | Predicate, timeout: float) -> RecordedRequest:
-        """The first request that ``what`` fits, waiting for it up to ``timeout`` seconds; else ``TimeoutError``."""
+        """Return the first request that ``what`` fits; ``TimeoutError`` if none came within ``timeout`` seconds."""
         predicate = _predicate(what)
         found: list[RecordedRequest] = []
 

@@ -1,4 +1,6 @@
-"""What a route of a mock server is given and what it answers."""
+"""Requests and responses of the mock servers' routes."""
+
+from __future__ import annotations
 
 import json
 import re
@@ -15,9 +17,9 @@ MAX_BODY = 100 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """One request. ``path`` is the route: without the server's prefix; ``raw_path`` is percent-encoded as it came.
+    """One request. ``path`` is the route, without the server's prefix; ``raw_path`` is percent-encoded as received.
 
-    ``gone`` says whether the client has closed the connection meanwhile.
+    ``gone`` tells whether the client has closed the connection.
     """
 
     method: str
@@ -30,14 +32,14 @@ class Request:
     gone: Callable[[], bool] = field(kw_only=True)
 
     def json(self) -> Any:
-        """The body as JSON; ``ValueError`` (answered with 500, as the real servers do) where it is none."""
+        """Parse the body as JSON; ``ValueError`` (answered with 500, as by the real servers) if it is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass
 class Response:
-    """One answer. ``body`` is sent in slices; ``chunked`` and ``close`` are for answers that real servers give so.
-    ``cookies`` are Set-Cookie headers, of which there may be several."""
+    """One response. ``chunked`` and ``close`` are for responses that the real servers send that way; ``cookies`` are
+    Set-Cookie headers."""
 
     status: int = 200
     body: bytes = b""
@@ -47,15 +49,15 @@ class Response:
     cookies: tuple[str, ...] = ()
 
     @classmethod
-    def json(cls, data: Any, status: int = 200) -> "Response":
+    def json(cls, data: Any, status: int = 200) -> Response:
         return cls(status, json.dumps(data).encode(), {"Content-Type": "application/json; charset=utf-8"})
 
     @classmethod
-    def text(cls, text: str, status: int = 200, *, close: bool = False) -> "Response":
+    def text(cls, text: str, status: int = 200, *, close: bool = False) -> Response:
         return cls(status, text.encode(), {"Content-Type": "text/plain; charset=utf-8"}, close=close)
 
     @classmethod
-    def html(cls, text: str, status: int = 200) -> "Response":
+    def html(cls, text: str, status: int = 200) -> Response:
         return cls(status, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
 
@@ -63,19 +65,19 @@ class Response:
 class Upgrade(Response):
     """Turns the connection into a websocket.
 
-    ``open`` is called before the handshake is answered, so that whoever has seen the answer is known to the server;
-    what it returns is called then, and owns the connection until it ends.
+    ``open`` is called before the handshake is answered, so that the server knows every client that has seen the
+    answer. It returns the function that then runs the connection until it ends.
     """
 
     status: int = 101
-    open: "Callable[[WebSocketConnection], Callable[[], None]]" = field(default=lambda _: lambda: None)
+    open: Callable[[WebSocketConnection], Callable[[], None]] = field(default=lambda _: lambda: None)
 
 
 @dataclass
 class Stream(Response):
-    """An answer sent piece by piece, each as one chunk, as ``pieces`` yields them; ``StreamCut`` resets the connection.
+    """A response sent as ``pieces`` yields it, each piece as one chunk; ``StreamCut`` resets the connection.
 
-    ``pieces`` is closed when the client leaves. That is found out by writing, or where an empty piece asks for it.
+    ``pieces`` is closed when the client leaves, which is noticed when writing, and at each empty piece.
     """
 
     pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
@@ -87,20 +89,20 @@ class StreamCut(Exception):
 
 
 def server_error() -> Response:
-    """aiohttp's answer to an exception in a handler."""
+    """Make aiohttp's response to an exception in a handler."""
     return Response.text("500 Internal Server Error\n\nServer got itself in trouble", 500, close=True)
 
 
 def too_large(limit: int) -> Response:
-    """aiohttp's answer to a body over its limit."""
+    """Make aiohttp's response to a body over its limit."""
     return Response.text(f"Maximum request body size {limit} exceeded.", 413, close=True)
 
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 
-def ranged(body: bytes, headers: dict[str, str], wanted: str | None) -> Response:
-    """``body``, or the part of it that the Range header ``wanted`` names: 200, 206 or 416."""
+def range_response(body: bytes, headers: dict[str, str], wanted: str | None) -> Response:
+    """Answer with ``body``, or the part of it that the Range header ``wanted`` names: 200, 206 or 416."""
     match = _RANGE.match(wanted or "")
     if match is None or match.groups() == ("", ""):
         return Response(200, body, {**headers, "Accept-Ranges": "bytes"})

@@ -1,5 +1,7 @@
 """The server's side of a websocket connection, on wsproto."""
 
+from __future__ import annotations
+
 import contextlib
 import socket
 import struct
@@ -22,14 +24,14 @@ _READ = 64 * 1024
 
 
 def accept_key(key: str) -> str:
-    """The Sec-WebSocket-Accept value for a handshake's ``key``."""
+    """Return the Sec-WebSocket-Accept value for a handshake's ``key``."""
     return generate_accept_token(key.encode()).decode()
 
 
 class WebSocketConnection:
-    """One open websocket. Sending is safe from any thread and never blocks; reading is one thread's.
+    """One open websocket. Sending is safe from any thread and never blocks; only one thread may read.
 
-    A writer thread of its own sends, so that a client that does not read holds nothing up.
+    A writer thread sends, so that a client that does not read blocks nobody.
     """
 
     def __init__(self, connection: socket.socket, reader: BufferedIOBase, path: str) -> None:
@@ -61,16 +63,16 @@ class WebSocketConnection:
     # Sending
 
     def send(self, data: str | bytes) -> None:
-        """Sends a text or a binary message; into the void when the connection is over or deaf."""
+        """Queue a text or binary message; do nothing once the connection is closed or muted."""
         if not self.deaf:
             self._queue(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
 
     def close(self, code: int) -> None:
-        """Says goodbye with a close frame after what waits."""
+        """Queue a close frame after the waiting messages."""
         self._queue(CloseConnection(code))
 
     def cut(self) -> None:
-        """Ends the TCP connection at once, without a close frame."""
+        """Close the TCP connection at once, without a close frame."""
         with self._changed:
             self._ended = True
             self._waiting.clear()
@@ -110,7 +112,7 @@ class WebSocketConnection:
     # Reading
 
     def messages(self) -> Iterator[str | bytes]:
-        """The client's messages until the connection ends; pings are answered, also when deaf."""
+        """Yield the client's messages until the connection ends; pings are answered, even when muted."""
         parts: list[str | bytes] = []
         size = 0
         for event in self._events():

@@ -1,11 +1,13 @@
-"""The refusals of the mock text servers: LiteLLM's words as recorded, and those of the servers that it hides."""
+"""The errors of the mock text servers: LiteLLM's as recorded, and those of the servers behind it."""
+
+from __future__ import annotations
 
 from typing import Any
 
 from ..http.faults import Fault
 from ..http.responses import Response
 
-# fault kind -> status, LiteLLM's error class, type, the words of the provider
+# fault kind -> status, LiteLLM's error class, type, the provider's text
 UPSTREAM: dict[str, tuple[int, str, str, str]] = {
     "upstream_404": (404, "NotFoundError", "invalid_request_error", "model '{model}' not found, try pulling it first"),
     "upstream_key": (401, "AuthenticationError", "authentication_error", "Incorrect API key provided"),
@@ -38,35 +40,35 @@ IN_STREAM: dict[str, tuple[str, str]] = {
 
 
 def error(status: int, message: str, kind: str, param: str | None = None) -> Response:
-    """LiteLLM's error object; its code is the status as a text."""
+    """Answer with LiteLLM's error object; its code is the status as a text."""
     return reply({"error": {"message": message, "type": kind, "param": param, "code": str(status)}}, status)
 
 
 def reply(value: Any, status: int = 200) -> Response:
-    """JSON with LiteLLM's bare content type."""
+    """Answer with JSON and LiteLLM's bare content type."""
     response = Response.json(value, status)
     response.headers["Content-Type"] = "application/json"
     return response
 
 
 def unknown_model(model: Any) -> Response:
-    """LiteLLM's 400 for a model that is not in its configuration."""
-    words = f"litellm.BadRequestError: You passed in model={model}. There are no healthy deployments for this model"
-    return error(400, words if model is None else words + _tail(model), "invalid_request_error")
+    """Answer 400 for a model that is not in LiteLLM's configuration."""
+    text = f"litellm.BadRequestError: You passed in model={model}. There are no healthy deployments for this model"
+    return error(400, text if model is None else text + _tail(model), "invalid_request_error")
 
 
 def overflow(model: str, limit: int, needed: int, *, litellm: bool) -> Response:
-    """A prompt that is too long: LiteLLM says so in its message only."""
-    words = OVERFLOW.format(limit=limit, needed=needed)
+    """Refuse too long a prompt: LiteLLM names the reason in its message only."""
+    text = OVERFLOW.format(limit=limit, needed=needed)
     if not litellm:
-        return reply({"error": {"message": words, "type": "BadRequestError", "param": None, "code": 400}}, 400)
+        return reply({"error": {"message": text, "type": "BadRequestError", "param": None, "code": 400}}, 400)
     head = "litellm.ContextWindowExceededError: litellm.BadRequestError: ContextWindowExceededError: OpenAIException - "
     middle = f"\nmodel={model}. context_window_fallbacks=None. fallbacks=None.\n\nSet 'context_window_fallback' - "
-    return error(400, f"{head}{words}{middle}https://docs.litellm.ai/docs/routing#fallbacks{_tail(model)}", _BAD)
+    return error(400, f"{head}{text}{middle}https://docs.litellm.ai/docs/routing#fallbacks{_tail(model)}", _BAD)
 
 
 def refusal(fault: Fault, model: str, *, litellm: bool) -> Response | None:
-    """The answer that a fault puts before any stream; None for the other faults."""
+    """Return the error that a fault puts before any stream; None for the other faults."""
     if fault.kind == "wrong_key":
         return error(400, "No connected db.", "no_db_connection")
     if fault.kind == "unknown_model":
@@ -75,19 +77,19 @@ def refusal(fault: Fault, model: str, *, litellm: bool) -> Response | None:
         limit = int(fault.seconds(4096))
         return overflow(model, limit, limit + 4904, litellm=litellm)
     if fault.kind == "content_policy":
-        words = "litellm.ContentPolicyViolationError: Your request was rejected by our safety system"
-        return error(400, words + _tail(model), _BAD)
+        text = "litellm.ContentPolicyViolationError: Your request was rejected by our safety system"
+        return error(400, text + _tail(model), _BAD)
     if fault.kind == "upstream_timeout":
         return error(408, f"litellm.Timeout: {TIMEOUT}{_tail(model)}", _BAD)
     if fault.kind not in UPSTREAM:
         return None
-    status, name, kind, words = UPSTREAM[fault.kind]
-    words = words.format(model=model)
+    status, name, kind, text = UPSTREAM[fault.kind]
+    text = text.format(model=model)
     if not litellm:
-        response = reply({"error": {"message": words, "type": "server_error", "code": status}}, status)
+        response = reply({"error": {"message": text, "type": "server_error", "code": status}}, status)
         prefix = ""
     else:
-        response = error(status, f"litellm.{name}: {name}: OpenAIException - {words}{_tail(model)}", kind)
+        response = error(status, f"litellm.{name}: {name}: OpenAIException - {text}{_tail(model)}", kind)
         prefix = "llm_provider-"
     if fault.kind == "rate_limit":
         response.headers[f"{prefix}retry-after"] = f"{fault.seconds(1):g}"

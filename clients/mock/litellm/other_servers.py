@@ -1,23 +1,27 @@
-"""The servers that the mock can be: LiteLLM, and the plain ones that usually stand behind it.
+"""The text servers that the mock can be: LiteLLM, and the plain ones that usually stand behind it.
 
 The plain ones are built after their documentation and the threads cited in docs/backends/litellm.md, not recorded.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..http.responses import Request, Response
+from ..http.server import MockServer
 from .errors import error, reply, unknown_model
-
-if TYPE_CHECKING:
-    from .server import MockLiteLLM
+from .tokens import CHARACTERS_PER_TOKEN, count_tokens
 
 CREATED = 1677610602
-"""When LiteLLM says that every model was made."""
+"""The creation time that LiteLLM gives for every model."""
 
 
-class Dialect:
-    """A plain OpenAI-compatible server that nothing more is known of."""
+class TextServer:
+    """An OpenAI-compatible server without routes of its own.
+
+    ``windows`` maps each model's name to its context window in tokens; ``newest`` is for the later recorded version.
+    """
 
     is_litellm = False
     truncates = False
@@ -25,14 +29,16 @@ class Dialect:
     open_paths: tuple[str, ...] = ()
     owner = "organization"
 
-    def __init__(self, mock: "MockLiteLLM") -> None:
+    def __init__(self, mock: MockServer, windows: Mapping[str, int | None], *, newest: bool) -> None:
         self.mock = mock
+        self.windows = windows
+        self.newest = newest
 
     def add_routes(self) -> None:
-        """Adds what this server has beside chat and models."""
+        """Add the routes of this server beside chat and models."""
 
     def listing(self) -> Any:
-        return {"object": "list", "data": [self.row(*each) for each in self.mock.windows.items()]}
+        return {"object": "list", "data": [self.row(*each) for each in self.windows.items()]}
 
     def row(self, name: str, window: int | None) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": CREATED, "owned_by": self.owner}
@@ -44,15 +50,15 @@ class Dialect:
         return reply({"detail": "Not Found"}, 404)
 
     def unknown(self, model: Any) -> Response:
-        words = f"The model `{model}` does not exist."
-        return reply({"error": {"message": words, "type": "NotFoundError", "param": None, "code": 404}}, 404)
+        message = f"The model `{model}` does not exist."
+        return reply({"error": {"message": message, "type": "NotFoundError", "param": None, "code": 404}}, 404)
 
     def refuses(self, body: Mapping[str, Any]) -> Response | None:
-        """A refusal of something that this server does not take."""
+        """Refuse a request that this server does not support; None: accept it."""
         return None
 
 
-class LiteLLM(Dialect):
+class LiteLLM(TextServer):
     is_litellm = True
     owner = "openai"
     open_paths = ("/health/liveliness", "/health/liveness", "/health/readiness")
@@ -66,7 +72,7 @@ class LiteLLM(Dialect):
         self.mock.route("POST", "/utils/token_counter", self._count)
 
     def listing(self) -> Any:
-        return {"data": [self.row(*each) for each in self.mock.windows.items()], "object": "list"}
+        return {"data": [self.row(*each) for each in self.windows.items()], "object": "list"}
 
     def row(self, name: str, window: int | None) -> dict[str, Any]:
         known = {"mode": "chat", "max_input_tokens": window, "max_output_tokens": 1024} if window else {}
@@ -75,7 +81,7 @@ class LiteLLM(Dialect):
     def locked(self, *, has_key: bool) -> Response:
         if has_key:
             return error(400, "No connected db.", "no_db_connection")
-        if self.mock.newest:
+        if self.newest:
             return error(401, "Authentication Error, No api key passed in.", "auth_error")
         return Response.text("Internal Server Error", 500)
 
@@ -92,23 +98,21 @@ class LiteLLM(Dialect):
                 "supports_vision": "vision" in name,
                 "supports_function_calling": True,
             }
-            for name, window in self.mock.windows.items()
+            for name, window in self.windows.items()
         ]
 
     def _count(self, request: Request) -> Response:
-        from .server import tokens_of
-
         body = request.json()
         messages = body.get("messages") or ([{"content": body["prompt"]}] if "prompt" in body else None)
         if messages is None:
             return reply({"detail": "prompt or messages or contents must be provided"}, 400)
-        counted = {"total_tokens": tokens_of(messages), "request_model": body["model"], "model_used": body["model"]}
+        counted = {"total_tokens": count_tokens(messages), "request_model": body["model"], "model_used": body["model"]}
         source = {"tokenizer_type": "openai_tokenizer", "count_source": "local_estimate", "original_response": None}
         return reply({**counted, **source, "error": False, "error_message": None, "status_code": None})
 
 
-class LlamaCpp(Dialect):
-    """One model whatever the request names; too long a prompt is told with its numbers."""
+class LlamaCpp(TextServer):
+    """Serves one model, whatever the request names; the error for too long a prompt has the numbers."""
 
     owner = "llamacpp"
     checks_names = False
@@ -123,10 +127,8 @@ class LlamaCpp(Dialect):
         return {**super().row(name, window), "meta": meta}
 
     def refuses(self, body: Mapping[str, Any]) -> Response | None:
-        from .server import tokens_of
-
-        window = next(iter(self.mock.windows.values()))
-        needed = tokens_of(body["messages"])
+        window = next(iter(self.windows.values()))
+        needed = count_tokens(body["messages"])
         if window is None or needed <= window:
             return None
         details = {"code": 400, "message": "the request exceeds the available context size, try increasing it"}
@@ -134,8 +136,8 @@ class LlamaCpp(Dialect):
         return reply({"error": {**details, **numbers}}, 400)
 
 
-class Ollama(Dialect):
-    """Cuts the beginning off too long a prompt without a word."""
+class Ollama(TextServer):
+    """Cuts off the beginning of too long a prompt without an error."""
 
     owner = "library"
     truncates = True
@@ -145,12 +147,12 @@ class Ollama(Dialect):
         self.mock.route("GET", "/api/version", lambda _: reply({"version": "0.13.0"}))
 
     def unknown(self, model: Any) -> Response:
-        words = f"model '{model}' not found, try pulling it first"
-        return reply({"error": {"message": words, "type": "api_error", "param": None, "code": None}}, 404)
+        message = f"model '{model}' not found, try pulling it first"
+        return reply({"error": {"message": message, "type": "api_error", "param": None, "code": None}}, 404)
 
 
-class LMStudio(Dialect):
-    """Answers 200 to anything, and takes no ``json_object``."""
+class LMStudio(TextServer):
+    """Answers 200 to any route, and refuses ``json_object``."""
 
     owner = "organization_owner"
 
@@ -175,11 +177,11 @@ class LMStudio(Dialect):
                 "max_context_length": 32 * (window or 4096),
                 "loaded_context_length": window,
             }
-            for name, window in self.mock.windows.items()
+            for name, window in self.windows.items()
         ]
 
 
-class VLLM(Dialect):
+class VLLM(TextServer):
     owner = "vllm"
 
     def add_routes(self) -> None:
@@ -190,25 +192,23 @@ class VLLM(Dialect):
         return {**super().row(name, window), "root": name, "parent": None, "max_model_len": window}
 
     def unknown(self, model: Any) -> Response:
-        words = f"The model `{model}` does not exist."
-        return reply({"object": "error", "message": words, "type": "NotFoundError", "param": None, "code": 404}, 404)
+        message = f"The model `{model}` does not exist."
+        return reply({"object": "error", "message": message, "type": "NotFoundError", "param": None, "code": 404}, 404)
 
     def _tokenize(self, request: Request) -> Response:
-        from .server import tokens_of
-
-        count = tokens_of(request.json()["messages"])
+        count = count_tokens(request.json()["messages"])
         return reply({"count": count, "max_model_len": None, "tokens": list(range(count))})
 
 
 def _tokens(text: str) -> list[int]:
-    return list(range(len(text) // 4 + 1))
+    return list(range(len(text) // CHARACTERS_PER_TOKEN + 1))
 
 
-SERVERS: dict[str, type[Dialect]] = {
+SERVERS: dict[str, type[TextServer]] = {
     "litellm": LiteLLM,
     "llamacpp": LlamaCpp,
     "ollama": Ollama,
     "lmstudio": LMStudio,
     "vllm": VLLM,
-    "openai": Dialect,
+    "openai": TextServer,
 }

@@ -1,5 +1,7 @@
 """A mock LiteLLM proxy, and on request one of the servers that usually stand behind it."""
 
+from __future__ import annotations
+
 import json
 import threading
 import time
@@ -11,22 +13,22 @@ from ..http.faults import ANSWER, FAULT_KINDS, Fault
 from ..http.responses import Request, Response, Stream
 from ..http.server import MockServer
 from .errors import error, overflow, refusal, reply
-from .other_servers import SERVERS, Dialect
-from .stream import Plan, Writer, noisy, sliced
+from .other_servers import SERVERS, TextServer
+from .stream import AnswerPlan, ChunkWriter, noisy, sliced
 from .text import PARAGRAPH, schema_in, text_for, value_for
+from .tokens import count_tokens
 
 FIRST_TOKEN_S = 0.2
 PIECE_S = 0.03
-CHARACTERS_PER_TOKEN = 4
 WINDOWS = {"demo-writer": 8192, "demo-writer-fast": 4096, "demo-writer-vision": 8192}
 
 
 class MockLiteLLM(MockServer):
     """LiteLLM without a database. ``version`` is ``1.106.2`` or ``1.109.1``, ``master_key`` what requests must carry,
     ``dialect`` another server to be: ``llamacpp``, ``ollama``, ``lmstudio``, ``vllm`` or ``openai``. ``windows`` maps
-    each model's name to its window in tokens (None: unknown), counted at four characters a token.
+    each model's name to its context window in tokens (None: unknown), counted at four characters a token.
 
-    ``left`` counts the answers that clients did not hear to the end, ``wait_left`` waits for one.
+    ``left`` counts the answers that clients did not read to the end.
     """
 
     name = "litellm"
@@ -39,27 +41,22 @@ class MockLiteLLM(MockServer):
         master_key: str | None = None,
         dialect: str = "litellm",
         windows: Mapping[str, int | None] | None = None,
-        **given: Any,
+        **options: Any,
     ) -> None:
         self.version = version
         self.master_key = master_key
         self.windows = dict(WINDOWS if windows is None else windows)
-        self.dialect: Dialect = SERVERS[dialect](self)
+        self.dialect: TextServer = SERVERS[dialect](self, self.windows, newest=version.startswith("1.109"))
         self.left = 0
         self._left_changed = threading.Condition()
-        super().__init__(**given)
-
-    @property
-    def newest(self) -> bool:
-        """Whether it is the later of the two recorded versions."""
-        return self.version.startswith("1.109")
+        super().__init__(**options)
 
     @property
     def models(self) -> tuple[str, ...]:
         return tuple(self.windows)
 
     def wait_left(self, count: int = 1, timeout: float = 10.0) -> None:
-        """Waits until clients have left ``count`` answers; ``TimeoutError`` after ``timeout``."""
+        """Wait until clients have left ``count`` answers; raise ``TimeoutError`` after ``timeout`` seconds."""
         with self._left_changed:
             if not self._left_changed.wait_for(lambda: self.left >= count, timeout):
                 raise TimeoutError(f"{self.left} answers were left, not {count}")
@@ -73,9 +70,9 @@ class MockLiteLLM(MockServer):
     def forbidden(self, request: Request) -> Response | None:
         if self.master_key is None or request.path in self.dialect.open_paths:
             return None
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        given = given or request.headers.get("x-litellm-api-key", "") or request.headers.get("api-key", "")
-        return None if given == self.master_key else self.dialect.locked(has_key=bool(given))
+        key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        key = key or request.headers.get("x-litellm-api-key", "") or request.headers.get("api-key", "")
+        return None if key == self.master_key else self.dialect.locked(has_key=bool(key))
 
     def missing(self, request: Request) -> Response:
         methods = self.methods(request.path)
@@ -92,9 +89,9 @@ class MockLiteLLM(MockServer):
             body = request.json()
         except ValueError as problem:
             return error(400, f"Invalid JSON payload: {problem}", "invalid_request_error", "request_body")
-        problem_found = self._problem(body)
-        if problem_found is not None:
-            return problem_found
+        invalid = self._check(body)
+        if invalid is not None:
+            return invalid
         model = str(body["model"])
         fault = self._answer_fault(model)
         refused = refusal(fault, model, litellm=self.dialect.is_litellm) if fault is not None else None
@@ -103,13 +100,13 @@ class MockLiteLLM(MockServer):
             refused.headers.setdefault("x-litellm-call-id", str(uuid.uuid4()))
             return refused
         plan = self._plan(model, body, fault)
-        writer = Writer(plan, lambda: self.pace.wait(PIECE_S), self._stall)
-        self.pace.wait(FIRST_TOKEN_S)
+        writer = ChunkWriter(plan, lambda: self.clock.wait(PIECE_S), self._stall)
+        self.clock.wait(FIRST_TOKEN_S)
         if not body.get("stream"):
             whole = reply(writer.answer())
             whole.headers.update(self._headers(model))
             return whole
-        events = self._heard(writer.events())
+        events = self._count_if_left(writer.events())
         if plan.kind == "noisy_stream":
             events = noisy(events)
         elif fault is not None and plan.kind == "sliced_stream":
@@ -121,13 +118,13 @@ class MockLiteLLM(MockServer):
         }
         return Stream(200, headers=headers, pieces=events)
 
-    def _problem(self, body: Mapping[str, Any]) -> Response | None:
+    def _check(self, body: Mapping[str, Any]) -> Response | None:
         model = body.get("model")
         if model not in self.windows and self.dialect.checks_names:
             return self.dialect.unknown(model)
         if not isinstance(body.get("messages"), list):
-            words = "/chat/completions: Missing required parameter: 'messages'."
-            return error(400, words, "invalid_request_error", "messages")
+            message = "/chat/completions: Missing required parameter: 'messages'."
+            return error(400, message, "invalid_request_error", "messages")
         return None
 
     def _answer_fault(self, model: str) -> Fault | None:
@@ -135,23 +132,23 @@ class MockLiteLLM(MockServer):
         return next((found for kind in kinds if (found := self.faults.take(kind, model)) is not None), None)
 
     def _overflow(self, model: str, body: Mapping[str, Any]) -> Response | None:
-        window, needed = self.windows.get(model), tokens_of(body["messages"])
+        window, needed = self.windows.get(model), count_tokens(body["messages"])
         if window is None or needed <= window or self.dialect.truncates:
             return None
         return overflow(model, window, needed, litellm=self.dialect.is_litellm)
 
-    def _plan(self, model: str, body: Mapping[str, Any], fault: Fault | None) -> Plan:
+    def _plan(self, model: str, body: Mapping[str, Any], fault: Fault | None) -> AnswerPlan:
         number = uuid.uuid4()
-        asked = tokens_of(body["messages"])
+        asked = count_tokens(body["messages"])
         window = self.windows.get(model)
-        return Plan(
+        return AnswerPlan(
             f"chatcmpl-{number}",
             int(time.time()),
             model,
-            text_of(body, fault.kind if fault is not None else ""),
+            answer_text(body, fault.kind if fault is not None else ""),
             litellm=self.dialect.is_litellm,
-            newest=self.newest,
-            call=call_of(body),
+            newest=self.dialect.newest,
+            call=tool_call_for(body),
             prompt_tokens=min(asked, window) if window is not None else asked,
             usage=bool((body.get("stream_options") or {}).get("include_usage")),
             limit=body.get("max_tokens"),
@@ -169,7 +166,7 @@ class MockLiteLLM(MockServer):
             "x-litellm-attempted-fallbacks": "0",
         }
 
-    def _heard(self, events: Iterator[bytes]) -> Iterator[bytes]:
+    def _count_if_left(self, events: Iterator[bytes]) -> Iterator[bytes]:
         finished = False
         try:
             yield from events
@@ -184,15 +181,8 @@ class MockLiteLLM(MockServer):
         self.stopping.wait()
 
 
-def tokens_of(messages: list[Any]) -> int:
-    """The mock's own count of a prompt: four characters a token."""
-    contents = [each.get("content") or "" for each in messages if isinstance(each, dict)]
-    characters = sum(len(each) if isinstance(each, str) else 1000 * len(each) for each in contents)
-    return 3 + 4 * len(contents) + characters // CHARACTERS_PER_TOKEN
-
-
-def text_of(body: Mapping[str, Any], kind: str) -> Iterator[str]:
-    """The answer's text, in pieces."""
+def answer_text(body: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """Return an answer's text, in pieces."""
     schema = schema_in(body)
     if schema is None or kind == "prose_for_json":
         last = body["messages"][-1].get("content") if body["messages"] else ""
@@ -206,8 +196,8 @@ def text_of(body: Mapping[str, Any], kind: str) -> Iterator[str]:
     return iter([text[start : start + 12] for start in range(0, len(text), 12)])
 
 
-def call_of(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The call of the first tool that a request offers, unless it forbids calls or answers one."""
+def tool_call_for(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Make a call of the first tool that a request offers; None if it forbids calls or contains a tool's result."""
     tools = body.get("tools")
     if not tools or body.get("tool_choice") == "none" or body["messages"][-1].get("role") == "tool":
         return None

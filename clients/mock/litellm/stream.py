@@ -1,4 +1,6 @@
-"""The chunks of one streamed answer of the mock text servers, and what faults make of them."""
+"""The chunks of one streamed answer of the mock text servers, with their faults."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,8 +17,8 @@ PIECES_BEFORE_FAULT = 3
 
 
 @dataclass
-class Plan:
-    """What one answer is to be. ``pieces`` is its text, ``call`` a tool call instead; ``usage`` None: not asked for."""
+class AnswerPlan:
+    """How to answer one request: with the text ``pieces``, or with the tool ``call``; ``usage`` adds a usage chunk."""
 
     id: str
     created: int
@@ -36,14 +38,14 @@ class Plan:
 
 
 def event(value: Any) -> bytes:
-    """One event of the stream."""
+    """Encode one event of the stream."""
     return b"data: " + (value.encode() if isinstance(value, str) else json.dumps(value).encode()) + b"\n\n"
 
 
-class Writer:
-    """Writes one answer as chunks; ``pause`` is called before each piece and says whether the server stops."""
+class ChunkWriter:
+    """Writes one answer as chunks; ``pause`` is called before each piece and returns True if the server stops."""
 
-    def __init__(self, plan: Plan, pause: Callable[[], bool], stall: Callable[[], None]) -> None:
+    def __init__(self, plan: AnswerPlan, pause: Callable[[], bool], stall: Callable[[], None]) -> None:
         self._plan = plan
         self._pause = pause
         self._stall = stall
@@ -51,15 +53,15 @@ class Writer:
         self._finish = "stop"
 
     def events(self) -> Iterator[bytes]:
-        """The stream, event by event."""
+        """Yield the stream, event by event."""
         plan = self._plan
         yield event(self._chunk({"role": "assistant"} if plan.call else {"content": "", "role": "assistant"}))
         for delta in self._deltas():
             if self._pause():
                 return
             yield event(self._chunk(delta))
-            if self._written == self._strikes_at:
-                yield from self._strike()
+            if self._written == self._pieces_before_fault:
+                yield from self._commit_fault()
                 return
         if plan.kind != "no_finish":
             yield event(self._finish_chunk())
@@ -69,7 +71,7 @@ class Writer:
             yield event("[DONE]")
 
     def answer(self) -> dict[str, Any]:
-        """The same answer in one piece, for requests that do not stream."""
+        """Make the answer in one piece, for requests that do not stream."""
         plan = self._plan
         deltas = list(self._deltas())
         content = "".join(delta.get("content", "") for delta in deltas)
@@ -122,12 +124,12 @@ class Writer:
             yield {"tool_calls": [{"function": piece, "type": "function", "index": 0}]}
 
     @property
-    def _strikes_at(self) -> int:
+    def _pieces_before_fault(self) -> int:
         fault = self._plan.fault
         in_stream = fault is not None and fault.kind.startswith("stream_")
         return int(fault.seconds(PIECES_BEFORE_FAULT)) if in_stream and fault is not None else -1
 
-    def _strike(self) -> Iterator[bytes]:
+    def _commit_fault(self) -> Iterator[bytes]:
         plan = self._plan
         if plan.kind == "stream_cut":
             raise StreamCut
@@ -177,14 +179,14 @@ class Writer:
 
 
 def noisy(events: Iterator[bytes]) -> Iterator[bytes]:
-    """The same events with all that the format allows around them."""
+    """Add to the events everything that the format allows around them."""
     yield b"\xef\xbb\xbf: hello\r\n\r\n"
     for number, each in enumerate(events):
         yield f"id: {number}\r\nevent: message\r\nretry: 3000\r\n: between\r\n".encode() + each.replace(b"\n", b"\r\n")
 
 
 def sliced(events: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes, cut without regard to events or characters."""
+    """Cut the stream into slices, without regard to events or characters."""
     rest = b""
     for each in events:
         rest += each

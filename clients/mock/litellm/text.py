@@ -1,4 +1,6 @@
-"""What the mock writer writes: film maker's texts, and values that satisfy a JSON Schema."""
+"""The answers of the mock text servers: film texts, and values that satisfy a JSON Schema."""
+
+from __future__ import annotations
 
 import itertools
 import json
@@ -82,7 +84,7 @@ _DEEP = 12
 
 
 def text_for(prompt: str) -> Iterator[str]:
-    """The words of an answer to the prompt, one by one, spaces included; a feature-length text never ends."""
+    """Yield an answer to the prompt word by word, spaces included; a feature-length text never ends."""
     wanted = prompt.lower()
     if "feature-length" in wanted:
         words = re.findall(r"\S+\s*", SYNOPSIS + "\n\n")
@@ -100,7 +102,7 @@ def text_for(prompt: str) -> Iterator[str]:
 
 
 def shot_list() -> str:
-    """The shots as numbered lines."""
+    """Return the shots as numbered lines."""
     return "\n".join(
         f"{number}. {scene} - {shot}: {description} ({seconds:g} s)"
         for number, (scene, shot, description, _, _, seconds) in enumerate(SHOTS, 1)
@@ -108,7 +110,7 @@ def shot_list() -> str:
 
 
 def schema_in(body: Mapping[str, Any]) -> Any:
-    """The schema that a request asks for: in its response_format, or in words; None if it asks for none."""
+    """Return the schema of a request: from its response_format or its messages; None if there is none."""
     wanted = body.get("response_format")
     if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
         return wanted["json_schema"]["schema"]
@@ -121,12 +123,12 @@ def schema_in(body: Mapping[str, Any]) -> Any:
 
 
 def value_for(schema: Mapping[str, Any]) -> Any:
-    """A value that satisfies the schema, with a film maker's words where its names allow."""
+    """Make a value that satisfies the schema, with film texts for names that are known."""
     return _Filler(schema).value(schema, "", 0, 0)
 
 
 class _Filler:
-    """Fills one schema; ``row`` is which shot the words come from."""
+    """Fills one schema; ``row`` is the number of the shot that the texts come from."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root

@@ -1,5 +1,7 @@
 """Landscapes for demo pictures: what a prompt's words and a seed compose, as rows of pixels."""
 
+from __future__ import annotations
+
 import math
 import random
 import re
@@ -73,7 +75,7 @@ class Scene:
             breathe()
         return [bytearray(row[: 3 * self.width]) for row in coarse[: self.height]]
 
-    def _sky_row(self, y: int, step: int, columns: int, clouds: "_Noise") -> bytes:
+    def _sky_row(self, y: int, step: int, columns: int, clouds: _Noise) -> bytes:
         mood = self.mood
         depth = min(1.0, y / self.horizon)
         base = _gradient(mood.sky, depth)

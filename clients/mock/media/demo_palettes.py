@@ -1,5 +1,7 @@
 """The lights a demo scene can be in, and the words that ask for them, for a land, a figure or a landmark."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 Colour = tuple[float, float, float]

@@ -1,5 +1,7 @@
 """Silhouettes that stand on the ground of a demo scene, as changes of the ground's height."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 

@@ -3,6 +3,8 @@
 Each glyph is a string of base-32 digits, one a row, from the top; the five bits are the columns, left first.
 """
 
+from __future__ import annotations
+
 import unicodedata
 from functools import lru_cache
 

@@ -1,5 +1,7 @@
 """Small JPEG files without a library: one colour for each block of 8 x 8, as previews of a latent image look."""
 
+from __future__ import annotations
+
 import struct
 
 from .pixels import Pixels

@@ -5,6 +5,8 @@ is a smooth enlargement and a sixteenth of the work. Each macroblock (8 x 8 pixe
 itself between restart markers, so that frames of a movie are put together from macroblocks that are coded once.
 """
 
+from __future__ import annotations
+
 import math
 import struct
 from functools import lru_cache
@@ -124,7 +126,7 @@ def _macroblock(lines: list[tuple[bytes, bytes, bytes]], left: int) -> bytes:
 _C1, _C3 = math.cos(math.pi / 8), math.cos(3 * math.pi / 8)
 
 
-def _quantised(samples: "list[bytes] | list[list[float]]", scales: tuple[float, ...]) -> list[int]:
+def _quantised(samples: list[bytes] | list[list[float]], scales: tuple[float, ...]) -> list[int]:
     """The sixteen low frequencies of a block, row by row, in the steps of the quantisation table."""
     columns: list[tuple[float, float, float, float]] = []
     for a, b, c, d in samples:

@@ -1,5 +1,7 @@
 """WebM's container with JPEG pictures in it: there is no encoder of VP9 here, and players go by what is in it."""
 
+from __future__ import annotations
+
 import struct
 
 

@@ -4,6 +4,8 @@ A real MP4 that Blender's sequencer plays: JPEG frames, put together from macrob
 clip costs little more than its landscape. Pure Python.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from .jpeg_picture import MACROBLOCK, assembled, encode, macroblocks
@@ -61,7 +63,7 @@ class Movie:
             sound = Sound(effect_samples(self.text, self.seconds, rate=RATE, seed=self.seed), RATE)
         return movie_file(frames, width, height, self.fps, sound=sound, comment=comment)
 
-    def _rows(self, width: int, height: int, breathe: Breathe) -> "list[list[list[bytes]]]":
+    def _rows(self, width: int, height: int, breathe: Breathe) -> list[list[list[bytes]]]:
         """The macroblocks of each frame: bars that stand, between them a landscape that passes by."""
         lettered = Picture(self.text, self.seed, width // 2, height // 2, self.base)
         standing = macroblocks(lettered.render(breathe), breathe=breathe)

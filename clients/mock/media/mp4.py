@@ -4,6 +4,8 @@ Facts: ISO/IEC 14496-12 (boxes) and 14496-14; object type 0x6C of 14496-1 is JPE
 16-bit little-endian samples, which readers of MP4 know too.
 """
 
+from __future__ import annotations
+
 import struct
 import sys
 from array import array
@@ -19,7 +21,7 @@ JPEG_OBJECT = 0x6C
 class Sound:
     """Mono samples and how many of them make a second."""
 
-    samples: "array[int]"
+    samples: array[int]
     rate: int
 
 
@@ -38,12 +40,12 @@ def movie_file(
     return b"".join((kind, index, struct.pack(">I4s", 8 + sum(sizes) + len(data), b"mdat"), *frames, data))
 
 
-def mp4_with_sound(samples: "array[int]", rate: int) -> bytes:
+def mp4_with_sound(samples: array[int], rate: int) -> bytes:
     """An MP4 with nothing but sound in it."""
     return movie_file((), 0, 0, 1.0, sound=Sound(samples, rate))
 
 
-def _little_endian(samples: "array[int]") -> bytes:
+def _little_endian(samples: array[int]) -> bytes:
     if sys.byteorder == "little":
         return samples.tobytes()
     swapped = array(samples.typecode, samples)  # pragma: no cover: no big-endian machine runs the tests

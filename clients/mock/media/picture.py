@@ -4,6 +4,8 @@ It looks like something and hides nothing: the prompt stands in the caption, the
 Pure Python; 768 x 432 takes a fraction of a second, in slices between which other threads run.
 """
 
+from __future__ import annotations
+
 import math
 import random
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ A row is treated as one large integer where every byte can be handled at once; o
 ``bytes.translate`` and slices. Nothing here holds the interpreter for more than a row.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,22 +28,22 @@ class Pixels:
     data: bytes = field(repr=False)
 
     @classmethod
-    def plain(cls, width: int, height: int, colour: bytes) -> "Pixels":
+    def plain(cls, width: int, height: int, colour: bytes) -> Pixels:
         return cls(width, height, colour * (width * height))
 
     @classmethod
-    def from_rows(cls, width: int, rows: list[bytes]) -> "Pixels":
+    def from_rows(cls, width: int, rows: list[bytes]) -> Pixels:
         return cls(width, len(rows), b"".join(rows))
 
     def row(self, y: int) -> bytes:
         stride = 3 * self.width
         return self.data[y * stride : (y + 1) * stride]
 
-    def mapped(self, table: bytes) -> "Pixels":
+    def mapped(self, table: bytes) -> Pixels:
         """Every byte looked up in a table of 256."""
         return Pixels(self.width, self.height, self.data.translate(table))
 
-    def scaled(self, width: int, height: int, *, crop: bool = False, breathe: Breathe = no_breath) -> "Pixels":
+    def scaled(self, width: int, height: int, *, crop: bool = False, breathe: Breathe = no_breath) -> Pixels:
         """The picture at another size, each pixel the mean of four samples; ``crop`` keeps the proportions."""
         if (width, height) == (self.width, self.height):
             return self
@@ -64,7 +66,7 @@ def _samples(start: float, step: float, count: int, limit: int, part: float) -> 
     return [min(limit - 1, max(0, int(start + (index + part) * step))) for index in range(count)]
 
 
-def _resampled(row: bytes, pickers: "list[itemgetter[Any]]", width: int) -> bytes:
+def _resampled(row: bytes, pickers: list[itemgetter[Any]], width: int) -> bytes:
     out = bytearray(3 * width)
     for channel in range(3):
         plane = row[channel::3]

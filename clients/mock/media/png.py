@@ -1,5 +1,7 @@
 """PNG files without a library: 8-bit RGB out, 8-bit RGB, RGBA and grey in."""
 
+from __future__ import annotations
+
 import itertools
 import json
 import struct
@@ -76,7 +78,7 @@ def read_text(data: bytes) -> dict[str, str]:
 
 
 def decode(data: bytes, *, breathe: Breathe = no_breath) -> Pixels:
-    """The picture in a PNG, without its alpha. Raises :class:`NotAPicture`."""
+    """The picture in a PNG, without its alpha. Raises ``NotAPicture``."""
     chunks = list(_chunks(data))
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise NotAPicture("not a PNG file")

@@ -4,6 +4,8 @@ Everything is decided by the words and the seed, so the same request gives the s
 take a few tenths of a second to make.
 """
 
+from __future__ import annotations
+
 import math
 import random
 import re
@@ -32,7 +34,7 @@ def effect_wave(prompt: str, duration_s: float, *, rate: int = 48_000, seed: int
     return wave_bytes(effect_samples(prompt, duration_s, rate=rate, seed=seed), rate)
 
 
-def effect_samples(prompt: str, duration_s: float, *, rate: int, seed: int = 0) -> "array[int]":
+def effect_samples(prompt: str, duration_s: float, *, rate: int, seed: int = 0) -> array[int]:
     """The same as 16-bit samples."""
     chance = random.Random(f"{prompt}|{seed}")
     shape = _shape_of(prompt, chance)
@@ -58,7 +60,7 @@ def speech_wave(text: str, voice: str, *, rate: int = 48_000, pitch: float = 0.0
     return wave_bytes(_levelled(spoken, rate), rate)
 
 
-def converted_samples(samples: Sequence[float], voice: str, *, rate: int, pitch: float = 0.0) -> "array[int]":
+def convert_samples(samples: Sequence[float], voice: str, *, rate: int, pitch: float = 0.0) -> array[int]:
     """A recording in another voice: as loud as it was at every moment, at the pitch of ``voice``."""
     table = _cycle(voice_hz(voice) * 2 ** (pitch / 12), _VOWELS[0])
     step = voice_hz(voice) * 2 ** (pitch / 12) * _CYCLE / rate
@@ -194,7 +196,7 @@ def _cycle(hertz: float, vowel: tuple[int, int]) -> Samples:
     ]
 
 
-def _levelled(samples: Samples, rate: int) -> "array[int]":
+def _levelled(samples: Samples, rate: int) -> array[int]:
     """As 16-bit numbers, the loudest at half of full scale, without a click at either end."""
     fade = min(len(samples) // 2, max(1, round(FADE_S * rate)))
     for at in range(fade):

@@ -1,5 +1,7 @@
 """Sound files as ComfyUI writes them, without a library: FLAC, and MP3 that is silent."""
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import json
@@ -26,14 +28,14 @@ class Sound:
     samples: bytes = field(repr=False)
 
     @classmethod
-    def silence(cls, seconds: float, rate: int, channels: int) -> "Sound":
+    def silence(cls, seconds: float, rate: int, channels: int) -> Sound:
         return cls(rate, channels, bytes(2 * channels * round(seconds * rate)))
 
     @property
     def length(self) -> int:
         return len(self.samples) // (2 * self.channels)
 
-    def mono(self) -> "array[int]":
+    def mono(self) -> array[int]:
         """The first channel's samples."""
         samples = array("h", struct.unpack(f"<{len(self.samples) // 2}h", self.samples))
         return samples[:: self.channels]

@@ -1,5 +1,7 @@
 """Animated WebP files without a library: lossless frames, not compressed."""
 
+from __future__ import annotations
+
 import struct
 
 from .pixels import Pixels

@@ -1,4 +1,6 @@
-"""Applio as a mock: Gradio 6.20, functions numbered as one release has them, sentences for answers."""
+"""A mock Applio: Gradio 6.20, the functions of one release, and answers that are sentences."""
+
+from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
@@ -6,10 +8,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ...audio.wavefile import wave_bytes
-from ..gradio.app import App, Call, Component, Dependency, update
+from ..gradio.app import App, Component, Dependency, update
+from ..gradio.events import Call
 from ..gradio.server import MockGradio
 from ..media.sound import speech_wave
-from .server import VOICES, converted
+from .voices import VoiceBank
 
 ROOT = "/srv/Applio/assets/audios"
 TERMS = ("I agree to the terms of use", "checkbox", False)
@@ -122,37 +125,37 @@ UPLOAD: tuple[Parameter, ...] = (("Upload Audio", "audio", None),)
 
 
 class MockApplio(MockGradio):
-    """Applio on Gradio 6.20. ``voices`` maps names to rates; a trained one is a file named after its epochs and
-    steps. ``first`` is the number of its first function, which moves from release to release.
+    """Applio on Gradio 6.20. ``voices`` maps names to rates in Hz; a trained voice's name has its epochs and steps.
+    ``first`` is the number of the first function, which differs between releases.
     """
 
     name = "rvc"
 
     def __init__(
-        self, *, voices: Mapping[str, int] | None = None, first: int = 12, version: str = "6.20.0", **given: Any
+        self, *, voices: Mapping[str, int] | None = None, first: int = 12, version: str = "6.20.0", **options: Any
     ) -> None:
-        self.voices = dict(VOICES if voices is None else voices)
         self.folders: dict[str, str] = {}
         self.datasets: dict[str, list[str]] = {}
         self.training = threading.Event()
         self.stopped: set[str] = set()
         self._first = first
-        super().__init__(version=version, **given)
+        super().__init__(version=version, **options)
+        self.voices = VoiceBank(voices, self.clock, self.faults)
 
     def make_app(self) -> App:
         components: list[Component] = []
         dependencies: list[Dependency] = []
 
-        def added(parameters: tuple[Parameter, ...]) -> tuple[int, ...]:
+        def add(parameters: tuple[Parameter, ...]) -> tuple[int, ...]:
             start = len(components) + 1
             for number, (label, kind, value) in enumerate(parameters, start):
                 props = {"value": value, **({"allow_custom_value": True} if kind == "dropdown" else {})}
                 components.append(Component(number, kind, label, props))
             return tuple(range(start, start + len(parameters)))
 
-        def wire(name: str, function: Callable[..., Any], given: tuple[Parameter, ...], *outputs: str) -> None:
-            inputs = added(given)
-            results = added(tuple(("", kind, None) for kind in outputs))
+        def wire(name: str, function: Callable[..., Any], parameters: tuple[Parameter, ...], *outputs: str) -> None:
+            inputs = add(parameters)
+            results = add(tuple(("", kind, None) for kind in outputs))
             number = self._first + len(dependencies)
             dependencies.append(Dependency(number, name, function, inputs, results, limit=None))
 
@@ -162,22 +165,22 @@ class MockApplio(MockGradio):
         wire("run_extract_script", self._step("extracted"), EXTRACT, "textbox")
         wire("stop_train", self._stop, MODEL)
         wire("run_index_script", self._index, INDEX, "textbox")
-        wire("refresh_models_and_datasets", self._models, (), "dropdown", "dropdown")
+        wire("refresh_models_and_datasets", self._list_models, (), "dropdown", "dropdown")
         wire("save_drop_dataset_audio", self._save_sample, DATASET, "file", "dropdown")
         wire("enforce_terms_1", self._train, TRAIN, "textbox")
-        wire("refresh_pth_and_index_list", self._files_listed, (), "dropdown", "dropdown")
+        wire("refresh_pth_and_index_list", self._list_files, (), "dropdown", "dropdown")
         wire("enforce_terms_2", self._speak, SPEAK, "textbox", "audio")
         return App(components, dependencies, "Applio")
 
     # Functions
 
-    def _files_listed(self, call: Call) -> list[Any]:
+    def _list_files(self, call: Call) -> list[Any]:
         folders = {each: self.folders.get(each, each) for each in self.voices}
         voices = [f"logs/{folder}/{each}.pth" for each, folder in folders.items()]
         indexes = [f"logs/{each}/{each}.index" for each in dict.fromkeys(folders.values())]
         return [update(choices=[[each, each] for each in files]) for files in (voices, indexes)]
 
-    def _models(self, call: Call) -> list[Any]:
+    def _list_models(self, call: Call) -> list[Any]:
         datasets = [f"assets/datasets/{each}" for each in self.datasets]
         return [update(choices=[[each, each] for each in files]) for files in (list(self.voices), datasets)]
 
@@ -190,57 +193,56 @@ class MockApplio(MockGradio):
         self.datasets.setdefault(name, []).append(file["orig_name"])
         return [None, update()]
 
-    def _convert(self, call: Call, *given: Any) -> list[Any]:
-        values = _named(CONVERT, given)
+    def _convert(self, call: Call, *data: Any) -> list[Any]:
+        values = _by_label(CONVERT, data)
         if not values[TERMS[0]]:
             return [NOT_AGREED, None]
         path = str(values["Select Audio"])
         sound = self.files.get(path)
-        return self._voiced(call, values, sound or b"", f"File {path} inferred successfully.", "Output Path")
+        return self._convert_sound(call, values, sound or b"", f"File {path} inferred successfully.", "Output Path")
 
-    def _speak(self, call: Call, *given: Any) -> list[Any]:
-        values = _named(SPEAK, given)
+    def _speak(self, call: Call, *data: Any) -> list[Any]:
+        values = _by_label(SPEAK, data)
         if not values[TERMS[0]]:
             return [NOT_AGREED, None]
         text = str(values["Text to Synthesize"])
-        self.pace.wait(SPEECH_S)
+        self.clock.wait(SPEECH_S)
         sound = speech_wave(text, str(values["TTS Voices"]), rate=24_000)
-        said = f"Text {text} synthesized successfully."
-        return self._voiced(call, values, sound, said, "Output Path for RVC Audio")
+        message = f"Text {text} synthesized successfully."
+        return self._convert_sound(call, values, sound, message, "Output Path for RVC Audio")
 
-    def _voiced(self, call: Call, values: dict[str, Any], sound: bytes, said: str, output: str) -> list[Any]:
+    def _convert_sound(self, call: Call, values: dict[str, Any], sound: bytes, message: str, output: str) -> list[Any]:
         voice = PurePosixPath(str(values["Voice Model"])).stem
         if self.faults.take("conversion_failed", voice) is not None:
             return ["An error occurred during audio conversion: no index", None]
         if self.faults.take("conversion_oom", voice) is not None:
             return ["CUDA out of memory. Tried to allocate 2.00 GiB", None]
-        rate = self.voices[voice]
         method = str(values["Pitch extraction algorithm"])
-        samples = converted(self, sound, voice, rate, pitch=float(values["Pitch"]), method=method)
+        samples, rate = self.voices.convert(sound, voice, pitch=float(values["Pitch"]), method=method)
         name = PurePosixPath(str(values[output])).name
-        return [said, call.file(name, wave_bytes(samples, rate))]
+        return [message, call.file(name, wave_bytes(samples, rate))]
 
     # Training
 
     def _step(self, done: str) -> Callable[..., str]:
         def step(_call: Call, name: str, *_rest: Any) -> str:
-            self.pace.wait(STEP_S)
+            self.clock.wait(STEP_S)
             return f"Model {name} {done} successfully."
 
         return step
 
-    def _train(self, call: Call, *given: Any) -> str:
-        values = _named(TRAIN, given)
+    def _train(self, call: Call, *data: Any) -> str:
+        values = _by_label(TRAIN, data)
         if not values[TERMS[0]]:
             return NOT_AGREED
         name = str(values["Model Name"])
-        self.pace.wait(IMPORTS_S)
+        self.clock.wait(IMPORTS_S)
         self.stopped.discard(name)
         self.training.set()
         for _ in range(int(values["Total Epoch"])):
             if name in self.stopped:
                 break
-            self.pace.wait(EPOCH_S)
+            self.clock.wait(EPOCH_S)
         self.training.clear()
         if name in self.stopped or self.faults.take("training_failed", name) is not None:
             return f"Training failed for model {name}. Please check the console logs for more details."
@@ -252,13 +254,13 @@ class MockApplio(MockGradio):
         return f"Model {name} trained successfully."
 
     def _index(self, call: Call, name: str, _algorithm: str) -> str:
-        self.pace.wait(STEP_S)
+        self.clock.wait(STEP_S)
         return f"Index file for {name} generated successfully."
 
     def _stop(self, call: Call, name: str) -> None:
-        if self.training.is_set():  # its process ids are written late
+        if self.training.is_set():  # the real server writes the process ids late
             self.stopped.add(name)
 
 
-def _named(parameters: tuple[Parameter, ...], given: tuple[Any, ...]) -> dict[str, Any]:
-    return {label: value for (label, _, _), value in zip(parameters, given, strict=True)}
+def _by_label(parameters: tuple[Parameter, ...], data: tuple[Any, ...]) -> dict[str, Any]:
+    return {label: value for (label, _, _), value in zip(parameters, data, strict=True)}

@@ -1,4 +1,6 @@
-"""What rvc-python's ``/openapi.json`` says: FastAPI's description of its routes."""
+"""rvc-python's ``/openapi.json``: FastAPI's description of its routes."""
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -77,7 +79,7 @@ _SET_PARAMS = (
 
 
 def document(*, git: bool = False, speaks: bool = False) -> dict[str, Any]:
-    """The whole document; the version before 0.1.5 lacks two routes, and a ``speech`` route is the mock's own."""
+    """Make the document. The version before 0.1.5 (``git``) lacks two routes; ``speaks`` adds the mock's own route."""
     left_out = ("/convert_file", "/upload_model") if git else ()
     paths = {path: dict([_operation(path, *row)]) for path, row in _ROUTES.items() if path not in left_out}
     paths["/params"].update([_operation("/params", *_SET_PARAMS)])
@@ -90,22 +92,24 @@ def document(*, git: bool = False, speaks: bool = False) -> dict[str, Any]:
 def _operation(
     path: str, method: str, summary: str, description: str, operation: str, schema: str, media: str
 ) -> tuple[str, dict[str, Any]]:
-    said: dict[str, Any] = {"summary": summary, "description": description, "operationId": operation}
+    entry: dict[str, Any] = {"summary": summary, "description": description, "operationId": operation}
     if "{" in path:
         field = {"type": "string", "title": "Model Name"}
-        said["parameters"] = [{"name": "model_name", "in": "path", "required": True, "schema": field}]
+        entry["parameters"] = [{"name": "model_name", "in": "path", "required": True, "schema": field}]
     if schema:
         body = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
-        said["requestBody"] = {"content": {media: body}, "required": True}
-    said["responses"] = {"200": {"description": "Successful Response", "content": {"application/json": {"schema": {}}}}}
+        entry["requestBody"] = {"content": {media: body}, "required": True}
+    entry["responses"] = {
+        "200": {"description": "Successful Response", "content": {"application/json": {"schema": {}}}}
+    }
     if schema or "{" in path:
         content = {"application/json": {"schema": {"$ref": ERROR}}}
-        said["responses"]["422"] = {"description": "Validation Error", "content": content}
-    return method, said
+        entry["responses"]["422"] = {"description": "Validation Error", "content": content}
+    return method, entry
 
 
 def _schemas() -> dict[str, Any]:
-    def one(title: str, name: str, field: dict[str, Any]) -> dict[str, Any]:
+    def describe(title: str, name: str, field: dict[str, Any]) -> dict[str, Any]:
         return {"properties": {name: field}, "type": "object", "required": [name], "title": title}
 
     text = {"type": "string"}
@@ -114,14 +118,14 @@ def _schemas() -> dict[str, Any]:
     params = {"additionalProperties": True, "type": "object", "title": "Params"}
     return {
         **{
-            title: one(title, "file", _UPLOAD)
+            title: describe(title, "file", _UPLOAD)
             for title in ("Body_rvc_convert_file_convert_file_post", "Body_upload_models_upload_model_post")
         },
-        "ConvertAudioRequest": one("ConvertAudioRequest", "audio_data", {**text, "title": "Audio Data"}),
+        "ConvertAudioRequest": describe("ConvertAudioRequest", "audio_data", {**text, "title": "Audio Data"}),
         "HTTPValidationError": {"properties": {"detail": errors}, "type": "object", "title": "HTTPValidationError"},
-        "SetDeviceRequest": one("SetDeviceRequest", "device", {**text, "title": "Device"}),
-        "SetModelsDirRequest": one("SetModelsDirRequest", "models_dir", {**text, "title": "Models Dir"}),
-        "SetParamsRequest": one("SetParamsRequest", "params", params),
+        "SetDeviceRequest": describe("SetDeviceRequest", "device", {**text, "title": "Device"}),
+        "SetModelsDirRequest": describe("SetModelsDirRequest", "models_dir", {**text, "title": "Models Dir"}),
+        "SetParamsRequest": describe("SetParamsRequest", "params", params),
         "ValidationError": {
             "properties": {
                 "loc": location,

@@ -1,5 +1,7 @@
 """rvc-python as a mock: 0.1.5 from PyPI, and the git version before it."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import io
@@ -8,15 +10,14 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...audio.wavefile import wave_bytes
 from ..http.multipart import read_form
 from ..http.responses import Request, Response
+from ..http.server import MockServer
 from .openapi import document
-
-if TYPE_CHECKING:
-    from .server import MockRVC
+from .voices import VoiceBank
 
 DEFAULTS: dict[str, Any] = {
     "f0method": "rmvpe",
@@ -35,11 +36,13 @@ LOADING_S = 0.2
 
 
 class RVCPythonFlavour:
-    """Its routes and its state, which all clients share. While it converts, it answers nothing at all."""
+    """rvc-python's routes and its state, which all clients share. It serves one request at a time."""
 
-    def __init__(self, mock: "MockRVC") -> None:
+    def __init__(self, mock: MockServer, voices: VoiceBank, dialect: str, *, speaks: bool) -> None:
         self._mock = mock
-        self._git = mock.dialect == "rvc-python-git"
+        self._voices = voices
+        self._git = dialect == "rvc-python-git"
+        self._speaks = speaks
         self._loop = threading.Lock()
         self._phantoms: list[str] = []
         self.loaded: str | None = None
@@ -60,24 +63,24 @@ class RVCPythonFlavour:
             route("POST", "/upload_model", self._upload)
 
     def serve(self, request: Request, answer: Callable[[Request], Response]) -> Response:
-        """One request at a time: the real handlers block the event loop."""
+        """Serve a request, one at a time: the real handlers block the event loop."""
         with self._loop:
             response = answer(request)
         response.headers.setdefault("vary", "Origin")
         return response
 
     def _models(self, request: Request) -> Response:
-        return reply({"models": [*self._mock.voices, *self._phantoms]})
+        return reply({"models": [*self._voices, *self._phantoms]})
 
     def _load(self, request: Request) -> Response:
         name = request.parts["name"]
-        if name not in self._mock.voices:
+        if name not in self._voices:
             if name not in self._phantoms:
                 self._phantoms.append(name)
             return reply({"detail": f"Model file {name} not found."}, 400)
         if self._mock.faults.take("voice_broken", name) is not None:
             return reply({"detail": BROKEN}, 400)
-        self._mock.pace.wait(LOADING_S)
+        self._mock.clock.wait(LOADING_S)
         self.loaded = name
         return reply({"message": f"Model {name} loaded successfully"})
 
@@ -107,7 +110,7 @@ class RVCPythonFlavour:
             sound = base64.b64decode(body["audio_data"])
         except (binascii.Error, TypeError, ValueError):
             return reply({"detail": "Invalid audio data"}, 400)
-        return self._converted(sound)
+        return self._convert_sound(sound)
 
     def _convert_file(self, request: Request) -> Response:
         part = read_form(request.headers.get("Content-Type", ""), request.body).get("file")
@@ -115,16 +118,16 @@ class RVCPythonFlavour:
             return missing("file", None)
         if self.loaded is None:
             return reply({"detail": "No model loaded. Please load a model first."}, 400)
-        return self._converted(part.data)
+        return self._convert_sound(part.data)
 
-    def _converted(self, sound: bytes) -> Response:
+    def _convert_sound(self, sound: bytes) -> Response:
         voice, params = str(self.loaded), self.params
         if self._mock.faults.take("conversion_oom", voice) is not None:
             return reply({"detail": OUT_OF_MEMORY}, 500)
         if self._mock.faults.take("conversion_failed", voice) is not None or not _usable(params):
             return reply({"detail": NO_DTYPE}, 500)
         try:
-            samples, rate = self._mock.converted(sound, voice, pitch=params["f0up_key"], method=str(params["f0method"]))
+            samples, rate = self._voices.convert(sound, voice, pitch=params["f0up_key"], method=str(params["f0method"]))
         except ValueError:
             return reply({"detail": NO_DTYPE}, 500)
         wanted = params["resample_sr"]
@@ -144,27 +147,27 @@ class RVCPythonFlavour:
             return reply({"detail": str(error)}, 500)
         for path in paths:
             if path.suffix == ".pth" and len(path.parts) == 2:
-                self._mock.voices.setdefault(path.parts[0], NEW_RATE)
+                self._voices.setdefault(path.parts[0], NEW_RATE)
         return reply({"message": "Models uploaded and extracted successfully"})
 
     def _openapi(self, request: Request) -> Response:
-        return reply(document(git=self._git, speaks=self._mock.speaks))
+        return reply(document(git=self._git, speaks=self._speaks))
 
 
 def reply(value: Any, status: int = 200) -> Response:
-    """JSON as FastAPI sends it where CORS is open."""
+    """Answer with JSON as FastAPI sends it where CORS is open."""
     return Response(status, json.dumps(value).encode(), {"content-type": "application/json"})
 
 
 def missing(field: str, given: Any) -> Response:
-    """FastAPI's 422 for a field that is not there."""
+    """Make FastAPI's 422 for a missing field."""
     return reply(
         {"detail": [{"type": "missing", "loc": ["body", field], "msg": "Field required", "input": given}]}, 422
     )
 
 
 def _usable(params: dict[str, Any]) -> bool:
-    """Whether the settings are of their types; ``POST /params`` takes any, and the next conversion fails."""
+    """True if the settings have the right types; ``POST /params`` takes any, and the next conversion fails."""
     return all(isinstance(params[name], (int, float)) for name in DEFAULTS if name != "f0method")
 
 

@@ -1,5 +1,7 @@
 """RVC-WebUI as a mock: the main branch on Gradio 3.14, and 2.2.231006 on Gradio 3.34."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import json
@@ -7,16 +9,15 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...audio.wavefile import wave_bytes
 from ..http.multipart import read_form
-from ..http.responses import Request, Response, ranged
-from .webui_config import MAIN, OF_2023, Program, config
+from ..http.responses import Request, Response, range_response
+from ..http.server import MockServer
+from .voices import VoiceBank
+from .webui_config import MAIN, OF_2023, Program, make_config
 from .webui_training import OneClickOf2023, Trainings
-
-if TYPE_CHECKING:
-    from .server import MockRVC
 
 Values = list[Any]
 UPDATE = {"__type__": "update"}
@@ -24,7 +25,7 @@ SUCCESS = "Success.\nIndex not used.\nTime:\nnpy: 0.10s, f0: 0.20s, infer: 0.30s
 
 
 class _Generator:
-    """A generator under its session; only one request at a time can ask it."""
+    """A running generator; only one request at a time can continue it."""
 
     def __init__(self, values: Iterator[Values], outputs: int) -> None:
         self.values = values
@@ -33,13 +34,16 @@ class _Generator:
 
 
 class WebUIFlavour:
-    """Its functions, its files, and the generators that each session has left standing."""
+    """RVC-WebUI's functions, its files, and the running generators of each session."""
 
-    def __init__(self, mock: "MockRVC") -> None:
+    def __init__(self, mock: MockServer, voices: VoiceBank, dialect: str, *, speaks: bool) -> None:
         self._mock = mock
-        self.program: Program = MAIN if mock.dialect == "rvc-webui" else OF_2023
+        self._voices = voices
+        self._speaks = speaks
+        self.program: Program = MAIN if dialect == "rvc-webui" else OF_2023
         self.loaded: str | None = None
-        self.trainings = Trainings(mock) if self.program is MAIN else OneClickOf2023(mock)
+        training = Trainings if self.program is MAIN else OneClickOf2023
+        self.trainings: Trainings | OneClickOf2023 = training(voices, mock.clock, mock.faults)
         self._lock = threading.Lock()
         self._files: dict[str, bytes] = {}
         self._generators: dict[tuple[str, int], _Generator] = {}
@@ -52,7 +56,7 @@ class WebUIFlavour:
         }
 
     def restart(self) -> None:
-        """What is left of it after a restart: the files of its voices."""
+        """Forget everything but the voices, as after a restart."""
         with self._lock:
             self._generators.clear()
             self.loaded = None
@@ -60,10 +64,10 @@ class WebUIFlavour:
 
     def add_routes(self) -> None:
         route = self._mock.route
-        route("GET", "/config", lambda _: reply(config(self.program, self._voices())))
+        route("GET", "/config", lambda _: reply(make_config(self.program, self._voice_files())))
         route("POST", "/run/{name}", self._run)
         route("POST", "/api/{name}", self._run)
-        route("GET", "/openapi.json", lambda _: reply(openapi(self._mock.speaks)))
+        route("GET", "/openapi.json", lambda _: reply(openapi(self._speaks)))
         route("GET", "/startup-events", lambda _: reply(False))
         route("GET", "/queue/status", lambda _: reply(self.program.queue_status))
         if self.program is OF_2023:
@@ -96,22 +100,22 @@ class WebUIFlavour:
         return reply(answer)
 
     def _values(self, number: int, body: dict[str, Any], *, named: bool) -> tuple[Values, bool] | None:
-        """The values, and whether there are more; None for any failure."""
+        """Return the values, and True if there are more; None for any failure."""
         function, data = self.program.functions[number], body.get("data", [])
         if len(data) != len(function.inputs):
             return None
         start = self.trainings.generators.get(function.name)
         if start is None:
-            return self._called(function.name, number, data)
+            return self._call(function.name, number, data)
         key = (str(body.get("session_hash")), number)
         with self._lock:
-            standing = self._generators.get(key)
-            if standing is None or (named and self.program is OF_2023):  # the name starts it anew there
-                standing = self._generators[key] = _Generator(start(*data), function.outputs)
-        if not standing.lock.acquire(blocking=False):
+            generator = self._generators.get(key)
+            if generator is None or (named and self.program is OF_2023):  # by name it starts anew there
+                generator = self._generators[key] = _Generator(start(*data), function.outputs)
+        if not generator.lock.acquire(blocking=False):
             return None
         try:
-            return next(standing.values), True
+            return next(generator.values), True
         except StopIteration:
             with self._lock:
                 self._generators.pop(key, None)
@@ -119,9 +123,9 @@ class WebUIFlavour:
         except (ValueError, LookupError):
             return None
         finally:
-            standing.lock.release()
+            generator.lock.release()
 
-    def _called(self, name: str, number: int, data: Values) -> tuple[Values, bool] | None:
+    def _call(self, name: str, number: int, data: Values) -> tuple[Values, bool] | None:
         function = self._functions.get(name) or self.trainings.stops.get(number)
         if function is None:
             return None
@@ -132,18 +136,18 @@ class WebUIFlavour:
 
     # Voices
 
-    def _voices(self) -> list[str]:
-        return [f"{each}.pth" for each in self._mock.voices]
+    def _voice_files(self) -> list[str]:
+        return [f"{each}.pth" for each in self._voices]
 
     def _refresh(self) -> Values:
-        found: Values = [{"choices": self._voices(), **UPDATE}]
+        found: Values = [{"choices": self._voice_files(), **UPDATE}]
         return found if self.program is MAIN else [*found, {"choices": [], **UPDATE}]
 
     def _change_voice(self, name: str, *_protect: float) -> Values:
         voice = name.removesuffix(".pth")
-        if voice not in self._mock.voices or self._mock.faults.take("voice_broken", voice) is not None:
+        if voice not in self._voices or self._mock.faults.take("voice_broken", voice) is not None:
             raise LookupError(name)
-        self._mock.pace.wait(0.2)
+        self._mock.clock.wait(0.2)
         self.loaded = voice
         slider = {"visible": True, "value": 0.33, **UPDATE}
         return [{"visible": True, "maximum": 109, **UPDATE}, slider, slider, *({"value": "", **UPDATE},) * 2]
@@ -155,16 +159,16 @@ class WebUIFlavour:
             data = base64.b64decode(sound["data"].partition(",")[2], validate=True)
         except binascii.Error as error:
             raise ValueError("no sound") from error
-        return self._converted(data, pitch, method)
+        return self._convert_sound(data, pitch, method)
 
     def _convert_path(
         self, _speaker: int, path: str | None, pitch: int, _curve: Any, method: str, *_rest: Any
     ) -> Values:
         if path is None:
             return ["You need to upload an audio", None]
-        return self._converted(self._files[path], pitch, method)
+        return self._convert_sound(self._files[path], pitch, method)
 
-    def _converted(self, sound: bytes, pitch: int, method: str) -> Values:
+    def _convert_sound(self, sound: bytes, pitch: int, method: str) -> Values:
         if self.loaded is None:
             raise LookupError("no voice")
         voice = self.loaded
@@ -172,7 +176,7 @@ class WebUIFlavour:
             return ['Traceback (most recent call last):\n  File "infer.py", line 1\nRuntimeError: no index', None]
         if self._mock.faults.take("conversion_oom", voice) is not None:
             return ["Traceback (most recent call last):\ntorch.OutOfMemoryError: CUDA out of memory.", None]
-        samples, rate = self._mock.converted(sound, voice, pitch=pitch, method=method)
+        samples, rate = self._voices.convert(sound, voice, pitch=pitch, method=method)
         path = f"/srv/tmp/tmp{len(self._files):08d}.wav"
         self._files[path] = wave_bytes(samples, rate)
         return [SUCCESS, {"name": path, "data": None, "is_file": True}]
@@ -194,7 +198,7 @@ class WebUIFlavour:
                 "last-modified": "Sun, 22 Nov 2026 14:50:44 GMT",
                 "etag": f'"{path}"',
             }
-            answer = ranged(data, head, request.headers.get("Range"))
+            answer = range_response(data, head, request.headers.get("Range"))
             answer.headers = {name.lower(): value for name, value in answer.headers.items()}
             return answer
         if self.program is MAIN:
@@ -203,12 +207,12 @@ class WebUIFlavour:
 
 
 def openapi(speaks: bool) -> dict[str, Any]:
-    """As much of FastAPI's description as tells whether the mock's own speech is there."""
+    """Describe the routes as FastAPI does, as far as clients look for the speech route."""
     paths = ["/config", "/run/{api_name}", "/api/{api_name}", *(["/v1/audio/speech"] if speaks else [])]
     info = {"title": "FastAPI", "version": "0.1.0"}
     return {"openapi": "3.1.0", "info": info, "paths": {path: {} for path in paths}}
 
 
 def reply(value: Any, status: int = 200) -> Response:
-    """JSON as these servers send it."""
+    """Answer with JSON as these servers send it."""
     return Response(status, json.dumps(value).encode(), {"content-type": "application/json"})

@@ -1,5 +1,7 @@
 """The functions of RVC-WebUI's two generations, in the order of their ``/config``."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +29,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Program:
-    """One generation."""
+    """One generation of the program."""
 
     version: str
     functions: tuple[Function, ...]
@@ -47,11 +49,11 @@ class Program:
 
     @property
     def tells_types(self) -> bool:
-        """Whether the configuration says which functions are generators."""
+        """True if the configuration marks the functions that are generators."""
         return not self.version.startswith("3.14")
 
     def number(self, name: str) -> int | None:
-        """The place of a function, None if there is none of that name."""
+        """Return the number of a function; None if no function has that name."""
         return next((at for at, each in enumerate(self.functions) if each.name == name), None)
 
 
@@ -66,13 +68,13 @@ _CHANGE = (VOICE, NUMBER, NUMBER)
 
 
 def _train() -> tuple[Spec, ...]:
-    """The 14 values of ``train_start``."""
+    """Return the 14 inputs of ``train_start``."""
     paths = (("textbox", "assets/pretrained_v2/f0G40k.pth"), ("textbox", "assets/pretrained_v2/f0D40k.pth"))
     return (TEXT, _RATE, _PITCHED, NUMBER, NUMBER, NUMBER, NUMBER, YES_NO, *paths, TEXT, YES_NO, YES_NO, _VERSION)
 
 
 def _train_all(f0: Spec) -> tuple[Spec, ...]:
-    """The 18 values of ``train_start_all``."""
+    """Return the 18 inputs of ``train_start_all``."""
     one = _train()
     return (*one[:3], TEXT, NUMBER, NUMBER, f0, *one[4:], ("textbox", "-"))
 
@@ -183,26 +185,26 @@ OF_2023 = Program(
 )
 
 
-def config(program: Program, voices: list[str]) -> dict[str, Any]:
-    """What ``/config`` says."""
+def make_config(program: Program, voices: list[str]) -> dict[str, Any]:
+    """Make the response of GET /config."""
     components: list[dict[str, Any]] = []
 
-    def added(kind: str, **props: Any) -> int:
+    def add(kind: str, **props: Any) -> int:
         components.append({"id": len(components) + 1, "type": kind, "props": props})
         return len(components)
 
     dependencies = []
     for function in program.functions:
-        inputs = [added(*spec[:1], **dict(_props(spec, voices))) for spec in function.inputs]
-        outputs = [added("textbox", value="") for _ in range(function.outputs)]
-        target = added("button", value=function.button)
+        inputs = [add(*spec[:1], **dict(_props(spec, voices))) for spec in function.inputs]
+        outputs = [add("textbox", value="") for _ in range(function.outputs)]
+        target = add("button", value=function.button)
         dependencies.append(_dependency(program, function, inputs, outputs, target))
-    told: dict[str, Any] = {"version": program.version, "mode": "blocks", "dev_mode": False}
-    told |= {"analytics_enabled": False} if program.tells_types else {"theme": "default"}
-    told |= {"title": "RVC WebUI", "is_space": False, "enable_queue": True, "show_error": False, "show_api": True}
-    told |= {"is_colab": False}
-    told |= {"theme": "default", "root": ""} if program.tells_types else {}
-    return {**told, "components": components, "dependencies": dependencies}
+    config: dict[str, Any] = {"version": program.version, "mode": "blocks", "dev_mode": False}
+    config |= {"analytics_enabled": False} if program.tells_types else {"theme": "default"}
+    config |= {"title": "RVC WebUI", "is_space": False, "enable_queue": True, "show_error": False, "show_api": True}
+    config |= {"is_colab": False}
+    config |= {"theme": "default", "root": ""} if program.tells_types else {}
+    return {**config, "components": components, "dependencies": dependencies}
 
 
 def _props(spec: Spec, voices: list[str]) -> Iterator[tuple[str, Any]]:
@@ -216,8 +218,8 @@ def _props(spec: Spec, voices: list[str]) -> Iterator[tuple[str, Any]]:
 def _dependency(
     program: Program, function: Function, inputs: list[int], outputs: list[int], target: int
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {"targets": [target], "trigger": "click", "inputs": inputs, "outputs": outputs}
-    told |= {"backend_fn": True, "js": None, "queue": function.queue, "api_name": function.name or None}
+    entry: dict[str, Any] = {"targets": [target], "trigger": "click", "inputs": inputs, "outputs": outputs}
+    entry |= {"backend_fn": True, "js": None, "queue": function.queue, "api_name": function.name or None}
     if program.tells_types:
-        told["types"] = {"continuous": False, "generator": function.generator}
-    return told
+        entry["types"] = {"continuous": False, "generator": function.generator}
+    return entry

@@ -1,10 +1,13 @@
-"""The trainings of RVC-WebUI's two generations, as the mock plays them: texts, one after another, when asked for."""
+"""The trainings of RVC-WebUI's two generations: each request continues one and gets its next text."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .server import MockRVC
+from ..http.context import SimulatedClock
+from ..http.faults import FaultBook
+from .voices import VoiceBank
 
 Values = list[Any]
 SHOWN, HIDDEN, SAME = (
@@ -26,15 +29,17 @@ FAILURE = (
 DONE_2023 = "训练结束, 您可查看控制台训练日志或实验文件夹下的train.log"
 
 
-def rate_of(text: str) -> int:
+def parse_rate(text: str) -> int:
     return int(text.rstrip("k")) * 1000
 
 
 class Trainings:
-    """The main branch: one task at a time, driven by whoever asks, and stopped by the buttons without a name."""
+    """The main branch: one task at a time, continued by any client's requests, stopped by the unnamed buttons."""
 
-    def __init__(self, mock: "MockRVC") -> None:
-        self._mock = mock
+    def __init__(self, voices: VoiceBank, clock: SimulatedClock, faults: FaultBook) -> None:
+        self._voices = voices
+        self._clock = clock
+        self._faults = faults
         self.task: str | None = None
         self._stopped = False
         self.functions: dict[str, Callable[..., Values]] = {}
@@ -49,7 +54,7 @@ class Trainings:
         }
 
     def forget(self) -> None:
-        """Be idle, as after a restart."""
+        """Forget the task, as after a restart."""
         self.task = None
 
     def _stop(self, kind: str) -> Values:
@@ -59,11 +64,11 @@ class Trainings:
         if self.task != kind:
             return [f"{title}Cannot stop\n\n{self.task} is running; stop it before starting another task", SAME, SAME]
         self._stopped = True
-        self._mock.pace.wait(0.1)
+        self._clock.wait(0.1)
         return [f"{title}Stopped", SHOWN, HIDDEN]
 
     def _begin(self, kind: str) -> str:
-        """Why it can't begin, empty if it does."""
+        """Begin a task; return the reason if another one runs, else an empty text."""
         if self.task is not None:
             return f"【{kind}】\nStatus：Waiting\n\n{self.task} is running; stop it before starting another task"
         self.task, self._stopped = kind, False
@@ -81,23 +86,28 @@ class Trainings:
             yield [text, HIDDEN, SHOWN, SAME]
             log: list[str] = []
             for line in lines:
-                self._mock.pace.wait(EPOCH_S if "Epoch" in line else STEP_S)
+                self._clock.wait(EPOCH_S if "Epoch" in line else STEP_S)
                 if self._stopped:
                     self.task = None
-                    yield [self._text("Stopped", stage, []), SHOWN, HIDDEN, self._listed()]
+                    yield [self._text("Stopped", stage, []), SHOWN, HIDDEN, self._voice_update()]
                     return
                 log.append(line)
                 if line == SAVED:
-                    self._mock.voices[name] = rate_of(rate)
-                yield [self._text("Running", stage, log), HIDDEN, SHOWN, self._listed() if line == SAVED else SAME]
+                    self._voices[name] = parse_rate(rate)
+                yield [
+                    self._text("Running", stage, log),
+                    HIDDEN,
+                    SHOWN,
+                    self._voice_update() if line == SAVED else SAME,
+                ]
             if stage == MODEL:
-                yield [self._text("Running", stage, []), HIDDEN, SHOWN, self._listed()]
-            if not stage and self._mock.faults.take("training_failed", name) is not None:
+                yield [self._text("Running", stage, []), HIDDEN, SHOWN, self._voice_update()]
+            if not stage and self._faults.take("training_failed", name) is not None:
                 self.task = None
                 yield [f"【{ONE_CLICK}】\nStatus：Failed\n\n{FAILURE}", SHOWN, HIDDEN, SAME]
                 return
         self.task = None
-        yield [self._text("Completed", len(STAGES), []), SHOWN, HIDDEN, self._listed()]
+        yield [self._text("Completed", len(STAGES), []), SHOWN, HIDDEN, self._voice_update()]
 
     def _stage_logs(self, name: str, epochs: int) -> Iterator[list[str]]:
         yield ["[Preprocess] start", *(f"[Preprocess] {each}/3" for each in (1, 2, 3)), "[Preprocess] done"]
@@ -116,8 +126,8 @@ class Trainings:
             parts.append("\n".join(log[-LOG_LINES:]))
         return "\n\n".join(parts)
 
-    def _listed(self) -> dict[str, Any]:
-        return {"choices": [f"{each}.pth" for each in self._mock.voices], "__type__": "update"}
+    def _voice_update(self) -> dict[str, Any]:
+        return {"choices": [f"{each}.pth" for each in self._voices], "__type__": "update"}
 
     def _preprocess(self, folder: str, *_rest: Any) -> Iterator[Values]:
         log = ["[Preprocess] start", "[Preprocess] 1/3", "[Preprocess] 3/3", "[Preprocess] done"]
@@ -139,7 +149,7 @@ class Trainings:
         for part in parts:
             yield [f"【{part}】\nStatus：Running", HIDDEN, SHOWN]
             for count in range(1, len(log) + 1):
-                self._mock.pace.wait(STEP_S)
+                self._clock.wait(STEP_S)
                 status = "Finalizing" if count == len(log) else "Running"
                 yield [f"【{part}】\nStatus：{status}\n\n" + "\n".join(log[:count]), HIDDEN, SHOWN]
         self.task = None
@@ -148,10 +158,12 @@ class Trainings:
 
 
 class OneClickOf2023:
-    """2.2: no lock, no stop; the texts come when a step is done."""
+    """Version 2.2: no lock, no stop; each text comes when a step is done."""
 
-    def __init__(self, mock: "MockRVC") -> None:
-        self._mock = mock
+    def __init__(self, voices: VoiceBank, clock: SimulatedClock, faults: FaultBook) -> None:
+        self._voices = voices
+        self._clock = clock
+        self._faults = faults
         self._prepared: set[str] = set()
         self.functions: dict[str, Callable[..., Values]] = {"train_start": self._train}
         self.generators: dict[str, Callable[..., Iterator[Values]]] = {
@@ -162,33 +174,33 @@ class OneClickOf2023:
         self.stops: dict[int, Callable[..., Values]] = {}
 
     def forget(self) -> None:
-        """Nothing: it keeps no task."""
+        """Do nothing: there is no task to forget."""
 
     def _one_click(self, name: str, rate: str, _pitched: bool, folder: str, *rest: Any) -> Iterator[Values]:
         text = "Step 1: Processing data"
         yield [text]
-        self._mock.pace.wait(4 * STEP_S)
+        self._clock.wait(4 * STEP_S)
         text += f"\n\nstart preprocess\n{folder}/sample_0000.wav->Suc.\nend preprocess"
         text += "\n\nstep2:Pitch extraction & feature extraction"
         yield [text]
-        self._mock.pace.wait(6 * STEP_S)
+        self._clock.wait(6 * STEP_S)
         text += "\n\ntodo-f0-3\nf0ing,now-0,all-3,-0_0.wav\nall-feature-done\n\nStep 3a: Model training started"
         yield [text]
-        self._mock.pace.wait(EPOCH_S * int(rest[4]))
+        self._clock.wait(EPOCH_S * int(rest[4]))
         text += "\nTraining complete. You can check the training logs in the console."
         yield [text]
-        if self._mock.faults.take("training_failed", name) is None:
-            self._mock.voices[name] = rate_of(rate)
+        if self._faults.take("training_failed", name) is None:
+            self._voices[name] = parse_rate(rate)
             self._prepared.add(name)
         yield [f"{text}\nadded_IVF_Flat\nAll processes have been completed!"]
 
     def _train(self, name: str, *_rest: Any) -> Values:
         if name not in self._prepared:
             raise LookupError(name)
-        self._mock.pace.wait(2 * STEP_S)
+        self._clock.wait(2 * STEP_S)
         return [DONE_2023]
 
     def _log(self, first: str, last: str) -> Iterator[Values]:
         for text in ("", f"{first}\n", f"{first}\n{last}\n"):
-            self._mock.pace.wait(STEP_S / 50)
+            self._clock.wait(STEP_S / 50)
             yield [text]

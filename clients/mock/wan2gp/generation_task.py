@@ -1,7 +1,9 @@
-"""The generating half of a mock WanGP, for both its doors: one task at a time, with commands that tell of it.
+"""The generation of a mock WanGP, for its web page and its MCP server: one task at a time, in a thread of its own.
 
-As in the program, a worker of its own does the work: it goes on when nobody listens any more.
+As in the program, the thread continues when no client follows the task any more.
 """
+
+from __future__ import annotations
 
 import queue
 import threading
@@ -9,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..http.context import SimulatedClock
 from ..http.faults import FaultBook
-from ..http.server import Pace
 from ..media.movie import preview
 from .task import Output, Task
 
 LOAD_S = 1.0
 STEP_S = 0.3
-MOST_S = 8.0
-MOST_STEPS = 100
-"""The end of the program's slider; a task that asks for more is meant to last."""
+MAX_S = 8.0
+MAX_STEPS = 100
+"""The maximum of the program's slider; a task with more steps is a test's, and takes as long as it says."""
 DECODE_S = 0.25
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 NO_FILE = "models/{model}.safetensors not found: the download of the model's file failed"
@@ -26,21 +28,21 @@ NO_FILE = "models/{model}.safetensors not found: the download of the model's fil
 
 @dataclass(frozen=True)
 class Command:
-    """``status`` (a line), ``progress`` (index, length or None, text), ``preview`` (a JPEG), ``output`` (a file),
-    ``error`` (a text), ``restart`` (the process dies) or ``end`` (whether it was aborted)."""
+    """A message of the runner: ``status`` (a line), ``progress`` (index, length or None, text), ``preview`` (a JPEG),
+    ``output`` (a file), ``error`` (a text), ``restart`` (the process dies) or ``end`` (True if it was aborted)."""
 
     kind: str
     data: Any
 
 
-class Work:
-    """Runs one task in a thread; :attr:`commands` tells of it, ``end`` last."""
+class TaskRunner:
+    """Runs one task in a thread; ``commands`` receives its messages, ``end`` last."""
 
     def __init__(
         self,
         task: Task,
         gpu: threading.Lock,
-        pace: Pace,
+        clock: SimulatedClock,
         faults: FaultBook,
         position: Callable[[], str] = str,
         *,
@@ -51,7 +53,7 @@ class Work:
         self.aborting = threading.Event()
         self.outputs: list[Output] = []
         self._gpu = gpu
-        self._pace = pace
+        self._clock = clock
         self._faults = faults
         self._position = position
         self._previews = previews
@@ -60,7 +62,7 @@ class Work:
         self.on_output: Callable[[Output], None] = self.outputs.append
         self._thread = threading.Thread(target=self._run, name="mock-wan2gp-work", daemon=True)
 
-    def start(self) -> "Work":
+    def start(self) -> TaskRunner:
         self._thread.start()
         return self
 
@@ -68,7 +70,7 @@ class Work:
         self._thread.join(timeout)
 
     def abort(self) -> None:
-        """Asks for an end at the next step."""
+        """Abort the task at its next step."""
         late = self._fault("late_abort")
         self._late_s = late.seconds(3.0) if late is not None else None
         self.aborting.set()
@@ -76,25 +78,25 @@ class Work:
     def _fault(self, kind: str) -> Any:
         return self._faults.take(kind, str(self.task.value("model_type", "")), self.task.prompt)
 
-    def _tell(self, kind: str, data: Any = None) -> None:
+    def _send(self, kind: str, data: Any = None) -> None:
         self.commands.put(Command(kind, data))
 
     def _run(self) -> None:
         with self._gpu:
             aborted = self._generate()
         self.ended = True
-        self._tell("end", aborted)
+        self._send("end", aborted)
 
     def _generate(self) -> bool:
         task = self.task
-        self._tell("status", f"Loading model {task.title}...")
+        self._send("status", f"Loading model {task.title}...")
         slow = self._fault("slow_load")
         if self._wait(LOAD_S if slow is None else slow.seconds(5.0)):
             return True
-        self._tell("status", "Model loaded")
+        self._send("status", "Model loaded")
         failure = self._failure()
         if failure is not None:
-            self._tell("error", failure)
+            self._send("error", failure)
             return False
         empty = self._fault("no_output") is not None
         still = task.sketch()
@@ -102,50 +104,50 @@ class Work:
             for window in range(task.windows):
                 if self._denoise(sample, window, still):
                     return True
-            self._tell("progress", (0, None, self._words(sample, task.windows - 1, "VAE Decoding")))
+            self._send("progress", (0, None, self._phase_text(sample, task.windows - 1, "VAE Decoding")))
             if self._wait(DECODE_S):
                 return True
             if not empty:
                 for output in task.outputs(sample):
                     self.on_output(output)
-                    self._tell("output", output)
+                    self._send("output", output)
         return False
 
     def _failure(self) -> str | None:
-        """The words of an injected failure of the generation."""
-        for kind, words in (
+        """Return the message of an injected failure of the generation."""
+        for kind, message in (
             ("out_of_memory", OUT_OF_MEMORY),
             ("model_file_missing", NO_FILE.format(model=self.task.value("model_type", "model"))),
             ("generation_fails", "The model could not be run"),
         ):
             fault = self._fault(kind)
             if fault is not None:
-                return words if fault.value is None else str(fault.value)
+                return message if fault.value is None else str(fault.value)
         return None
 
     def _denoise(self, sample: int, window: int, still: Any) -> bool:
         task = self.task
-        pause = min(STEP_S, MOST_S / (min(task.steps, MOST_STEPS) * task.samples * task.windows * task.phases))
+        pause = min(STEP_S, MAX_S / (min(task.steps, MAX_STEPS) * task.samples * task.windows * task.phases))
         whole = pause * task.steps
-        self._tell("progress", (0, None, self._words(sample, window, "Encoding Prompt")))
+        self._send("progress", (0, None, self._phase_text(sample, window, "Encoding Prompt")))
         for phase in range(task.phases):
             name = "Denoising" if task.phases == 1 else f"Denoising {('First', 'Second', 'Third')[min(phase, 2)]} Phase"
-            words = self._words(sample, window, name)
+            text = self._phase_text(sample, window, name)
             for step in range(task.steps):
                 spent = step * pause
-                lasting = f"{spent:.1f}s / {whole:.1f}s" if step else "0.0s"
-                self._tell("progress", (step, task.steps, f"{words} | {lasting}"))
+                elapsed = f"{spent:.1f}s / {whole:.1f}s" if step else "0.0s"
+                self._send("progress", (step, task.steps, f"{text} | {elapsed}"))
                 if self._previews and (step == 1 or (step and step % max(1, task.steps // 4) == 0)):
                     self._previews -= 1
-                    self._tell("preview", preview(still, (step + 1) / task.steps))
+                    self._send("preview", preview(still, (step + 1) / task.steps))
                 if step == task.steps // 2 and self._fault("restart") is not None:
-                    self._tell("restart")
+                    self._send("restart")
                     return True
                 if self._wait(pause):
                     return True
         return False
 
-    def _words(self, sample: int, window: int, phase: str) -> str:
+    def _phase_text(self, sample: int, window: int, phase: str) -> str:
         position = self._position()
         parts = [position] if position else []
         if self.task.samples > 1:
@@ -155,12 +157,12 @@ class Work:
         return f"{', '.join(parts)} - {phase}" if parts else phase
 
     def _wait(self, seconds: float) -> bool:
-        """Works for so long; True where it is to end."""
-        if self._pace.wait(seconds):
+        """Simulate work; return True if the task is to end."""
+        if self._clock.wait(seconds):
             return True
         if not self.aborting.is_set():
             return False
         if self._late_s is not None:
-            self._tell("progress", (0, None, self._words(0, 0, "Aborting")))
-            self._pace.wait(self._late_s)
+            self._send("progress", (0, None, self._phase_text(0, 0, "Aborting")))
+            self._clock.wait(self._late_s)
         return True

@@ -1,7 +1,9 @@
-"""A mock of WanGP's MCP server: JSON-RPC over POST, uploads and downloads by URLs that serve once, one job at a time.
+"""A mock of WanGP's MCP server: JSON-RPC over POST, uploads and downloads by single-use URLs, one job at a time.
 
 Facts: recordings of v12.60 (tests/recordings/wan2gp/mcp_*), with which the tests compare it.
 """
+
+from __future__ import annotations
 
 import json
 import mimetypes
@@ -14,9 +16,17 @@ from typing import Any
 from ...wan2gp.catalogue import catalogue
 from ..http.responses import Request, Response
 from ..http.server import MockServer
-from .generation_task import Work
+from .generation_task import TaskRunner
 from .mcp_jobs import Job
-from .mcp_tools import GENERATIONS, declared, default_settings, found_models, schema, told_settings, unknown_settings
+from .mcp_tools import (
+    GENERATIONS,
+    declare_tools,
+    default_settings,
+    list_models,
+    model_schema,
+    shown_settings,
+    unknown_settings,
+)
 from .task import Output, Task
 
 BOTH = ("application/json", "text/event-stream")
@@ -33,17 +43,17 @@ LETTERS = (
     ("image_refs", "video_prompt_type", "I"),
     ("audio_guide", "audio_prompt_type", "A"),
 )
-"""Attachment, the setting that must have a letter for it, the letter: filled in where it is missing."""
+"""Attachment, the setting that must contain a letter for it, and the letter: added if it is missing."""
 EXPIRES_S, MAX_BYTES = 600, 8 << 30
 
 
 class ToolError(Exception):
-    """A tool refuses; its words."""
+    """A tool refuses a call; the text is the tool's."""
 
 
 @dataclass
 class _Waiting:
-    """An answer that is given when the job has ended, or after so many seconds."""
+    """A response that is sent when the job has ended, or after ``seconds``."""
 
     job: Job
     seconds: float
@@ -51,16 +61,18 @@ class _Waiting:
 
 
 class MockWan2GPMCP(MockServer):
-    """``generation`` of tools ``v1``, ``v1-models`` (early September 2026) or ``v2``; ``background`` is its
-    ``--mcp-async``, which v2 needs for jobs that are not waited for; ``output_dir`` whether the program was started
-    with one, without which the results name no items of the gallery."""
+    """WanGP's MCP server. ``generation`` of tools is ``v1``, ``v1-models`` (early September 2026) or ``v2``.
+
+    ``background`` is the option ``--mcp-async``, without which v2 refuses jobs that are not waited for. Without
+    ``output_dir``, an option too, results name no items of the gallery.
+    """
 
     name = "wan2gp-mcp"
     server_header = "uvicorn"
     max_body = 1 << 30
 
     def __init__(
-        self, *, generation: str = "v1", background: bool = False, output_dir: bool = False, **given: Any
+        self, *, generation: str = "v1", background: bool = False, output_dir: bool = False, **options: Any
     ) -> None:
         if generation not in GENERATIONS:
             raise ValueError(f"no such tools: {generation!r}; there are {', '.join(GENERATIONS)}")
@@ -72,18 +84,18 @@ class MockWan2GPMCP(MockServer):
         self._urls: dict[str, str] = {}
         self._lock = threading.RLock()
         self._gpu = threading.Lock()
-        super().__init__(**given)
+        super().__init__(**options)
 
     def on_stop(self) -> None:
         jobs, self._jobs = list(self._jobs.values()), {}
         for job in jobs:
-            if job.work is not None:
-                job.work.join(0.5)
+            if job.runner is not None:
+                job.runner.join(0.5)
 
     def add_routes(self) -> None:
         self.route("POST", "/mcp", lambda _: Response(307, b"", {"location": f"{self.url}/mcp/"}))
         self.route("POST", "/mcp/", self._rpc)
-        self.route("GET", "/mcp/", self._listen)
+        self.route("GET", "/mcp/", self._open_stream)
         self.route("PUT", "/wangp_api/gallery/upload/{token}", self._put)
         self.route("GET", "/wangp_api/gallery/download/{token}", self._get)
 
@@ -92,7 +104,7 @@ class MockWan2GPMCP(MockServer):
 
     # JSON-RPC
 
-    def _listen(self, request: Request) -> Response:
+    def _open_stream(self, request: Request) -> Response:
         return _refused("Not Acceptable: Client must accept text/event-stream")
 
     def _rpc(self, request: Request) -> Response:
@@ -102,18 +114,18 @@ class MockWan2GPMCP(MockServer):
         method, params = message.get("method"), message.get("params") or {}
         if "id" not in message:
             return Response(202, b"", {"content-type": "application/json"})
-        told: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
+        reply: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
         if method == "initialize" and "protocolVersion" in params:
-            told["result"] = self._hello(params)
+            reply["result"] = self._initialize(params)
         elif method == "tools/list":
-            told["result"] = {"tools": declared(self.generation)}
+            reply["result"] = {"tools": declare_tools(self.generation)}
         elif method == "tools/call":
-            told["result"] = self._called(str(params.get("name")), params.get("arguments") or {})
+            reply["result"] = self._call_tool(str(params.get("name")), params.get("arguments") or {})
         else:
-            told["error"] = {"code": -32602, "message": "Invalid request parameters", "data": ""}
-        return _json(told)
+            reply["error"] = {"code": -32602, "message": "Invalid request parameters", "data": ""}
+        return _json(reply)
 
-    def _hello(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _initialize(self, params: Mapping[str, Any]) -> dict[str, Any]:
         abilities = {
             "experimental": {},
             "prompts": {"listChanged": False},
@@ -123,7 +135,7 @@ class MockWan2GPMCP(MockServer):
         server = {"name": "WanGP", "version": "1.10.1"}
         return {"protocolVersion": params["protocolVersion"], "capabilities": abilities, "serverInfo": server}
 
-    def _called(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _call_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if name not in GENERATIONS[self.generation]:
             return _failed(f"Unknown tool: {name}")
         try:
@@ -148,13 +160,13 @@ class MockWan2GPMCP(MockServer):
             "wangp_create_gallery_upload": self._create_upload,
             "wangp_create_gallery_download": self._create_download,
             "wangp_list_gallery": self._list_gallery,
-            "wangp_list_models": found_models,
-            "wangp_models": found_models,
-            "wangp_list": found_models,
+            "wangp_list_models": list_models,
+            "wangp_models": list_models,
+            "wangp_list": list_models,
             "wangp_search_models": _matches,
             "wangp_get_default_settings": lambda each: default_settings(str(each.get("model_type"))),
             "wangp_model": lambda each: default_settings(str(each.get("model_type"))),
-            "wangp_get_model_schema": lambda each: schema(str(each.get("model_type"))),
+            "wangp_get_model_schema": lambda each: model_schema(str(each.get("model_type"))),
             "wangp_list_loras": lambda each: {**each, "supported": True, "loras": [], "count": 0},
             "wangp_get_model_availability": lambda each: {
                 **each,
@@ -182,41 +194,41 @@ class MockWan2GPMCP(MockServer):
             if not waits and not self.background:
                 raise ToolError("wait=false needs a server started with --mcp-async. Nothing was submitted.")
         for job in self._jobs.values():
-            job.listen()
+            job.collect()
         if any(not job.done for job in self._jobs.values()) or self.faults.take("mcp_busy") is not None:
             raise ToolError(BUSY)
-        job = self._submitted(settings)
+        job = self._submit(settings)
         limit = arguments.get("event_limit")
         seconds = arguments.get("timeout_s")
         return _Waiting(job, 1e9 if seconds is None else float(seconds), limit) if waits else job.snapshot(limit)
 
-    def _submitted(self, settings: dict[str, Any]) -> Job:
+    def _submit(self, settings: dict[str, Any]) -> Job:
         media: dict[str, bytes] = {}
         for name in catalogue().attachments:
-            for given in _listed(settings.get(name)):
-                item = self.gallery.get(str(given))
+            for key in _as_list(settings.get(name)):
+                item = self.gallery.get(str(key))
                 if item is None:
                     raise ToolError(NO_PATHS.format(name=name))
-                media[str(given)] = item[1]
+                media[str(key)] = item[1]
         for attachment, setting, letter in LETTERS:
             if settings.get(attachment) and letter not in str(settings.get(setting) or ""):
                 settings[setting] = f"{settings.get(setting) or ''}{letter}"
-        task = Task(1, _in_frames(settings), media)
+        task = Task(1, _length_in_frames(settings), media)
         job = Job(uuid.uuid4().hex, task, self.output_dir)
         self._jobs[job.id] = job
         job.check()
         if not job.refused:
-            work = Work(task, self._gpu, self.pace, self.faults)
-            work.on_output = lambda output: self._keep(job, output)
-            job.start(work)
+            runner = TaskRunner(task, self._gpu, self.clock, self.faults)
+            runner.on_output = lambda output: self._store_output(job, output)
+            job.start(runner)
         return job
 
-    def _keep(self, job: Job, output: Output) -> None:
+    def _store_output(self, job: Job, output: Output) -> None:
         name = f"{output.stem}{output.ending}"
         self.gallery[f"{_gallery_of(output.media_type)}:{uuid.uuid4().hex[:12]}"] = (
             name,
             output.data,
-            told_settings(job.task, output.seed),
+            shown_settings(job.task, output.seed),
         )
         job.files.append(name)
 
@@ -226,7 +238,7 @@ class MockWan2GPMCP(MockServer):
         if job.restarting:
             self._jobs.clear()
             self.gallery.clear()
-            self.go_down(self.pace.seconds(1.0))
+            self.go_down(self.clock.seconds(1.0))
         return job.snapshot(arguments.get("event_limit"), self._items(job))
 
     def _cancel_job(self, arguments: dict[str, Any]) -> Any:
@@ -238,7 +250,7 @@ class MockWan2GPMCP(MockServer):
         job_id = str(arguments.get("job_id"))
         if job_id not in self._jobs:
             raise ToolError(f"'Unknown WanGP job_id: {job_id}'")
-        self._jobs[job_id].listen()
+        self._jobs[job_id].collect()
         return self._jobs[job_id]
 
     # The gallery
@@ -324,8 +336,8 @@ class MockWan2GPMCP(MockServer):
         )
 
 
-def _in_frames(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings whose length is a number of frames, where it was one of seconds ("2s")."""
+def _length_in_frames(settings: dict[str, Any]) -> dict[str, Any]:
+    """Convert a length in seconds ("2s") to frames."""
     length = settings.get("video_length")
     if not isinstance(length, str):
         return settings
@@ -333,7 +345,7 @@ def _in_frames(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "video_length": round(float(length.removesuffix("s")) * fps) + 1}
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
@@ -342,7 +354,7 @@ def _gallery_of(media_type: str) -> str:
 
 
 def _matches(wanted: dict[str, Any]) -> dict[str, Any]:
-    found = found_models(wanted)
+    found = list_models(wanted)
     if wanted.get("include_availability"):
         missing = {"status": "missing", "status_code": 0, "indicator": "black_square", "available": False}
         found = [{**each, "availability": {"model_type": each["model_type"], **missing}} for each in found]

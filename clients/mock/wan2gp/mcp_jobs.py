@@ -1,29 +1,31 @@
-"""One job of a mock MCP server of WanGP: its events and its result, as the program tells them."""
+"""One job of a mock MCP server of WanGP: its events and its result, in the program's form."""
+
+from __future__ import annotations
 
 import queue
 import threading
 import time
 from typing import Any
 
-from .generation_task import Command, Work
+from .generation_task import Command, TaskRunner
 from .task import Refused, Task
 
 CONSOLE = (
     "                    INFO     Processing request of type            server.py:619",
     "                             CallToolRequest                                    ",
 )
-"""What the program's own log says at each question: it comes among the events."""
+"""The program's own log lines of each request, which it adds to the events."""
 PHASES = (("Encoding", "encoding_text", 18), ("VAE", "decoding", 95), ("Aborting", "cancelled", 90))
 TICK_S = 0.02
 
 
 class Job:
-    """What :class:`.wan2gp_mcp.MockWan2GPMCP` knows of one job. Its methods are called under the server's lock."""
+    """One job of ``MockWan2GPMCP``. Its methods are called under the server's lock."""
 
     def __init__(self, job_id: str, task: Task, lists_items: bool) -> None:
         self.id = job_id
         self.files: list[str] = []
-        self.work: Work | None = None
+        self.runner: TaskRunner | None = None
         self.restarting = False
         self.task = task
         self._lists_items = lists_items
@@ -33,7 +35,7 @@ class Job:
         self._cancelling = False
         self._error: dict[str, Any] | None = None
         self._refused: Refused | None = None
-        self._told = False
+        self._reported = False
         self._add("started", {"tasks": 1})
 
     @property
@@ -42,11 +44,11 @@ class Job:
 
     @property
     def refused(self) -> bool:
-        """Whether its settings were refused, so that nothing runs."""
+        """True if the settings were refused, so that nothing runs."""
         return self.done or self._refused is not None
 
     def check(self) -> None:
-        """Ends the job where the program refuses its settings: at once for an unknown model, else a little later."""
+        """End the job if the program refuses its settings: at once for an unknown model, else at the second request."""
         if self.task.model is None:
             self._fail("'NoneType' object has no attribute 'get'", "runtime", None)
             self._finish(cancelled=False)
@@ -56,44 +58,44 @@ class Job:
         except Refused as error:
             self._refused = error
 
-    def start(self, work: Work) -> None:
-        self.work = work.start()
+    def start(self, runner: TaskRunner) -> None:
+        self.runner = runner.start()
 
     def cancel(self) -> None:
-        if self.work is not None and not self.done:
+        if self.runner is not None and not self.done:
             self._cancelling = True
-            self.work.abort()
+            self.runner.abort()
 
     def wait(self, seconds: float, stopping: threading.Event, lock: Any, limit: Any) -> dict[str, Any]:
-        """Waits for the end, for so long at most, without holding ``lock``; the job as it is then."""
+        """Wait up to ``seconds`` for the end, without holding ``lock``; return a snapshot."""
         deadline = time.monotonic() + seconds
         while True:
             with lock:
-                told = self.snapshot(limit)
+                snapshot = self.snapshot(limit)
             if self.done or time.monotonic() >= deadline or stopping.wait(TICK_S):
-                return told
+                return snapshot
 
     def console(self) -> None:
-        """The lines that a question to the server leaves among the events."""
+        """Add the console lines that a request to the server leaves among the events."""
         if not self.done:
             for text in CONSOLE:
                 self._add("stream", {"stream": "stderr", "text": text})
 
-    def listen(self) -> None:
-        """Takes in what the work has told since."""
-        if self._refused is not None and self._told and not self.done:
+    def collect(self) -> None:
+        """Handle the runner's new commands."""
+        if self._refused is not None and self._reported and not self.done:
             self._fail(str(self._refused), "validation", 1)
             self._finish(cancelled=False)
-        while self.work is not None and not self.done:
+        while self.runner is not None and not self.done:
             try:
-                self._take(self.work.commands.get_nowait())
+                self._handle(self.runner.commands.get_nowait())
             except queue.Empty:
                 return
 
     def snapshot(self, limit: Any = None, items: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """The job as it is told, with its newest events."""
-        self.listen()
-        self._told = True
+        """Describe the job, with its newest events."""
+        self.collect()
+        self._reported = True
         result = self._result
         if result is not None and self._lists_items:
             result = {**result, "gallery_items": items or []}
@@ -109,14 +111,14 @@ class Job:
             "result": result,
         }
 
-    # Inside
+    # Events
 
     def _add(self, kind: str, data: Any) -> None:
         self._updated = time.time()
         self._events.append({"kind": kind, "timestamp": self._updated, "data": data})
         del self._events[:-2000]
 
-    def _take(self, command: Command) -> None:
+    def _handle(self, command: Command) -> None:
         if command.kind == "status":
             self._add("status", command.data)
         elif command.kind == "progress":
@@ -142,12 +144,12 @@ class Job:
         for start, name, fixed in PHASES:
             if raw.startswith(start):
                 phase, percent = name, fixed
-        for number, word in enumerate(("First", "Second", "Third"), 1):
-            if word in raw:
+        for number, ordinal in enumerate(("First", "Second", "Third"), 1):
+            if ordinal in raw:
                 phase = f"inference_stage_{number}"
         step = None if length is None else index
-        told = {"phase": phase, "status": text, "progress": percent, "current_step": step, "total_steps": length}
-        self._add("progress", {**told, "raw_phase": raw, "unit": None})
+        progress = {"phase": phase, "status": text, "progress": percent, "current_step": step, "total_steps": length}
+        self._add("progress", {**progress, "raw_phase": raw, "unit": None})
 
     def _fail(self, message: str, stage: str, index: int | None, *, cancelled: bool = False) -> None:
         self._error = {
@@ -171,5 +173,5 @@ class Job:
             "artifacts": [],
             "gallery_items": [],
         }
-        told = {key: value for key, value in self._result.items() if key != "gallery_items"}
-        self._add("completed", told)
+        reported = {key: value for key, value in self._result.items() if key != "gallery_items"}
+        self._add("completed", reported)

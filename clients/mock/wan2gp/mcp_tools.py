@@ -1,8 +1,10 @@
-"""The tools that WanGP's MCP server declares, in their three generations, and what it says of models.
+"""The tools that WanGP's MCP server declares, in three generations, and its descriptions of models.
 
 Facts: recordings of v12.60 (tests/recordings/wan2gp/mcp_*); of the later generations, which were not run, the notes on
 the program's source: in early September 2026 the model tools were joined, in API v2 tools take an action and arguments.
 """
+
+from __future__ import annotations
 
 import time
 from typing import Any
@@ -69,23 +71,23 @@ V2: dict[str, dict[str, Any]] = {
 GENERATIONS = {"v1": V1, "v1-models": V1_MODELS, "v2": V2}
 
 
-def declared(generation: str) -> list[dict[str, Any]]:
-    """The answer to tools/list."""
-    return [_declared(name, fields) for name, fields in GENERATIONS[generation].items()]
+def declare_tools(generation: str) -> list[dict[str, Any]]:
+    """Make the result of tools/list."""
+    return [_declare_tool(name, fields) for name, fields in GENERATIONS[generation].items()]
 
 
-def _declared(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _declare_tool(name: str, fields: dict[str, Any]) -> dict[str, Any]:
     schema: dict[str, Any] = {"properties": {key: {**each, "title": key.title()} for key, each in fields.items()}}
     required = [key for key, each in fields.items() if "default" not in each]
     if required:
         schema["required"] = required
     schema |= {"title": f"{name}Arguments", "type": "object"}
-    told = {"title": f"{name}DictOutput", "type": "object"}
-    return {"name": name, "description": f"{name} of WanGP", "inputSchema": schema, "outputSchema": told}
+    output = {"title": f"{name}DictOutput", "type": "object"}
+    return {"name": name, "description": f"{name} of WanGP", "inputSchema": schema, "outputSchema": output}
 
 
-def model_record(name: str, model: Model) -> dict[str, Any]:
-    """What is said of one model."""
+def _describe_model(name: str, model: Model) -> dict[str, Any]:
+    """Describe one model."""
     outputs = list(model.outputs)
     return {
         "model_type": name,
@@ -107,12 +109,12 @@ def model_record(name: str, model: Model) -> dict[str, Any]:
     }
 
 
-def found_models(wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    """The models that a listing asks for."""
+def list_models(wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the models that fit a listing's arguments."""
     query, family = str(wanted.get("query") or "").lower(), wanted.get("family")
     output, start = wanted.get("main_output"), int(wanted.get("offset") or 0)
     fitting = [
-        model_record(name, model)
+        _describe_model(name, model)
         for name, model in catalogue().models.items()
         if (query in name.lower() or query in model.title.lower())
         and family in (None, model.family)
@@ -122,7 +124,7 @@ def found_models(wanted: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def default_settings(name: str) -> dict[str, Any]:
-    """The settings of a model as they are; ``ValueError`` for an unknown one."""
+    """Return the default settings of a model; ``ValueError`` for an unknown one."""
     model = catalogue().model(name)
     if model is None:
         raise ValueError(f"Unknown model_type: {name}")
@@ -132,13 +134,13 @@ def default_settings(name: str) -> dict[str, Any]:
     return {**first, **more, **last, **model.defaults, "model_type": name}
 
 
-def schema(name: str) -> dict[str, Any] | None:
-    """What is known of one model; None for an unknown one."""
+def model_schema(name: str) -> dict[str, Any] | None:
+    """Describe one model with its limits; None for an unknown one."""
     model = catalogue().model(name)
     if model is None:
         return None
     more = {
-        "description": f"{model.title}, pretended",
+        "description": f"{model.title}, simulated",
         "fps": round(model.fps),
         "frames_minimum": int(model.facts.get("frames_minimum", 5)),
         "frames_steps": int(model.facts.get("frames_steps", 4)),
@@ -147,11 +149,11 @@ def schema(name: str) -> dict[str, Any] | None:
         "sliding_window": bool(model.facts.get("sliding_window")),
         "frames_maximum": 97,
     }
-    return {"metadata": {**model_record(name, model), **more}}
+    return {"metadata": {**_describe_model(name, model), **more}}
 
 
-def told_settings(task: Task, seed: int) -> dict[str, Any]:
-    """The settings that the gallery tells of a file."""
+def shown_settings(task: Task, seed: int) -> dict[str, Any]:
+    """Return the settings that the gallery shows for a file."""
     width, height = task.size
     now = time.time()
     return {
@@ -178,5 +180,5 @@ def told_settings(task: Task, seed: int) -> dict[str, Any]:
 
 
 def unknown_settings(params: dict[str, Any]) -> list[str]:
-    """The names that no setting has."""
+    """Return the names in ``params`` that are no settings."""
     return [name for name in params if name not in catalogue().settings and name != "model_type"]

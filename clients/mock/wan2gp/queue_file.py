@@ -1,17 +1,20 @@
-"""The queue files that a mock WanGP loads: queue.zip with its media, or settings as JSON."""
+"""The queue files of a mock WanGP: queue.zip with its media, or settings as JSON."""
+
+from __future__ import annotations
 
 import io
 import json
 import zipfile
 from typing import Any
 
+from ...wan2gp.catalogue import catalogue
 from .task import Refused, Task
 
-MOST_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 
 
-def tasks_in(name: str, data: bytes, first: int) -> list[Task]:
-    """The tasks of a queue file, numbered from ``first``; :class:`.wan2gp_task.Refused` in the program's words."""
+def parse_tasks(name: str, data: bytes, first: int) -> list[Task]:
+    """Parse a queue file into tasks numbered from ``first``; raise ``Refused`` in the program's words."""
     entries, media = _json(data) if name.lower().endswith(".json") else _zip(data)
     tasks = []
     for number, entry in enumerate(entries, first):
@@ -28,7 +31,7 @@ def tasks_in(name: str, data: bytes, first: int) -> list[Task]:
 def _zip(data: bytes) -> tuple[list[Any], dict[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(each.file_size for each in archive.infolist()) > MOST_BYTES:
+            if sum(each.file_size for each in archive.infolist()) > MAX_BYTES:
                 raise Refused("the queue file is too large")
             files = {_base(each.filename): archive.read(each) for each in archive.infolist()}
     except zipfile.BadZipFile as error:
@@ -39,7 +42,7 @@ def _zip(data: bytes) -> tuple[list[Any], dict[str, bytes]]:
 
 
 def _json(data: bytes) -> tuple[list[Any], dict[str, bytes]]:
-    """Settings without media: every attachment is stripped."""
+    """Read settings without media: every attachment is removed."""
     entries = []
     for each in _entries(data):
         params = _params(each)
@@ -63,8 +66,6 @@ def _entries(data: bytes) -> list[Any]:
 
 
 def _attachments(params: dict[str, Any]) -> list[str]:
-    from ...wan2gp.catalogue import catalogue
-
     return [name for name in catalogue().attachments if params.get(name)]
 
 

@@ -1,14 +1,18 @@
-"""What WanGP refuses while it loads a task: media that the letters of the settings ask for and that are not there.
+"""WanGP's check of a task's media: the letters of the prompt type settings require attachments.
 
-The words are the program's own, in the order in which it looks.
+The messages are the program's own, in the order in which it checks.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
 
-def complaint(values: Callable[[str], str], there: Collection[str], *, still: bool) -> str | None:
-    """The first complaint about a task, None where there is none. ``values`` gives a setting of letters, ``there`` are
-    the attachments that came, ``still`` says that an image is to be made."""
+def find_missing_media(values: Callable[[str], str], there: Collection[str], *, still: bool) -> str | None:
+    """Return the message about the first missing attachment; None: all are there.
+
+    ``values`` returns a setting by its name, ``there`` are the task's attachments; ``still``: it makes an image.
+    """
     main = "".join(each for each in values("image_prompt_type") if not (still and each in "VL"))
     control = values("video_prompt_type")
     sound = "" if still else values("audio_prompt_type")
@@ -27,4 +31,4 @@ def complaint(values: Callable[[str], str], there: Collection[str], *, still: bo
         ("S" in main, "image_start", "You must provide a Start Image"),
         ("E" in main and bool(set(main) & set("SVL")), "image_end", "You must provide an End Image"),
     )
-    return next((words for asked, name, words in wanted if asked and name not in there), None)
+    return next((message for asked, name, message in wanted if asked and name not in there), None)

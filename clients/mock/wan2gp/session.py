@@ -1,4 +1,6 @@
-"""What a mock WanGP keeps for one session of its web UI, and the HTML that it shows of it."""
+"""The state of one session of a mock WanGP's web UI, and the HTML that shows it."""
+
+from __future__ import annotations
 
 import base64
 import html
@@ -8,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..gradio.app import update
-from .generation_task import Work
+from .generation_task import TaskRunner
 from .task import Output, Task
 
 EMPTY_QUEUE = "<div style='text-align: center; color: grey; padding: 20px;'>Queue is empty.</div>"
@@ -21,8 +23,8 @@ class Session:
 
     queue: list[Task] = field(default_factory=list)
     files: list[tuple[Output, dict[str, Any]]] = field(default_factory=list)
-    work: Work | None = None
-    latest: Work | None = None
+    runner: TaskRunner | None = None
+    latest: TaskRunner | None = None
     in_progress: bool = False
     status_shown: bool = False
     validated: bool = False
@@ -31,9 +33,9 @@ class Session:
     preview: bytes | None = None
     loaded: int = 0
     abort_asked: bool = False
-    """Whether an abort came before the work that it is for had begun."""
+    """True if the task was aborted before its runner started."""
     fresh: bool = False
-    """Whether something came out since the gallery was last asked for."""
+    """True if there are outputs since the last request for the gallery."""
 
     def begin(self) -> None:
         self.in_progress = True
@@ -43,9 +45,7 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether it works, not only has work; a task whose stream was lost stays in the queue, but counts no more once
-        it has ended.
-        """
+        """True while a task runs. One whose stream was lost stays in the queue, but does not count once it ended."""
         latest = self.latest
         return (
             self.in_progress
@@ -55,23 +55,22 @@ class Session:
 
     @property
     def gallery(self) -> list[dict[str, Any]]:
-        """Pictures and videos, as the gallery has them."""
-        shown = [(each, told) for each, told in self.files if each.kind != "audio"]
-        return [{each.kind: told, "caption": None} for each, told in shown]
+        """The pictures and videos, as items of the gallery."""
+        return [{each.kind: data, "caption": None} for each, data in self.files if each.kind != "audio"]
 
     @property
     def sounds(self) -> list[str]:
         """The paths of the audio files."""
-        return [str(told["path"]) for each, told in self.files if each.kind == "audio"]
+        return [str(data["path"]) for each, data in self.files if each.kind == "audio"]
 
 
 def stamp() -> str:
-    """The time as the program passes it on to trigger a change."""
+    """Return the time as the program sends it to trigger a change."""
     return str(time.time())
 
 
 def queue_html(tasks: list[Task]) -> str:
-    """The list of the tasks that wait; the first of ``tasks`` is the one that runs."""
+    """Render the list of waiting tasks; the first of ``tasks`` is running."""
     waiting = tasks[1:]
     if not waiting:
         return EMPTY_QUEUE
@@ -97,7 +96,7 @@ def preview_html(picture: bytes | None) -> str:
 
 
 def gallery_outputs(session: Session) -> list[Any]:
-    """What refresh_gallery returns."""
+    """Make the outputs of refresh_gallery."""
     files, running = session.gallery, session.queue[0] if session.busy else None
     tabs, shown = (update(selected="video_images"), max(0, len(files) - 1)) if session.fresh else (update(), update())
     session.fresh = False
@@ -126,7 +125,7 @@ def gallery_outputs(session: Session) -> list[Any]:
 
 
 def final_outputs(session: Session) -> list[Any]:
-    """What finalize_generation returns."""
+    """Make the outputs of finalize_generation."""
     files = session.gallery
     return [
         update(selected="video_images"),

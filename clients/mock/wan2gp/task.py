@@ -1,4 +1,6 @@
-"""One task of a mock WanGP: its settings checked in the program's words, and the file that comes of it."""
+"""One task of a mock WanGP: the check of its settings, in the program's words, and its output files."""
+
+from __future__ import annotations
 
 import json
 import random
@@ -14,7 +16,7 @@ from ..media.movie import Movie
 from ..media.pixels import Pixels
 from ..media.png import NotAPicture, decode
 from ..media.sound import effect_wave, speech_wave
-from .rules import complaint
+from .rules import find_missing_media
 
 STEPS = 30
 FRAMES = 81
@@ -24,12 +26,12 @@ MAX_SEED = 999_999_999
 
 
 class Refused(Exception):
-    """The program does not take the settings; its words."""
+    """The program refuses the settings; the text is the program's."""
 
 
 @dataclass
 class Output:
-    """A file made: its name without counter, its content, and what it is."""
+    """An output file: its name without counter, its content, and its type."""
 
     stem: str
     ending: str
@@ -44,7 +46,7 @@ class Output:
 
 @dataclass
 class Task:
-    """A task of a queue. ``media`` has the files that came with it, by their names; ``number`` is its id."""
+    """A task of a queue. ``media`` are the files that came with it, by name; ``number`` is its id."""
 
     number: int
     params: Mapping[str, Any]
@@ -55,7 +57,7 @@ class Task:
         self.seed = int(seed) if int(seed) >= 0 else random.randrange(MAX_SEED)
 
     def value(self, name: str, default: Any) -> Any:
-        """A setting, or ``default`` where it was left out or is null."""
+        """Return a setting, or ``default`` if it was left out or is null."""
         found = self.params.get(name)
         return default if found is None else found
 
@@ -99,7 +101,7 @@ class Task:
 
     @property
     def frames(self) -> int:
-        """Frames as the server snaps them: the model's minimum and a number of its steps."""
+        """The number of frames, rounded down to the model's minimum plus a number of its steps."""
         facts = self.model.facts if self.model is not None else {}
         least, step = int(facts.get("frames_minimum", 5)), int(facts.get("frames_steps", 4))
         wanted = int(self.value("video_length", self._default("video_length", FRAMES)))
@@ -114,7 +116,7 @@ class Task:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height; :class:`Refused` in the program's words for a wrong form."""
+        """Width and height; a wrong form raises ``Refused``."""
         parts = str(self.value("resolution", self._default("resolution", SIZE))).split("x")
         if len(parts) != 2:
             raise Refused(f"not enough values to unpack (expected 2, got {len(parts)})")
@@ -128,19 +130,19 @@ class Task:
     # Checking
 
     def check(self) -> None:
-        """Raises :class:`Refused` for what the program refuses while it loads a task."""
+        """Raise ``Refused`` for settings that the program refuses when it loads a task."""
         if self.model is None:
             raise Refused("Settings must contain 'model_type'")
         if not self.prompt.strip() and not self.params.get("mode"):
             raise Refused("Prompt cannot be empty.")
         _ = self.size
         there = [name for name in catalogue().attachments if self.attached(name)]
-        words = complaint(lambda name: str(self.value(name, "")), there, still=self.makes == "image")
-        if words is not None:
-            raise Refused(words)
+        missing = find_missing_media(lambda name: str(self.value(name, "")), there, still=self.makes == "image")
+        if missing is not None:
+            raise Refused(missing)
 
     def attached(self, name: str) -> list[str]:
-        """The names of the files of an attachment."""
+        """Return the file names of an attachment."""
         given = self.params.get(name)
         return [str(each) for each in (given if isinstance(given, list) else [given] if given else [])]
 
@@ -157,7 +159,7 @@ class Task:
 
     @property
     def has_sound(self) -> bool:
-        """Whether a video of it has sound: the model's own, that of an attachment, or added afterwards."""
+        """True if the video has sound: the model's own, an attachment's, or sound that is added afterwards."""
         added = bool(self.value("MMAudio_setting", 0)) or bool(self.value("audio_prompt_type", ""))
         return added or (self.model is not None and self.model.makes_sound)
 
@@ -166,7 +168,7 @@ class Task:
         return Movie(self.prompt, seed, width, height, self.frames, self.fps, self.has_sound, self._base())
 
     def _base(self) -> Pixels | None:
-        """The picture that the result is built on."""
+        """Return the picture that the result is built on; None: there is none."""
         for name in ("image_start", "image_refs", "image_guide"):
             for file in self.attached(name):
                 try:
@@ -176,7 +178,7 @@ class Task:
         return None
 
     def outputs(self, number: int) -> list[Output]:
-        """The files of sample ``number`` (from 0)."""
+        """Make the files of sample ``number`` (from 0)."""
         seed = (self.seed + number) % MAX_SEED
         stem = str(self.value("output_filename", "")).strip() or self._dated(seed)
         if self.makes == "audio":
@@ -187,16 +189,16 @@ class Task:
         if self.makes == "image":
             still = self.film(seed).still()
             return [Output(stem, ".jpg", encode(still), "image/jpeg", seed)]
-        # What WanGP writes into a video's comment tag: the settings, with the seed that was used.
+        # WanGP writes the settings, with the actual seed, into a video's comment tag.
         comment = json.dumps({**self.params, "seed": seed}, ensure_ascii=False, default=str)
         return [Output(stem, ".mp4", self.film(seed).file(comment=comment), "video/mp4", seed)]
 
     def _dated(self, seed: int) -> str:
-        words = re.sub(r"[^\w .,-]", "_", self.prompt)[:50].strip()
-        return f"{time.strftime('%Y-%m-%d-%Hh%Mm%Ss')}_seed{seed}_{words}"
+        title = re.sub(r"[^\w .,-]", "_", self.prompt)[:50].strip()
+        return f"{time.strftime('%Y-%m-%d-%Hh%Mm%Ss')}_seed{seed}_{title}"
 
     def sketch(self) -> Pixels:
-        """A small still, of which previews are made."""
+        """Make a small still for previews."""
         width, height = self.size
         small = Movie(self.prompt, self.seed, 320, round(320 * height / width), 1, 1, False, self._base())
         return small.still()

@@ -1,8 +1,10 @@
-"""How WanGP's web UI is wired: the functions that a client needs, and their doubles that must not be mistaken for them.
+"""The wiring of WanGP's web UI: the functions that a client needs, and the similar ones that it must not call.
 
 Facts: the outline of /config of v12.60 in tests/recordings/wan2gp. Functions, components and suffixes have the recorded
-numbers, or others: they change with every release.
+numbers or others: they change with every release.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
@@ -73,11 +75,11 @@ SUFFIX = re.compile(r"_(\d+)\Z")
 
 
 def stem_of(name: str) -> str:
-    """A function's name before its number."""
+    """Return a function's name without the number at its end."""
     return SUFFIX.sub("", name)
 
 
-def wangp_app(
+def make_wangp_app(
     functions: Mapping[str, Callable[..., Any]],
     state: Callable[[], Any],
     version: str,
@@ -86,9 +88,9 @@ def wangp_app(
     client_ids: bool = True,
     chain: bool = True,
 ) -> App:
-    """The app. ``functions`` maps stems to what runs; ``shift`` is added to every number of a function, and twice to
-    those of components (0: the recorded numbers). Without ``client_ids`` nothing can be aborted by id, as before
-    December 2025; without ``chain`` the queue files of version 4 and later are unknown."""
+    """Make the app. ``functions`` maps stems to functions; ``shift`` is added to every number of a function, and twice
+    to those of components (0: the recorded numbers). Without ``client_ids`` nothing can be aborted by id, as before
+    December 2025; without ``chain`` there are no queue files, as before version 4."""
     parts = [
         Component(number + 2 * shift, kind, label, _props(number, state, version)) for number, kind, label in COMPONENTS
     ]
@@ -106,7 +108,7 @@ def wangp_app(
             Dependency(
                 number + shift,
                 _renumbered(name, shift),
-                functions.get(stem, _nothing(len(outputs))),
+                functions.get(stem, _no_op(len(outputs))),
                 tuple(each + 2 * shift for each in inputs),
                 tuple(each + 2 * shift for each in outputs),
                 tuple((part and part + 2 * shift, event) for part, event in targets),
@@ -138,8 +140,8 @@ def _renumbered(name: str, shift: int) -> str:
     return f"{stem_of(name)}_{int(found[1]) + 1}" if found and shift else name
 
 
-def _nothing(count: int) -> Callable[..., Any]:
-    """A function of the page that has no effect here."""
+def _no_op(count: int) -> Callable[..., Any]:
+    """Make a function of the page that has no effect here."""
 
     def unchanged(*_: Any) -> Any:
         return update() if count == 1 else [update() for _ in range(count)]

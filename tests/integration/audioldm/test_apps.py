@@ -15,7 +15,7 @@ from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault, MockBackends
 from movie_director.clients.mock.gradio.app import App, Component, Dependency
-from movie_director.clients.mock.gradio.gradio3 import MockGradioClassic
+from movie_director.clients.mock.gradio.gradio3 import MockGradio3
 from movie_director.clients.mock.gradio.server import MockGradio
 from movie_director.clients.mock.media.sound import effect_wave
 
@@ -198,7 +198,7 @@ class MockStableAudio(MockGradio):
         def generate(call, prompt, negative, start, seconds, cfg, steps, seed, video):
             for at in range(3):
                 call.progress((at, 3), "Sampling")
-                self.pace.wait(2.0)
+                self.clock.wait(2.0)
             if prompt == "nothing":
                 return None
             return call.file("out.wav", effect_wave(prompt, seconds, rate=16000))
@@ -221,7 +221,7 @@ class MockStableAudio(MockGradio):
         return App(components, [other, other2, Dependency(2, "generate", generate, inputs, (8,), ((10, "click"),))])
 
 
-class MockPainter(MockGradioClassic):
+class MockPainter(MockGradio3):
     """A Gradio app that makes pictures."""
 
     def make_app(self):

@@ -299,7 +299,7 @@ def test_a_key_that_the_run_s_log_or_error_repeats_is_kept_out_of_ours(make, mon
 
     def spill(run, gone):
         run.log += f"Bearer {KEY}\nRuntimeError: {KEY} is refused\n"
-        server.cog.mock.pace.wait(1.0)
+        server.cog.mock.clock.wait(1.0)
         server.cog._fail(run, f"the hub refuses {KEY}" if with_words else "")
 
     monkeypatch.setattr(server.cog, "_sample", spill)

@@ -19,14 +19,14 @@ from movie_director.clients.gradio.messages import Completed, Started, Yielded
 from movie_director.clients.gradio.session import GradioSession
 from movie_director.clients.gradio.session_factory import session_for
 from movie_director.clients.mock.gradio.app import App, Component, Dependency, update
-from movie_director.clients.mock.gradio.gradio3 import MAX_FILES, VERSIONS, MockGradioClassic
+from movie_director.clients.mock.gradio.gradio3 import MAX_FILES, VERSIONS, MockGradio3
 from movie_director.clients.mock.http.faults import Fault
 
 TEXT, OUT, FILE, BUTTON = 1, 2, 3, 4
 MOVIE = b"\0\0\0\x20ftypisom" + bytes(99)
 
 
-class MockSmall(MockGradioClassic):
+class MockSmall(MockGradio3):
     """A few functions; ``begun`` counts the generators that were begun."""
 
     def __init__(self, **given):
@@ -332,6 +332,6 @@ def test_the_mock_keeps_the_newest_files_and_forgets_generators_with_its_end(moc
 
 def test_other_versions_are_not_mocked():
     with pytest.raises(ValueError, match="3\\.14\\.0, 3\\.34\\.0"):
-        MockGradioClassic(version="3.50.2")
-    with MockGradioClassic() as empty:
+        MockGradio3(version="3.50.2")
+    with MockGradio3() as empty:
         assert get(f"{empty.url}/config").json()["dependencies"] == []

@@ -271,7 +271,7 @@ def test_a_server_without_a_writer(start):
 
 def test_cancel_in_mid_stream_stops_the_server_at_once(start):
     mock, client = start()
-    mock.pace.speed = 20.0
+    mock.clock.speed = 20.0
     job = client.submit(ChatRequest(prompt="A feature-length treatment"))
     next(each for each in job.events() if isinstance(each, events.TextDelta))
     assert job.cancel()

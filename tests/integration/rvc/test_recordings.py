@@ -510,7 +510,7 @@ def test_the_mock_applio_s_queue_tells_what_was_recorded():
                 body = {"session_hash": join.sent["session_hash"], "fn_index": number, "event_id": event_id}
                 assert json.loads(call(mock.url, "POST", "/gradio_api/cancel", body)[2]) == {"success": True}
             else:
-                mock.pace.speed = 100.0
+                mock.clock.speed = 100.0
             path = f"/gradio_api/queue/data?session_hash={join.sent['session_hash']}"
             ours = [each for each in streamed(mock, path) if each["msg"] != "heartbeat"]
             theirs = stream.events

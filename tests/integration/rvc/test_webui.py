@@ -423,7 +423,7 @@ def test_cancel_stops_the_trainer_and_sees_the_generator_out(tmp_path, samples):
         assert mock.flavour.trainings.task is None
         assert not mock.flavour._generators
         assert not list((tmp_path / "out" / "rvc_samples").iterdir())
-        mock.pace.speed = 1000.0
+        mock.clock.speed = 1000.0
         assert client.submit(TrainRequest("two", [samples], epochs=2)).result(GUARD_S)
 
 
@@ -459,7 +459,7 @@ def test_the_older_one_can_not_be_stopped_but_ends_with_its_step(tmp_path, sampl
         idle(client)
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
         assert copies(tmp_path) == []
-        mock.pace.speed = 1000.0
+        mock.clock.speed = 1000.0
         wait_until(lambda: not any(each.lock.locked() for each in mock.flavour._generators.values()))
         assert "one" not in mock.voices
 

@@ -552,7 +552,7 @@ def test_a_file_that_only_the_output_folder_has_is_found(clients):
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_session_that_is_gone_leaves_the_output_folder(clients, saved):
     mock = odd(do_refresh_gallery=refuse)
-    mock.pace.speed = 1.0
+    mock.clock.speed = 1.0
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     if saved:
@@ -605,7 +605,7 @@ def test_a_start_that_never_left_is_the_networks_error(clients, monkeypatch):
 
 def test_an_abort_that_fails_is_said_to_have_failed(clients):
     mock = odd(do_abort_generation=refuse)
-    mock.pace.speed = 1.0
+    mock.clock.speed = 1.0
     job = clients(mock).submit(long())
     eventually(lambda: job.status.progress is not None)
     job.cancel()
@@ -801,7 +801,7 @@ def test_an_abort_whose_answer_is_lost_is_sent_again(clients):
 
 def test_an_abort_that_fails_leaves_the_stream_of_what_still_runs(clients):
     mock = odd(do_abort_generation=refuse)
-    mock.pace.speed = 1.0
+    mock.clock.speed = 1.0
     client = clients(mock)
     job = client.submit(long())
     eventually(lambda: job.status.progress is not None)

@@ -9,12 +9,12 @@ from movie_director.clients.comfyui.workflow.addressing import Addresses, Target
 from movie_director.clients.comfyui.workflow.loading import load_workflow
 from movie_director.clients.comfyui.workflow.parameters import parameter
 from movie_director.clients.errors import ValidationError
-from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES, info_of
+from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES, describe_class
 from movie_director.clients.mock.comfyui.versions import NEWEST
 
 
 def definitions():
-    return {name: info_of(name, NEWEST, list) for name in NODE_CLASSES}
+    return {name: describe_class(name, NEWEST, list) for name in NODE_CLASSES}
 
 
 def node(kind, title="", **inputs):

@@ -21,7 +21,7 @@ from movie_director.clients.mock import Fault
 from movie_director.clients.mock.comfyui import engine
 from movie_director.clients.mock.comfyui.files import FileStore
 from movie_director.clients.mock.comfyui.nodes import NODES
-from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES, classes_of
+from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES, classes_in
 from movie_director.clients.mock.comfyui.server import MockComfyUI
 from movie_director.clients.mock.comfyui.test_nodes import ASYNC_NODES
 from movie_director.clients.mock.comfyui.versions import ServerFlags
@@ -405,7 +405,7 @@ def test_object_info_names_uploads_and_models(version: str) -> None:
         client.upload("a.png", b"a")
         client.upload("c.png", b"c", subfolder="deep")
         info = client.get("/api/object_info").json()
-        assert set(info) == set(classes_of(mock.version))
+        assert set(info) == set(classes_in(mock.version))
         assert ("SaveText" in info, "EmptyAudio" in info) == (version == "0.33.0", version != "0.3.40")
         assert info["LoadImage"]["input"]["required"]["image"] == [["a.png", "b.png"], {"image_upload": True}]
         assert info["SaveImage"]["output"] == (["IMAGE"] if version == "0.33.0" else [])

@@ -200,7 +200,7 @@ class Replay:
         self.guard_s = guard_s
         self.scenario = scenario
         self.missed = prompts_without_start(lines) if scenario == "fast_job_race" else set()
-        self.speed = mock.pace.speed
+        self.speed = mock.clock.speed
         self.mock = mock
         self.lines = lines
         self.sockets: dict[str, Socket] = {}
@@ -694,7 +694,7 @@ def _late(event: str, until: str) -> Any:
 
 
 BREAKS: dict[str, tuple[str, Any, str, Any]] = {
-    "no executed": ("run_simple", Run, "_told_output", lambda self, node_id, ui: None),
+    "no executed": ("run_simple", Run, "_report_output", lambda self, node_id, ui: None),
     "a message of another type": ("run_simple", Run, "_send", _renamed("executed", "executed_too")),
     "another order": ("run_simple", Run, "_send", _late("executed", "progress_state")),
     "history without meta": ("run_simple", Run, "_outcome", _without(Run._outcome, "meta")),
@@ -706,7 +706,7 @@ BREAKS: dict[str, tuple[str, Any, str, Any]] = {
     "a key too many": (
         "queue_ops",
         jobs,
-        "_queued",
+        "_queued_job",
         lambda item, state: {"id": item[1], "status": state, "x": 1},
     ),
     "an interrupt that hits all": ("interrupt", Engine, "interrupt", lambda self, prompt_id: _interrupt(self, None)),

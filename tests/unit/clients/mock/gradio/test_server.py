@@ -15,7 +15,7 @@ from support.waiting import eventually
 
 from movie_director.clients.mock.gradio.app import App, Component, Dependency, GradioError, update
 from movie_director.clients.mock.gradio.files import MAX_BYTES, FileCache, safe_name
-from movie_director.clients.mock.gradio.messages import Dialect, edits
+from movie_director.clients.mock.gradio.messages import Dialect, make_diff
 from movie_director.clients.mock.gradio.server import MockGradio
 from movie_director.clients.mock.http.faults import Fault
 
@@ -200,7 +200,7 @@ def test_who_waits_is_told_the_rank(mock: MockSmall) -> None:
 
 
 def test_a_full_queue_refuses(mock: MockSmall) -> None:
-    mock.queue.most = 1
+    mock.queue.max_size = 1
     user = User(mock)
     user.join("slow")
     mock.running.wait(GUARD_S)
@@ -235,7 +235,7 @@ def test_leaving_the_stream_ends_a_generator_and_what_waits(mock: MockSmall) -> 
     stream = user.stream()
     heard(stream, "process_generating")
     stream.leave()
-    assert eventually(lambda: not mock.queue.known("s1"))
+    assert eventually(lambda: not mock.queue.knows("s1"))
     mock.held.set()
     assert mock.closed.wait(GUARD_S)
     # the session waits for the lost ends: a later stream is not closed by the server
@@ -438,7 +438,7 @@ def test_a_stream_that_is_cut(mock: MockSmall) -> None:
     user = User(mock)
     user.join("echo", "x")
     assert [each["msg"] for each in user.finish(user.stream())] == ["estimation"]
-    assert eventually(lambda: not mock.queue.known("s1"))
+    assert eventually(lambda: not mock.queue.knows("s1"))
 
 
 def test_a_stream_that_falls_silent(mock: MockSmall) -> None:
@@ -483,9 +483,9 @@ def test_versions() -> None:
 
 
 def test_edits_say_what_changed() -> None:
-    assert edits([1, 2, 3], [1, 5]) == [["replace", [1], 5], ["delete", [2], None]]
-    assert edits([1], [1, 2]) == [["add", [1], 2]]
-    assert edits({"a": 1, "b": "x"}, {"b": "xy", "c": 3}) == [
+    assert make_diff([1, 2, 3], [1, 5]) == [["replace", [1], 5], ["delete", [2], None]]
+    assert make_diff([1], [1, 2]) == [["add", [1], 2]]
+    assert make_diff({"a": 1, "b": "x"}, {"b": "xy", "c": 3}) == [
         ["delete", ["a"], None],
         ["append", ["b"], "y"],
         ["add", ["c"], 3],

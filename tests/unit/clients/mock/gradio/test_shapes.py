@@ -111,7 +111,7 @@ def _without(method: Any, key: str) -> Any:
 BREAKS = {
     "a key less": ("log_info_warning", Dialect, "log", _without(Dialect.log, "title")),
     "no start": ("whoami_request", Dialect, "starts", lambda self, event_id, eta: {"msg": "process_begins"}),
-    "whole values, no edits": ("generator_progress_diffs", EventQueue, "_edits", lambda self, event, old, new: new),
+    "whole values, no edits": ("generator_progress_diffs", EventQueue, "_diffs", lambda self, event, old, new: new),
     "no close": ("session_state", Dialect, "close_stream", lambda self: {"msg": "closing", "event_id": None}),
     "errors told": ("error_exception", Dialect, "error", lambda self, text, **more: {"error": text}),
     "a cancel without effect": ("cancel_event_endpoint", EventQueue, "cancel", lambda self, session, event_id: None),

@@ -23,7 +23,7 @@ from movie_director.clients.mock.comfyui.server import MockComfyUI
 from movie_director.clients.mock.http import websocket as mock_websocket
 from movie_director.clients.mock.http.multipart import read_form
 from movie_director.clients.mock.http.request_log import KEPT_BODY
-from movie_director.clients.mock.http.responses import Request, Response, Upgrade, ranged
+from movie_director.clients.mock.http.responses import Request, Response, Upgrade, range_response
 from movie_director.clients.mock.http.server import MockServer
 from movie_director.clients.mock.litellm.server import MockLiteLLM
 from movie_director.clients.mock.rvc.server import MockRVC
@@ -205,7 +205,7 @@ def test_a_path_prefix_and_an_authorization(http_pool: urllib3.PoolManager) -> N
     ],
 )
 def test_ranges(wanted: str | None, status: int, body: bytes, content_range: str | None) -> None:
-    answer = ranged(b"0123456789", {"Etag": "1"}, wanted)
+    answer = range_response(b"0123456789", {"Etag": "1"}, wanted)
     assert (answer.status, answer.body, answer.headers.get("Content-Range")) == (status, body, content_range)
 
 
@@ -394,7 +394,7 @@ def test_a_speed_must_be_above_nothing(speed: float) -> None:
 
 
 def test_speed_divides_every_pretended_wait() -> None:
-    assert [MockLiteLLM(speed=speed).pace.seconds(3) for speed in (1.0, 2.0, float("inf"))] == [3, 1.5, 0]
+    assert [MockLiteLLM(speed=speed).clock.seconds(3) for speed in (1.0, 2.0, float("inf"))] == [3, 1.5, 0]
 
 
 # All together
@@ -402,7 +402,7 @@ def test_speed_divides_every_pretended_wait() -> None:
 
 def test_only_the_backends_asked_for() -> None:
     mocks = MockBackends(only=["rvc"], faults={"rvc": [Fault("reset")]}, speed=2.0)
-    assert mocks.rvc.pace.speed == 2.0
+    assert mocks.rvc.clock.speed == 2.0
     assert mocks.rvc.faults.take_request("http-refuse", "GET", "/") is not None
     for name in set(BACKENDS) - {"rvc"}:
         with pytest.raises(AttributeError, match=f"no {name}"):

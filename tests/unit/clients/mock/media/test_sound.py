@@ -66,14 +66,14 @@ def test_the_voice_decides_the_pitch():
 
 def test_a_converted_recording_is_as_long_and_as_loud_at_every_moment():
     steps = sound.effect_samples("footsteps", 2, rate=8000)
-    other = sound.converted_samples(steps, "Anna", rate=8000)
+    other = sound.convert_samples(steps, "Anna", rate=8000)
     assert len(other) == len(steps)
     before, after = loudness(steps, 40), loudness(other, 40)
     quiet = [at for at, each in enumerate(before) if each < 500]
     assert quiet
     assert all(after[at] < 4000 for at in quiet)
-    assert sound.converted_samples([0.0] * 10, "Anna", rate=8000) == array("h", [0] * 10)
-    assert sound.converted_samples(steps, "Boris", rate=8000, pitch=3) != other
+    assert sound.convert_samples([0.0] * 10, "Anna", rate=8000) == array("h", [0] * 10)
+    assert sound.convert_samples(steps, "Boris", rate=8000, pitch=3) != other
 
 
 def test_ten_seconds_are_made_quickly():

@@ -13,7 +13,8 @@ import pytest
 from movie_director.clients import RVCClient
 from movie_director.clients.mock import MockBackends
 from movie_director.clients.mock.rvc.applio import NOT_AGREED, SPEAK, MockApplio
-from movie_director.clients.mock.rvc.server import MockRVC, read_wave
+from movie_director.clients.mock.rvc.server import MockRVC
+from movie_director.clients.mock.rvc.voices import read_wave
 
 GUARD_S = 20.0
 FORM = "multipart/form-data; boundary=b"

@@ -17,11 +17,11 @@ from support.http import Pool, request
 from support.waiting import eventually
 from support.wangp import queue_zip, settings
 
+from movie_director.clients.mock.http.context import SimulatedClock
 from movie_director.clients.mock.http.faults import Fault, FaultBook
-from movie_director.clients.mock.http.server import Pace
 from movie_director.clients.mock.media.pixels import Pixels
 from movie_director.clients.mock.media.png import encode
-from movie_director.clients.mock.wan2gp.generation_task import DECODE_S, Work
+from movie_director.clients.mock.wan2gp.generation_task import DECODE_S, TaskRunner
 from movie_director.clients.mock.wan2gp.server import MockWan2GP
 from movie_director.clients.mock.wan2gp.session import Session
 from movie_director.clients.mock.wan2gp.task import Refused, Task
@@ -210,7 +210,7 @@ def test_queue_files_that_are_none(mock: MockWan2GP) -> None:
 
 
 def test_a_queue_file_that_is_a_bomb(mock: MockWan2GP, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("movie_director.clients.mock.wan2gp.queue_file.MOST_BYTES", 100)
+    monkeypatch.setattr("movie_director.clients.mock.wan2gp.queue_file.MAX_BYTES", 100)
     assert Page(mock).send(queue_zip(settings())) == ["warning: Failed to load queue: the queue file is too large"]
 
 
@@ -321,7 +321,7 @@ def test_abort_ends_the_running_task_and_the_next_one_runs() -> None:
 def test_an_aborted_task_leaves_no_file_and_says_so(mock: MockWan2GP) -> None:
     page = Page(mock)
     stream = page.start(settings(steps=2000))
-    assert eventually(lambda: page.mock._works and page.mock._works[0].commands.empty())
+    assert eventually(lambda: page.mock._runners and page.mock._runners[0].commands.empty())
     page.join(page.functions["abort_generation"], None, None)
     said = page.finish(stream)
     assert "Video generation was aborted" in lines_of(said)[-1]
@@ -348,7 +348,7 @@ def test_clearing_the_queue_ends_everything(mock: MockWan2GP) -> None:
     page = Page(mock)
     assert page.value(page.functions["clear_queue_action"], None)["data"][0]["value"].endswith("Queue is empty.</div>")
     stream = page.start(settings(steps=2000), settings())
-    assert eventually(lambda: bool(mock._works))
+    assert eventually(lambda: bool(mock._runners))
     page.join(page.functions["early_stop_generation"], None)
     page.join(page.functions["clear_queue_action"], None)
     page.finish(stream)
@@ -382,7 +382,7 @@ def test_a_late_abort(mock: MockWan2GP) -> None:
     mock.inject(Fault("late_abort", value=2.0))
     page = Page(mock)
     stream = page.start(settings(steps=2000))
-    assert eventually(lambda: bool(mock._works))
+    assert eventually(lambda: bool(mock._runners))
     page.join(page.functions["abort_generation"], None, None)
     said = page.finish(stream)
     assert page.ended(said)["success"]
@@ -398,7 +398,7 @@ def test_a_lost_stream_wedges_the_status_and_the_file_is_made_all_the_same() -> 
         stream = page.start(settings(steps=20, output_filename="blend_lost"))
         assert stream.wait(lambda: any(m["msg"] == "progress" for _, m in stream.messages))
         stream.leave()
-        assert eventually(lambda: mock.outputs == ["blend_lost.mp4"] and not mock.queue.known("lost"))
+        assert eventually(lambda: mock.outputs == ["blend_lost.mp4"] and not mock.queue.knows("lost"))
         page.join(page.gallery, None)
         later = page.stream()
         assert later.wait(lambda: "blend_lost.mp4" in json.dumps(later.messages))
@@ -489,20 +489,20 @@ def test_addresses_of_other_programs(mock: MockWan2GP) -> None:
 def test_stopping_in_the_middle_leaves_no_thread() -> None:
     with MockWan2GP(speed=1.0) as mock:
         stream = Page(mock).start(settings(steps=2000))
-        assert eventually(lambda: bool(mock._works))
-        work = mock._works[0]
+        assert eventually(lambda: bool(mock._runners))
+        work = mock._runners[0]
     assert not work._thread.is_alive()
     assert stream.wait(lambda: stream.closed)
 
 
 def test_an_abort_while_the_frames_are_decoded() -> None:
-    class Abrupt(Pace):
+    class Abrupt(SimulatedClock):
         def wait(self, seconds: float) -> bool:
             if seconds == DECODE_S:
                 work.abort()
             return False
 
-    work = Work(Task(1, settings(steps=1)), threading.Lock(), Abrupt(1.0, threading.Event()), FaultBook())
+    work = TaskRunner(Task(1, settings(steps=1)), threading.Lock(), Abrupt(1.0, threading.Event()), FaultBook())
     work.start().join(GUARD_S)
     assert work.outputs == []
     said = [work.commands.get_nowait() for _ in range(work.commands.qsize())]

@@ -14,11 +14,11 @@ from support.waiting import eventually
 from support.wan2gp_scenarios import SCENARIOS
 from support.wangp import RECORDINGS, WanGPReplay, queue_zip, recorded, settings, without_chance
 
+from movie_director.clients.mock.http.context import SimulatedClock
 from movie_director.clients.mock.http.faults import Fault, FaultBook
-from movie_director.clients.mock.http.server import Pace
 from movie_director.clients.mock.media.pixels import Pixels
 from movie_director.clients.mock.media.png import encode
-from movie_director.clients.mock.wan2gp.generation_task import Work
+from movie_director.clients.mock.wan2gp.generation_task import TaskRunner
 from movie_director.clients.mock.wan2gp.server import MockWan2GP
 from movie_director.clients.mock.wan2gp.task import Refused, Task
 
@@ -87,7 +87,7 @@ def test_the_mock_answers_as_the_recorded_program_did(scenario: str) -> None:
         replay = WanGPReplay(mock.url, lines, UPLOADS[scenario])
         replay.told = mock.release_at
         # the recorder waited until the file was made
-        replay.settle = lambda: eventually(lambda: mock.outputs and not mock.queue.known("576357c4da0"))
+        replay.settle = lambda: eventually(lambda: mock.outputs and not mock.queue.knows("576357c4da0"))
         try:
             replay.run()
         finally:
@@ -144,7 +144,7 @@ def test_the_command_line_says_what_the_mock_says(scenario: str) -> None:
             assert f"model={task.params['model_type']}, steps={task.steps}, frames={task.frames}" in told
             continue
         fault = Fault("out_of_memory", on="STUB_FAIL", value="CUDA out of memory. Tried to allocate 2.00 GiB (stub)")
-        work = Work(task, threading.Lock(), Pace(1000.0, threading.Event()), FaultBook([fault]))
+        work = TaskRunner(task, threading.Lock(), SimulatedClock(1000.0, threading.Event()), FaultBook([fault]))
         work.start().join(20.0)
         said = [work.commands.get_nowait() for _ in range(work.commands.qsize())]
         for command in said:

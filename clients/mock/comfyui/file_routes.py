@@ -1,19 +1,21 @@
 """The file routes of the mock ComfyUI: /view and /upload."""
 
+from __future__ import annotations
+
 import email.utils
 import json
 from typing import Any
 
 from ..http.multipart import Part, read_form
-from ..http.responses import Request, Response, ranged, server_error
+from ..http.responses import Request, Response, range_response, server_error
 from ..media.png import NotAPicture, decode, encode
 from .assets import AssetsApi
 from .files import ACTIVE, ANNOTATION, TYPES, FileStore, StoredFile
 from .versions import Version
 
 
-class LibraryApi:
-    """The routes that give and take files."""
+class FileRoutes:
+    """The routes that read and write files."""
 
     def __init__(self, files: FileStore, version: Version, assets: AssetsApi | None) -> None:
         self._files = files
@@ -40,7 +42,7 @@ class LibraryApi:
         if file is None:
             return Response(404)
         if "preview" in query or query.get("channel") in ("rgb", "a"):
-            return _re_encoded(file, query.get("preview"))
+            return _re_encode(file, query.get("preview"))
         return file_response(file, request, self._version)
 
     # /upload
@@ -49,7 +51,7 @@ class LibraryApi:
         """POST /upload/image."""
         form = read_form(request.headers.get("Content-Type", ""), request.body)
         part = form.get("image")
-        refusal = _unfit(part, form)
+        refusal = _refuse_upload(part, form)
         if refusal is not None or part is None:
             return refusal or Response(400)
         kind, subfolder = _field(form, "type", "input"), _field(form, "subfolder", "")
@@ -61,7 +63,7 @@ class LibraryApi:
         return Response.json(answer)
 
     def upload_mask(self, request: Request) -> Response:
-        """POST /upload/mask: writes nothing where the original is not there, and says 200 all the same."""
+        """POST /upload/mask: without the original nothing is written, and the status is 200 all the same."""
         form = read_form(request.headers.get("Content-Type", ""), request.body)
         original = json.loads(form["original_ref"].data) if "original_ref" in form else None
         if original is None:
@@ -74,7 +76,7 @@ class LibraryApi:
 
 
 def file_response(file: StoredFile, request: Request, version: Version, *, attached: bool = False) -> Response:
-    """A file as the server sends it: with its tag and dates, or the part that a Range header names."""
+    """Answer with a file: with its tag and dates, or the part that a Range header names."""
     headers = {
         "Content-Disposition": f'filename="{file.name}"',
         "Content-Type": file.media_type,
@@ -95,11 +97,11 @@ def file_response(file: StoredFile, request: Request, version: Version, *, attac
         del headers["Content-Disposition"]
     if request.headers.get("If-None-Match") == file.etag:
         return Response(304, b"", headers)
-    return ranged(file.data, headers, request.headers.get("Range"))
+    return range_response(file.data, headers, request.headers.get("Range"))
 
 
-def _re_encoded(file: StoredFile, preview: str | None) -> Response:
-    """The picture newly encoded. The real server gives webp or jpeg; this one PNG under the name of PNG."""
+def _re_encode(file: StoredFile, preview: str | None) -> Response:
+    """Encode the picture anew. The real server sends WebP or JPEG; this one sends PNG, named as PNG."""
     try:
         data = encode(decode(file.data))
     except NotAPicture:
@@ -107,8 +109,8 @@ def _re_encoded(file: StoredFile, preview: str | None) -> Response:
     return Response(200, data, {"Content-Disposition": f'filename="{file.name}"', "Content-Type": "image/png"})
 
 
-def _unfit(part: Part | None, form: dict[str, Part]) -> Response | None:
-    """The refusal of an upload; None where it may be written."""
+def _refuse_upload(part: Part | None, form: dict[str, Part]) -> Response | None:
+    """Refuse an upload; None: it may be written."""
     if part is None:
         return Response(400)
     if part.filename is None or _field(form, "type", "input") not in TYPES:

@@ -67,7 +67,7 @@ class MockServer:
         self.add_routes()
 
     @classmethod
-    def make(cls, **options: Any) -> "MockServer":
+    def make(cls, **options: Any) -> MockServer:
         """Make the server of these keyword arguments; one that imitates several programs may choose another class."""
         return cls(**options)
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..http.responses import Request, Response
 from ..http.server import MockServer, Route
 from ..media.sound import speech_wave
+from .applio import MockApplio
 from .rvc_python import RVCPythonFlavour
 from .voices import VoiceBank
 from .webui import WebUIFlavour
@@ -52,11 +53,9 @@ class MockRVC(MockServer):
 
     @classmethod
     def make(cls, **options: Any) -> MockServer:
-        """Make the server of that ``dialect``; Applio is another program in all."""
+        """Make the server of that ``dialect``; Applio has a class of its own."""
         if options.get("dialect") != "applio":
             return cls(**options)
-        from .applio import MockApplio  # here, because it imports this module
-
         return MockApplio(**{name: value for name, value in options.items() if name != "dialect"})
 
     def add_routes(self) -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import gzip
 import json
 import urllib.parse
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from ..http.faults import Fault
 from ..http.responses import Request, Response, Upgrade
 from ..http.server import MockServer
 from .assets import OFF, AssetsApi
@@ -46,13 +45,9 @@ class MockComfyUI(MockServer):
         self,
         *,
         version: str = "0.33.0",
-        faults: Iterable[Fault] = (),
-        speed: float = 1.0,
-        prefix: str = "",
-        auth: str | None = None,
-        host: str = "127.0.0.1",
         outputs_reversed: bool = False,
         flags: ServerFlags = PLAIN,
+        **options: Any,
     ) -> None:
         if version not in VERSIONS:
             raise ValueError(f"no mock of ComfyUI {version}: there are {', '.join(VERSIONS)}")
@@ -62,7 +57,7 @@ class MockComfyUI(MockServer):
             self.max_body = int(flags.max_upload_mib * MIB)
         self._outputs_reversed = outputs_reversed
         self._flags = flags
-        super().__init__(faults=faults, speed=speed, prefix=prefix, auth=auth, host=host)
+        super().__init__(**options)
 
     # Life
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .faults import FaultBook
@@ -34,8 +34,8 @@ class SimulatedClock:
 class ServerContext:
     """The server as its listener and its connections know it.
 
-    ``answer`` makes the response to a request, ``route_path`` cuts off what comes before every route. Connections are
-    reset until ``down_until`` (monotonic seconds).
+    ``refuses`` decides by a request's headers, ``answer`` makes the response to a request, ``route_path`` cuts off what
+    comes before every route. Connections are reset until ``down_until`` (monotonic seconds).
     """
 
     name: str
@@ -45,6 +45,7 @@ class ServerContext:
     stopping: threading.Event
     faults: FaultBook
     requests: RequestLog
+    refuses: Callable[[Mapping[str, str]], bool]
     answer: Callable[[Request], Response]
     route_path: Callable[[str], str]
     down_until: float = 0.0

@@ -65,6 +65,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         request = self._request(body)
         self.context.requests.add(request.method, self.path, request.path, request.headers, body)
+        if self.context.refuses(request.headers):
+            self._send(Response(403), None)
+            return
         fault = self._take_fault(HTTP_REFUSE, request)
         if fault is not None:
             self._refuse(fault)

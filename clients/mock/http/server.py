@@ -16,6 +16,7 @@ from typing import Any, Self
 from .context import ServerContext, SimulatedClock
 from .faults import Fault, FaultBook
 from .listener import Listener
+from .loopback import is_from_elsewhere
 from .request_log import Predicate, RecordedRequest, RequestLog
 from .responses import MAX_BODY, Request, Response, server_error
 
@@ -25,9 +26,15 @@ Route = Callable[[Request], Response]
 class MockServer:
     """A mock backend. Use it as a context manager, or through ``MockBackends``.
 
-    ``prefix`` is a path before all routes, as behind a reverse proxy; ``auth`` is the Authorization header that every
-    request must have (else 401). ``speed`` 2.0 is twice as fast, infinity leaves out every delay. All public members
-    are safe from any thread; ``start`` and ``stop`` may be called twice, and again after each other (on another port).
+    - ``faults``: the faults that it begins with.
+    - ``speed``: 2.0 is twice as fast, infinity leaves out every delay.
+    - ``prefix``: a path before all routes, as behind a reverse proxy.
+    - ``auth``: the Authorization header that every request must have (else 401).
+    - ``host``: the loopback address to listen on.
+    - ``local_only``: refuse the requests of web pages from elsewhere (403).
+
+    All public members are safe from any thread; ``start`` and ``stop`` may be called twice, and again after each other
+    (on another port).
     """
 
     name = "mock"
@@ -42,6 +49,7 @@ class MockServer:
         prefix: str = "",
         auth: str | None = None,
         host: str = "127.0.0.1",
+        local_only: bool = True,
     ) -> None:
         self.prefix = prefix.rstrip("/")
         self.auth = auth
@@ -57,6 +65,7 @@ class MockServer:
             self.stopping,
             self.faults,
             self.requests,
+            refuses=is_from_elsewhere if local_only else lambda _headers: False,
             answer=lambda request: self.answer(request),  # noqa: PLW0108 (tests replace ``answer``)
             route_path=self.route_path,
         )

@@ -530,7 +530,7 @@ def test_an_older_server_that_finishes_without_a_word(make, monkeypatch):
     assert client.knowledge.shares_disk
     job = running(client)
     client.knowledge.forget_run(job.id)
-    server.cog._run.cancelled.set()
+    server.cog._prediction.cancelled.set()
     error = job.exception(GUARD_S)
     assert isinstance(error, errors.JobLost)
 
@@ -596,7 +596,7 @@ def test_a_cancel_that_has_no_effect_keeps_the_lane_no_longer_than_the_drain(mak
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert 0.5 <= time.monotonic() - started < 5.0
     assert (job.status.state, job.status.backend_cancel) == (JobState.CANCELLED, BackendCancel.FAILED)
-    server.cog._run.cancelled.set()
+    server.cog._prediction.cancelled.set()
 
 
 def test_a_job_s_time_is_over(make):

@@ -321,10 +321,10 @@ def test_by_its_name_3_34_begins_a_generator_anew(mock):
 
 
 def test_the_mock_keeps_the_newest_files_and_forgets_generators_with_its_end(mock):
-    first = mock.keep("first.wav", b"1")
+    first = mock.store_file("first.wav", b"1")
     for number in range(MAX_FILES):
-        mock.keep("more.wav", bytes([2, number]))
-    assert mock.kept(first) is None
+        mock.store_file("more.wav", bytes([2, number]))
+    assert mock.find_file(first) is None
     post(f"{mock.url}/run/predict", {"data": ["x"], "fn_index": 1, "session_hash": "abc"})
     mock.stop()
     assert not mock._iterators

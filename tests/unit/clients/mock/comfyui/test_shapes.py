@@ -633,6 +633,7 @@ def replayed(version: str, scenario: str, *, mock_version: str | None = None, gu
         speed=SLOWER.get(scenario, SPEED),
         outputs_reversed=version in REVERSED.get(scenario, ()),
         flags=FLAGS.get(scenario, ServerFlags()),
+        local_only=False,
     ) as mock:
         replay = Replay(mock, lines, scenario, guard_s)
         try:

@@ -114,6 +114,41 @@ def test_a_route_gets_its_decoded_part_and_the_body(small: Small, http_pool: url
     assert answer.headers["Server"] == "mock"
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 204),
+        ({"Origin": "http://localhost:3000"}, 204),
+        ({"Origin": "http://[::1]"}, 204),
+        ({"Host": "localhost:80"}, 204),
+        ({"Host": "127.9.9.9"}, 204),
+        ({"Origin": "https://films.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[bad"}, 403),
+        ({"Host": "films.example"}, 403),
+        ({"Host": "127.0.0.1.films.example:80"}, 403),
+        ({"Host": "10.0.0.5"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1"}, 204),
+    ],
+)
+def test_no_web_page_from_elsewhere_is_served(
+    small: Small, http_pool: urllib3.PoolManager, headers: dict[str, str], status: int
+) -> None:
+    answer = http_pool.request("GET", f"{small.url}/nothing", headers=headers)
+    assert (answer.status, answer.data) == (status, b"")
+    with Small(local_only=False) as open_to_all:
+        assert http_pool.request("GET", f"{open_to_all.url}/nothing", headers=headers).status == 204
+
+
+@pytest.mark.parametrize("origin", ["https://films.example", "null"])
+def test_no_web_page_from_elsewhere_opens_a_websocket(small: Small, origin: str) -> None:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        websocket.create_connection(f"{small.url}/socket".replace("http", "ws"), origin=origin, timeout=GUARD_S)
+    assert refused.value.status_code == 403
+    assert not small.opened.is_set()
+
+
 def test_unknown_routes_and_broken_ones(small: Small, http_pool: urllib3.PoolManager) -> None:
     assert http_pool.request("GET", f"{small.url}/nosuch").status == 404
     assert http_pool.request("GET", f"{small.url}/echo/x").status == 404
@@ -140,13 +175,13 @@ def test_chunked_both_ways(small: Small, http_pool: urllib3.PoolManager) -> None
     assert connection.getresponse().read() == b"one two three"
     connection.close()
     with_trailer = b"4;ext=1\r\nabcd\r\n0\r\nX-Sum: 1\r\n\r\n"
-    head = b"POST /echo/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    head = b"POST /echo/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     assert raw(small, head + with_trailer).endswith(b"\r\n\r\nabcd")
     assert len(http_pool.request("GET", f"{small.url}/chunked").data) == 100_000
 
 
 def test_head_has_the_headers_and_no_body(small: Small) -> None:
-    answer = raw(small, b"HEAD /chunked HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = raw(small, b"HEAD /chunked HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert b"200 OK" in answer
     assert answer.endswith(b"\r\n\r\n")
 
@@ -170,7 +205,7 @@ def test_a_client_that_leaves_in_mid_request_harms_nothing(small: Small, http_po
 def test_a_route_can_tell_that_its_client_has_left(small: Small, abruptly: bool) -> None:
     connection = socket.create_connection(address(small), timeout=GUARD_S)
     with connection:
-        connection.sendall(b"GET /patient HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /patient HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert small.opened.wait(GUARD_S)
         assert not small.left.is_set()
         if abruptly:
@@ -316,7 +351,7 @@ def test_no_websocket_without_its_headers(small: Small, http_pool: urllib3.PoolM
 
 
 def test_a_client_that_leaves_during_the_handshake(small: Small) -> None:
-    head = b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    head = b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n"
     small.gate.clear()
     with socket.create_connection(address(small), timeout=GUARD_S) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

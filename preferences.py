@@ -9,9 +9,9 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import AddonPreferences, PropertyGroup
 
-from .blender import commands
 from .blender.platform import formatting, paths
 from .blender.state import secrets, settings
+from .blender.state.ui_state import ui
 from .clients.core.errors import BackendError
 from .clients.registry import BACKENDS, BackendInfo
 
@@ -205,7 +205,7 @@ def _draw_overridable(
 
 def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
     """Draw the newest connection test's answer."""
-    answer = commands.board.probes.get(info.name)
+    answer = ui.probes.get(info.name)
     if answer is None:
         return
     if answer.pending:
@@ -247,7 +247,7 @@ def _set_row(name: str, info: BackendInfo | None) -> None:
     if old is not None:
         delattr(MOVIE_DIRECTOR_PG_backends, name)
         bpy.utils.unregister_class(old)
-        commands.board.forget_backend(name)
+        ui.forget_backend(name)
         secrets.forget(name)
     if info is not None:
         row = _rows[name] = _row_type(name, info)

@@ -1,6 +1,7 @@
-"""The one runtime of this Blender, made with the first use, and the board of what the panels show.
+"""The commands behind operators and the terminal: submit, test a connection, cancel, forget, recover, close.
 
-Main thread only: workers reach Blender through the runtime's channel.
+Main thread only.
+Workers reach Blender through the runtime's event channel, never through this module.
 """
 
 from __future__ import annotations
@@ -8,124 +9,85 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..clients.core.errors import BackendError, JobNotFound
-from .state import ui_state as boards
-from .state.settings import runtime_settings
+from .platform import pictures
+from .pump import pump
+from .state import runtime_ref
+from .state.ui_state import ConnectionTest, MemoryRelease, ui
 
 if TYPE_CHECKING:
     from ..clients.core.job import Job
     from ..clients.core.request import Request
-    from ..runtime import JobView, Runtime, RuntimeSettings
     from .state.placement_request import PlacementTarget
 
 CLOSE_TIMEOUT_S = 2.0
 
-board = boards.UIState()
-_runtime: Runtime | None = None
-_settings: RuntimeSettings | None = None
-
-
-def runtime() -> Runtime:
-    """Return the runtime with the settings of now; the first call makes it (no thread, socket or file by that)."""
-    global _runtime, _settings
-    from ..runtime import Runtime
-    from .platform.audio_codec import BlenderCodec
-
-    settings = runtime_settings()
-    if _runtime is None:
-        _runtime = Runtime(settings, BlenderCodec())
-    elif settings != _settings:
-        _runtime.configure(settings)
-    _settings = settings
-    return _runtime
-
-
-def runtime_or_none() -> Runtime | None:
-    """Return the runtime if there is one yet: for drawing, which must not make one."""
-    return _runtime
-
-
-def jobs() -> list[JobView]:
-    """Return the jobs, newest first."""
-    return _runtime.jobs() if _runtime else []
-
-
-def active() -> bool:
-    """Whether anything is under way that the pump must see to."""
-    return bool(board.queue) or (_runtime is not None and _runtime.active())
-
 
 def submit(backend: str, request: Request, target: PlacementTarget) -> Job:
-    """Hand a request to the runtime and keep the pump going; raises ``ValidationError`` or ``OfflineRefused``."""
-    from .pump import pump
-
-    job = runtime().submit(backend, request, tag=target.to_tag())
-    board.recovered, board.elsewhere = None, ()
-    board.touch()
+    """Submit a request and keep the pump going; raises ``ValidationError`` or ``OfflineRefused``."""
+    job = runtime_ref.runtime().submit(backend, request, tag=target.to_tag())
+    ui.recovered, ui.elsewhere = None, ()
+    ui.touch()
     pump.start()
     return job
 
 
-def probe(backend: str) -> boards.ConnectionTest:
-    """Start a connection test and return its answer to be, which the pump fills in; a refusal is an answer too."""
-    from .pump import pump
-
+def probe(backend: str) -> ConnectionTest:
+    """Start a connection test and return it; the pump fills in its result, and a refusal is one too."""
     try:
-        answer = boards.ConnectionTest(runtime().probe(backend))
+        test = ConnectionTest(runtime_ref.runtime().probe(backend))
     except BackendError as error:
-        answer = boards.ConnectionTest("", error=error)
-    board.probes[backend] = answer
-    board.touch()
+        test = ConnectionTest("", error=error)
+    ui.probes[backend] = test
+    ui.touch()
     pump.start()
-    return answer
+    return test
 
 
-def free_memory(backend: str) -> boards.MemoryRelease:
-    """Have a backend's server give memory back; the pump fills in the answer, a refusal is one too."""
-    from .pump import pump
-
-    answer = boards.MemoryRelease()
+def free_memory(backend: str) -> MemoryRelease:
+    """Ask a backend's server to free memory; the pump fills in the outcome, and a refusal is one too."""
+    release = MemoryRelease()
     try:
-        runtime().free_memory(backend)
+        runtime_ref.runtime().free_memory(backend)
     except BackendError as error:
-        answer.error = error
-    board.memory[backend] = answer
-    board.touch()
+        release.error = error
+    ui.memory[backend] = release
+    ui.touch()
     pump.start()
-    return answer
+    return release
 
 
 def models(backend: str) -> tuple[str, ...]:
     """Return the names that the newest connection test has brought; the first call starts one in the background."""
-    answer = board.probes.get(backend)
-    if answer is None:
-        answer = probe(backend)
-    return answer.info.models if answer.info is not None else ()
+    test = ui.probes.get(backend)
+    if test is None:
+        test = probe(backend)
+    return test.info.models if test.info is not None else ()
 
 
 def recover() -> None:
-    """Re-join the jobs that an earlier Blender left unfinished; ``board.recovered`` says which, once they are known."""
-    from .pump import pump
-
-    board.recovered = None
-    runtime().recover()
-    board.touch()
+    """Re-join the jobs that an earlier Blender left unfinished; ``ui.recovered`` lists them once they are known."""
+    ui.recovered = None
+    runtime_ref.runtime().recover()
+    ui.touch()
     pump.start()
 
 
 def cancel(job_id: str) -> bool:
     """Cancel a job of the list; True if this call ended it. ``JobNotFound`` for an unknown one."""
-    if _runtime is None:
+    runtime = runtime_ref.runtime_or_none()
+    if runtime is None:
         raise _not_found()
-    board.touch()
-    return _runtime.cancel(job_id)
+    ui.touch()
+    return runtime.cancel(job_id)
 
 
 def forget(job_id: str) -> None:
-    """Take an ended job out of the list; its files stay. ``JobNotFound`` for an unknown one."""
-    if _runtime is None:
+    """Remove an ended job from the list; its files stay. ``JobNotFound`` for an unknown one."""
+    runtime = runtime_ref.runtime_or_none()
+    if runtime is None:
         raise _not_found()
-    _runtime.forget(job_id)
-    board.forget(job_id)
+    runtime.forget(job_id)
+    ui.forget(job_id)
 
 
 def _not_found() -> JobNotFound:
@@ -133,15 +95,10 @@ def _not_found() -> JobNotFound:
 
 
 def close() -> None:
-    """End the pump and let go of the runtime, within 2 s: what can be resumed goes on on the server."""
-    global _runtime, _settings, board
-    ending, _runtime, _settings = _runtime, None, None
-    board = boards.UIState()
-    from .platform import pictures
-    from .pump import pump
-
+    """Stop the pump and close the runtime within 2 s; jobs that can be resumed go on on their servers."""
+    ending = runtime_ref.take_runtime()
+    ui.clear()
     pump.stop()
     pictures.close()
-    if ending is None:
-        return
-    ending.close(detach=True, timeout_s=CLOSE_TIMEOUT_S)
+    if ending is not None:
+        ending.close(detach=True, timeout_s=CLOSE_TIMEOUT_S)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..blender import commands
 from ..blender.state import settings
+from ..blender.state.ui_state import ui
 from ..clients.core.errors import ValidationError
 from ..operators.blocking import wait_for_job
 from ..operators.reporting import say
@@ -50,7 +50,7 @@ def chosen(**options: Any) -> dict[str, Any]:
 def finish(options: argparse.Namespace, job: Job) -> int:
     """Wait for a job and its place in the film, print what came of it, save if asked to; return the exit status."""
     wait_for_job(job)
-    placement = commands.board.placements[job.id]
+    placement = ui.placements[job.id]
     for artifact in placement.result.artifacts:
         say(str(artifact.path))
     if placement.result.text:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..blender import commands
 from ..blender.platform import formatting
+from ..blender.state import runtime_ref
+from ..blender.state.ui_state import ui
 from ..clients.registry import BACKENDS
 from ..operators.blocking import wait_for_answer, wait_for_recovery
 from ..operators.reporting import say
@@ -49,7 +51,7 @@ def list_jobs(_options: argparse.Namespace) -> int:
     """``jobs``: list the jobs that were left unfinished, without waiting for them."""
     commands.recover()
     count = len(wait_for_recovery())
-    for view in commands.jobs():
+    for view in runtime_ref.jobs():
         say(f"{view.id}  {view.backend}  {formatting.job_line(view)}")
     say(f"{count} unfinished")
     return OK
@@ -63,17 +65,17 @@ def recover_jobs(options: argparse.Namespace) -> int:
     if not wait_for_recovery():
         say("No unfinished jobs were found.")
         return OK
-    finished = pump.pump_until(lambda: all(view.status.state.ended for view in commands.jobs()), options.timeout)
+    finished = pump.pump_until(lambda: all(view.status.state.ended for view in runtime_ref.jobs()), options.timeout)
     pump.tick(defer_while_busy=False)
     lost = 0
-    for view in commands.jobs():
+    for view in runtime_ref.jobs():
         lost += view.status.state.value != "succeeded"
         say(_outcome(view))
     return OK if finished and not lost else FAILED
 
 
 def _outcome(view: Any) -> str:
-    placement = commands.board.placements.get(view.id)
+    placement = ui.placements.get(view.id)
     if placement is not None:
         return f"{view.id}  {', '.join(str(artifact.path) for artifact in placement.result.artifacts)}"
     error = view.status.error

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..blender import commands
 from ..blender.platform.sigint import Interrupted
 from ..blender.requests import image_request
+from ..blender.state.ui_state import ui
 from ..clients.core.errors import BackendError
 from .blocking import wait_for_job
 from .progress_modal import JobProgressModal
@@ -71,7 +71,7 @@ class GenerateJob(JobProgressModal):
 
     def report_placement(self, job: Job) -> set[str]:
         """Say where the result is; a result that found no place is a failure, though its files are kept."""
-        placement = commands.board.placements[job.id]
+        placement = ui.placements[job.id]
         files = ", ".join(str(artifact.path) for artifact in placement.result.artifacts)
         if placement.unplaced:
             self.say("ERROR", f"{placement.message} The files are kept: {files}" if files else placement.message)

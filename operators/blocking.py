@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..blender import commands
 from ..blender.platform import formatting
 from ..blender.platform.sigint import Interrupted
-from ..blender.state.ui_state import ConnectionTest, MemoryRelease
+from ..blender.state.ui_state import ConnectionTest, MemoryRelease, ui
 from .reporting import say
 
 if TYPE_CHECKING:
@@ -42,11 +41,11 @@ def _telling(job: Job) -> bool:
 def _settled(job: Job) -> bool:
     if not job.done():
         return False
-    placement = commands.board.placements.get(job.id)
+    placement = ui.placements.get(job.id)
     if placement is not None:
         return placement.settled
     # an answer that ended early is settled when what came of it is kept
-    return job.status.state.value != "succeeded" and job.id not in commands.board.streams
+    return job.status.state.value != "succeeded" and job.id not in ui.streams
 
 
 def wait_for_answer(answer: ConnectionTest | MemoryRelease, backend: str) -> None:
@@ -64,8 +63,8 @@ def wait_for_recovery() -> tuple[str, ...]:
     """Wait until the journal has been read and return the ids of the jobs in it that are re-joined now."""
     from ..blender.pump import pump
 
-    pump.pump_until(lambda: commands.board.recovered is not None, PROBE_TIMEOUT_S)
-    return commands.board.recovered or ()
+    pump.pump_until(lambda: ui.recovered is not None, PROBE_TIMEOUT_S)
+    return ui.recovered or ()
 
 
 class ProgressLines:

@@ -11,6 +11,7 @@ from bpy.types import Operator
 from ..blender import commands
 from ..blender.platform import formatting
 from ..blender.state import settings
+from ..blender.state.ui_state import ui
 from ..clients.core.errors import BackendError, ValidationError
 from ..clients.registry import BACKENDS
 from .blocking import wait_for_answer
@@ -122,8 +123,8 @@ class MOVIE_DIRECTOR_OT_demo_mode(Operator):
     def execute(self, _context: "Context") -> set[str]:
         """Switch it; answers of the servers before mean nothing any more."""
         settings.preferences().demo_mode = self.enable
-        commands.board.probes.clear()
-        commands.board.touch()
+        ui.probes.clear()
+        ui.touch()
         self.report({"INFO"}, "Demo mode is on: test pictures only." if self.enable else "Demo mode is off.")
         return {"FINISHED"}
 

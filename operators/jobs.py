@@ -12,7 +12,8 @@ from bpy.types import Operator
 from ..blender import commands
 from ..blender.platform import formatting, sequencer
 from ..blender.requests import image_request
-from ..blender.state.ui_state import Placement, PlacementState
+from ..blender.state import runtime_ref
+from ..blender.state.ui_state import Placement, PlacementState, ui
 from ..clients.core.errors import BackendError, JobNotFound
 from .blocking import wait_for_recovery
 from .progress_modal import JobProgressModal
@@ -32,7 +33,7 @@ class JobOperator:
 
     def view(self) -> "JobView":
         """Return the job; ``JobNotFound`` if it is gone from the list."""
-        for view in commands.jobs():
+        for view in runtime_ref.jobs():
             if view.id == self.job_id:
                 return view
         raise JobNotFound("That job is no longer in the list.")
@@ -107,15 +108,15 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
         """Place the result of the job, whatever scene asked for it."""
         from ..blender.placing import placement
 
-        found = commands.board.placements.get(self.job_id)
+        found = ui.placements.get(self.job_id)
         if found is None:
             return report_error(self, JobNotFound("That job has no result to place."))
-        if found in commands.board.queue:
-            commands.board.queue.remove(found)
+        if found in ui.queue:
+            ui.queue.remove(found)
         scene = sequencer.scene_of(context)
         found.target = replace(found.target, shot="")  # here, not where its shot is
         placement.place_in(found, scene, scene.frame_current)
-        commands.board.touch()
+        ui.touch()
         return self.report_outcome(found)
 
     def report_outcome(self, found: Placement) -> set[str]:
@@ -156,8 +157,8 @@ class MOVIE_DIRECTOR_OT_clear_finished(Operator):
 
     def execute(self, _context: "Context") -> set[str]:
         """Forget all jobs that have ended, but those whose result waits to be placed."""
-        for view in commands.jobs():
-            found = commands.board.placements.get(view.id)
+        for view in runtime_ref.jobs():
+            found = ui.placements.get(view.id)
             if view.status.state.ended and not (found and found.unplaced):
                 commands.forget(view.id)
         return {"FINISHED"}
@@ -206,8 +207,8 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
             return report_error(self, error)
         count = len(wait_for_recovery())
         self.report({"INFO"}, f"Unfinished jobs found: {count}.")
-        if commands.board.elsewhere:
-            places = ", ".join(commands.board.elsewhere)
+        if ui.elsewhere:
+            places = ", ".join(ui.elsewhere)
             self.report({"WARNING"}, f"More wait for another server than the preferences name: {places}.")
         return {"FINISHED"}
 

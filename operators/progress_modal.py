@@ -14,6 +14,7 @@ import bpy
 from ..blender import commands
 from ..blender.platform import formatting
 from ..blender.pump import handlers
+from ..blender.state import runtime_ref
 
 if TYPE_CHECKING:
     from bpy.types import Context, Event
@@ -35,11 +36,11 @@ class ModalState:
 
     def views(self) -> list[JobView]:
         """Return the followed jobs that go on, newest first."""
-        return [view for view in commands.jobs() if view.id in self.job_ids and not view.status.state.ended]
+        return [view for view in runtime_ref.jobs() if view.id in self.job_ids and not view.status.state.ended]
 
     def take_ended(self) -> list[JobView]:
         """Return the followed jobs that have ended, and follow them no more."""
-        followed = [view for view in commands.jobs() if view.id in self.job_ids]
+        followed = [view for view in runtime_ref.jobs() if view.id in self.job_ids]
         self.job_ids = [view.id for view in followed if not view.status.state.ended]
         return [view for view in followed if view.status.state.ended]
 

@@ -74,6 +74,12 @@ def run_session(session: str, zip_path: Path, junit: Path | None, pytest_argumen
     return code
 
 
+def _version(module: str) -> str:
+    """Return the version of the distribution that a module comes from."""
+    [distribution, *_] = importlib.metadata.packages_distributions()[module]
+    return importlib.metadata.version(distribution)
+
+
 def library_at_work(name: str) -> str:
     """Return version and place of the library that an import gets now, without importing it.
 
@@ -84,7 +90,7 @@ def library_at_work(name: str) -> str:
     if spec is None or not spec.origin:
         return "none"
     place = "the bundled wheel" if f"{os.sep}.local{os.sep}" in spec.origin else "Blender's own"
-    return f"{importlib.metadata.version(name):12} {place}{loaded}"
+    return f"{_version(name):12} {place}{loaded}"
 
 
 def start_session(session: str, arguments: argparse.Namespace, resources: Path) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender import commands
 from ..blender.platform import formatting, pictures
-from ..blender.state.ui_state import PlacementState
+from ..blender.state import runtime_ref
+from ..blender.state.ui_state import PlacementState, ui
 from ..clients.core.errors import ConnectionFailed, OutOfMemory
 from ..clients.registry import BACKENDS
 from .labels import paragraph
@@ -32,7 +32,7 @@ ICONS: dict[str, Any] = {
 
 def draw(layout: UILayout, context: Context) -> None:
     """Draw the newest jobs, all that are under way among them, and the others on request."""
-    views = commands.jobs()
+    views = runtime_ref.jobs()
     _draw_recovery(layout, context)
     if not views:
         layout.label(text="Nothing generated yet", icon="INFO")
@@ -48,7 +48,7 @@ def draw(layout: UILayout, context: Context) -> None:
 
 def draw_running(layout: UILayout, context: Context, backend: str) -> None:
     """Draw the job that a backend works on, where it was started; how many more wait is a line below."""
-    views = [view for view in commands.jobs() if view.backend == backend and not view.status.state.ended]
+    views = [view for view in runtime_ref.jobs() if view.backend == backend and not view.status.state.ended]
     if not views:
         return
     running = [view for view in views if view.status.state.value == "running"]
@@ -62,17 +62,16 @@ def draw_running(layout: UILayout, context: Context, backend: str) -> None:
 
 def _draw_recovery(layout: UILayout, context: Context) -> None:
     """Draw what a look for unfinished jobs has found, until the next job is started."""
-    board = commands.board
-    if board.recovered == () and not board.elsewhere:
+    if ui.recovered == () and not ui.elsewhere:
         layout.label(text="No unfinished jobs were found", icon="INFO")
-    if board.elsewhere:
-        text = f"Unfinished jobs wait for another server than the preferences name: {', '.join(board.elsewhere)}"
+    if ui.elsewhere:
+        text = f"Unfinished jobs wait for another server than the preferences name: {', '.join(ui.elsewhere)}"
         paragraph(layout, context, text, "INFO")
 
 
 def server_answers(backend: str) -> bool:
     """Whether one of a backend's jobs has heard of the server."""
-    return any(view.backend == backend and _was_reached(view) for view in commands.jobs())
+    return any(view.backend == backend and _was_reached(view) for view in runtime_ref.jobs())
 
 
 def _was_reached(view: JobView) -> bool:
@@ -81,14 +80,14 @@ def _was_reached(view: JobView) -> bool:
 
 def newest_connection_error(backend: str) -> BackendError | None:
     """Return the error of a backend's newest ended job if no server could be reached by it."""
-    for view in commands.jobs():
+    for view in runtime_ref.jobs():
         if view.backend == backend and view.status.state.ended:
             return view.status.error if isinstance(view.status.error, ConnectionFailed) else None
     return None
 
 
 def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -> None:
-    placement = commands.board.placements.get(view.id)
+    placement = ui.placements.get(view.id)
     head = _draw_head(box, view)
     if not view.status.state.ended:
         _draw_progress(box, context, view)
@@ -116,7 +115,7 @@ def _draw_progress(box: UILayout, context: Context, view: JobView) -> None:
         box.label(text=formatting.status_text(status), icon="BLANK1")
     else:
         box.progress(factor=formatting.fraction(status), text=formatting.status_text(status))
-    stream = commands.board.streams.get(view.id)
+    stream = ui.streams.get(view.id)
     if stream is not None and stream.tail:
         paragraph(box, context, f"...{stream.tail}", "BLANK1")
     icon = pictures.preview_icon(view.id)
@@ -147,7 +146,7 @@ def _draw_error(box: UILayout, context: Context, view: JobView) -> None:
 
 
 def _draw_memory(box: UILayout, context: Context, backend: str) -> None:
-    answer = commands.board.memory.get(backend)
+    answer = ui.memory.get(backend)
     row = box.row()
     row.enabled = answer is None or not answer.pending
     row.operator("movie_director.free_memory", icon="MEMORY").backend = backend

@@ -9,7 +9,9 @@ import bpy
 from ...clients.core.errors import StorageError
 from ..platform import sequencer
 from . import shots
+from .plan import choose_channel, plan_strip
 from .provenance import METADATA_KEY, film_path, metadata
+from .timeline import SceneTimeline
 
 if TYPE_CHECKING:
     from ...clients.core.model import Artifact
@@ -17,18 +19,21 @@ if TYPE_CHECKING:
 
 
 def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Artifact) -> str:
-    """Load a picture, and put it into the Sequencer if that was wished; return what there is to say."""
+    """Load a picture, and put it into the Sequencer if the target asks for it; return a note for the user, or ""."""
     target = placement.target
     image = load_image(artifact, placement)
     if not target.as_strip:
         return ""
-    spot = shots.spot(scene, target.shot, shots.StripSlot(frame, target.length))
-    shots.vacate(scene, target.shot)
+    timeline = SceneTimeline(scene)
+    plan = plan_strip(timeline, target.shot, frame, target.length)
+    if plan.replaces is not None:
+        sequencer.remove(scene, plan.replaces)
+    channel = choose_channel(timeline, plan.start, plan.start + plan.length, plan.channel)
     name = target.title or image.name
-    strip = sequencer.add_image(scene, name, artifact.path, spot.start, spot.length, target.fit, spot.channel)
+    strip = sequencer.add_image(scene, name, artifact.path, plan.start, plan.length, target.fit, channel)
     strip.directory = film_path(artifact.path.parent, folder=True)
     strip[METADATA_KEY] = metadata(placement)
-    shots.mark(strip, spot.shot)
+    shots.mark(strip, plan.shot)
     return ""
 
 

@@ -7,15 +7,14 @@ again. The user may edit the text meanwhile; his words are left alone, and the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...clients.core.model import Result
-from .. import commands
 from ..platform import redraw
-from ..state.ui_state import Placement
+from ..state.ui_state import Placement, TextStream, ui
 from . import placement
 from .provenance import METADATA_KEY
 
@@ -25,23 +24,6 @@ if TYPE_CHECKING:
 SLICE = 32_768
 """Characters a tick writes at most: about half a millisecond of Blender's time."""
 NAME_LENGTH = 60
-TAIL = 160
-
-
-@dataclass
-class TextStream:
-    """An answer on its way: ``written`` is in the datablock, ``waiting`` not yet."""
-
-    job_id: str
-    backend: str
-    target: PlacementTarget
-    written: str = ""
-    waiting: str = ""
-
-    @property
-    def tail(self) -> str:
-        """Its newest words, for the panel."""
-        return (self.written[-TAIL:] + self.waiting)[-TAIL:]
 
 
 def clean(text: str) -> str:
@@ -51,27 +33,27 @@ def clean(text: str) -> str:
 
 def begin(job_id: str, backend: str, target: PlacementTarget) -> bpy.types.Text:
     """Make the text of an answer to come, for the user to see where it will be."""
-    commands.board.streams[job_id] = TextStream(job_id, backend, target)
+    ui.streams[job_id] = TextStream(job_id, backend, target)
     return make(target.text, job_id, backend, target)
 
 
 def take(job_id: str, backend: str, target: PlacementTarget, more: str) -> None:
     """Take a piece of an answer, to be written by the next ticks."""
-    stream = commands.board.streams.get(job_id)
+    stream = ui.streams.get(job_id)
     if stream is None:  # tried again: nobody has begun it
-        stream = commands.board.streams[job_id] = TextStream(job_id, backend, target)
+        stream = ui.streams[job_id] = TextStream(job_id, backend, target)
     stream.waiting += clean(more)
 
 
 def write_some() -> None:
     """Write a slice of one answer: what a tick does."""
-    streams = commands.board.streams
+    streams = ui.streams
     for job_id in list(streams):
         stream = streams[job_id]
         if stream.waiting and write(stream, SLICE):
             # to the end of the row: each gets its turn
             streams[job_id] = streams.pop(job_id)
-            commands.board.touch()
+            ui.touch()
             return
 
 
@@ -94,19 +76,19 @@ def write(stream: TextStream, limit: int) -> bool:
 
 def keep(job_id: str, backend: str, target: PlacementTarget, partial: Result | None) -> None:
     """Keep what came of an answer that ended early, by an error or a cancel, as if it were the whole."""
-    stream = commands.board.streams.get(job_id)
+    stream = ui.streams.get(job_id)
     heard = stream.written + stream.waiting if stream is not None else ""
     so_far = max(heard, clean((partial and partial.text) or ""), key=len)
     if so_far:
         result = Result(text=so_far, metadata={"incomplete": True})
-        commands.board.request_placement(Placement(job_id, backend, result, replace(target, kind="text")))
+        ui.request_placement(Placement(job_id, backend, result, replace(target, kind="text")))
     else:
-        commands.board.streams.pop(job_id, None)
+        ui.streams.pop(job_id, None)
 
 
 def place(settled: Placement, _scene: bpy.types.Scene, _frame: int) -> str:
     """See to it that the whole answer is in its text; say where it is."""
-    stream = commands.board.streams.pop(settled.job_id, None)
+    stream = ui.streams.pop(settled.job_id, None)
     text = find(settled.job_id)
     if text is None:
         text = make(settled.target.text, settled.job_id, settled.backend, settled.target)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ...clients.core.errors import StorageError
 from ..platform import sequencer
 from . import shots, sound
+from .plan import MAX_FRAMES, choose_channel, free_channel, plan_strip
 from .provenance import METADATA_KEY, film_path, metadata
+from .timeline import SceneTimeline
 
 if TYPE_CHECKING:
     import bpy
@@ -23,8 +25,12 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     length. ``StorageError`` if it can't be read or there is no room.
     """
     target = placement.target
-    spot = shots.spot(scene, target.shot, shots.StripSlot(frame, 0))
-    strip = sequencer.add_movie(scene, target.title or artifact.path.stem, artifact.path, spot.start, target.fit)
+    timeline = SceneTimeline(scene)
+    plan = plan_strip(timeline, target.shot, frame, 0)
+    # The clip's length shows only when it is in the Sequencer, so it begins where there is room for any length.
+    channel = free_channel(timeline, plan.start, plan.start + MAX_FRAMES)
+    name = target.title or artifact.path.stem
+    strip = sequencer.add_movie(scene, name, artifact.path, plan.start, target.fit, channel)
     if not strip.fps:
         sequencer.remove(scene, strip)
         raise StorageError(
@@ -35,15 +41,16 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     start, end = sequencer.bounds(strip)
     frames = max(1, round((end - start) / strip.fps * sequencer.rate(scene)))
     if frames != end - start:
-        sequencer.retime(scene, strip, frames)
-    if spot.length and spot.length < frames:
-        frames = spot.length
+        sequencer.retime(scene, strip, frames, free_channel(timeline, start, start + frames))
+    if plan.length and plan.length < frames:
+        frames = plan.length
         sequencer.set_length(strip, frames)
-    shots.vacate(scene, target.shot)
-    sequencer.settle_channel(scene, strip, spot.channel)
+    if plan.replaces is not None:
+        sequencer.remove(scene, plan.replaces)
+    strip.channel = choose_channel(timeline, *sequencer.bounds(strip), plan.channel, ignored=[strip])
     strip.filepath = film_path(artifact.path)
     strip[METADATA_KEY] = metadata(placement)
-    shots.mark(strip, spot.shot)
+    shots.mark(strip, plan.shot)
     return _add_sound(placement, scene, artifact, strip, frames)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..platform import sequencer
 from . import live_text, shots
-from .shots import Shot
+from .listed_shot import ListedShot, shot_spans
+from .plan import free_channel
+from .timeline import SceneTimeline
 
 if TYPE_CHECKING:
     import bpy
@@ -52,18 +55,20 @@ SYSTEM = (
 
 
 def place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
-    """Write the list into a text as JSON, and onto the timeline as the wish says; say what was done.
+    """Write the list into a text as JSON, and onto the timeline as the target says; return what was done.
 
     ``StorageError`` with code ``channels_full`` if the Sequencer has no room; the text is there all the same.
     """
-    listed = [Shot.read(data) for data in placement.result.data["shots"]]
+    listed = [ListedShot.from_dict(data) for data in placement.result.data["shots"]]
     text = live_text.find(placement.job_id)
     if text is None:
         text = live_text.make(placement.target.text, placement.job_id, placement.backend, placement.target)
         text.from_string(live_text.clean(json.dumps(placement.result.data, ensure_ascii=False, indent=2)) + "\n")
     timeline = placement.target.timeline
     if timeline in ("STRIPS", "BOTH"):
-        shots.add_placeholders(scene, listed, frame)
+        spans = shot_spans(listed, sequencer.rate(scene))
+        end = frame + spans[-1][0] + spans[-1][1]
+        shots.add_placeholders(scene, listed, frame, free_channel(SceneTimeline(scene), frame, end))
     if timeline in ("MARKERS", "BOTH"):
         shots.add_markers(scene, listed, frame)
     return f"{len(listed)} shots in the text '{text.name}'" + _WHERE.get(timeline, "")

@@ -8,7 +8,9 @@ import bpy
 
 from ...clients.core.errors import StorageError
 from ..platform import sequencer
+from .plan import MAX_FRAMES, choose_channel
 from .provenance import METADATA_KEY, film_path, metadata
+from .timeline import SceneTimeline
 
 if TYPE_CHECKING:
     from ...clients.core.model import Artifact
@@ -28,9 +30,8 @@ def add_strip(
     placement: Placement, scene: bpy.types.Scene, artifact: Artifact, start: int, frames: int, channel: int = 0
 ) -> Any:
     """Put a file's sound into the Sequencer from frame ``start`` on, ``frames`` long at most, and return its strip."""
-    strip = sequencer.add_sound(
-        scene, placement.target.title or artifact.path.stem, artifact.path, start, frames, channel
-    )
+    free = choose_channel(SceneTimeline(scene), start, start + (frames or MAX_FRAMES), channel)
+    strip = sequencer.add_sound(scene, placement.target.title or artifact.path.stem, artifact.path, start, free)
     sound = strip.sound
     if not sound.samplerate:
         sequencer.remove(scene, strip)

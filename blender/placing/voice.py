@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import commands
+from ..state.ui_state import ui
 
 if TYPE_CHECKING:
     import bpy
@@ -19,5 +19,5 @@ def place(placement: Placement, scene: bpy.types.Scene, _frame: int) -> str:
     name = placement.result.data["voice"]  # Applio calls it otherwise than it was asked to
     if not own.voice:
         own.voice = name
-    commands.board.probes.pop(placement.backend, None)
+    ui.probes.pop(placement.backend, None)
     return f"The voice '{name}' can be used now"

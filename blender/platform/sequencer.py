@@ -11,17 +11,12 @@ Only the data interface is used: the operators want an area, and crash in 5.2's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ...clients.core.errors import StorageError
-
-MAX_CHANNEL = 128
-MAX_FRAMES = 100_000
-"""Where a strip's length is not known yet, this much room is looked for."""
 
 
 def scene_of(context: bpy.types.Context) -> bpy.types.Scene:
@@ -73,59 +68,18 @@ def set_length(strip: Any, frames: int) -> None:
         strip.frame_final_duration = frames
 
 
-def free_channel(scene: bpy.types.Scene, start: int, end: int, without: Any = None) -> int:
-    """Return a channel with nothing in [start, end): the lowest above all that is there, so that the new strip is seen.
-
-    The strip ``without`` does not count. Where no room is left on top, the highest free one below. Locked channels are
-    left alone. ``StorageError`` with code ``channels_full`` if all 128 are taken.
-    """
-    taken = _taken_channels((strip for strip in strips_of(scene) if strip != without), start, end)
-    locked = _locked_channels(scene)
-    top = max(taken, default=0)
-    for channel in (*range(top + 1, MAX_CHANNEL + 1), *range(top, 0, -1)):
-        if channel not in taken and channel not in locked:
-            return channel
-    raise StorageError(
-        f"All {MAX_CHANNEL} channels of '{scene.name}' are taken or locked at frames {start} to {end - 1}.",
-        code="channels_full",
-        hint="Move the playhead or free a channel, then place the result from the list of jobs.",
-    )
-
-
-def _taken_channels(strips: Iterable[Any], start: int, end: int) -> set[int]:
-    taken = set()
-    for strip in strips:
-        left, right = bounds(strip)
-        if left < end and start < right:
-            taken.add(int(strip.channel))
-    return taken
-
-
-def _locked_channels(scene: bpy.types.Scene) -> set[int]:
+def locked_channels(scene: bpy.types.Scene) -> set[int]:
+    """Return the numbers of the channels that the user has locked."""
     editor = scene.sequence_editor
     if editor is None:
         return set()
     return {number for number, channel in enumerate(editor.channels) if channel.lock}
 
 
-def channel_for(scene: bpy.types.Scene, start: int, end: int, wanted: int = 0, without: Any = None) -> int:
-    """Return ``wanted`` if nothing is in [start, end) there and it is not locked, else a free channel."""
-    others = (strip for strip in strips_of(scene) if strip != without)
-    if 0 < wanted <= MAX_CHANNEL and wanted not in _taken_channels(others, start, end) | _locked_channels(scene):
-        return wanted
-    return free_channel(scene, start, end, without)
-
-
-def add_image(
-    scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int, fit: str, channel: int = 0
-) -> Any:
-    """Put a still into the scene's Sequencer from frame ``start`` on, and return its strip.
-
-    ``channel`` is taken if it is free there, else another one.
-    """
-    free = channel_for(scene, start, start + frames, channel)
+def add_image(scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int, fit: str, channel: int) -> Any:
+    """Put a still into the scene's Sequencer from frame ``start`` on, and return its strip."""
     strip = _collection(editor_of(scene)).new_image(
-        name=name, filepath=str(path), channel=free, frame_start=start, fit_method=fit
+        name=name, filepath=str(path), channel=channel, frame_start=start, fit_method=fit
     )
     set_length(strip, frames)
     return strip
@@ -143,27 +97,25 @@ def add_colour(
     return strip
 
 
-def add_movie(scene: bpy.types.Scene, name: str, path: Path, start: int, fit: str) -> Any:
-    """Put a clip into the scene's Sequencer from frame ``start`` on, above all else, and return its strip.
+def add_movie(scene: bpy.types.Scene, name: str, path: Path, start: int, fit: str, channel: int) -> Any:
+    """Put a clip into the scene's Sequencer from frame ``start`` on, and return its strip.
 
     One frame of the clip is one of the film, whatever their rates; a file that can't be read has a rate of 0.
     """
-    # how long it is shows only when it is there, so it begins where there is room for any length
-    channel = free_channel(scene, start, start + MAX_FRAMES)
     return _collection(editor_of(scene)).new_movie(
         name=name, filepath=str(path), channel=channel, frame_start=start, fit_method=fit
     )
 
 
-def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, frames: int = 0, channel: int = 0) -> Any:
+def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, channel: int) -> Any:
     """Put a sound into the scene's Sequencer from frame ``start`` on, and return its strip, which is not cut.
 
-    ``channel`` is taken if it is free there for ``frames``; 0 frames: as far as there is room. ``StorageError`` with
-    code ``no_audio`` if this Blender was built without sound.
+    Raises ``StorageError`` (code ``no_audio``) if this Blender was built without sound.
     """
-    free = channel_for(scene, start, start + (frames or MAX_FRAMES), channel)
     try:
-        return _collection(editor_of(scene)).new_sound(name=name, filepath=str(path), channel=free, frame_start=start)
+        return _collection(editor_of(scene)).new_sound(
+            name=name, filepath=str(path), channel=channel, frame_start=start
+        )
     except RuntimeError as error:
         raise StorageError(
             "This Blender was built without sound.",
@@ -172,16 +124,11 @@ def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, frames:
         ) from error
 
 
-def settle_channel(scene: bpy.types.Scene, strip: Any, wanted: int = 0) -> None:
-    """Move a strip to the channel ``wanted`` if that is free where it is, else to one as ``free_channel`` chooses."""
-    strip.channel = channel_for(scene, *bounds(strip), wanted, without=strip)
-
-
-def retime(scene: bpy.types.Scene, strip: Any, frames: int) -> None:
+def retime(scene: bpy.types.Scene, strip: Any, frames: int, effect_channel: int) -> None:
     """Have a clip take ``frames`` from beginning to end, at an even speed.
 
     From 5.0 on by the strip's own retiming. Before, Python can't get at that without crashing some versions: a speed
-    effect above the strip does it.
+    effect on ``effect_channel`` does it.
     """
     start, end = bounds(strip)
     if bpy.app.version >= (5, 0, 0):
@@ -197,7 +144,7 @@ def retime(scene: bpy.types.Scene, strip: Any, frames: int) -> None:
     effect = collection.new_effect(
         name=f"Speed of {strip.name}",
         type="SPEED",
-        channel=free_channel(scene, start, start + frames),
+        channel=effect_channel,
         frame_start=start,
         frame_end=start + frames,
         **source,

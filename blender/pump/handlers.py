@@ -37,8 +37,8 @@ def remove() -> None:
 @persistent
 def _loaded(*_arguments: object) -> None:
     # the panels of the new file have drawn nothing of the jobs yet, and its windows have no modal operator of ours
-    from .. import commands
+    from ..state.ui_state import ui
 
-    commands.board.touch()
+    ui.touch()
     for call in _after_load:
         call()

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...clients.core import events
-from .. import commands
 from ..placing import live_text, placement
 from ..platform import pictures, redraw
 from ..platform.sigint import Interrupted, noticed_interrupts
+from ..state import runtime_ref
 from ..state.placement_request import PlacementTarget
-from ..state.ui_state import MemoryRelease, Placement
+from ..state.ui_state import MemoryRelease, Placement, ui
 from . import handlers
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ PREVIEW_INTERVAL_S = 0.4
 _drawn_revision = 0
 _drawn_at = 0.0
 _preview_at: dict[str, float] = {}
+_handler_of: dict[type, Callable[[Any], None]] = {}
 
 
 def start() -> None:
@@ -61,7 +62,7 @@ def running() -> bool:
 
 def _timer() -> float | None:
     tick()
-    if commands.active() or _undrawn():
+    if runtime_ref.active() or _undrawn():
         return INTERVAL_S
     handlers.remove()
     _preview_at.clear()
@@ -85,54 +86,64 @@ def tick(*, defer_while_busy: bool = True) -> None:
 
 def _drain() -> None:
     """Take what waits, as much as the budget allows: the rest waits for the next tick."""
-    runtime = commands.runtime_or_none()
+    runtime = runtime_ref.runtime_or_none()
     if runtime is None or runtime.channel.empty():
         return
+    handlers_by_type = _handlers()
     until = time.perf_counter() + BUDGET_S
     while time.perf_counter() < until:
         items = runtime.channel.drain(BUDGET_S, limit=DRAIN_SLICE)
         for item in items:
-            _take(item)
+            handlers_by_type[type(item)](item)
         if len(items) < DRAIN_SLICE:
             break
-    commands.board.touch()
+    ui.touch()
 
 
-def _take(item: object) -> None:
-    # by name, because importing their classes here would cost every item more than taking it
-    kind = type(item).__name__
-    if kind == "JobEvent":
-        _take_event(cast("JobEvent", item))
-    elif kind == "ProbeFinished":
-        _take_answer(cast("ProbeFinished", item))
-    elif kind == "MemoryFreed":
-        freed = cast("MemoryFreed", item)
-        answer = commands.board.memory.setdefault(freed.backend, MemoryRelease())
-        answer.done, answer.error = freed.error is None, freed.error
-    elif kind == "Recovered":
-        recovered = cast("Recovered", item)
-        commands.board.recovered, commands.board.elsewhere = recovered.job_ids, recovered.elsewhere
+def _handlers() -> dict[type, Callable[[Any], None]]:
+    """Return what handles each kind of item; made with the first item, because importing the runtime costs 20 ms."""
+    if not _handler_of:
+        from ...runtime import JobEvent, MemoryFreed, ProbeFinished, Recovered
+
+        _handler_of.update(
+            {
+                JobEvent: _handle_event,
+                ProbeFinished: _handle_probe,
+                MemoryFreed: _handle_memory,
+                Recovered: _handle_recovered,
+            }
+        )
+    return _handler_of
 
 
-def _take_answer(item: ProbeFinished) -> None:
-    answer = commands.board.probes.get(item.backend)
-    if answer is not None and answer.probe_id == item.probe_id:
-        answer.info, answer.error, answer.at = item.info, item.error, time.time()
+def _handle_probe(item: ProbeFinished) -> None:
+    test = ui.probes.get(item.backend)
+    if test is not None and test.probe_id == item.probe_id:
+        test.info, test.error, test.at = item.info, item.error, time.time()
 
 
-def _take_event(item: JobEvent) -> None:
+def _handle_memory(item: MemoryFreed) -> None:
+    release = ui.memory.setdefault(item.backend, MemoryRelease())
+    release.done, release.error = item.error is None, item.error
+
+
+def _handle_recovered(item: Recovered) -> None:
+    ui.recovered, ui.elsewhere = item.job_ids, item.elsewhere
+
+
+def _handle_event(item: JobEvent) -> None:
     event = item.event
     if isinstance(event, (events.Submitted, events.Started)):
-        commands.board.mark_reachable(item.job.backend)
+        ui.mark_reachable(item.job.backend)
     if isinstance(event, events.Previewed):
-        _take_preview(event)
+        _show_preview(event)
     elif isinstance(event, events.TERMINAL):
         pictures.drop_preview(event.job_id)
         _preview_at.pop(event.job_id, None)
     if isinstance(event, events.TextDelta):
         live_text.take(event.job_id, item.job.backend, PlacementTarget.from_tag(item.tag), event.text)
     elif isinstance(event, events.Succeeded):
-        commands.board.request_placement(
+        ui.request_placement(
             Placement(event.job_id, item.job.backend, event.result, PlacementTarget.from_tag(item.tag))
         )
     elif isinstance(event, events.TERMINAL):
@@ -140,7 +151,7 @@ def _take_event(item: JobEvent) -> None:
         live_text.keep(event.job_id, item.job.backend, PlacementTarget.from_tag(item.tag), partial)
 
 
-def _take_preview(event: events.Previewed) -> None:
+def _show_preview(event: events.Previewed) -> None:
     """Show a preview, unless the one before it is too fresh: each costs a file and a thumbnail."""
     now = time.monotonic()
     if bpy.app.background or now - _preview_at.get(event.job_id, 0.0) < PREVIEW_INTERVAL_S:
@@ -153,20 +164,20 @@ def _take_preview(event: events.Previewed) -> None:
 
 
 def _place_one(defer_while_busy: bool) -> None:
-    waiting = commands.board.queue
+    waiting = ui.queue
     if not waiting:
         return
     obstacle = placement.obstacle() if defer_while_busy else ""
     if obstacle:
         if waiting[0].message != obstacle:
             waiting[0].message = obstacle
-            commands.board.touch()
+            ui.touch()
         return
     settled = waiting.popleft()
     placement.settle(settled)
     if not bpy.app.background:
         _store_thumbnails(settled)
-    commands.board.touch()
+    ui.touch()
 
 
 def _store_thumbnails(settled: Placement) -> None:
@@ -176,14 +187,14 @@ def _store_thumbnails(settled: Placement) -> None:
 
 
 def _undrawn() -> bool:
-    return commands.board.revision != _drawn_revision
+    return ui.revision != _drawn_revision
 
 
 def _redraw() -> None:
     global _drawn_revision, _drawn_at
     now = time.monotonic()
     if _undrawn() and now - _drawn_at >= REDRAW_INTERVAL_S:
-        _drawn_revision, _drawn_at = commands.board.revision, now
+        _drawn_revision, _drawn_at = ui.revision, now
         redraw.tag_panels()
 
 
@@ -202,7 +213,7 @@ def pump_until(
                 raise Interrupted
             if deadline is not None and time.monotonic() > deadline:
                 return False
-            _wait(commands.runtime_or_none())
+            _wait(runtime_ref.runtime_or_none())
             # who blocks the main thread can't wait for playback to stop: it never would
             tick(defer_while_busy=False)
             if report is not None:
@@ -212,5 +223,5 @@ def pump_until(
 
 def _wait(runtime: object) -> None:
     channel: EventChannel | None = getattr(runtime, "channel", None)
-    if channel is not None and not commands.board.queue:
+    if channel is not None and not ui.queue:
         channel.wait(REDRAW_INTERVAL_S)

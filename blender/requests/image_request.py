@@ -13,14 +13,14 @@ from ...clients.core.errors import ValidationError
 from .. import commands
 from ..placing import shots
 from ..platform import sequencer
-from ..state import settings
+from ..state import runtime_ref, settings
 from . import camera_view
 
 if TYPE_CHECKING:
     from ...clients.comfyui import WorkflowRequest
     from ...clients.core.job import Job
     from ...runtime import JobView
-    from ..placing.shots import Shot
+    from ..placing.listed_shot import ListedShot
     from ..state.placement_request import PlacementTarget
     from .workflow_slots import Slots
 
@@ -136,7 +136,7 @@ def resubmit(view: JobView) -> Job:
     """Submit what a job was once more, to be placed where that was to be placed."""
     from ..state.placement_request import PlacementTarget
 
-    return commands.submit(view.backend, commands.runtime().job(view.id).request, PlacementTarget.from_tag(view.tag))
+    return commands.submit(view.backend, runtime_ref.runtime().job(view.id).request, PlacementTarget.from_tag(view.tag))
 
 
 def resolve_seed(owner: Any, overrides: Mapping[str, Any], most: int = MAX_SEED) -> int:
@@ -151,7 +151,7 @@ def short(text: str) -> str:
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 3]}..."
 
 
-def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[Shot | None, dict[str, Any]]:
+def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[ListedShot | None, dict[str, Any]]:
     """Return the shot of that id and the fields of a wish for its place in the film; None and none for an empty id.
 
     ``ValidationError`` with code ``no_shot`` if it is not in the Sequencer.

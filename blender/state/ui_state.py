@@ -1,5 +1,4 @@
-"""What the panels show that the runtime does not keep: results on their way into the film, answers as they come,
-connection tests, servers asked for memory.
+"""UI state that is not in the runtime: pending placements, streaming texts, connection tests, memory requests.
 
 Main thread only. Nothing here is Blender data, so it outlives the loading of another file.
 """
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ...clients.core.errors import BackendError
     from ...clients.core.model import Result, ServerInfo
-    from ..placing.live_text import TextStream
     from .placement_request import PlacementTarget
+
+TAIL = 160
 
 
 class PlacementState(enum.Enum):
@@ -41,12 +41,12 @@ class Placement:
 
     @property
     def settled(self) -> bool:
-        """Whether it was tried to place the result."""
+        """True after the first attempt to place the result, successful or not."""
         return self.state is not PlacementState.WAITING
 
     @property
     def unplaced(self) -> bool:
-        """Whether the user has to say where the result goes."""
+        """True if automatic placement failed and the user must choose a target."""
         return self.state in (PlacementState.OFFERED, PlacementState.FAILED)
 
 
@@ -78,10 +78,31 @@ class MemoryRelease:
         return not self.done and self.error is None
 
 
+@dataclass
+class TextStream:
+    """An answer that is being written: ``written`` is in the Text datablock, ``waiting`` not yet."""
+
+    job_id: str
+    backend: str
+    target: PlacementTarget
+    written: str = ""
+    waiting: str = ""
+
+    @property
+    def tail(self) -> str:
+        """The newest ``TAIL`` characters, for the panel."""
+        return (self.written[-TAIL:] + self.waiting)[-TAIL:]
+
+
 class UIState:
     """The state behind the panels; ``revision`` grows with each change, so that nothing is redrawn without one."""
 
     def __init__(self) -> None:
+        self.revision = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: the runtime is gone."""
         self.placements: dict[str, Placement] = {}
         self.queue: deque[Placement] = deque()
         self.streams: dict[str, TextStream] = {}
@@ -89,14 +110,14 @@ class UIState:
         self.memory: dict[str, MemoryRelease] = {}
         self.recovered: tuple[str, ...] | None = None
         self.elsewhere: tuple[str, ...] = ()
-        self.revision = 0
+        self.touch()
 
     def touch(self) -> None:
         """Note that there is something new to see."""
         self.revision += 1
 
     def request_placement(self, placement: Placement) -> None:
-        """Take a result to be placed at the next good moment."""
+        """Queue a result to be placed at the next good moment."""
         self.placements[placement.job_id] = placement
         self.queue.append(placement)
         self.touch()
@@ -122,3 +143,7 @@ class UIState:
         if answer is not None and answer.error is not None:
             del self.probes[backend]
             self.touch()
+
+
+ui = UIState()
+"""The one instance of this Blender."""

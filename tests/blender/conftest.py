@@ -32,6 +32,16 @@ def own(name: str) -> ModuleType:
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 
+def ui() -> Any:
+    """Return the state behind the panels."""
+    return own("blender.state.ui_state").ui
+
+
+def runtime_ref() -> ModuleType:
+    """Return the module that holds the runtime."""
+    return own("blender.state.runtime_ref")
+
+
 def enable() -> None:
     """Enable the extension if it is not."""
     if PACKAGE not in bpy.context.preferences.addons:
@@ -181,7 +191,7 @@ def start_text(**overrides: Any) -> Any:
 
 def placement_of(job: Any) -> Any:
     """Return what became of a job's result so far, None if there is none."""
-    return own("blender.commands").board.placements.get(job.id)
+    return ui().placements.get(job.id)
 
 
 def settled(job: Any) -> bool:

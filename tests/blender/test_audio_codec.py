@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import own
+from conftest import own, runtime_ref
 
 try:
     import aud
@@ -177,7 +177,7 @@ def test_without_aud_wav_is_read_all_the_same(codec: Any, tmp_path: Path, errors
 
 def test_the_runtime_is_given_the_codec() -> None:
     session = own("blender.commands")
-    runtime = session.runtime()
+    runtime = runtime_ref().runtime()
     assert runtime._keeper._codec.name == "blender"
     session.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import HANG_GUARD_S, new_film, own, placement_of, pump_until, settled, start_job, strips
+from conftest import HANG_GUARD_S, new_film, own, placement_of, pump_until, runtime_ref, settled, start_job, strips
 
 LONG = 1000
 
@@ -66,7 +66,7 @@ def test_ctrl_c_cancels_what_a_script_waits_for(film: Path, comfyui: Any) -> Non
     assert bpy.ops.movie_director.generate_image(prompt="long", steps=LONG) == {"CANCELLED"}
     presser.join()
     assert signal.getsignal(signal.SIGINT) is before
-    [view] = own("blender.commands").jobs()
+    [view] = runtime_ref().jobs()
     assert view.status.state.value == "cancelled"
     assert view.status.backend_cancel.value == "confirmed"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import new_film, own, preferences, strips
+from conftest import new_film, own, preferences, runtime_ref, strips
 
 
 def failure(**arguments: Any) -> str:
@@ -23,7 +23,7 @@ def failure(**arguments: Any) -> str:
 
 
 def jobs() -> list[Any]:
-    views: list[Any] = own("blender.commands").jobs()
+    views: list[Any] = runtime_ref().jobs()
     return views
 
 

@@ -17,7 +17,7 @@ import bpy
 import fakes
 import mainthread
 import pytest
-from conftest import HANG_GUARD_S, own, preferences, script, start_job, start_text
+from conftest import HANG_GUARD_S, own, preferences, runtime_ref, script, start_job, start_text, ui
 
 ATTEMPTS = 3
 
@@ -33,7 +33,7 @@ def busy(comfyui: Any) -> Iterator[Any]:
 
 def wait_for(done: Callable[[], bool]) -> None:
     """Tick until ``done()``, outside of any watch."""
-    channel = own("blender.commands").runtime().channel
+    channel = runtime_ref().runtime().channel
     deadline = time.monotonic() + HANG_GUARD_S
     while not done():
         assert time.monotonic() < deadline
@@ -102,11 +102,11 @@ def invoked(module: str, name: str, **given: Any) -> set[str]:
 
 @pytest.fixture
 def with_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in ("generating", "jobs", "connection"):
+    for module in ("base", "jobs", "connection"):
         monkeypatch.setattr(own(f"operators.{module}"), "bpy", fakes.WithWindow())
     yield
     following = own("operators.progress_modal")
-    following.following.follower = None
+    following.modal_state.follower = None
     following.close()
 
 
@@ -155,7 +155,7 @@ def test_pressing_cancel(busy: Any) -> None:
 def test_pressing_what_acts_on_ended_jobs(busy: Any) -> None:
     job = start_job(steps=1)
     busy.cancel()
-    wait_for(lambda: job.id in own("blender.commands").board.placements and not own("blender.commands").board.queue)
+    wait_for(lambda: job.id in ui().placements and not ui().queue)
     assert_harmless(lambda: bpy.ops.movie_director.copy_error(job_id=job.id))
     assert_harmless(lambda: bpy.ops.movie_director.place_result(job_id=job.id))
     assert_harmless(lambda: bpy.ops.movie_director.remove_job(job_id=job.id))
@@ -170,11 +170,11 @@ def test_drawing(busy: Any) -> None:
 def test_every_tick_of_a_job(comfyui: Any) -> None:
     with mainthread.watched_locks():
         job = start_job(steps=20)
-        session, pump = own("blender.commands"), own("blender.pump.pump")
+        pump = own("blender.pump.pump")
         deadline = time.monotonic() + HANG_GUARD_S
-        while not (job.id in session.board.placements and session.board.placements[job.id].settled):
+        while not (job.id in ui().placements and ui().placements[job.id].settled):
             assert time.monotonic() < deadline
-            session.runtime().channel.wait(0.1)
+            runtime_ref().runtime().channel.wait(0.1)
             assert_harmless(pump.tick)
 
 
@@ -220,18 +220,14 @@ def test_editing_the_model(litellm: Any) -> None:
 def test_every_tick_of_a_text(slow_litellm: Any) -> None:
     with mainthread.watched_locks():
         job = start_text(prompt="a feature-length story")
-        session, pump, writing = (
-            own("blender.commands"),
-            own("blender.pump.pump"),
-            own("blender.placing.live_text"),
-        )
+        pump, writing = own("blender.pump.pump"), own("blender.placing.live_text")
         deadline = time.monotonic() + HANG_GUARD_S
-        while len(session.board.streams[job.id].written) < 100:
+        while len(ui().streams[job.id].written) < 100:
             assert time.monotonic() < deadline
-            session.runtime().channel.wait(0.1)
+            runtime_ref().runtime().channel.wait(0.1)
             assert_harmless(pump.tick)
         job.cancel()
-        wait_for(lambda: job.id in session.board.placements and session.board.placements[job.id].settled)
+        wait_for(lambda: job.id in ui().placements and ui().placements[job.id].settled)
         assert writing.find(job.id).as_string()
 
 
@@ -239,7 +235,7 @@ def test_a_tick_that_writes_keeps_its_budget_in_a_long_text(slow_litellm: Any) -
     """Ten times the 4 ms again; 20,000 lines stand there already, and more waits than a tick writes."""
     job = start_text(prompt="a feature-length story")
     streams, writing, pump = (
-        own("blender.commands").board.streams,
+        ui().streams,
         own("blender.placing.live_text"),
         own("blender.pump.pump"),
     )
@@ -262,7 +258,7 @@ def test_modal_steps(busy: Any, with_window: None) -> None:
     cls = own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs
     operator = fakes.operator_of(cls)
     context = fakes.Context()
-    following.following.job_ids.append(busy.id)
+    following.modal_state.job_ids.append(busy.id)
     assert_harmless(lambda: operator.invoke(context, fakes.event("NONE")))
     assert_harmless(lambda: operator.modal(context, fakes.event("TIMER")))
     assert_harmless(lambda: operator.modal(context, fakes.event("ESC")))
@@ -271,7 +267,7 @@ def test_modal_steps(busy: Any, with_window: None) -> None:
 def test_a_tick_with_ten_thousand_events_keeps_its_budget(busy: Any) -> None:
     """The tick as a whole has ten times its 4 ms here, for the machine may be busy; the figure is in benchmarks."""
     events, jobs = own("clients.events"), own("clients.core.model")
-    runtime = own("blender.commands").runtime()
+    runtime = runtime_ref().runtime()
     item = own("runtime").JobEvent
     for number in range(10_000):
         progress = jobs.Progress(fraction=number / 10_000)

@@ -8,7 +8,7 @@ from typing import Any
 
 import fakes
 import pytest
-from conftest import own, pump_until, settled
+from conftest import own, pump_until, runtime_ref, settled
 
 LONG = 1000
 
@@ -17,7 +17,7 @@ LONG = 1000
 def following() -> Iterator[ModuleType]:
     module = own("operators.progress_modal")
     yield module
-    module.following.follower = None
+    module.modal_state.follower = None
     module.close()
 
 
@@ -35,8 +35,7 @@ def make(following: ModuleType, **given: Any) -> Any:
 
 
 def newest() -> Any:
-    session = own("blender.commands")
-    return session.runtime().job(session.jobs()[0].id)
+    return runtime_ref().runtime().job(runtime_ref().jobs()[0].id)
 
 
 def test_invoke_starts_and_shows_progress(operator: Any, following: ModuleType, comfyui: Any) -> None:
@@ -70,7 +69,7 @@ def test_escape_cancels_and_everything_is_taken_back(operator: Any, following: M
     assert operator.modal(context, fakes.event("TIMER")) == {"FINISHED"}
     assert context.window_manager.timers == []
     assert context.workspace.status is None
-    assert following.following.follower is None
+    assert following.modal_state.follower is None
     pump_until(lambda: job.status.backend_cancel.value == "confirmed")
 
 
@@ -107,7 +106,7 @@ def test_a_loaded_file_ends_the_operator_and_not_the_job(operator: Any, followin
     operator.invoke(context, fakes.event("LEFTMOUSE"))
     operator.cancel(context)
     assert context.window_manager.timers == []
-    assert following.following.follower is None
+    assert following.modal_state.follower is None
     assert not newest().done()
 
 
@@ -123,7 +122,7 @@ def test_a_second_job_is_followed_by_the_first_operator(operator: Any, following
     assert "1 more" in context.workspace.status
     operator.modal(context, fakes.event("ESC"))
     assert bird.cancelled()
-    assert len(following.following.views()) == 1
+    assert len(following.modal_state.views()) == 1
 
 
 def test_it_lets_go_for_auto_save_and_comes_back(
@@ -138,7 +137,7 @@ def test_it_lets_go_for_auto_save_and_comes_back(
     operator._breath_at = 0.0
     assert operator.modal(context, fakes.event("TIMER")) == {"FINISHED"}
     assert registered == [following.come_back]
-    assert len(following.following.views()) == 1
+    assert len(following.modal_state.views()) == 1
     monkeypatch.undo()
     follower = fakes.operator_of(own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs)
     assert follower.invoke(context, fakes.event("NONE")) == {"RUNNING_MODAL"}

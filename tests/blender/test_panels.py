@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import own, preferences, pump_until, script, settled, start_job, start_text, strips
+from conftest import own, preferences, pump_until, runtime_ref, script, settled, start_job, start_text, strips, ui
 
 
 def panel(name: str) -> fakes.Layout:
@@ -74,7 +74,7 @@ def test_the_text_editor_s_own_text_is_the_script(film: Any) -> None:
 
 def test_an_answer_is_shown_as_it_comes(slow_litellm: Any) -> None:
     job = start_text(prompt="a feature-length story")
-    streams = own("blender.commands").board.streams
+    streams = ui().streams
     pump_until(lambda: len(streams[job.id].written) > 20)
     assert streams[job.id].tail.split()[0] in panel("jobs").text()
     job.cancel()
@@ -119,7 +119,7 @@ def test_demo_mode_is_said_and_can_be_left(film: Any) -> None:
 
 def test_an_answer_is_shown(comfyui: Any) -> None:
     bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui")
-    version = own("blender.commands").board.probes["comfyui"].info.version
+    version = ui().probes["comfyui"].info.version
     assert f"ComfyUI {version}" in panel("generate").texts()
     assert version in preferences_drawn().text()
 
@@ -238,7 +238,7 @@ def test_an_error_has_its_words_and_a_way_to_copy_them(film: Any) -> None:
     with pytest.raises(RuntimeError):
         bpy.ops.movie_director.generate_image(prompt="hello")
     drawn = panel("jobs")
-    [view] = own("blender.commands").jobs()
+    [view] = runtime_ref().jobs()
     for words in (view.status.error.message, view.status.error.hint):
         assert words.split()[0] in drawn.text()
     assert "movie_director.copy_error" in drawn.operators()
@@ -258,7 +258,7 @@ def test_old_jobs_are_folded_away_and_can_be_cleared(comfyui: Any) -> None:
     job_list = own("ui.job_list")
     for number in range(job_list.SHOWN + 2):
         last = start_job(prompt=f"picture {number}", steps=1)
-    pump_until(lambda: settled(last) and not own("blender.commands").board.queue)
+    pump_until(lambda: settled(last) and not ui().queue)
     assert f"Show all {job_list.SHOWN + 2}" in panel("jobs").texts()
     assert len([text for text in panel("jobs").texts() if text.startswith("picture")]) == job_list.SHOWN
     assert bpy.ops.movie_director.clear_finished() == {"FINISHED"}
@@ -270,7 +270,7 @@ def test_a_job_can_be_removed_once_it_has_ended(comfyui: Any) -> None:
     assert bpy.ops.movie_director.remove_job(job_id=job.id) == {"CANCELLED"}
     job.cancel()
     assert bpy.ops.movie_director.remove_job(job_id=job.id) == {"FINISHED"}
-    assert own("blender.commands").jobs() == []
+    assert runtime_ref().jobs() == []
 
 
 def test_the_preferences_show_all_backends() -> None:
@@ -297,7 +297,7 @@ def test_error_details_are_complete(film: Any) -> None:
     preferences().backends.comfyui.url = "http://127.0.0.1:9"
     with pytest.raises(RuntimeError):
         bpy.ops.movie_director.generate_image(prompt="hello")
-    [view] = own("blender.commands").jobs()
+    [view] = runtime_ref().jobs()
     details = own("blender.platform.formatting").error_details(view)
     for part in (view.id, "[refused]", view.status.error.message, view.status.error.hint):
         assert part in details

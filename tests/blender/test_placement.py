@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import own, placement_of, pump_until, settled, start_job, strips
+from conftest import own, placement_of, pump_until, runtime_ref, settled, start_job, strips, ui
 
 
 def fill_channels(scene: Any, picture: Path, start: int, end: int) -> None:
@@ -56,7 +56,7 @@ def test_a_full_sequencer_loses_nothing(comfyui: Any, picture: Path) -> None:
     fill_channels(scene, picture, 1, 200)
     with pytest.raises(RuntimeError, match="All 128 channels"):
         bpy.ops.movie_director.generate_image(prompt="hello", steps=1)
-    [view] = own("blender.commands").jobs()
+    [view] = runtime_ref().jobs()
     assert view.status.state.value == "succeeded"
     scene.frame_set(300)
     assert bpy.ops.movie_director.place_result(job_id=view.id) == {"FINISHED"}
@@ -77,28 +77,28 @@ def test_a_result_waits_while_blender_is_busy(comfyui: Any, monkeypatch: pytest.
     monkeypatch.setattr(placement, "obstacle", lambda: "Placed when the render is done")
     job.result(timeout=60)
     while placement_of(job) is None:
-        own("blender.commands").runtime().channel.wait(0.1)
+        runtime_ref().runtime().channel.wait(0.1)
         pump.tick()
     pump.tick()
     assert not placement_of(job).settled
     assert placement_of(job).message == "Placed when the render is done"
-    assert own("blender.commands").active()
+    assert runtime_ref().active()
     monkeypatch.undo()
     pump.tick()
     assert placement_of(job).state.value == "placed"
 
 
 def test_one_result_a_tick(comfyui: Any) -> None:
-    pump, session = own("blender.pump.pump"), own("blender.commands")
+    pump = own("blender.pump.pump")
     jobs = [start_job(prompt=f"picture {number}", steps=1) for number in range(3)]
     for job in jobs:
         job.result(timeout=60)
-    while len(session.board.placements) + len(session.runtime().channel.drain(0.0, 0)) < len(jobs):
+    while len(ui().placements) + len(runtime_ref().runtime().channel.drain(0.0, 0)) < len(jobs):
         placed = len(strips())
-        session.runtime().channel.wait(0.1)
+        runtime_ref().runtime().channel.wait(0.1)
         pump.tick()
         assert len(strips()) <= placed + 1
-    pump_until(lambda: not session.board.queue)
+    pump_until(lambda: not ui().queue)
     assert len(strips()) == 3
 
 
@@ -115,31 +115,20 @@ def test_a_tick_survives_what_blender_does_not_take(comfyui: Any, monkeypatch: p
     assert bpy.ops.movie_director.place_result(job_id=job.id) == {"FINISHED"}
 
 
-def test_free_channel_is_above_what_is_there(picture: Path) -> None:
-    sequencer = own("blender.platform.sequencer")
+def test_a_scene_is_seen_as_a_timeline(picture: Path) -> None:
+    sequencer, shots = own("blender.platform.sequencer"), own("blender.placing.shots")
     scene = bpy.context.scene
-    first = sequencer.add_image(scene, "a", picture, 10, 20, "FIT")
-    assert (first.channel, sequencer.bounds(first)) == (1, (10, 30))
-    assert sequencer.free_channel(scene, 29, 31) == 2
-    assert sequencer.free_channel(scene, 30, 31) == 1
-    assert sequencer.free_channel(scene, 1, 10) == 1
-
-
-def test_locked_channels_are_left_alone(picture: Path) -> None:
-    sequencer = own("blender.platform.sequencer")
-    scene = bpy.context.scene
-    editor = sequencer.editor_of(scene)
-    editor.channels[1].lock = True
-    editor.channels[2].lock = True
-    assert sequencer.free_channel(scene, 1, 10) == 3
-
-
-def test_room_below_is_used_when_the_top_is_taken(picture: Path) -> None:
-    sequencer = own("blender.platform.sequencer")
-    scene = bpy.context.scene
-    strip = sequencer.add_image(scene, "a", picture, 1, 5, "FIT")
-    strip.channel = 128
-    assert sequencer.free_channel(scene, 1, 5) == 127
+    strip = sequencer.add_image(scene, "a", picture, 10, 20, "FIT", 3)
+    colour = sequencer.add_colour(scene, "b", 30, 5, (0, 0, 0), 1)
+    shots.mark(colour, own("blender.placing.listed_shot").ListedShot(shot="Wide", id="7"))
+    sequencer.editor_of(scene).channels[2].lock = True
+    timeline = own("blender.placing.timeline").SceneTimeline(scene)
+    assert timeline.name == scene.name
+    assert timeline.locked_channels() == {2}
+    seen = {info.channel: info for info in timeline.strips()}
+    assert (seen[3].key, seen[3].start, seen[3].end, seen[3].shot, seen[3].placeholder) == (strip, 10, 30, None, False)
+    assert (seen[1].key, seen[1].start, seen[1].end, seen[1].placeholder) == (colour, 30, 35, True)
+    assert seen[1].shot.id == "7"
 
 
 def test_strip_length_follows_the_frame_rate() -> None:

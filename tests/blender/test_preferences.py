@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import own, preferences
+from conftest import own, preferences, ui
 
 CANARY = "canary-7f3a9c"
 
@@ -120,7 +120,7 @@ def test_changed_preferences_count_from_the_next_job_on(film: Path, comfyui: Any
 
 def test_a_connection_is_tested(comfyui: Any) -> None:
     assert bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui") == {"FINISHED"}
-    answer = own("blender.commands").board.probes["comfyui"]
+    answer = ui().probes["comfyui"]
     assert answer.info.version
     assert answer.error is None
 
@@ -129,7 +129,7 @@ def test_a_failed_test_says_why() -> None:
     preferences().backends.comfyui.url = "http://127.0.0.1:9"
     with pytest.raises(RuntimeError, match=r"127\.0\.0\.1:9"):
         bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui")
-    assert own("blender.commands").board.probes["comfyui"].error.code == "refused"
+    assert ui().probes["comfyui"].error.code == "refused"
 
 
 def test_a_refused_test_is_an_answer() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import HANG_GUARD_S, PACKAGE, own, pump_until, settled, strips
+from conftest import HANG_GUARD_S, PACKAGE, own, pump_until, runtime_ref, settled, strips
 
 KILLED = """
     import importlib, os, sys
@@ -47,8 +47,7 @@ def killed_in_mid_job(film: Path, comfyui: Any) -> None:
 
 def test_the_result_is_fetched_and_placed(film: Path, comfyui: Any, killed_in_mid_job: None) -> None:
     assert bpy.ops.movie_director.recover_jobs("EXEC_DEFAULT") == {"FINISHED"}
-    session = own("blender.commands")
-    [view] = session.jobs()
+    [view] = runtime_ref().jobs()
     pump_until(lambda: settled(view))
     assert len(comfyui.requests.matching("POST /prompt")) == 1
     assert own("blender.platform.sequencer").bounds(strips()[0])[0] == 5

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import bpy
 import pytest
-from conftest import own, preferences, pump_until, script, strips
+from conftest import own, preferences, pump_until, runtime_ref, script, strips, ui
 
 SCRIPT = "EXT. PIER - DUSK\n\nMara finds a key.\n"
 FRAME = 20
@@ -72,16 +71,6 @@ def test_the_timeline_is_as_wished(
     assert len(listed()) == 3
 
 
-def test_frames_do_not_drift(film: Path) -> None:
-    module = own("blender.placing.shots")
-    rows = [module.Shot(duration=1 / 3)] * 30
-    found = module.frames_of(rows, 29.97)
-    assert found[0][0] == 0
-    assert sum(found[-1]) == round(10 * 29.97)
-    assert all(start + length == following[0] for (start, length), following in itertools.pairwise(found))
-    assert module.frames_of([module.Shot(duration=0.001)], 24) == [(0, 1)]
-
-
 def test_a_selection_is_enough(film: Path, litellm: Any) -> None:
     text = script("not this\nbut this")
     text.cursor_set(1, character=0)
@@ -102,7 +91,7 @@ def test_an_answer_that_never_fits_is_kept(film: Path, litellm: Any) -> None:
     with pytest.raises(RuntimeError, match="form that was asked for"):
         shot_list(script="script")
     assert strips() == []
-    [view] = own("blender.commands").jobs()
+    [view] = runtime_ref().jobs()
     assert bpy.data.texts["script shots"].as_string() == view.status.error.partial.text
 
 
@@ -151,7 +140,7 @@ def test_place_here_is_at_the_playhead(shots: list[Any], comfyui: Any) -> None:
     for strip in shots:
         strip.select = strip == shots[2]
     bpy.ops.movie_director.generate_shots("EXEC_DEFAULT")
-    [view] = [view for view in own("blender.commands").jobs() if view.backend == "comfyui"]
+    [view] = [view for view in runtime_ref().jobs() if view.backend == "comfyui"]
     bpy.context.scene.frame_set(500)
     assert bpy.ops.movie_director.place_result(job_id=view.id) == {"FINISHED"}
     assert 500 in [start for start, _ in spans()]
@@ -171,7 +160,7 @@ def test_a_moved_shot_is_found(shots: list[Any], comfyui: Any) -> None:
     job = own("blender.requests.image_request").submit_image(bpy.context, {"shot": shot.id})
     shots[2].channel = 7
     shots[2].name = "something else"
-    pump_until(lambda: job.id in own("blender.commands").board.placements and not own("blender.commands").board.queue)
+    pump_until(lambda: job.id in ui().placements and not ui().queue)
     [picture] = [strip for strip in strips() if strip.type == "IMAGE"]
     assert picture.channel == 7
 
@@ -204,7 +193,7 @@ def test_a_full_sequencer_keeps_the_list(film: Path, litellm: Any) -> None:
 def test_the_terminal_verbs(film: Path, litellm: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run = own("cli.command_line").run
     assert run(["write", "--prompt", "a lighthouse", "--kind", "SYNOPSIS", "--save"]) == 0
-    assert own("clients.mock.litellm.server.text").SYNOPSIS in capsys.readouterr().out
+    assert own("clients.mock.litellm.text").SYNOPSIS in capsys.readouterr().out
     (tmp_path / "script.txt").write_text(SCRIPT, encoding="utf-8")
     arguments = ["shot-list", "--script-file", str(tmp_path / "script.txt"), "--frame", "5", "--save"]
     assert run(arguments) == 0

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import own, preferences, strips
+from conftest import own, preferences, runtime_ref, strips
 
 FRAME = 41
 pytestmark = pytest.mark.skipif(
@@ -36,8 +36,7 @@ def sounds() -> list[Any]:
 
 
 def submitted() -> Any:
-    session = own("blender.commands")
-    return session.runtime().job(session.jobs()[0].id).request
+    return runtime_ref().runtime().job(runtime_ref().jobs()[0].id).request
 
 
 def add_strip(start: int, length: int) -> Any:
@@ -97,8 +96,11 @@ def test_the_length_given_goes_before_the_strip_s(film: Path, audioldm: Any) -> 
 
 def test_the_sounds_of_shots(film: Path, audioldm: Any) -> None:
     shots = own("blender.placing.shots")
-    rows = [shots.Shot("A", "Wide", "a pier", "", "gulls", 1.0), shots.Shot("A", "Close", "a key", "", "", 1.0)]
-    shots.add_placeholders(bpy.context.scene, rows, FRAME)
+    rows = [
+        own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", "", "gulls", 1.0),
+        own("blender.placing.listed_shot").ListedShot("A", "Close", "a key", "", "", 1.0),
+    ]
+    shots.add_placeholders(bpy.context.scene, rows, FRAME, 1)
     for strip in strips():
         strip.select = True
     assert bpy.ops.movie_director.generate_shots("EXEC_DEFAULT", kind="SOUND") == {"FINISHED"}

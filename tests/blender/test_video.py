@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import own, placement_of, preferences, pump_until, settled, strips
+from conftest import own, placement_of, preferences, pump_until, runtime_ref, settled, strips, ui
 
 FRAME = 30
 FPS = 24
@@ -50,8 +50,7 @@ def clips(film: Path) -> list[Path]:
 
 
 def submitted() -> Any:
-    session = own("blender.commands")
-    return session.runtime().job(session.jobs()[0].id).request
+    return runtime_ref().runtime().job(runtime_ref().jobs()[0].id).request
 
 
 def bounds(strip: Any) -> tuple[int, int]:
@@ -70,7 +69,7 @@ def test_a_clip_lands_at_the_playhead(film: Path, wan2gp: Any) -> None:
     assert bounds(strip)[1] - FRAME == pytest.approx(FPS, abs=4)
     kept = strip["movie_director"].to_dict()
     assert (kept["prompt"], kept["seed"], kept["backend"]) == ("a lighthouse", "4711", "wan2gp")
-    assert "Placed in 'Scene'" in own("blender.commands").board.placements[kept["job"]].message
+    assert "Placed in 'Scene'" in ui().placements[kept["job"]].message
 
 
 def test_the_request_has_what_the_scene_wishes(film: Path, wan2gp: Any) -> None:
@@ -113,9 +112,9 @@ def test_a_retimed_clip_moves_evenly_to_its_end(film: Path, tmp_path: Path, cut:
     path = tmp_path / "clip.mp4"
     path.write_bytes(own("clients.mock.media.movie").Movie("a harbour", 42, *WIDE, 32, CLIP_FPS).file())
     sequencer, scene = own("blender.platform.sequencer"), bpy.context.scene
-    strip = sequencer.add_movie(scene, "clip", path, FRAME, "STRETCH")
+    strip = sequencer.add_movie(scene, "clip", path, FRAME, "STRETCH", 1)
     assert bounds(strip) == (FRAME, FRAME + 32)
-    sequencer.retime(scene, strip, 48)
+    sequencer.retime(scene, strip, 48, 2)
     if cut:
         sequencer.set_length(strip, cut)
     assert bounds(strip) == (FRAME, FRAME + (cut or 48))
@@ -137,7 +136,7 @@ def rendered(frame: int, folder: Path) -> list[float]:
 def test_sound_comes_along_where_this_blender_has_sound(film: Path, wan2gp: Any) -> None:
     assert generate(model="ltx2_distilled") == {"FINISHED"}
     [movie], sounds = of_type("MOVIE"), of_type("SOUND")
-    [placement] = own("blender.commands").board.placements.values()
+    [placement] = ui().placements.values()
     if bpy.app.version < (4, 3, 0):  # the bpy module of 4.2 was built so
         assert sounds == []
         assert "built without sound" in placement.message
@@ -155,7 +154,7 @@ def test_a_silent_clip_has_no_sound_strip(film: Path, wan2gp: Any) -> None:
     assert generate() == {"FINISHED"}
     assert of_type("SOUND") == []
     if bpy.app.version >= (4, 3, 0):
-        assert "sound" not in next(iter(own("blender.commands").board.placements.values())).message
+        assert "sound" not in next(iter(ui().placements.values())).message
     assert len(bpy.data.sounds) == sounds
 
 
@@ -182,8 +181,11 @@ def test_a_strip_s_frame_is_the_first_frame(film: Path, wan2gp: Any) -> None:
 
 def test_a_clip_takes_the_place_of_its_shot(film: Path, wan2gp: Any) -> None:
     shots, sequencer = own("blender.placing.shots"), own("blender.platform.sequencer")
-    rows = [shots.Shot("PIER", "Wide", "an empty pier", duration=0.5), shots.Shot("PIER", "Close", "a key", duration=1)]
-    shots.add_placeholders(bpy.context.scene, rows, FRAME)
+    rows = [
+        own("blender.placing.listed_shot").ListedShot("PIER", "Wide", "an empty pier", duration=0.5),
+        own("blender.placing.listed_shot").ListedShot("PIER", "Close", "a key", duration=1),
+    ]
+    shots.add_placeholders(bpy.context.scene, rows, FRAME, 1)
     first, second = strips()
     first.select, second.select = True, False
     place, channel = sequencer.bounds(first), first.channel
@@ -209,8 +211,8 @@ def test_a_preview_is_shown_while_it_runs(film: Path, wan2gp: Any, monkeypatch: 
 
 def test_a_file_that_is_no_clip_is_said(film: Path, wan2gp: Any) -> None:
     assert generate() == {"FINISHED"}
-    [job_id] = own("blender.commands").board.placements
-    placement = own("blender.commands").board.placements[job_id]
+    [job_id] = ui().placements
+    placement = ui().placements[job_id]
     clips(film)[0].write_bytes(b"no clip")
     own("blender.placing.placement").place_in(placement, bpy.context.scene, 200)
     assert "can't be read" in placement.message

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import own, preferences, pump_until, strips
+from conftest import own, preferences, pump_until, runtime_ref, strips, ui
 
 FRAME = 33
 VOICE = "demo-voice"
@@ -48,7 +48,7 @@ def speak(**arguments: Any) -> set[str]:
 
 
 def add_recording(recording: Path, start: int) -> Any:
-    strip = own("blender.platform.sequencer").add_sound(bpy.context.scene, "take one", recording, start)
+    strip = own("blender.platform.sequencer").add_sound(bpy.context.scene, "take one", recording, start, 1)
     for each in strips():
         each.select = each == strip
     return strip
@@ -69,8 +69,7 @@ def test_a_line_lands_at_the_playhead(film: Path, rvc: Any) -> None:
 
 def reader() -> dict[str, Any]:
     """Return what the newest result says of who read the line."""
-    session = own("blender.commands")
-    told: dict[str, Any] = session.runtime().job(session.jobs()[0].id).result(0).metadata["speaker"]
+    told: dict[str, Any] = runtime_ref().runtime().job(runtime_ref().jobs()[0].id).result(0).metadata["speaker"]
     return told
 
 
@@ -140,18 +139,17 @@ def test_a_line_begins_with_the_selected_strip(film: Path, rvc: Any) -> None:
 def test_the_lines_of_shots_are_spoken(film: Path, rvc: Any) -> None:
     shots = own("blender.placing.shots")
     rows = [
-        shots.Shot("A", "Wide", "a pier", "", duration=2),
-        shots.Shot("A", "Close", "a key", "Mara: It was never locked.", duration=3),
+        own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", "", duration=2),
+        own("blender.placing.listed_shot").ListedShot("A", "Close", "a key", "Mara: It was never locked.", duration=3),
     ]
-    shots.add_placeholders(bpy.context.scene, rows, FRAME)
+    shots.add_placeholders(bpy.context.scene, rows, FRAME, 1)
     for strip in strips():
         strip.select = True
     bpy.context.scene.movie_director.voice.voice = VOICE
     assert bpy.ops.movie_director.generate_shots("EXEC_DEFAULT", kind="LINE") == {"FINISHED"}
     [strip] = sounds()
     assert bounds(strip)[0] == FRAME + 48
-    session = own("blender.commands")
-    assert session.runtime().job(session.jobs()[0].id).request.text == "It was never locked."
+    assert runtime_ref().runtime().job(runtime_ref().jobs()[0].id).request.text == "It was never locked."
     # what is to be seen is not there yet: its placeholders stay
     assert len(strips()) == 3
 
@@ -165,8 +163,7 @@ def test_a_recording_is_converted_in_step(film: Path, rvc: Any, recording: Path)
     assert bounds(converted)[0] == FRAME
     assert bounds(converted)[1] == pytest.approx(bounds(source)[1], abs=2)
     assert converted.channel != source.channel
-    session = own("blender.commands")
-    request = session.runtime().job(session.jobs()[0].id).request
+    request = runtime_ref().runtime().job(runtime_ref().jobs()[0].id).request
     assert (request.audio, request.voice, request.pitch) == (recording, VOICE, -5)
 
 
@@ -181,7 +178,7 @@ def test_without_audio_the_file_is_kept_and_it_is_said(film: Path, rvc: Any) -> 
 def test_voices_are_suggested(film: Path, rvc: Any) -> None:
     search = own("blender.properties.search_choices").models("rvc")
     search(None, None, "")
-    probes = own("blender.commands").board.probes
+    probes = ui().probes
     pump_until(lambda: not probes["rvc"].pending)
     assert VOICE in search(None, None, "demo")
 
@@ -200,7 +197,7 @@ def test_voices_are_suggested(film: Path, rvc: Any) -> None:
 def test_what_is_missing_is_said(film: Path, rvc: Any, name: str, given: dict[str, str], words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         getattr(bpy.ops.movie_director, name)("EXEC_DEFAULT", **given)
-    assert own("blender.commands").jobs() == []
+    assert runtime_ref().jobs() == []
 
 
 def test_an_error_is_said(film: Path, rvc: Any) -> None:
@@ -220,8 +217,7 @@ def test_who_speaks_is_left_out_of_the_line() -> None:
 
 def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
     board, target = own("blender.state.ui_state"), own("blender.state.placement_request")
-    session = own("blender.commands")
-    session.board.probes["rvc"] = board.ConnectionTest("1")
+    ui().probes["rvc"] = board.ConnectionTest("1")
     made = own("blender.requests.image_request").target_for(
         bpy.context.scene, kind="voice", title="Voice mara", prompt="mara"
     )
@@ -230,7 +226,7 @@ def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
     own("blender.placing.placement").settle(placement)
     assert placement.message == "The voice 'mara_9e' can be used now"
     assert bpy.context.scene.movie_director.voice.voice == "mara_9e"
-    assert "rvc" not in session.board.probes
+    assert "rvc" not in ui().probes
 
 
 @pytest.fixture
@@ -245,7 +241,7 @@ def samples(tmp_path: Path) -> Path:
 
 
 def test_a_voice_is_trained(film: Path, samples: Path) -> None:
-    with own("clients.mock.rvc.server.server").MockRVC(dialect="rvc-webui", speed=20.0) as webui:
+    with own("clients.mock.rvc.server").MockRVC(dialect="rvc-webui", speed=20.0) as webui:
         preferences().backends.rvc.url = webui.url
         result = bpy.ops.movie_director.train_voice("EXEC_DEFAULT", new_voice="mara", samples=str(samples), epochs=3)
         assert result == {"FINISHED"}

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import new_film, own, placement_of, preferences, pump_until, script, settled, start_text
+from conftest import new_film, own, placement_of, preferences, pump_until, runtime_ref, script, settled, start_text, ui
 
 ENDLESS = "a feature-length story"
 
@@ -49,7 +49,7 @@ def test_a_synopsis_becomes_a_text(film: Path, litellm: Any) -> None:
     assert write(prompt="a lighthouse keeper", preset="SYNOPSIS") == {"FINISHED"}
     [text] = texts()
     assert text.name == "Synopsis: a lighthouse keeper"
-    assert text.as_string() == own("clients.mock.litellm.server.text").SYNOPSIS
+    assert text.as_string() == own("clients.mock.litellm.text").SYNOPSIS
     assert text["movie_director"]["prompt"] == "a lighthouse keeper"
     system, user = asked(litellm)["messages"]
     assert "screenwriter" in system["content"]
@@ -87,7 +87,7 @@ def litellm_models(litellm: Any) -> list[str]:
 def test_models_are_fetched_in_the_background_and_suggested(film: Path, litellm: Any) -> None:
     search = own("blender.properties.search_choices").models("litellm")
     assert search(None, None, "") == []
-    probes = own("blender.commands").board.probes
+    probes = ui().probes
     pump_until(lambda: not probes["litellm"].pending)
     names = search(None, None, "")
     assert names
@@ -141,12 +141,12 @@ def test_it_is_written_live(running: Any) -> None:
 
 
 def test_a_tick_writes_once_and_a_slice_at_most(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    writing, session = own("blender.placing.live_text"), own("blender.commands")
+    writing = own("blender.placing.live_text")
     written: list[int] = []
     append = writing.append
     monkeypatch.setattr(writing, "append", lambda text, more: (written.append(len(more)), append(text, more)))
     other = start_text(prompt=ENDLESS)
-    target = session.board.streams[running.id].target
+    target = ui().streams[running.id].target
     for job in (running, other):
         writing.take(job.id, "litellm", target, "word " * 20_000)
     for _ in range(2):
@@ -170,8 +170,8 @@ def test_an_error_keeps_what_came(film: Path, litellm: Any) -> None:
         write(prompt="a lighthouse", preset="SYNOPSIS")
     [text] = texts()
     assert text.as_string()
-    assert own("clients.mock.litellm.server.text").SYNOPSIS.startswith(text.as_string())
-    [view] = own("blender.commands").jobs()
+    assert own("clients.mock.litellm.text").SYNOPSIS.startswith(text.as_string())
+    [view] = runtime_ref().jobs()
     assert view.status.error.partial.text == text.as_string()
 
 
@@ -179,8 +179,8 @@ def test_an_error_before_the_first_word_leaves_nothing_to_place(film: Path, lite
     preferences().backends.litellm.url = "http://127.0.0.1:9"
     with pytest.raises(RuntimeError):
         write(prompt="a lighthouse")
-    assert own("blender.commands").board.placements == {}
-    assert own("blender.commands").board.streams == {}
+    assert ui().placements == {}
+    assert ui().streams == {}
 
 
 def test_the_user_may_edit_and_the_cursor_stays(running: Any) -> None:
@@ -228,7 +228,7 @@ def test_a_text_that_undo_made_shorter_is_made_whole(running: Any) -> None:
 def test_loading_another_film_writes_nothing_into_it(film: Path, running: Any, tmp_path: Path) -> None:
     bpy.ops.wm.save_mainfile()
     new_film(tmp_path / "other.blend")
-    stream = own("blender.commands").board.streams[running.id]
+    stream = ui().streams[running.id]
     waiting = len(stream.waiting)
     pump_until(lambda: len(stream.waiting) > waiting)
     assert texts() == []
@@ -253,7 +253,7 @@ def test_loading_the_film_again_goes_on_with_its_text(film: Path, running: Any, 
 
 def test_nothing_is_written_while_blender_renders(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     writing = own("blender.placing.live_text")
-    stream = own("blender.commands").board.streams[running.id]
+    stream = ui().streams[running.id]
     stream.waiting += "more"
     rendering = fakes.WithWindow()
     rendering.app.is_job_running = lambda _job: True  # type: ignore[attr-defined]
@@ -263,9 +263,9 @@ def test_nothing_is_written_while_blender_renders(running: Any, monkeypatch: pyt
 
 def test_trying_again_writes_a_new_text(film: Path, litellm: Any) -> None:
     write(prompt="a lighthouse", preset="SYNOPSIS")
-    [view] = own("blender.commands").jobs()
+    [view] = runtime_ref().jobs()
     assert bpy.ops.movie_director.retry_job("EXEC_DEFAULT", job_id=view.id) == {"FINISHED"}
-    pump_until(lambda: len(own("blender.commands").board.placements) == 2 and not own("blender.commands").board.queue)
+    pump_until(lambda: len(ui().placements) == 2 and not ui().queue)
     first, second = texts()
     assert first.as_string() == second.as_string() != ""
 
@@ -291,4 +291,4 @@ def test_it_survives_saving_and_loading(film: Path, litellm: Any) -> None:
     write(prompt="a lighthouse", preset="SYNOPSIS")
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=str(film))
-    assert texts()[0].as_string() == own("clients.mock.litellm.server.text").SYNOPSIS
+    assert texts()[0].as_string() == own("clients.mock.litellm.text").SYNOPSIS

@@ -27,7 +27,7 @@ def scenario() -> steps.Steps:
         yield from _play()
         yield job.done
         yield PAUSE_S
-        placement = steps.own("blender.commands").board.placements[job.id]
+        placement = steps.ui().placements[job.id]
         steps.check("the result waits for playback", not placement.settled, placement.message)
         yield steps.ask(do="picture", name="playing")
         yield steps.ask(do="key", key="Escape")
@@ -46,7 +46,7 @@ def scenario() -> steps.Steps:
         yield job.done
         yield PAUSE_S
         rendering = bpy.app.is_job_running("RENDER")
-        placement = steps.own("blender.commands").board.placements.get(job.id)
+        placement = steps.ui().placements.get(job.id)
         waits = placement is not None and not placement.settled
         steps.check("the result waits for the render", rendering and waits, placement and placement.message)
         steps.check("nothing can be generated meanwhile", not bpy.ops.movie_director.generate_image.poll())

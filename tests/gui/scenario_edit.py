@@ -14,9 +14,12 @@ def scenario() -> steps.Steps:
     yield steps.ask(do="picture", name="first")
     steps.press(bpy.ops.movie_director.demo_mode, enable=True)
     steps.press(bpy.ops.movie_director.test_connection, backend="comfyui")
-    session = steps.own("blender.commands")
-    yield lambda: not session.board.probes["comfyui"].pending
-    steps.check("demo mode answers", session.board.probes["comfyui"].info, session.board.probes["comfyui"].error)
+    yield lambda: not steps.ui().probes["comfyui"].pending
+    steps.check(
+        "demo mode answers",
+        steps.ui().probes["comfyui"].info,
+        steps.ui().probes["comfyui"].error,
+    )
     scene = steps.own("blender.platform.sequencer").scene_of(bpy.context)
     scene.frame_set(20)
     props = bpy.context.scene.movie_director

@@ -31,9 +31,8 @@ def scenario() -> steps.Steps:
         yield lambda: following.follower is not None
         yield steps.ask(do="key", key="a")
         yield job.done
-        session = steps.own("blender.commands")
-        yield lambda: job.id in session.board.placements and session.board.placements[job.id].settled
-        placement = session.board.placements[job.id]
+        yield (lambda: job.id in steps.ui().placements and steps.ui().placements[job.id].settled)
+        placement = steps.ui().placements[job.id]
         steps.check("another film does not get it unasked", not steps.strips(), steps.strips())
         steps.check("it is offered", placement.state.value == "offered", placement.message)
         yield from steps.show_tab()

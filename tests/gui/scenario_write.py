@@ -40,7 +40,7 @@ def scenario() -> steps.Steps:
         yield steps.ask(do="key", key="Escape")
         yield job.done
         steps.check("Esc cancels", job.cancelled(), job.status.state)
-        placements = steps.own("blender.commands").board.placements
+        placements = steps.ui().placements
         yield lambda: job.id in placements and placements[job.id].settled
         heard = "".join(event.text for event in job.events() if hasattr(event, "text"))
         steps.check("what came is all there", _words(job) == heard, f"{len(_words(job))} of {len(heard)}")

@@ -57,6 +57,16 @@ def ask(**request: Any) -> Callable[[], bool]:
     return done.exists
 
 
+def ui() -> Any:
+    """Return the state behind the panels."""
+    return own("blender.state.ui_state").ui
+
+
+def runtime_ref() -> Any:
+    """Return the module that holds the runtime."""
+    return own("blender.state.runtime_ref")
+
+
 def window() -> Any:
     """Return Blender's main window; a context of its own is needed on timers."""
     return bpy.context.window_manager.windows[0]
@@ -102,8 +112,7 @@ def new_film(name: str) -> Path:
 
 def newest_job() -> Any:
     """Return the job that was started last."""
-    session = own("blender.commands")
-    return session.runtime().job(session.jobs()[0].id)
+    return runtime_ref().runtime().job(runtime_ref().jobs()[0].id)
 
 
 def strips() -> list[Any]:

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ["ui", "cli", "operators", "blender", "runtime", "clients"]
+
+SHARED = {"core", "files", "http", "websocket", "gradio", "audio"}
+"""The rooms of clients/ that every backend may use."""
+BACKEND_ROOMS = {"comfyui", "wan2gp", "litellm", "rvc", "audioldm", "gradio_app"}
+CLIENT_ROOMS: dict[str, set[str]] = {
+    # core/client.py alone: it gives every client its HTTP session
+    "core": {"http"},
+    "files": {"core"},
+    "http": {"core", "files"},
+    "websocket": {"core", "files", "http"},
+    "gradio": {"core", "files", "http"},
+    "audio": {"core", "files", "http"},
+    **dict.fromkeys(BACKEND_ROOMS, SHARED),
+    # a mock shares plain data with its client, and no reading of a protocol
+    "mock": {"core", "files", "audio", "wan2gp", "registry"},
+}
+"""Room of clients/ -> the rooms of clients/ that it may import. No backend imports another one."""
+BLENDER_ROOMS = ["requests", "properties", "commands", "pump", "placing", "state", "platform"]
+"""The rooms of blender/, from top to bottom: imports go down only."""
+CONTRACT_PAIR = {"clients.core.errors", "clients.core.model"}
+"""The one circle: ``BackendError.partial`` is a ``Result``, and ``Result.problems`` are errors. Types only."""
+
 BPY_MODULES = {"bpy", "bmesh", "mathutils", "gpu", "aud", "bl_ext", "addon_utils", "bpy_extras"}
 SOCKET_MODULES = {"socket", "ssl", "http", "urllib", "urllib3", "websocket", "requests", "asyncio", "selectors"}
 
@@ -124,3 +146,105 @@ def test_callbacks_of_properties_do_not_hold_bpy() -> None:
                 assert ast.unparse(value).startswith(("secrets.", "search_choices.")), (
                     f"{_id(path)}:{node.value.lineno}"
                 )
+
+
+def room(module: str, layer: str) -> str:
+    """Return the room of a layer that a dotted module is in, "" for another layer or the layer's own package."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == layer and len(parts) > 1 else ""
+
+
+def forbidden_in_clients(path_room: str, targets: Iterable[str]) -> list[str]:
+    """Return the imports of a room of clients/ that its row of the table does not allow."""
+    allowed = CLIENT_ROOMS[path_room] | {path_room}
+    return [name for name in targets if room(name, "clients") and room(name, "clients") not in allowed]
+
+
+def forbidden_in_blender(path_room: str, targets: Iterable[str]) -> list[str]:
+    """Return the imports of a room of blender/ that go up."""
+    allowed = BLENDER_ROOMS[BLENDER_ROOMS.index(path_room) :]
+    return [name for name in targets if room(name, "blender") and room(name, "blender") not in allowed]
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported_modules(path: Path) -> set[str]:
+    """Return the own modules that a file imports: ``from .a import b`` is ``a.b`` if that is a module, else ``a``."""
+    found = set()
+    for name in _own_imports(path):
+        module = name if name in MODULES else name.rpartition(".")[0]
+        if module in MODULES and module != _module(path):
+            found.add(module)
+    return found
+
+
+MODULES = {_module(path): path for path in SOURCES}
+FOLDERS = [path for path in SOURCES if room(_module(path), "clients") in CLIENT_ROOMS]
+
+
+@pytest.mark.parametrize("path", FOLDERS, ids=_id)
+def test_rooms_of_clients_import_what_they_may(path: Path) -> None:
+    assert forbidden_in_clients(room(_module(path), "clients"), _imported_modules(path)) == []
+
+
+def test_every_folder_of_clients_has_a_row() -> None:
+    folders = {path.name for path in (ROOT / "clients").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(CLIENT_ROOMS)
+
+
+def test_only_the_base_client_leads_from_core_to_http() -> None:
+    leading = {
+        _id(path)
+        for path in FOLDERS
+        if room(_module(path), "clients") == "core"
+        and any(room(name, "clients") == "http" for name in _imported_modules(path))
+    }
+    assert leading == {"clients/core/client.py", "clients/core/background_call.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if room(_module(path), "blender")], ids=_id)
+def test_rooms_of_blender_import_downwards(path: Path) -> None:
+    assert forbidden_in_blender(room(_module(path), "blender"), _imported_modules(path)) == []
+
+
+def test_an_import_into_a_forbidden_room_is_found() -> None:
+    assert forbidden_in_clients("rvc", ["clients.wan2gp.client", "clients.core.job"]) == ["clients.wan2gp.client"]
+    assert forbidden_in_blender("state", ["blender.pump.pump", "blender.platform.paths"]) == ["blender.pump.pump"]
+
+
+def circles(imports: Mapping[str, Iterable[str]]) -> list[set[str]]:
+    """Return the circles of a graph of modules: sets in which each module reaches each other."""
+    reachable = {module: _reachable(module, imports) for module in imports}
+    found = []
+    for module, reached in reachable.items():
+        circle = {other for other in reached if module in reachable[other]}
+        if len(circle) > 1 and circle not in found:
+            found.append(circle)
+    return found
+
+
+def _reachable(start: str, imports: Mapping[str, Iterable[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = list(imports[start])
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting.extend(imports[module])
+    return reached
+
+
+def test_no_two_files_import_each_other() -> None:
+    """Imports for type checkers and within functions count: a reader has to hold them in the head too."""
+    found = circles({module: _imported_modules(path) for module, path in MODULES.items()})
+    # the mocks' circles are being cut
+    assert [circle for circle in found if not all(name.startswith("clients.mock") for name in circle)] == [
+        CONTRACT_PAIR
+    ]
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": ["b"], "b": ["c"], "c": ["a", "d"], "d": []}) == [{"a", "b", "c"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -16,7 +17,6 @@ from ..core.errors import ConnectionFailed, ConnectionLost, NetworkError, Networ
 from ..core.model import Artifact
 from ..files.names import kind_and_type, safe_name, signature_problem
 from ..files.part_file import part_path, publish_part
-from ..files.sha256 import Digest
 from ..files.storage_errors import prepare_folder, storage_errors
 from .response import Response
 from .session import Scope
@@ -60,7 +60,7 @@ class _Part:
     source: str
     path: Path
     file: BinaryIO
-    digest: Digest
+    digest: hashlib._Hash
     size: int = 0
     total: int | None = None
     validator: str = ""
@@ -75,8 +75,7 @@ class _Part:
                 self.file.seek(0)
                 self.file.truncate()
             _check_room(self.path, response.content_length)
-        self.digest.close()
-        self.digest = Digest()
+        self.digest = hashlib.sha256()
         self.size = 0
         self.total = response.content_length
         tag = response.headers.get("ETag", "")
@@ -111,7 +110,6 @@ def download(
         _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
         return _publish(part)
     finally:
-        part.digest.close()
         with suppress(OSError):  # of what could not be written before: that error is on its way already
             part.file.close()
         with suppress(OSError):
@@ -204,7 +202,7 @@ def _open_part(folder: Path, name: str, source: str) -> _Part:
     prepare_folder(folder)
     path = part_path(folder, name)
     with storage_errors(folder):
-        return _Part(name, source, path, path.open("xb"), Digest())
+        return _Part(name, source, path, path.open("xb"), hashlib.sha256())
 
 
 def _check_room(path: Path, wanted: int | None) -> None:

@@ -1,4 +1,8 @@
-"""What an error body says to people."""
+"""The text of an error body, for people.
+
+Tags are cut out with expressions that take linear time: ``html.parser`` of Python 3.11.7 (Blender 4.2) took 82 seconds
+for 64 KiB of ``<a <a <a``.
+"""
 
 from __future__ import annotations
 

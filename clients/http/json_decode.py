@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import gc
 import json
 import re
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,37 +13,6 @@ from ..core.errors import ProtocolError
 WHOLE_BELOW_CHARS = 128 * 1024
 """Texts up to this length are decoded in one go, which holds the interpreter's lock for about a millisecond."""
 
-
-class _NoCollections:
-    """Keeps the garbage collector from walking a large document again and again while it is built.
-
-    Each walk holds the interpreter's lock for 50 ms and more. In the end the document, which has no cycles, is put with
-    the old objects in one step (by way of the frozen ones), unwalked. Any number of threads may be inside.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._was_on = False
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._was_on = gc.isenabled()
-                gc.disable()
-            self._inside += 1
-
-    def __exit__(self, *_exc: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._was_on:
-                if not gc.get_freeze_count():  # someone else's frozen objects stay so
-                    gc.freeze()
-                    gc.unfreeze()
-                gc.enable()
-
-
-_no_collections = _NoCollections()
 _decoder = json.JSONDecoder()
 _space = re.compile(r"[ \t\n\r]*")
 
@@ -72,8 +39,7 @@ def _decoded(data: bytes | str | Iterable[bytes]) -> Any:
     text = data if isinstance(data, str) else _text_of((data,) if isinstance(data, bytes) else data)
     if len(text) <= WHOLE_BELOW_CHARS:
         return json.loads(text)
-    with _no_collections:
-        value, end = _value(text, _skip(text, 0), levels=2)
+    value, end = _value(text, _skip(text, 0), levels=2)
     if _skip(text, end) != len(text):
         raise ValueError(f"text after the value, at {end}")
     return value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import urllib.request
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
+
+from urllib3.util import make_headers
 
 from ..core.errors import NetworkError
 from .url import ServerURL
@@ -48,7 +49,7 @@ def _parsed(text: str) -> Proxy:
     headers = {}
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+        headers = make_headers(proxy_basic_auth=login.encode().decode("latin-1"))  # which urllib3 makes bytes of: UTF-8
     return Proxy(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], headers)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
 import random
-import time
 from dataclasses import dataclass
+
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from ..core.errors import APIError, BackendError, ConnectionLost, RateLimited
 from ..core.options import ClientOptions
@@ -60,14 +61,10 @@ def retry_after_s(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(value)
+        seconds = float(value)  # some send fractions, which the standard does not know
     except ValueError:
-        seconds = _seconds_until(value)
+        try:
+            seconds = Retry().parse_retry_after(value)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _seconds_until(date: str) -> float:
-    try:
-        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError, OSError):
-        return math.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import random
@@ -92,28 +91,6 @@ def test_what_fails_while_the_pieces_come_is_passed_on():
         decode_json(pieces())
 
 
-@pytest.mark.parametrize("frozen", [False, True])
-@pytest.mark.parametrize("enabled", [False, True])
-def test_the_garbage_collector_is_left_as_it_was(by_members, enabled, frozen):
-    was_enabled = gc.isenabled()
-    (gc.enable if enabled else gc.disable)()
-    if frozen:
-        gc.freeze()
-    try:
-        count = gc.get_freeze_count()
-        with json_decode._no_collections:
-            assert decode_json(b"[1]") == [1]
-            assert not gc.isenabled()
-        assert gc.isenabled() is enabled
-        assert bool(gc.get_freeze_count()) is bool(count)
-        with pytest.raises(ProtocolError):
-            decode_json(b"[1")
-        assert gc.isenabled() is enabled
-    finally:
-        gc.unfreeze()
-        (gc.enable if was_enabled else gc.disable)()
-
-
 def test_large_documents_on_many_threads():
     data = json.dumps([{"a": [n]} for n in range(20_000)]).encode()
     results = []
@@ -123,7 +100,6 @@ def test_large_documents_on_many_threads():
     for thread in threads:
         thread.join()
     assert results == [20_000] * 6
-    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("whole_below", [0, 10**9])

@@ -65,12 +65,12 @@ def test_this_and_private_networks_need_none(environment, host, scheme):
 def test_a_login_goes_into_a_header_and_nowhere_else(environment, canary):
     environment(HTTP_PROXY=f"http://us%40er:{canary}%C3%A4@proxy:3128")
     proxy = proxy_for(parse_server_url("http://example.org"))
-    login = base64.b64decode(proxy.headers["Proxy-Authorization"].removeprefix("Basic ")).decode()
+    login = base64.b64decode(proxy.headers["proxy-authorization"].removeprefix("Basic ")).decode()
     assert login == f"us@er:{canary}ä"
     assert canary not in f"{proxy} {proxy!r}"
     assert proxy == Proxy("http", "proxy", 3128)
     environment(HTTP_PROXY="http://user@proxy")
-    assert proxy_for(parse_server_url("http://example.org")).headers == {"Proxy-Authorization": "Basic dXNlcjo="}
+    assert proxy_for(parse_server_url("http://example.org")).headers == {"proxy-authorization": "Basic dXNlcjo="}
 
 
 @pytest.mark.parametrize(

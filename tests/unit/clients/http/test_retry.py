@@ -78,7 +78,7 @@ def test_from_options():
         ("inf", None),
         ("soon", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
+        ("Wed, 99 Oct 99999 07:28:00 GMT", None),
         ("Wed, 21 Oct 99999 07:28:00 GMT", None),
         ("\x00", None),
     ],

@@ -19,6 +19,7 @@ from .server.timings import Timings
 if TYPE_CHECKING:
     from .run.workflow_run import WorkflowRunner
     from .server.api import ComfyAPI
+    from .server.event_socket import Socket
     from .server.listings import PastPrompt, QueuedPrompt, SavedWorkflow
     from .workflow.template import WorkflowTemplate
 
@@ -65,21 +66,21 @@ class ComfyUIClient(BaseAPIClient):
         self._headers = {name: value for name, value in self._headers.items() if name.lower() not in _OWN_HEADERS}
         self._partner_key = own.get(PARTNER_KEY_HEADER, "")
         self._user = own.get(USER_HEADER, "")
-        self._generator_lock = threading.Lock()
+        self._making = threading.Lock()
         self._made: WorkflowRunner | None = None
         self._closing = Interrupter()
 
     def run(self, job: JobContext) -> Result:
         """Submit the workflow and see it through."""
-        return self._generator().run(job)
+        return self._workflow_runner().run(job)
 
     def rejoin(self, job: JobContext) -> Result:
         """Find a sent workflow again by its id and see it through; it is never sent again."""
-        return self._generator().rejoin(job)
+        return self._workflow_runner().rejoin(job)
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
         """Take the workflow out of the queue, or interrupt it, and wait until it is gone."""
-        return self._generator().cancel(job)
+        return self._workflow_runner().cancel(job)
 
     def probe(self) -> ServerInfo:
         """Ask the server for its version and abilities; ``models`` are its checkpoints."""
@@ -135,15 +136,15 @@ class ComfyUIClient(BaseAPIClient):
         Blocking: asks the server for the definitions of the workflow's nodes. ``parameters`` maps names to addresses;
         without it they are found by title and type. Raises what ``submit``'s job would for a workflow that is wrong.
         """
-        return self._generator().template(workflow, parameters)
+        return self._workflow_runner().template(workflow, parameters)
 
     def disconnect(self, timeout_s: float) -> None:
         """Close the websocket and join its thread."""
-        with self._generator_lock:
-            generator = self._made
+        with self._making:
+            made = self._made
         self._closing.fire()
-        if generator is not None:
-            generator.connection.close(timeout_s)
+        if made is not None:
+            made.connection.close(timeout_s)
 
     def _api(self) -> ComfyAPI:
         from .server.api import ComfyAPI
@@ -156,26 +157,26 @@ class ComfyUIClient(BaseAPIClient):
         found = user_id(api, user or self._user)
         return {USER_HEADER: found} if found else {}
 
-    def _generator(self) -> WorkflowRunner:
+    def _open_socket(self, client_id: str) -> Socket:
         from ..websocket.connection import WebSocketConnection
-        from .run.workflow_run import WorkflowRunner
-        from .server.event_socket import Socket
 
-        def open_socket(client_id: str) -> Socket:
-            return WebSocketConnection.open(
-                http.transport,
-                self.url,
-                f"/api/ws?clientId={client_id}",
-                headers=self.auth_headers(),
-                connect_timeout_s=self.options.connect_timeout_s,
-                idle_timeout_s=self.options.stream_idle_timeout_s,
-                interrupter=self._closing,
-            )
+        return WebSocketConnection.open(
+            self.http.transport,
+            self.url,
+            f"/api/ws?clientId={client_id}",
+            headers=self.auth_headers(),
+            connect_timeout_s=self.options.connect_timeout_s,
+            idle_timeout_s=self.options.stream_idle_timeout_s,
+            interrupter=self._closing,
+        )
+
+    def _workflow_runner(self) -> WorkflowRunner:
+        from .run.workflow_run import WorkflowRunner
 
         http = self.http
-        with self._generator_lock:
+        with self._making:
             if self._made is None:
                 http.hide(self._partner_key)
                 extra_data = {"api_key_comfy_org": self._partner_key} if self._partner_key else {}
-                self._made = WorkflowRunner(http, open_socket, self.timings, extra_data)
+                self._made = WorkflowRunner(http, self._open_socket, self.timings, extra_data)
             return self._made

@@ -1,4 +1,4 @@
-"""One job from its request to its result: the parts put together. What the client's hooks do, on its worker threads."""
+"""One job from its request to its result: prepare, submit, monitor, publish; the work of the client's hooks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 from ...core.context import CancelContext, JobContext
-from ...core.errors import APIError, BackendError, JobLost, MissingResource, ProtocolError, ValidationError
+from ...core.errors import BackendError, JobLost, MissingResource, ValidationError
 from ...core.model import BackendCancel, Result
 from ...files.storage_errors import check_writable
-from ...http.session import HTTPSession, Scope
+from ...http.session import HTTPSession
 from ..execution_errors import job_lost
 from ..request import WorkflowRequest
 from ..secrecy import Redact
@@ -24,17 +24,14 @@ from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
 from ..server.object_info import DefinitionStore
 from ..server.server_info import version_text
 from ..server.timings import Timings
-from ..validation_errors import BACKEND, MISSING_MODEL, node_problems, refusal_for, rejected
-from ..workflow.addressing import Target, set_input
-from ..workflow.bundled_workflows import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
-from ..workflow.combo_choices import choices_of
-from ..workflow.loading import Prompt, invalid_workflow, is_ui_format, load_workflow
-from ..workflow.prompt_checks import Definition, Definitions, outputs_to_run, problems_of, refused_whole
+from ..validation_errors import BACKEND, node_problems, rejected
+from ..workflow.loading import Prompt, load_workflow
 from ..workflow.template import WorkflowTemplate
 from .cancel import Canceller
 from .downloads import Fetcher
 from .monitor import RunMonitor
-from .planning import Plan, make_plan, models_in
+from .planning import models_in
+from .prepare import PreparedPrompt, Preparer
 from .submission import Accepted, Submission
 from .uploads import Uploads
 from .websocket_outputs import SocketImages
@@ -58,17 +55,18 @@ class WorkflowRunner:
         self._lookup = JobLookup(self.api)
         self._uploads = Uploads(self.api)
         self._definitions = DefinitionStore(self.api)
+        self._preparer = Preparer(self.api, self._definitions)
         self._lock = threading.Lock()
         self._version = ""
         self._version_sure = False
 
     def run(self, job: JobContext) -> Result:
-        """Submit the job's request and see it through."""
+        """Submit the job's request, monitor its run and fetch the result."""
         with _redacted(self._http.redact):
             return self._run(job)
 
     def rejoin(self, job: JobContext) -> Result:
-        """See a job through that may have been sent before; ``JobLost`` if the server does not know it."""
+        """Monitor a job that may have been sent before; raises ``JobLost`` if the server does not know it."""
         with _redacted(self._http.redact):
             return self._rejoin(job)
 
@@ -77,30 +75,13 @@ class WorkflowRunner:
         return Canceller(self.api, self._lookup, self._timings, job).run()
 
     def _run(self, job: JobContext) -> Result:
-        request = cast(WorkflowRequest, job.request)
-        workflow = load_workflow(request.workflow)
-        self._check_output_folder(job)
-        self._learn_version(job)
-        prompt = self._prompt_of(workflow, job)
-        known = self._classes_of(prompt, job)
-        plan = make_plan(request, prompt, known or {})
-        if is_bundled(request.workflow):
-            self._fit_checkpoint(plan, job)
-        if known is not None:
-            self._check(plan.prompt, dict(known), job)
-        for warning in plan.warnings:
-            job.log(warning)
-        follower = self._follower(job, plan.prompt)
-        with self.connection.subscribed(job.job_id, job.post):
-            self.connection.start()
-            self._upload_files(plan, job)
-            follower.wait_for_socket()
-            accepted = self._submit(plan, job)
-            outputs = outputs_to_run(plan.prompt, known, accepted.node_errors)
-            if outputs is not None:
-                follower.expect(outputs)
-            result = self._see_through(job, follower, accepted.prompt_id, plan.prompt, plan.seed)
-        return _with_problems(result, accepted, plan.prompt)
+        prepared = self._prepare(job)
+        monitor = self._monitor(job, prepared.prompt)
+        with self.connection.subscribed(job.job_id, job.post), monitor.pictures:
+            accepted = self._submit(prepared, job, monitor)
+            found = monitor.follow(accepted.prompt_id)
+            result = self._publish(job, monitor, found, prepared.prompt, prepared.plan.seed)
+        return _with_problems(result, accepted, prepared.prompt)
 
     def _rejoin(self, job: JobContext) -> Result:
         self._check_output_folder(job)
@@ -111,21 +92,21 @@ class WorkflowRunner:
         seed = cast("int | None", job.state.get("seed"))
         if found.place.ended:
             fetcher = Fetcher(self._http, job, SocketImages(prompt, job.output_dir))
-            return fetcher.conclude(found, prompt, self._metadata(job, found.prompt_id, prompt, seed))
-        listens = self.connection.start(str(job.state.get("client_id", "")))
-        follower = self._follower(job, prompt, found.targets)
-        if not listens:
-            return self._see_through(job, follower, found.prompt_id, prompt, seed)
-        with self.connection.subscribed(found.prompt_id, job.post):
-            follower.wait_for_socket()
-            return self._see_through(job, follower, found.prompt_id, prompt, seed)
+            return fetcher.conclude(found, prompt, self._metadata(job, prompt, seed))
+        monitor = self._monitor(job, prompt, found.targets)
+        with ExitStack() as stack:
+            stack.enter_context(monitor.pictures)
+            if self.connection.start(str(job.state.get("client_id", ""))):
+                stack.enter_context(self.connection.subscribed(found.prompt_id, job.post))
+                monitor.wait_for_socket()
+            return self._publish(job, monitor, monitor.follow(found.prompt_id), prompt, seed)
 
     def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
         """Return a workflow as a form, its parameters as the server defines them now."""
         if not self.connection.live:
             self._forget_server()  # nothing would have told that it was restarted
         with _redacted(self._http.redact):
-            prompt = self._prompt_of(load_workflow(source))
+            prompt = self._preparer.convert(load_workflow(source))
             known = self._definitions.of(str(node["class_type"]) for node in prompt.values())
             return WorkflowTemplate.of(prompt, known, parameters)
 
@@ -151,109 +132,55 @@ class WorkflowRunner:
         with self._lock:
             self._version_sure = False
 
-    def _prompt_of(self, workflow: dict[str, Any], scope: Scope | None = None) -> Prompt:
-        """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
-        if not is_ui_format(workflow):
-            return workflow
-        from ..workflow.conversion import node_classes, ui_to_api
-
-        known = self._definitions.of(node_classes(workflow), scope)
-        try:
-            prompt = ui_to_api(workflow, known)
-        except MissingResource as error:
-            raise self._definitions.missing([each["name"] for each in error.context["missing"]], scope) from error
-        if not prompt:
-            raise invalid_workflow("The workflow has no node that does anything.", [])
-        return prompt
-
-    def _fit_checkpoint(self, plan: Plan, job: JobContext) -> None:
-        """Give a workflow of the extension's own a checkpoint that the server has."""
-        for node_id, node in plan.prompt.items():
-            named = node["inputs"].get(CHECKPOINT_INPUT)
-            target = Target(node_id, CHECKPOINT_INPUT)
-            if node["class_type"] != CHECKPOINT_LOADER or target in plan.given:
-                continue
-            known = choices_of(
-                {CHECKPOINT_LOADER: self._definitions.renew(CHECKPOINT_LOADER, job)},
-                CHECKPOINT_LOADER,
-                CHECKPOINT_INPUT,
-            )
-            if not known:
-                raise _no_checkpoint(str(named))
-            if named not in known:
-                set_input(plan.prompt, target, known[0])
-                job.log(f"The server does not have the checkpoint {named}; {known[0]} is used.")
-
-    def _classes_of(self, prompt: Prompt, job: JobContext) -> Definitions | None:
-        """Return the definitions of a prompt's node classes, those that the server has; None if it tells none."""
-        try:
-            return self._definitions.of((str(node["class_type"]) for node in prompt.values()), job)
-        except (APIError, ProtocolError):
-            job.check()
-            return None
-
-    def _check(self, prompt: Prompt, known: dict[str, Definition], job: JobContext) -> None:
-        """Find out what the server would refuse, before files are uploaded; it judges alone if it tells no classes."""
-        missing = [name for node in prompt.values() if (name := str(node["class_type"])) not in known]
-        try:
-            if missing and not self.api.replaceable_nodes(job).issuperset(missing):
-                raise self._definitions.missing(missing, job)
-            if missing:
-                return
-            problems = problems_of(prompt, known)
-            if not problems:
-                return
-            for name in {str(prompt[node_id]["class_type"]) for node_id in problems}:
-                known[name] = self._definitions.renew(name, job) or {}
-        except (APIError, ProtocolError):
-            job.check()
-            return
-        problems = problems_of(prompt, known)
-        if problems and refused_whole(prompt, known, problems):
-            raise refusal_for([problem for each in problems.values() for problem in each])
-
-    def _upload_files(self, plan: Plan, job: JobContext) -> None:
-        for target, path in plan.files.items():
-            set_input(plan.prompt, target, self._uploads.upload(job, path))
+    def _prepare(self, job: JobContext) -> PreparedPrompt:
+        workflow = load_workflow(cast(WorkflowRequest, job.request).workflow)
+        self._check_output_folder(job)
+        self._learn_version(job)
+        return self._preparer.prepare(workflow, job)
 
     # Sending
 
-    def _submit(self, plan: Plan, job: JobContext) -> Accepted:
+    def _submit(self, prepared: PreparedPrompt, job: JobContext, monitor: RunMonitor) -> Accepted:
+        """Upload the files, wait for the websocket and send the prompt."""
+        self.connection.start()
+        prepared.upload_files(self._uploads, job)
+        monitor.wait_for_socket()
         client_id = self.connection.client_id
         job.message("Sending the workflow")
-        job.sending(prompt_id=job.job_id, client_id=client_id, seed=plan.seed)
+        job.sending(prompt_id=job.job_id, client_id=client_id, seed=prepared.plan.seed)
+        submission = Submission(self.api, self._lookup, self._timings, job, self._extra_data)
         with self.connection.posting():
             try:
-                accepted = Submission(self.api, self._lookup, self._timings, job, self._extra_data).send(
-                    plan.prompt, client_id
-                )
+                accepted = submission.send(prepared.prompt, client_id)
             except (ValidationError, MissingResource):
-                self._uploads.forget(_uploaded_values(plan))
+                self._uploads.forget(prepared.uploaded_names())
                 raise
             if accepted.prompt_id != job.job_id:
                 self.connection.subscribe(accepted.prompt_id, job.post)
         job.message("")
         job.submitted(accepted.prompt_id, prompt_id=accepted.prompt_id)
-        for problem in node_problems(accepted.node_errors, plan.prompt):
+        for problem in node_problems(accepted.node_errors, prepared.prompt):
             job.log(f"Left out by the server: {problem.text}")
+        outputs = prepared.outputs_to_run(accepted.node_errors)
+        if outputs is not None:
+            monitor.expect(outputs)
         return accepted
 
     # Until its end
 
-    def _follower(self, job: JobContext, prompt: Prompt, targets: list[str] | None = None) -> RunMonitor:
+    def _monitor(self, job: JobContext, prompt: Prompt, targets: list[str] | None = None) -> RunMonitor:
         return RunMonitor(job, self._lookup, self.connection, self._timings, self._http.redact, prompt, targets)
 
-    def _see_through(
-        self, job: JobContext, follower: RunMonitor, prompt_id: str, prompt: Prompt, seed: int | None
+    def _publish(
+        self, job: JobContext, monitor: RunMonitor, found: LookupResult, prompt: Prompt, seed: int | None
     ) -> Result:
-        with follower.pictures:
-            found = follower.follow(prompt_id)
-            follower.collect()
-            fetcher = Fetcher(self._http, job, follower.pictures)
-            try:
-                return fetcher.conclude(found, prompt, self._metadata(job, prompt_id, prompt, seed))
-            finally:
-                follower.finish()
+        """Fetch what the run has made; raises the error that it ended with."""
+        monitor.collect()
+        fetcher = Fetcher(self._http, job, monitor.pictures)
+        try:
+            return fetcher.conclude(found, prompt, self._metadata(job, prompt, seed))
+        finally:
+            monitor.finish()
 
     def _find_again(self, job: JobContext) -> LookupResult:
         accepted = job.backend_id
@@ -274,13 +201,13 @@ class WorkflowRunner:
             hint="Look into the server's output folder before you send it again.",
         )
 
-    def _metadata(self, job: JobContext, prompt_id: str, prompt: Prompt, seed: int | None) -> dict[str, Any]:
-        """What is needed to make the result again."""
+    def _metadata(self, job: JobContext, prompt: Prompt, seed: int | None) -> dict[str, Any]:
+        """Return what is needed to make the result again."""
         request = cast(WorkflowRequest, job.request)
         fields = request.to_dict()
         return {
             "backend": BACKEND,
-            "prompt_id": prompt_id,
+            "prompt_id": job.backend_id,
             "server_version": self._version,
             "seed": seed,
             "inputs": fields["inputs"],
@@ -308,18 +235,3 @@ def _redacted(redact: Redact) -> Iterator[None]:
 def _with_problems(result: Result, accepted: Accepted, prompt: Prompt) -> Result:
     left_out = [problem.text for problem in node_problems(accepted.node_errors, prompt)]
     return replace(result, problems=(*result.problems, rejected(left_out))) if left_out else result
-
-
-def _uploaded_values(plan: Plan) -> list[str]:
-    return [str(plan.prompt[target.node_id]["inputs"][target.input_name]) for target in plan.files]
-
-
-def _no_checkpoint(name: str) -> MissingResource:
-    return MissingResource(
-        "The ComfyUI server has no checkpoint at all.",
-        kind=MISSING_MODEL,
-        name=name,
-        code="missing_model",
-        backend=BACKEND,
-        hint="Put a checkpoint into its models/checkpoints folder.",
-    )

@@ -199,7 +199,7 @@ def test_where_replacements_can_not_be_asked_for_the_server_judges_alone(tmp_pat
 
 
 def test_the_checkpoint_of_a_bundled_workflow_adapts_to_the_server(tmp_path, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.comfyui.run.workflow_run.choices_of", lambda *_: ["only.safetensors"])
+    monkeypatch.setattr("movie_director.clients.comfyui.run.prepare.choices_of", lambda *_: ["only.safetensors"])
     with bench(tmp_path) as made:
         job = made.client().submit(text_to_image())
         assert failed(job, MissingResource).name == "only.safetensors"
@@ -218,7 +218,7 @@ def test_a_checkpoint_that_the_request_names_is_not_replaced(tmp_path):
 
 
 def test_a_server_without_any_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.comfyui.run.workflow_run.choices_of", lambda *_: [])
+    monkeypatch.setattr("movie_director.clients.comfyui.run.prepare.choices_of", lambda *_: [])
     with bench(tmp_path) as made:
         error = failed(made.client().submit(text_to_image()), MissingResource)
         assert made.posts() == []

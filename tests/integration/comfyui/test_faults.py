@@ -175,7 +175,7 @@ def test_nothing_is_reconnected_while_there_is_nothing_to_do(tmp_path):
         client.submit(quick()).result(HANG_GUARD_S)
         made.mock.inject(Fault("ws_cut", on="status"))
         made.mock.hub.send_status(0)
-        connection = client._generator().connection
+        connection = client._workflow_runner().connection
         wait_until(lambda: not connection.live)
         assert len(made.mock.requests.matching("GET /ws")) == 1
         assert client.submit(quick()).result(HANG_GUARD_S).artifacts
@@ -206,7 +206,7 @@ def test_a_lost_websocket_costs_nothing_of_the_jobs_after_it(workers, tmp_path, 
         client.submit(WorkflowRequest(socket_workflow())).result(HANG_GUARD_S)
         made.mock.inject(Fault("ws_cut", on="status"))
         made.mock.hub.send_status(0)
-        wait_until(lambda: not client._generator().connection.live)
+        wait_until(lambda: not client._workflow_runner().connection.live)
         jobs = [client.submit(WorkflowRequest(socket_workflow())) for _ in range(8)]
         assert [len(job.result(HANG_GUARD_S).artifacts) for job in jobs] == [1] * 8
         assert len(made.mock.requests.matching("GET /ws")) == 2
@@ -338,7 +338,7 @@ def test_what_is_known_of_a_server_is_asked_for_again_after_a_restart(tmp_path):
         client.submit(quick()).result(HANG_GUARD_S)
         assert asked() == [1, 2]
         made.mock.vanish(0.05)
-        wait_until(lambda: not client._generator().connection.live)
+        wait_until(lambda: not client._workflow_runner().connection.live)
         wait_until(answers)
         before = asked()
         client.submit(quick()).result(HANG_GUARD_S)

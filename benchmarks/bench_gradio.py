@@ -134,7 +134,7 @@ def measure(transport: Transport, url: str) -> None:
     """Measure all on a server that is up."""
     import gradio_client
 
-    from movie_director.clients.http.session import SessionScope
+    from movie_director.clients.core.scope import SessionScope
 
     scope = SessionScope()
     raw = http_of(transport, url)

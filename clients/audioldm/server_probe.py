@@ -14,7 +14,8 @@ from .input_mapping import PROMPT, by_role
 from .server_profile import COG, COG_OLD, UNKNOWN_VERSION, Profile
 
 if TYPE_CHECKING:
-    from ..http.session import HTTPSession, Scope
+    from ..core.scope import Scope
+    from ..http.session import HTTPSession
 
 _ERRORS = range(400, 600)
 _STATES_BEFORE_INPUTS = (0, 17)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..http.session import Scope, SessionScope
 from .context import JobContext
 from .interrupt import Interrupter
+from .scope import Scope, SessionScope
 
 
 @dataclass(frozen=True)

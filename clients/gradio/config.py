@@ -19,7 +19,7 @@ from urllib.parse import quote
 from ..core.errors import BackendError, MissingResource, NetworkTimeout, NotFound, ProtocolError
 
 if TYPE_CHECKING:
-    from ..http.session import Scope
+    from ..core.scope import Scope
     from .http import GradioHTTP
 
 _NUMBER = re.compile(r"_\d+$")

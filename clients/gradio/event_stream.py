@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from ..core.errors import BackendError, NetworkError
 from ..core.interrupt import Interrupter
+from ..core.scope import Scope, SessionScope
 from ..http.json_decode import decode_json
 from ..http.response import Response
-from ..http.session import Scope, SessionScope
 from ..http.sse import EventStreamParser, batches
 from ..http.transport import Timeouts
 from .config import GradioConfig

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from ..core.errors import PermissionDenied, ProtocolError
 from ..core.model import Artifact
+from ..core.scope import Scope
 from ..files.names import kind_and_type
 from ..http.download import OnBytes, download
 from ..http.multipart import MultipartUpload
 from ..http.response import Response
-from ..http.session import Scope
 from .component_values import GradioFile
 from .config import GradioConfig
 from .errors import not_handed_out, refusal_of, too_large

@@ -17,10 +17,10 @@ from typing import Any
 
 from ..core.errors import ProtocolError
 from ..core.model import Artifact
+from ..core.scope import Scope
 from ..files.names import kind_and_type
 from ..http.base64_body import base64_slices
 from ..http.download import OnBytes
-from ..http.session import Scope
 from . import files
 from .component_values import GradioFile
 from .config import Dependency, GradioConfig

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.errors import AuthenticationError, BackendError, ProtocolError
+from ..core.scope import Scope, SessionScope
 from ..http.error_text import error_text
 from ..http.response import Response
-from ..http.session import ERROR_BODY_BYTES, HTTPSession, Scope, SessionScope
+from ..http.session import ERROR_BODY_BYTES, HTTPSession
 from ..http.transport import Timeouts
 from .login import SignIn
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..core.errors import ProtocolError
-from ..http.session import Scope
+from ..core.scope import Scope
 from .config import Dependency
 from .errors import cancelled_there, failure_of
 from .http import GradioHTTP

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..core.errors import ProtocolError
+from ..core.scope import Scope
 from ..http.response import Response
-from ..http.session import Scope
 from .component_values import unwrapped
 from .config import Dependency, GradioConfig
 from .errors import REFUSALS, failure_of, refusal_of

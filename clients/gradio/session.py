@@ -16,8 +16,8 @@ from typing import Any
 from ..core.delivery import may_have_arrived
 from ..core.errors import BackendError, ProtocolError, ValidationError
 from ..core.model import Artifact
+from ..core.scope import Scope
 from ..http.download import OnBytes
-from ..http.session import Scope
 from . import files
 from .component_values import GradioFile
 from .config import Dependency, GradioConfig

@@ -15,11 +15,11 @@ from typing import BinaryIO, Protocol
 
 from ..core.errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError
 from ..core.model import Artifact
+from ..core.scope import Scope
 from ..files.names import kind_and_type, safe_name, signature_problem
 from ..files.part_file import part_path, publish_part
 from ..files.storage_errors import prepare_folder, storage_errors
 from .response import Response
-from .session import Scope
 
 MAX_RESUMES = 5
 """In a row: a resume that gets further counts anew."""

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from ..core.errors import (
@@ -23,6 +23,7 @@ from ..core.errors import (
 )
 from ..core.interrupt import Interrupter
 from ..core.options import ClientOptions
+from ..core.scope import Scope, SessionScope
 from .error_text import error_text
 from .errors import causes
 from .headers import checked_headers, merged_headers
@@ -39,37 +40,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_IN_URL = "%/:?#[]@!$&'()*+,;=~"
 _FOR_ANY_ORIGIN = frozenset({"accept", "range", "if-range"})
 _OWN_HEADERS = {"User-Agent": "MovieDirector", "Accept-Encoding": "identity"}
-
-
-class Scope(Protocol):
-    """What a request belongs to: it can be broken off, and its pauses can be cut short."""
-
-    @property
-    def interrupter(self) -> Interrupter:
-        """Breaks off the request's blocking calls."""
-
-    def check(self) -> None:
-        """Raise if the work is not wanted any more."""
-
-    def sleep(self, seconds: float) -> None:
-        """Pause between tries."""
-
-
-class SessionScope:
-    """The scope of a request that belongs to no job; it lasts until ``interrupter`` fires."""
-
-    def __init__(self, interrupter: Interrupter | None = None) -> None:
-        self.interrupter = interrupter or Interrupter()
-
-    def check(self) -> None:
-        """Raise ``BackendError`` (code ``client_closed``) if the interrupter has fired."""
-        if self.interrupter.fired:
-            raise BackendError("This client is closed.", code="client_closed", hint="Make a new client.")
-
-    def sleep(self, seconds: float) -> None:
-        """Pause, and raise as ``check`` does."""
-        self.interrupter.wait(seconds)
-        self.check()
 
 
 class HTTPSession:

@@ -19,7 +19,8 @@ from .models import ModelInfo, count_of, deployed_windows, models_of, rows_of
 from .tokens import TokenMeter
 
 if TYPE_CHECKING:
-    from ..http.session import HTTPSession, Scope
+    from ..core.scope import Scope
+    from ..http.session import HTTPSession
 
 LITELLM, LLAMACPP, OLLAMA, LMSTUDIO, VLLM, OPENAI = "litellm", "llamacpp", "ollama", "lmstudio", "vllm", "openai"
 UNKNOWN_VERSION = "unknown"

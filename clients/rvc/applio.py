@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, GenerationError, MissingResource, ValidationError
 from ..core.model import BackendCancel
+from ..core.scope import Scope
 from ..files.storage_errors import storage_errors
 from ..gradio.component_values import choices_of, files_in
 from ..gradio.config import GradioConfig, read_info
@@ -26,7 +27,6 @@ from ..gradio.files import fetch, upload
 from ..gradio.http import GradioHTTP
 from ..gradio.run_endpoint import run_endpoint
 from ..gradio.session import GradioSession
-from ..http.session import Scope
 from .dialect import CONVERT, LIST, SPEAK, TRAIN, ConversionJob, Dialect
 from .errors import BACKEND, check_f0_method, generation_error, missing_voice, odd_answer
 from .request import SpeakRequest, TrainRequest, VoiceSettings

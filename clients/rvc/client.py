@@ -20,7 +20,7 @@ from .speech.speaker import Speaker
 if TYPE_CHECKING:
     from ..audio import AudioCodec
     from ..core.context import Recorder
-    from ..http.session import Scope
+    from ..core.scope import Scope
     from ..http.transport import Transport
     from .conversion_run import ConversionRun
     from .dialect import Dialect

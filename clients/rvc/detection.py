@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..core.errors import ProtocolError
+from ..core.scope import Scope
 from ..gradio.config import read_config
 from ..gradio.http import GradioHTTP
 from ..gradio.login import SignIn
-from ..http.session import HTTPSession, Scope
+from ..http.session import HTTPSession
 from .applio import applio_of
 from .dialect import Dialect
 from .errors import not_rvc

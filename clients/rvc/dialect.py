@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from ..core.context import CancelContext, JobContext
 from ..core.model import BackendCancel
-from ..http.session import HTTPSession, Scope
+from ..core.scope import Scope
+from ..http.session import HTTPSession
 from .errors import unsupported
 from .request import SpeakRequest, TrainRequest, VoiceSettings
 from .samples import Samples

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.scope import Scope
 from ..files.storage_errors import storage_errors
 from ..http.response import Response
-from ..http.session import HTTPSession, Scope
+from ..http.session import HTTPSession
 from ..http.transport import Timeouts
 from .errors import odd_answer
 

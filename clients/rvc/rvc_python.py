@@ -13,9 +13,10 @@ from urllib.parse import quote
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, ServerError
 from ..core.model import BackendCancel
+from ..core.scope import Scope
 from ..http.base64_body import base64_slices
 from ..http.multipart import MultipartUpload
-from ..http.session import HTTPSession, Scope
+from ..http.session import HTTPSession
 from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, ConversionJob, Dialect
 from .errors import check_f0_method, generation_error, missing_voice, odd_answer
 from .http import RVCHTTP, Reply, texts_of, with_patience

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
-from ..http.session import Scope
+from ..core.scope import Scope
 from ..http.url import ServerURL
 
 LOOK_AGAIN_S = 1.0

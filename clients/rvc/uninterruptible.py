@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..core.background_call import BackgroundCall, Finished
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobCancelled, NetworkTimeout
-from ..http.session import Scope
+from ..core.scope import Scope
 
 LOOK_S = 1.0
 DRAIN_PAUSE_S = 0.05

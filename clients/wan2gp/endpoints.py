@@ -9,9 +9,9 @@ from typing import Protocol
 from ..core.context import CancelContext, JobContext
 from ..core.errors import APIError, ProtocolError
 from ..core.model import BackendCancel, Result, ServerInfo
+from ..core.scope import Scope
 from ..gradio.config import GradioConfig, read_config
 from ..gradio.http import GradioHTTP
-from ..http.session import Scope
 from .catalogue import catalogue
 from .errors import not_wangp
 from .mcp.protocol import MCP

@@ -202,7 +202,7 @@ def test_only_the_base_client_leads_from_core_to_http() -> None:
         if room(_module(path), "clients") == "core"
         and any(room(name, "clients") == "http" for name in _imported_modules(path))
     }
-    assert leading == {"clients/core/client.py", "clients/core/background_call.py"}
+    assert leading == {"clients/core/client.py"}
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if room(_module(path), "blender")], ids=_id)
@@ -239,11 +239,7 @@ def _reachable(start: str, imports: Mapping[str, Iterable[str]]) -> set[str]:
 
 def test_no_two_files_import_each_other() -> None:
     """Imports for type checkers and within functions count: a reader has to hold them in the head too."""
-    found = circles({module: _imported_modules(path) for module, path in MODULES.items()})
-    # the mocks' circles are being cut
-    assert [circle for circle in found if not all(name.startswith("clients.mock") for name in circle)] == [
-        CONTRACT_PAIR
-    ]
+    assert circles({module: _imported_modules(path) for module, path in MODULES.items()}) == [CONTRACT_PAIR]
 
 
 def test_a_circle_is_found() -> None:

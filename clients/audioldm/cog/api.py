@@ -19,7 +19,8 @@ from ...http.session import ERROR_BODY_BYTES
 from ...http.transport import Timeouts
 
 if TYPE_CHECKING:
-    from ...http.session import HTTPSession, Scope
+    from ...core.scope import Scope
+    from ...http.session import HTTPSession
 
 Redact = Callable[[str], str]
 HEALTHS = frozenset({"UNKNOWN", "STARTING", "READY", "BUSY", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"})

@@ -18,7 +18,8 @@ from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
 from ...core.errors import BackendError, JobCancelled, JobLost, NetworkTimeout, ServerError
 from ...core.model import BackendCancel
-from ...http.session import HTTPSession, Scope
+from ...core.scope import Scope
+from ...http.session import HTTPSession
 from ..input_mapping import Filled
 from ..log_progress import LogReader
 from ..outcome import known_outcome

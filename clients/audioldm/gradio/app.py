@@ -31,7 +31,8 @@ from ..input_mapping import (
 from ..server_profile import AUDIOLDM, AUDIOLDM2, GRADIO, Profile
 
 if TYPE_CHECKING:
-    from ...http.session import HTTPSession, Scope
+    from ...core.scope import Scope
+    from ...http.session import HTTPSession
 
 TEXT2AUDIO = "text2audio"
 _SOUNDS = frozenset({"audio", "video"})

@@ -8,13 +8,13 @@ from ...core.background_call import BackgroundCall, Finished
 from ...core.context import CancelContext, JobContext
 from ...core.errors import BackendError, JobCancelled, NetworkTimeout, ProtocolError
 from ...core.model import BackendCancel
+from ...core.scope import Scope
 from ...gradio.component_values import files_in
 from ...gradio.config import Dependency, GradioConfig
 from ...gradio.files import file_route
 from ...gradio.http import GradioHTTP
 from ...gradio.messages import Progress, Queued
 from ...gradio.session_factory import session_for
-from ...http.session import Scope
 from ..log_progress import STAGE
 from ..outcome import known_outcome
 from ..outputs import Outputs

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ...core.context import JobContext
 from ...core.errors import APIError, MissingResource, ProtocolError
-from ...http.session import Scope
+from ...core.scope import Scope
 from ..request import WorkflowRequest
 from ..server.api import ComfyAPI
 from ..server.object_info import DefinitionStore

@@ -16,7 +16,7 @@ from typing import Any
 from ...core.context import JobContext
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, ConnectionLost, JobLost, NetworkTimeout, ValidationError
-from ...http.session import Scope
+from ...core.scope import Scope
 from ..secrecy import redacted
 from ..server.api import ComfyAPI
 from ..server.job_lookup import MARKER, JobLookup, LookupResult, ServerJobState

@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from ...core.errors import NotFound, ProtocolError
+from ...core.scope import Scope
 from ...http.multipart import MultipartUpload
 from ...http.response import Response
-from ...http.session import HTTPSession, Scope
+from ...http.session import HTTPSession
 from ...http.transport import Timeouts
 from ..workflow.loading import MAX_WORKFLOW_BYTES
 

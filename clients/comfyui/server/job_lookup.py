@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...http.session import Scope
+from ...core.scope import Scope
 from .api import ComfyAPI
 
 MARKER = "movie_director"

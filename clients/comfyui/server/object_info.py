@@ -12,7 +12,7 @@ from typing import Any
 
 from ...core.errors import BackendError
 from ...core.request import nearest_names
-from ...http.session import Scope
+from ...core.scope import Scope
 from ..validation_errors import missing_node
 from .api import ComfyAPI
 

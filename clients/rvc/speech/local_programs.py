@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ...core.errors import GenerationError
-from ...http.session import Scope
+from ...core.scope import Scope
 from ..errors import BACKEND, last_line
 from .speaker import Line, Speaker, Spoken
 

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from ...core.errors import ProtocolError
 from ...core.options import ClientOptions
-from ...http.session import HTTPSession, Scope
+from ...core.scope import Scope
+from ...http.session import HTTPSession
 from ...http.transport import Transport
 from ...http.url import ServerURL, parse_server_url
 from ..dialect import SPEECH_ROUTE

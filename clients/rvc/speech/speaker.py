@@ -12,7 +12,7 @@ from ...core.errors import MissingResource
 from ..errors import BACKEND
 
 if TYPE_CHECKING:
-    from ...http.session import Scope
+    from ...core.scope import Scope
 
 HOW_TO_SPEAK = (
     "Install espeak-ng (Linux: the package espeak-ng; macOS: brew install espeak-ng; Windows: its installer) and see "

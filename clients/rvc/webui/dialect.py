@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from ...core.context import CancelContext, JobContext
 from ...core.errors import GenerationError
 from ...core.model import BackendCancel
+from ...core.scope import Scope
 from ...files.storage_errors import storage_errors
 from ...gradio.component_values import choices_of, files_in, unwrapped
 from ...gradio.config import GradioConfig
@@ -24,7 +25,6 @@ from ...gradio.gradio3 import Gradio3Session, InlineFile
 from ...gradio.http import GradioHTTP
 from ...gradio.run_endpoint import run_endpoint
 from ...gradio.session import check_count
-from ...http.session import Scope
 from ..dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from ..errors import check_f0_method, generation_error, missing_voice, odd_answer
 from ..http import RVCHTTP, with_patience

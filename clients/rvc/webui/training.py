@@ -30,11 +30,11 @@ from ...core.errors import (
     ValidationError,
 )
 from ...core.model import BackendCancel
+from ...core.scope import Scope
 from ...gradio.config import Dependency, GradioConfig
 from ...gradio.http import GradioHTTP
 from ...gradio.run_endpoint import RunReply, run_endpoint
 from ...gradio.session import check_count
-from ...http.session import Scope
 from ..errors import BACKEND, generation_error
 from ..request import TrainRequest
 from ..sample_upload import place, remove

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import BackendError, ProtocolError
+from ...core.scope import Scope
 from ...http.json_decode import decode_json
 from ...http.response import Response
-from ...http.session import HTTPSession, Scope
+from ...http.session import HTTPSession
 from ...http.sse import EventStreamParser, batches
 from ..errors import not_wangp
 

@@ -15,10 +15,11 @@ from ...core.context import CancelContext, JobContext
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, NotFound
 from ...core.model import Artifact, BackendCancel, Result
+from ...core.scope import Scope
 from ...files.storage_errors import check_writable
 from ...http.download import download
 from ...http.multipart import FileBody
-from ...http.session import HTTPSession, Scope
+from ...http.session import HTTPSession
 from ..errors import generation_failed, job_lost, no_output, not_in_gallery, outcome_unknown, refused, unknown_model
 from ..queue_file import media_name
 from ..results import FETCHING, local_name, request_of, result_of, say_warnings

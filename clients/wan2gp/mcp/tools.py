@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import APIError, ProtocolError
-from ...http.session import Scope
+from ...core.scope import Scope
 from .protocol import MCP, ToolFailure
 
 GENERATE = "wangp_generate"

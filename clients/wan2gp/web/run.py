@@ -30,6 +30,7 @@ from ...core.errors import (
     ValidationError,
 )
 from ...core.model import Artifact, BackendCancel, Result
+from ...core.scope import Scope
 from ...files.storage_errors import check_writable, storage_errors
 from ...gradio.component_values import GradioFile
 from ...gradio.config import GradioConfig, read_config
@@ -37,7 +38,6 @@ from ...gradio.http import GradioHTTP
 from ...gradio.messages import Log, Message
 from ...gradio.queue_call import GradioCall
 from ...gradio.session import GradioSession
-from ...http.session import Scope
 from ..errors import BACKEND, generation_failed, no_output, refused, stopped
 from ..gallery import gallery_files, is_working, task_files
 from ..queue_file import write_queue

@@ -18,8 +18,8 @@ from movie_director.clients.core.errors import BackendError, NotFound
 from movie_director.clients.core.model import BackendCancel, Result, ServerInfo
 from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.core.request import Request
+from movie_director.clients.core.scope import Scope
 from movie_director.clients.http.download import download
-from movie_director.clients.http.session import Scope
 
 from .errors import failure_of, job_lost, malformed, not_echo, outcome_unknown, refusal_of
 from .request import EchoRequest

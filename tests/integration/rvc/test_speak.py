@@ -13,7 +13,7 @@ import pytest
 from support.voices import GUARD_S, voices, write_tone
 
 from movie_director.clients import errors
-from movie_director.clients.http.session import SessionScope
+from movie_director.clients.core.scope import SessionScope
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc.server import MockRVC
 from movie_director.clients.rvc import Line, Speaker, SpeakRequest

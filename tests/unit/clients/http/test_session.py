@@ -13,7 +13,8 @@ from faultserver import FaultServer, always, answer, answers, closed_port, silen
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
-from movie_director.clients.http.session import MAX_REDIRECTS, HTTPSession, SessionScope
+from movie_director.clients.core.scope import SessionScope
+from movie_director.clients.http.session import MAX_REDIRECTS, HTTPSession
 from movie_director.clients.http.transport import Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 

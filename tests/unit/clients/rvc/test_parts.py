@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from movie_director.clients import RVCClient, errors
+from movie_director.clients.core.scope import SessionScope
 from movie_director.clients.http.base64_body import base64_slices
-from movie_director.clients.http.session import SessionScope
 from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.rvc.errors import last_line
 from movie_director.clients.rvc.samples import clear_folder, found_files

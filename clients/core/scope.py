@@ -1,0 +1,39 @@
+"""What a request belongs to, so that it can be broken off: a job, a cancel on its way, or neither."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .errors import BackendError
+from .interrupt import Interrupter
+
+
+class Scope(Protocol):
+    """What a request belongs to: it can be broken off, and its pauses can be cut short."""
+
+    @property
+    def interrupter(self) -> Interrupter:
+        """Breaks off the request's blocking calls."""
+
+    def check(self) -> None:
+        """Raise if the work is not wanted any more."""
+
+    def sleep(self, seconds: float) -> None:
+        """Pause between tries."""
+
+
+class SessionScope:
+    """The scope of a request that belongs to no job; it lasts until ``interrupter`` fires."""
+
+    def __init__(self, interrupter: Interrupter | None = None) -> None:
+        self.interrupter = interrupter or Interrupter()
+
+    def check(self) -> None:
+        """Raise ``BackendError`` (code ``client_closed``) if the interrupter has fired."""
+        if self.interrupter.fired:
+            raise BackendError("This client is closed.", code="client_closed", hint="Make a new client.")
+
+    def sleep(self, seconds: float) -> None:
+        """Pause, and raise as ``check`` does."""
+        self.interrupter.wait(seconds)
+        self.check()

@@ -166,10 +166,15 @@ class GradioConfig:
 
 
 def read_config(access: GradioHTTP, *, scope: Scope | None = None) -> GradioConfig:
-    """Ask the server for its app, signing in where it wants that.
+    """Ask the server for its app, signing in where it wants that; raises as ``request_config`` does."""
+    return check_config(access, request_config(access, scope=scope))
 
-    Raises ``ProtocolError`` with code ``not_gradio`` (another kind of server, or a page before it), ``not_blocks`` (a
-    Gradio without functions) or ``gradio_version`` (older than 3); ``AuthenticationError``; and the network's errors.
+
+def request_config(access: GradioHTTP, *, scope: Scope | None = None) -> Mapping[str, Any]:
+    """Return what the server answers to ``GET /config``, unread.
+
+    Raises ``ProtocolError`` with code ``not_gradio`` (another kind of server, or a page before it);
+    ``AuthenticationError``; and the network's errors.
     """
     try:
         value = access.get_json("/config", scope=scope)
@@ -183,6 +188,14 @@ def read_config(access: GradioHTTP, *, scope: Scope | None = None) -> GradioConf
         raise
     if not isinstance(value, Mapping) or "version" not in value:
         raise _not_gradio(access)
+    return value
+
+
+def check_config(access: GradioHTTP, value: Mapping[str, Any]) -> GradioConfig:
+    """Read the app in a ``/config``.
+
+    Raises ``ProtocolError`` with code ``not_blocks`` (a Gradio without functions) or ``gradio_version`` (older than 3).
+    """
     config = config_of(value)
     if config is None:
         raise access.named(

@@ -80,8 +80,11 @@ def said_text(said: Any) -> str:
 
 def refusal_of(access: GradioHTTP, response: Response, function: str) -> BackendError:
     """Read and close the answer to a call that the server has refused, and return its error."""
-    status = response.status
-    words = access.error_text(response)
+    return refusal(access, response.status, access.error_text(response), function)
+
+
+def refusal(access: GradioHTTP, status: int, words: str, function: str) -> BackendError:
+    """Return the error of a call that was answered with an error ``status``; ``words`` are the server's."""
     context = {"server": access.server, "function": function, "status": status}
     full = _QUEUE_FULL.search(words) if status == 503 else None
     if full is not None:

@@ -79,14 +79,14 @@ class GradioHTTP:
                 timeouts=timeouts,
             )
 
-        cookie = self._cookie()
+        cookie = self.cookie()
         response = send(cookie)
         if response.status == _UNAUTHORIZED and self._sign_in is not None:
             self.error_text(response)
             self._renew(cookie, self._sign_in, scope)
-            response = send(self._cookie())
+            response = send(self.cookie())
         if response.status == _UNAUTHORIZED:
-            raise self._not_signed_in(self.error_text(response))
+            raise self.not_signed_in(self.error_text(response))
         return response
 
     def get_json(self, path: str, *, scope: Scope | None = None) -> Any:
@@ -111,13 +111,14 @@ class GradioHTTP:
         error.args = (error.message,)
         return error
 
-    def _cookie(self) -> str:
+    def cookie(self) -> str:
+        """Return the cookies of the last sign-in as a header's value, empty if there was none."""
         with self._lock:
             return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
 
     def _renew(self, used: str, sign_in: SignIn, scope: Scope) -> None:
         """Sign in, unless another thread has done so since the cookies ``used`` were taken."""
-        if self._cookie() != used:
+        if self.cookie() != used:
             return
         cookies = self._signed_in(sign_in, scope)
         self.http.hide(*cookies.values())
@@ -149,7 +150,8 @@ class GradioHTTP:
             )
         return cookies
 
-    def _not_signed_in(self, words: str) -> BackendError:
+    def not_signed_in(self, words: str) -> BackendError:
+        """Return the error of a request that was answered with 401; ``words`` are the server's."""
         said = f": {words}" if words and words != "Not authenticated" else "."
         return self.named(
             AuthenticationError(

@@ -93,7 +93,7 @@ def test_threads_sign_in_once_for_all(at):
     with MockProto(version="5.29.0", login=("user", "secret")) as mock:
         access = login(at, mock.url)
         read_config(access, scope=at.scope)
-        used = access._cookie()
+        used = access.cookie()
         mock.on_start()
         access._renew(used, SignIn("user", "secret"), at.scope)
         access._renew(used, SignIn("user", "secret"), at.scope)  # the second thread finds it done

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .core.job import Job
     from .core.model import Artifact, JobState, JobStatus, Progress, Result, ServerInfo
     from .core.options import ClientOptions
+    from .gradio_app import GradioAppClient
     from .litellm import LiteLLMClient
     from .registry import BACKENDS, BackendInfo
     from .rvc import RVCClient
@@ -45,6 +46,7 @@ __all__ = [
     "BaseAPIClient",
     "ClientOptions",
     "ComfyUIClient",
+    "GradioAppClient",
     "Job",
     "JobState",
     "JobStatus",

@@ -199,4 +199,15 @@ BACKENDS = _built_in(
         purpose="Sound effects",
         demo_label="test sounds",
     ),
+    BackendInfo(
+        ".gradio_app:GradioAppClient",
+        None,
+        ".mock.gradio_app:MockGradioApp",
+        "http://127.0.0.1:7860",
+        uses_gpu=True,
+        name="gradio",
+        label="Gradio",
+        purpose="Any Gradio app",
+        demo_label="test sounds and pictures",
+    ),
 )

@@ -11,12 +11,13 @@ from ..core.errors import ValidationError
 from .interruptible_pool import TLSContext
 
 
-def tls_context(verify: bool | Path) -> ssl.SSLContext:
+def tls_context(verify: bool | Path, kind: type[ssl.SSLContext] = TLSContext) -> ssl.SSLContext:
     """Return settings that trust the system's and certifi's certificates, and those of the user's file; or anyone.
 
+    ``kind`` is the class of the settings: ours, whose sockets other threads can end, or the standard library's.
     ``ValidationError`` (code ``invalid_certificate_file``) for a file that is none.
     """
-    context = TLSContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
     if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

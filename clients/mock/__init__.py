@@ -21,6 +21,7 @@ from .http.faults import FAULT_KINDS, Fault
 if TYPE_CHECKING:
     from .audioldm import MockAudioLDM
     from .comfyui import MockComfyUI
+    from .gradio_app import MockGradioApp
     from .http.server import MockServer
     from .litellm import MockLiteLLM
     from .rvc import MockRVC
@@ -42,6 +43,7 @@ class MockBackends:
     litellm: MockLiteLLM
     rvc: MockRVC
     audioldm: MockAudioLDM
+    gradio: MockGradioApp
 
     def __init__(
         self,

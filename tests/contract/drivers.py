@@ -13,6 +13,7 @@ from movie_director.clients.audio.wavefile import wave_bytes
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.comfyui import WorkflowRequest
 from movie_director.clients.core.model import BackendCancel
+from movie_director.clients.gradio_app import EndpointRequest
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock.media.sound import effect_samples
 from movie_director.clients.rvc import ConvertRequest
@@ -85,6 +86,12 @@ DRIVERS = (
         lambda: SoundRequest(prompt="rain", duration_s=2.0),
         lambda: SoundRequest(prompt="endless rain", duration_s=2.0),
         SoundRequest(prompt="rain", duration_s=-1.0),
+    ),
+    Driver(
+        "gradio",
+        lambda: EndpointRequest("/speak", {"text": "Action!"}),
+        lambda: EndpointRequest("/generate_music", {"description": "endless strings"}),
+        EndpointRequest("", {}),
     ),
     ECHO,
 )

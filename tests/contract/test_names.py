@@ -22,6 +22,7 @@ EXPORTED = [
     "LiteLLMClient",
     "RVCClient",
     "AudioLDMClient",
+    "GradioAppClient",
     "BACKENDS",
     "ClientOptions",
     "Job",
@@ -40,6 +41,7 @@ REQUESTS = {
     "litellm": ["ChatRequest", "Conversation"],
     "rvc": ["ConvertRequest", "SpeakRequest", "TrainRequest"],
     "audioldm": ["SoundRequest"],
+    "gradio_app": ["GradioAppClient", "EndpointRequest"],
 }
 ERROR_TREE = {
     "NetworkError": ["ConnectionFailed", "ConnectionLost", "NetworkTimeout", "TLSError", "StreamInterrupted"],
@@ -120,7 +122,7 @@ def test_the_error_tree(parent, children):
 
 
 def test_every_backend_of_the_registry_is_in_good_order():
-    assert list(BACKENDS)[:5] == ["comfyui", "wan2gp", "litellm", "rvc", "audioldm"]
+    assert list(BACKENDS)[:6] == ["comfyui", "wan2gp", "litellm", "rvc", "audioldm", "gradio"]
     assert [driver.name for driver in DRIVERS] == list(BACKENDS)
     for name, info in BACKENDS.items():
         assert issubclass(info.client, BaseAPIClient)
@@ -175,7 +177,7 @@ from movie_director.runtime import Runtime, RuntimeSettings, BackendSettings
 for info in BACKENDS.values():
     info.requests
 heavy = {"urllib3", "requests", "websocket", "wsproto", "gradio_client", "ssl", "http.client", "filelock", "bpy"}
-heavy |= {"fastjsonschema", "idna", "charset_normalizer"}
+heavy |= {"fastjsonschema", "idna", "charset_normalizer", "httpx", "huggingface_hub"}
 print(sorted(heavy & set(sys.modules) - before), threading.active_count())
 """
 

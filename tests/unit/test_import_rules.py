@@ -33,6 +33,10 @@ CONTRACT_PAIR = {"clients.core.errors", "clients.core.model"}
 """The one circle: ``BackendError.partial`` is a ``Result``, and ``Result.problems`` are errors. Types only."""
 
 BPY_MODULES = {"bpy", "bmesh", "mathutils", "gpu", "aud", "bl_ext", "addon_utils", "bpy_extras"}
+GRADIO_CLIENT = {"gradio_client", "httpx", "httpcore", "huggingface_hub", "fsspec"}
+"""What one backend is built on, and what comes with it: importing it takes a quarter of a second."""
+
+BUILT_ON_GRADIO_CLIENT = {f"clients/gradio_app/{name}.py" for name in ("call", "library", "run", "wire")}
 SOCKET_MODULES = {"socket", "ssl", "http", "urllib", "urllib3", "websocket", "requests", "asyncio", "selectors"}
 
 SOURCES = [
@@ -73,6 +77,13 @@ def _own_imports(path: Path) -> Iterator[str]:
             yield _absolute(path, level, name)
 
 
+def _imported_with(path: Path) -> Iterator[str]:
+    """Yield what importing the file imports of the extension: not what stands in its functions."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from (_absolute(path, node.level, f"{node.module}.{each.name}") for each in node.names)
+
+
 def wrong_directions(layer: str, own_imports: Iterator[str]) -> list[str]:
     """Return the imports that go up: ``ui, cli -> operators -> blender -> runtime -> clients`` is the only way."""
     allowed = set(LAYERS[LAYERS.index(layer) :])
@@ -108,6 +119,24 @@ def test_no_blender_below_the_edge(path: Path) -> None:
 )
 def test_no_network_at_the_edge(path: Path) -> None:
     assert [name for _, level, name in _imports(path) if not level and name.split(".")[0] in SOCKET_MODULES] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_id)
+def test_one_backend_alone_is_built_on_gradio_client(path: Path) -> None:
+    found = {name for _, level, name in _imports(path) if not level and name.split(".")[0] in GRADIO_CLIENT}
+    assert bool(found) is (_id(path) in BUILT_ON_GRADIO_CLIENT)
+
+
+def test_the_modules_built_on_gradio_client_are_imported_by_functions_alone() -> None:
+    """By no module when it is imported: a worker thread imports them with the first call."""
+    early = [
+        (_id(path), each)
+        for path in SOURCES
+        if _id(path) not in BUILT_ON_GRADIO_CLIENT
+        for each in _imported_with(path)
+        if each.startswith(("clients.gradio_app.call", "clients.gradio_app.library", "clients.gradio_app.wire"))
+    ]
+    assert early == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_id)

@@ -29,6 +29,7 @@ class Component:
 class Dependency:
     """One wired function. ``function`` None is a step of JavaScript alone; ``api_name`` None has no name.
 
+    ``parameters`` are the names of the function's, ``optional`` those with None as their default.
     ``limit`` calls of one ``group`` (default: of this function) run at once, None: any number. ``extra`` overrides
     keys of the entry in /config.
     """
@@ -45,6 +46,7 @@ class Dependency:
     limit: int | None = 1
     group: str | None = None
     parameters: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

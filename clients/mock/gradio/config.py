@@ -161,7 +161,11 @@ def _endpoint(wired: Dependency, app: App, dialect: Dialect, url: str) -> dict[s
     names = [*wired.parameters, *(f"param_{at}" for at in range(len(wired.parameters), len(wired.inputs)))]
     pairs = [(app.components.get(each), name) for each, name in zip(wired.inputs, names, strict=True)]
     entry: dict[str, Any] = {
-        "parameters": [_parameter(part, name) for part, name in pairs if part is not None and part.type not in _SILENT],
+        "parameters": [
+            _parameter(part, name, optional=name in wired.optional)
+            for part, name in pairs
+            if part is not None and part.type not in _SILENT
+        ],
         "returns": [
             _describe(app.components[each])
             for each in wired.outputs
@@ -175,14 +179,14 @@ def _endpoint(wired: Dependency, app: App, dialect: Dialect, url: str) -> dict[s
     return {**entry, "api_visibility": "public", "description": "", "code_snippets": snippets}
 
 
-def _parameter(part: Component, name: str) -> dict[str, Any]:
+def _parameter(part: Component, name: str, *, optional: bool = False) -> dict[str, Any]:
     value = part.props.get("value")
     value = None if callable(value) else value
     described = _describe(part)
     return {
         "label": described.pop("label"),
         "parameter_name": name,
-        "parameter_has_default": value is not None,
+        "parameter_has_default": value is not None or optional,
         "parameter_default": value,
         **described,
         "example_input": _kind(part)[2],

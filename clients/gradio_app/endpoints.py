@@ -1,0 +1,330 @@
+"""The endpoints of a Gradio app and their fields, read from what the app says of itself. Pure.
+
+Facts: ``/info`` lists the named endpoints with the fields that a caller fills in (State and buttons are left out), each
+with a JSON schema; ``/config`` has the components with their limits and choices, which the schemas lack before 6 (a
+choice is a pair of label and value from 4 on). A file is an object with ``path`` and ``meta``; a video is wrapped as
+``{"video": file}`` where its schema says so (4 and 5); an image editor takes ``{"background", "layers", "composite"}``.
+An endpoint that the app hides has ``show_api`` false, or from 6 on an ``api_visibility`` other than ``public``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..gradio.messages import number_of
+
+_MAX_DEPTH = 6
+_CHOOSING = frozenset({"dropdown", "radio", "checkboxgroup"})
+_MEDIA = {
+    "image": "image",
+    "imageeditor": "image",
+    "imageslider": "image",
+    "annotatedimage": "image",
+    "gallery": "image",
+    "audio": "audio",
+    "video": "video",
+    "model3d": "model",
+    "file": "other",
+    "files": "other",
+    "uploadbutton": "other",
+    "downloadbutton": "other",
+}
+_OF_FILE_TYPES = ("image", "audio", "video")
+
+
+class FieldKind(enum.StrEnum):
+    """What a field takes. JSON is anything that has no better form."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    WHOLE_NUMBER = "whole_number"
+    YES_NO = "yes_no"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    FILE = "file"
+    FILES = "files"
+    JSON = "json"
+
+
+class Wrapping(enum.StrEnum):
+    """How the value of a file field holds its file."""
+
+    BARE = "bare"
+    VIDEO = "video"
+    EDITOR = "editor"
+    GALLERY = "gallery"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a field's choices: what people read, and what is sent."""
+
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input of an endpoint.
+
+    ``name`` is the key in ``EndpointRequest.inputs`` (or ``files``), ``label`` what the app's page shows. A
+    ``required`` field has no ``default``. ``minimum``, ``maximum`` and ``step`` are None where the app names none.
+    Other values than the ``choices`` are taken if ``takes_other_values``. ``media`` is the kind of file that a file
+    field wants, as ``Artifact.kind`` has it; ``file_types`` are the extensions and kinds that the app names.
+    """
+
+    name: str
+    label: str
+    kind: FieldKind
+    component: str = ""
+    required: bool = False
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[Choice, ...] = ()
+    takes_other_values: bool = False
+    media: str = ""
+    file_types: tuple[str, ...] = ()
+    help: str = ""
+    lines: int = 1
+    wrapping: Wrapping = field(default=Wrapping.BARE, repr=False)
+
+    @property
+    def is_file(self) -> bool:
+        """True for a field that takes files."""
+        return self.kind in (FieldKind.FILE, FieldKind.FILES)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of an endpoint; ``media`` is the kind of its files, ``text``, or empty for other values."""
+
+    name: str
+    component: str = ""
+    media: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function of the app that has a name, such as ``/generate``; ``number`` is its id in the app."""
+
+    name: str
+    number: int
+    fields: tuple[Field, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    is_generator: bool = False
+    description: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name as people read it."""
+        words = self.name.strip("/").replace("_", " ").strip()
+        return words[:1].upper() + words[1:]
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The kinds of result that it has, each once."""
+        return tuple(dict.fromkeys(each.media for each in self.outputs if each.media))
+
+    def field(self, name: str) -> Field | None:
+        """Return the field of that name, or of that label if no other has it; None if there is none."""
+        named = [each for each in self.fields if each.name == name]
+        found = named or [each for each in self.fields if each.label == name]
+        return found[0] if len(found) == 1 else None
+
+
+def parse_endpoints(config: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """Return the endpoints that have a name and are not hidden, in the app's order."""
+    components = {each["id"]: each for each in _mappings(config.get("components")) if isinstance(each.get("id"), int)}
+    found = []
+    for name, entry in _mapping(info.get("named_endpoints")).items():
+        dependency = find_dependency(config, name)
+        if dependency is not None and isinstance(entry, Mapping) and is_shown(entry):
+            found.append(_endpoint(name, entry, dependency, components))
+    return tuple(found)
+
+
+def is_shown(entry: Mapping[str, Any]) -> bool:
+    """True unless the app hides this endpoint (an entry of ``/info``) from its documentation."""
+    return entry.get("show_api", True) is not False and entry.get("api_visibility", "public") == "public"
+
+
+def find_dependency(config: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Return the app's function of that endpoint: the first of the name, as ``gradio_client`` takes it; None if there
+    is none that the server runs.
+    """
+    for place, each in enumerate(_mappings(config.get("dependencies"))):
+        if f"/{each.get('api_name')}" == name:
+            return {"id": place, **each} if each.get("backend_fn") is not False else None
+    return None
+
+
+def _endpoint(
+    name: str, entry: Mapping[str, Any], dependency: Mapping[str, Any], components: Mapping[int, Mapping[str, Any]]
+) -> Endpoint:
+    parameters = list(_mappings(entry.get("parameters")))
+    returns = list(_mappings(entry.get("returns")))
+    inputs = _filled_in(dependency.get("inputs"), components, len(parameters))
+    outputs = _filled_in(dependency.get("outputs"), components, len(returns))
+    names: dict[str, None] = {}
+    for place, each in enumerate(returns):
+        names[_free(_text(each.get("label")) or f"output {place + 1}", names)] = None
+    return Endpoint(
+        name,
+        dependency["id"],
+        tuple(_field(place, each, part) for place, (each, part) in enumerate(zip(parameters, inputs, strict=True))),
+        tuple(
+            Output(label, _component(each, part), _output_media(each, part))
+            for label, each, part in zip(names, returns, outputs, strict=True)
+        ),
+        _mapping(dependency.get("types")).get("generator") is True,
+        _text(entry.get("description")).strip(),
+    )
+
+
+def _filled_in(numbers: Any, components: Mapping[int, Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+    """Return the components that the ``count`` entries of ``/info`` stand for; empty ones if that can't be told."""
+    parts = [components.get(each, {}) for each in numbers] if isinstance(numbers, list) else []
+    shown = [each for each in parts if each.get("skip_api") is not True]
+    return shown if len(shown) == count else [{}] * count
+
+
+def _field(place: int, entry: Mapping[str, Any], part: Mapping[str, Any]) -> Field:
+    props, schema = _mapping(part.get("props")), _mapping(entry.get("type"))
+    component = _component(entry, part)
+    name = _text(entry.get("parameter_name")) or f"param_{place}"
+    choices = _choices(component, props, schema)
+    step = number_of(props.get("step"))
+    whole = schema.get("type") == "integer" or _is_whole(component, props, entry.get("parameter_default"))
+    kind, wrapping = _kind(component, schema, bool(choices), whole)
+    has_default = entry.get("parameter_has_default") is True
+    lines = props.get("lines")
+    return Field(
+        name=name,
+        label=_text(entry.get("label")) or name,
+        kind=kind,
+        component=component,
+        required=not has_default,
+        default=entry.get("parameter_default") if has_default else None,
+        minimum=_first(number_of(props.get("minimum")), number_of(schema.get("minimum"))),
+        maximum=_first(number_of(props.get("maximum")), number_of(schema.get("maximum"))),
+        step=step,
+        choices=choices,
+        takes_other_values=props.get("allow_custom_value") is True,
+        media=_file_media(component, props) if kind in (FieldKind.FILE, FieldKind.FILES) else "",
+        file_types=tuple(each for each in _listed(props.get("file_types")) if isinstance(each, str)),
+        help=_text(props.get("info")) or _text(props.get("placeholder")),
+        lines=lines if isinstance(lines, int) and not isinstance(lines, bool) and lines > 0 else 1,
+        wrapping=wrapping,
+    )
+
+
+def _kind(component: str, schema: Mapping[str, Any], has_choices: bool, whole: bool) -> tuple[FieldKind, Wrapping]:
+    many = schema.get("type") == "array"
+    properties = _mapping(schema.get("properties"))
+    if component == "imageeditor" or {"background", "layers"} <= properties.keys():
+        return FieldKind.FILE, Wrapping.EDITOR
+    if component == "gallery":
+        return FieldKind.FILES, Wrapping.GALLERY
+    if "video" in properties:
+        return FieldKind.FILE, Wrapping.VIDEO
+    if _is_file(schema) or (not properties and component in _MEDIA):
+        return FieldKind.FILES if many else FieldKind.FILE, Wrapping.BARE
+    if has_choices or component in _CHOOSING:
+        return FieldKind.CHOICES if many else FieldKind.CHOICE, Wrapping.BARE
+    kinds = {"string": FieldKind.TEXT, "boolean": FieldKind.YES_NO, "integer": FieldKind.WHOLE_NUMBER}
+    if schema.get("type") == "number":
+        return FieldKind.WHOLE_NUMBER if whole else FieldKind.NUMBER, Wrapping.BARE
+    return kinds.get(str(schema.get("type")), FieldKind.JSON), Wrapping.BARE
+
+
+def _is_file(schema: Mapping[str, Any]) -> bool:
+    """True for the schema of a file, or of a list of files."""
+    if schema.get("type") == "array":
+        schema = _resolved(schema)
+    return {"path", "meta"} <= _mapping(schema.get("properties")).keys() or schema.get("type") == "filepath"
+
+
+def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of a list's items, which may stand among the definitions."""
+    items = _mapping(schema.get("items"))
+    reference = _text(items.get("$ref")).rpartition("/")[2]
+    return _mapping(_mapping(schema.get("$defs")).get(reference)) if reference else items
+
+
+def _is_whole(component: str, props: Mapping[str, Any], default: Any) -> bool:
+    """True for a slider of whole steps from a whole minimum, and a number of no decimal places."""
+    if component == "number":
+        return props.get("precision") == 0
+    if component != "slider":
+        return False
+    numbers = [number_of(props.get(name)) for name in ("minimum", "step")]
+    default = number_of(default)
+    return all(each is not None and each == int(each) for each in numbers) and (default is None or default % 1 == 0)
+
+
+def _choices(component: str, props: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
+    listed = _listed(props.get("choices")) if component in _CHOOSING else []
+    if not listed:
+        listed = _listed(schema.get("enum")) or _listed(_resolved(schema).get("enum"))
+    pairs = (each if isinstance(each, list) and len(each) == 2 else (each, each) for each in listed)
+    return tuple(Choice(str(label), value) for label, value in pairs)
+
+
+def _file_media(component: str, props: Mapping[str, Any]) -> str:
+    media = _MEDIA.get(component, "other")
+    named = _listed(props.get("file_types"))
+    return str(named[0]) if media == "other" and len(named) == 1 and named[0] in _OF_FILE_TYPES else media
+
+
+def _output_media(entry: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    component = _component(entry, part)
+    if component in _MEDIA:
+        return _file_media(component, _mapping(part.get("props")))
+    schema = _mapping(entry.get("type"))
+    if _holds_file(schema, _MAX_DEPTH):
+        return "other"
+    return "text" if schema.get("type") == "string" else ""
+
+
+def _holds_file(schema: Any, depth: int) -> bool:
+    if not depth or not isinstance(schema, (Mapping, list)):
+        return False
+    if isinstance(schema, Mapping) and _is_file(schema):
+        return True
+    return any(_holds_file(each, depth - 1) for each in (schema.values() if isinstance(schema, Mapping) else schema))
+
+
+def _component(entry: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    return (_text(part.get("type")) or _text(entry.get("component"))).lower()
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{name} {number}", number + 1
+    return free
+
+
+def _first(*values: float | None) -> float | None:
+    return next((each for each in values if each is not None), None)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (each for each in _listed(value) if isinstance(each, Mapping))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

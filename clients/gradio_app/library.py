@@ -1,0 +1,171 @@
+"""``gradio_client``, as the calls use it. Imported by a worker thread with the first call, never before.
+
+Facts (2.7.2, pinned): a ``Client`` reads the app, starts a thread that reports the server's address to its makers and
+one for the heartbeat, and runs calls in pools of threads that Python waits for when it ends. Without a ``token`` it
+sends the one that the user has for the hub, to any server. It would upload files whole and download what a server
+names. Here it is given the app that was read already, no token, and threads that can be ended; it reports nothing and
+moves no files.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import gradio_client
+from gradio_client.client import Endpoint as LibraryEndpoint
+from gradio_client.client import Job as LibraryJob
+
+from ..core.errors import BackendError
+from .app import App
+from .endpoints import Endpoint, find_dependency
+from .wire import Wire
+
+SUPPORTED = 2
+"""The generation of the library whose private parts are known here."""
+
+_COMPONENT_KEYS = ("id", "type", "skip_api", "api_info")
+
+
+class _WithoutQuery(logging.Filter):
+    """Takes the queries, in which users may have put keys, out of what httpx logs of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(str(each).partition("?")[0] if "?" in str(each) else each for each in record.args)
+        return True
+
+
+def _filter_log(logger: logging.Logger) -> None:
+    """Put our filter in, in place of the one of an earlier import: Blender reloads extensions, not their libraries."""
+    for each in list(logger.filters):
+        if type(each).__name__ == _WithoutQuery.__name__:
+            logger.removeFilter(each)
+    logger.addFilter(_WithoutQuery())
+
+
+_filter_log(logging.getLogger("httpx"))
+
+
+def check_library() -> None:
+    """Raise ``BackendError`` (code ``wrong_library``) if another add-on has brought another ``gradio_client``."""
+    version = str(gradio_client.__version__)
+    if version.partition(".")[0] == str(SUPPORTED):
+        return
+    raise BackendError(
+        f"Another add-on has installed gradio_client {version}; version {SUPPORTED} is needed.",
+        code="wrong_library",
+        hint="Update or disable the other add-on, and start Blender again.",
+    )
+
+
+class Threads(Executor):
+    """Runs each function on a daemon thread of its own, so that nobody waits for one that hangs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start the function."""
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+
+        def run() -> None:
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        thread = threading.Thread(target=run, name="movie-director-gradio-call", daemon=True)
+        with self._lock:
+            self._threads = [each for each in self._threads if each.is_alive()]
+            self._threads.append(thread)
+        thread.start()
+        return future
+
+    def join(self, deadline: float) -> bool:
+        """Wait for all threads until the ``deadline`` of the monotonic clock; True if all have ended."""
+        with self._lock:
+            threads = list(self._threads)
+        for each in threads:
+            each.join(max(0.0, deadline - time.monotonic()))
+        return not any(each.is_alive() for each in threads)
+
+
+class _LibraryEndpoint(LibraryEndpoint):
+    """An endpoint whose files are uploaded already."""
+
+    def process_input_files(self, *data: Any) -> tuple[Any, ...]:
+        """Leave the files as they are."""
+        return data
+
+
+class LibraryClient(gradio_client.Client):
+    """``gradio_client`` for one call of one endpoint of an app that is known; its requests go over the ``wire``.
+
+    Of the app it is given this endpoint alone: it looks through all that it knows when it is made.
+    """
+
+    def __init__(self, app: App, endpoint: Endpoint, wire: Wire, headers: Mapping[str, str]) -> None:
+        self.threads = Threads()
+        self._app = app
+        self._endpoint = endpoint
+        super().__init__(
+            wire.base_url,
+            token=False,
+            verbose=False,
+            headers={name.lower(): value.encode("latin-1") for name, value in headers.items()},
+            download_files=False,
+            ssl_verify=wire.tls,
+            httpx_kwargs=wire.httpx_settings(),
+            analytics_enabled=False,
+        )
+        self.executor = self.helper_executor = self.stream_executor = self.threads
+        number = endpoint.number
+        dependency = self.config["dependencies"][0]
+        self.endpoints = {number: _LibraryEndpoint(self, number, dependency, self.protocol)}
+
+    def call(self, values: list[Any]) -> LibraryJob:
+        """Send the call, on threads of the library."""
+        job: LibraryJob = self.submit(*values, api_name=self._endpoint.name)
+        return job
+
+    def end(self, deadline: float) -> bool:
+        """End the heartbeat and wait for all threads; True if they have ended. The wire must be cut before."""
+        self._kill_heartbeat.set()
+        if self.heartbeat.is_alive():
+            self.heartbeat.join(max(0.0, deadline - time.monotonic()))
+        return self.threads.join(deadline) and not self.heartbeat.is_alive()
+
+    # What the library asks of itself
+
+    def _get_config(self) -> dict[str, Any]:
+        raw, config = self._app.raw_config, self._app.config
+        dependency = {"cancels": [], **(find_dependency(raw, self._endpoint.name) or {})}
+        wanted = {*dependency["inputs"], *dependency["outputs"]}
+        return {
+            "version": f"{config.generation}.0",
+            "protocol": config.protocol,
+            "api_prefix": config.api_prefix,
+            "connect_heartbeat": raw.get("connect_heartbeat") is not False,
+            "dependencies": [dependency],
+            "components": [
+                {key: each[key] for key in _COMPONENT_KEYS if key in each}
+                for each in raw["components"]
+                if each.get("id") in wanted
+            ],
+        }
+
+    def _get_api_info(self) -> dict[str, Any]:
+        name = self._endpoint.name
+        return {"named_endpoints": {name: self._app.info["named_endpoints"][name]}, "unnamed_endpoints": {}}
+
+    def _telemetry_thread(self) -> None:
+        """Report nothing: ``analytics_enabled`` alone does not turn it off."""

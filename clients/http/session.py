@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,6 +105,12 @@ class HTTPSession:
                     raise
             attempt += 1
             scope.sleep(pause)
+
+    def with_timeouts(self, *, first_byte_s: float) -> HTTPSession:
+        """Return a session to the same server, with the same secrets, that allows so much silence before an answer."""
+        other = copy.copy(self)
+        other.timeouts = Timeouts(self.timeouts.connect_s, first_byte_s, self.timeouts.read_s)
+        return other
 
     def hide(self, *secrets: str) -> None:
         """Keep these out of errors too, such as a password, or what the server gave for it."""
@@ -234,50 +241,37 @@ class HTTPSession:
         return error
 
 
-def error_for_status(response: Response, words: str, server: str) -> BackendError:
-    """Return the typed error for an error status; ``words`` are the server's."""
-    status = response.status
-    said = f": {words}" if words else "."
-    pause = retry_after_s(response.headers.get("Retry-After"))
-    context = {"server": server, "path": urlsplit(response.url).path, "status": status, "retry_after_s": pause}
-    if status == 401:
-        return AuthenticationError(
-            f"{server} wants a valid key{said}", status=status, context=context, hint="Set the key in the preferences."
-        )
-    if status == 403:
-        return PermissionDenied(
-            f"{server} refuses this{said}",
-            status=status,
-            context=context,
-            hint="Check the key and its rights; a proxy before the server may also refuse.",
-        )
-    if status == 404:
-        return NotFound(
-            f"{server} has no {urlsplit(response.url).path}{said}",
-            status=status,
-            context=context,
-            hint="Is this the address of the right server, and its version new enough?",
-        )
-    if status == 429:
-        return RateLimited(
-            f"{server} wants fewer requests{said}",
-            status=status,
-            context=context,
-            retry_after_s=pause,
-            hint="Wait a little and try again.",
-        )
-    if status == 503:
-        return Overloaded(f"{server} is too busy now{said}", status=status, context=context, hint="Try again later.")
-    if status >= 500:
-        return ServerError(
-            f"{server} failed with status {status}{said}",
-            status=status,
-            context=context,
-            hint="Look at the server's log.",
-        )
-    return APIError(
-        f"{server} answered with status {status}{said}",
+_ERRORS: dict[int, tuple[type[APIError], str, str]] = {
+    401: (AuthenticationError, "Authentication failed at {server}", "Set the key in the preferences."),
+    403: (
+        PermissionDenied,
+        "{server} denied access",
+        "Check the key and its rights; a proxy before the server may also deny access.",
+    ),
+    404: (
+        NotFound,
+        "{server} has no {path}",
+        "Is this the address of the right server, and its version new enough?",
+    ),
+    413: (APIError, "{server} answered with status {status}", "The data may be too large for the server."),
+    429: (RateLimited, "{server} received too many requests", "Wait a little and try again."),
+    503: (Overloaded, "{server} is busy", "Try again later."),
+}
+"""The kind of error, its message and its hint by status; the server's own text follows the message."""
+_SERVER_ERROR = (ServerError, "{server} failed with status {status}", "Look at the server's log.")
+_OTHER_ERROR = (APIError, "{server} answered with status {status}", "Look at the server's log.")
+
+
+def error_for_status(response: Response, server_text: str, server: str) -> BackendError:
+    """Return the typed error for an error status."""
+    status, path = response.status, urlsplit(response.url).path
+    kind, message, hint = _ERRORS.get(status) or (_SERVER_ERROR if status >= 500 else _OTHER_ERROR)
+    pause_s = retry_after_s(response.headers.get("Retry-After"))
+    more: dict[str, Any] = {"retry_after_s": pause_s} if kind is RateLimited else {}
+    return kind(
+        message.format(server=server, path=path, status=status) + (f": {server_text}" if server_text else "."),
         status=status,
-        context=context,
-        hint="The data may be too large for the server." if status == 413 else "Look at the server's log.",
+        context={"server": server, "path": path, "status": status, "retry_after_s": pause_s},
+        hint=hint,
+        **more,
     )

@@ -89,11 +89,10 @@ class RVCClient(AudioClient):
         details.
         """
         from .detection import detect  # here, because urllib3 costs 90 ms
-        from .http import with_patience
 
         started = time.monotonic()
         server_lock = self._server_lock
-        http = with_patience(self.http, PROBE_PATIENCE_S)
+        http = self.http.with_timeouts(first_byte_s=PROBE_PATIENCE_S)
         scope = http.free_scope()
         try:
             dialect = detect(http, scope, sign_in_of(self._api_key))

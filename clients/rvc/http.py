@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from ..core.scope import Scope
 from ..files.storage_errors import storage_errors
 from ..http.response import Response
 from ..http.session import HTTPSession
-from ..http.transport import Timeouts
 from .errors import odd_answer
 
 MAX_SOUND_BYTES = 1 << 30
@@ -31,13 +29,6 @@ class Reply:
     def member(self, name: str) -> Any:
         """Return a member of the JSON object, None if there is none."""
         return self.value.get(name) if isinstance(self.value, Mapping) else None
-
-
-def with_patience(http: HTTPSession, seconds: float) -> HTTPSession:
-    """Return the same session with another limit for the silence before an answer."""
-    other = copy.copy(http)
-    other.timeouts = Timeouts(http.timeouts.connect_s, seconds, http.timeouts.read_s)
-    return other
 
 
 class RVCHTTP:

@@ -19,7 +19,7 @@ from ..http.multipart import MultipartUpload
 from ..http.session import HTTPSession
 from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, ConversionJob, Dialect
 from .errors import check_f0_method, generation_error, missing_voice, odd_answer
-from .http import RVCHTTP, Reply, texts_of, with_patience
+from .http import RVCHTTP, Reply, texts_of
 from .request import VoiceSettings
 
 _NOT_FOUND = "not found"
@@ -64,7 +64,7 @@ class RVCPython(Dialect):
         pause_s = 0.0
         while job.wait(pause_s):
             try:
-                RVCHTTP(with_patience(self.http, max(0.1, job.remaining_s())), job).get("/params")
+                RVCHTTP(self.http.with_timeouts(first_byte_s=max(0.1, job.remaining_s())), job).get("/params")
                 break
             except BackendError:
                 pause_s = 0.2

@@ -27,7 +27,7 @@ from ...gradio.run_endpoint import run_endpoint
 from ...gradio.session import check_count
 from ..dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from ..errors import check_f0_method, generation_error, missing_voice, odd_answer
-from ..http import RVCHTTP, with_patience
+from ..http import RVCHTTP
 from ..request import TrainRequest
 from ..samples import Samples
 from .progress import Wording
@@ -108,7 +108,7 @@ class WebUI(Dialect):
 
     def _training(self, voice: str) -> Training:
         patient = copy.copy(self._access)
-        patient.http = with_patience(self.http, STEP_TIMEOUT_S)
+        patient.http = self.http.with_timeouts(first_byte_s=STEP_TIMEOUT_S)
         return Training(patient, self._config, self.name, self.wording, lambda scope: voice in self.voices(scope))
 
     def _load(self, job: JobContext, take: ConversionJob) -> str:

@@ -98,7 +98,7 @@ class MCPEndpoint:
     def _upload(self, job: JobContext, task: Task, index: int, attachment: Attachment) -> str:
         """Have an input in the server's gallery; returns the id that settings take."""
         job.message(f"Uploading {attachment.path.name}")
-        body = FileBody(attachment.path, job.check)
+        body = FileBody(attachment.path, lambda _sent, _total: job.check())
         place = self._tools.upload_url(media_name(task, index, attachment), job)
         with self._http.request("PUT", place.path, scope=job, body=body, headers=body.headers) as response:
             answer = self._http.json_of(response)

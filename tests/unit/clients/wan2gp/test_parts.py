@@ -11,7 +11,6 @@ import pytest
 from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.gradio.component_values import GradioFile
 from movie_director.clients.gradio.config import config_of
-from movie_director.clients.http.multipart import FileBody
 from movie_director.clients.wan2gp import VideoRequest
 from movie_director.clients.wan2gp.errors import generation_failed, refused
 from movie_director.clients.wan2gp.gallery import base_name, gallery_files, is_working, task_files
@@ -270,28 +269,6 @@ def test_refusals_keep_the_programs_words(words, kind, said):
     assert said in error.message
     if isinstance(error, errors.ValidationError):
         assert error.problems == (words.partition(": ")[2],)
-
-
-# Uploads
-
-
-def test_a_files_bytes_can_be_sent_twice(tmp_path):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"x" * 600_000)
-    checks = []
-    body = FileBody(path, lambda: checks.append(1))
-    assert body.headers == {"Content-Type": "image/png", "Content-Length": "600000"}
-    assert b"".join(body) == b"".join(body) == path.read_bytes()
-    assert len(checks) > 2
-    path.write_bytes(b"x")
-    with pytest.raises(errors.StorageError):
-        b"".join(body)
-    path.unlink()
-    with pytest.raises(errors.StorageError):
-        b"".join(body)
-    for gone in (path, "a\0b"):
-        with pytest.raises(errors.StorageError):
-            FileBody(Path(gone), lambda: None)
 
 
 @pytest.mark.parametrize("url", [None, 7, b"http://127.0.0.1:7860"])

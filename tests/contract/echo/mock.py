@@ -81,7 +81,7 @@ class MockEcho(MockServer):
         if job is None:
             return Response.json({"error": "no such job"}, 404)
         passed = (job.stopped_at or time.monotonic()) - job.began
-        step_s = self.pace.seconds(STEP_S)
+        step_s = self.clock.seconds(STEP_S)
         said = min(job.times, int(passed / step_s)) if step_s else job.times
         state = "done" if said == job.times else "running" if said else "queued"
         if job.stopped_at:

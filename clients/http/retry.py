@@ -6,9 +6,6 @@ import math
 import random
 from dataclasses import dataclass
 
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
-
 from ..core.errors import APIError, BackendError, ConnectionLost, RateLimited
 from ..core.options import ClientOptions
 
@@ -58,6 +55,9 @@ class RetryPolicy:
 
 def retry_after_s(value: str | None) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date; None for a missing or senseless one."""
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry  # here, because urllib3 costs 90 ms
+
     if not value:
         return None
     try:

@@ -56,6 +56,7 @@ class ProgressTracker:
         self._current: str | None = None
         self._has_states = False
         self._best = 0.0
+        self._base = (0.0, 0.0)
 
     def take(self, kind: str, data: Mapping[str, Any]) -> bool:
         """Take a message; whether it changed anything."""
@@ -77,7 +78,7 @@ class ProgressTracker:
         """Return how far the run is now."""
         total = sum(node.weight for node in self._nodes.values())
         done = sum(node.weight * node.done for node in self._nodes.values())
-        self._best = max(self._best, min(done / total, 1.0) if total else float(bool(self._prompt)))
+        self._best = self._fraction(min(done / total, 1.0) if total else float(bool(self._prompt)))
         node = self._nodes.get(self._current or "")
         return Snapshot(
             self._best,
@@ -86,6 +87,20 @@ class ProgressTracker:
             title_of(self._prompt, self._current) if self._current else "",
             self._eta_s(),
         )
+
+    def _fraction(self, share: float) -> float:
+        """Return the fraction for the share of the known work that is done.
+
+        More work is found on the way (steps of a node, nodes made in mid-run), and the share falls: what is left of it
+        then counts for the rest of the bar, which so goes on moving without ever going back.
+        """
+        base, base_share = self._base
+        rest = 1.0 - base_share
+        fraction = base + (1.0 - base) * (share - base_share) / rest if rest > 0.0 else self._best
+        if fraction < self._best:
+            self._base = self._best, share
+            return self._best
+        return min(fraction, 1.0)
 
     def _cached(self, nodes: Any) -> None:
         for node_id in nodes if isinstance(nodes, list) else ():

@@ -150,6 +150,39 @@ def test_expanded_nodes_are_shown_as_the_node_they_stand_for():
     assert made.snapshot().stage == "Load"
 
 
+@pytest.mark.parametrize("as_states", [False, True], ids=["progress", "progress_state"])
+@pytest.mark.parametrize(
+    "class_types", [("Upscale",), ("KSampler",), ("Upscale", "Interpolate"), ("Upscale", "KSampler")]
+)
+def test_every_step_of_every_node_moves_the_bar(class_types, as_states):
+    """Whatever its class is called, and after however many nodes without steps."""
+    prompt = {str(each): node("Light", x=1) for each in range(9)}
+    prompt |= {class_type: node(class_type, x=1) for class_type in class_types}
+    made = tracker(prompt, list(prompt))
+    finished = {node_id: state(node_id, 1, 1, "finished") for node_id in prompt if node_id not in class_types}
+    for node_id in finished:
+        made.take("executing", {"node": node_id})
+    if as_states:
+        made.take("progress_state", {"nodes": finished})
+    fractions = [made.snapshot().fraction]
+    for node_id in class_types:
+        made.take("executing", {"node": node_id})
+        for step in range(1, 21):
+            kind = "progress_state" if as_states else "progress"
+            running = {
+                "nodes": {**finished, node_id: state(node_id, step, 20)},
+                "node": node_id,
+                "value": step,
+                "max": 20,
+            }
+            made.take(kind, running)
+            before, now = fractions[-1], made.snapshot().fraction
+            assert now > before or (now == before and step == 1), "the first step may tell of more work"
+            fractions.append(now)
+        finished[node_id] = state(node_id, 20, 20, "finished")
+    assert fractions[-1] == pytest.approx(1.0)
+
+
 def test_a_node_with_a_second_bar_does_not_go_back():
     made = tracker()
     made.take("progress", {"node": "2", "value": 10, "max": 10})

@@ -30,6 +30,7 @@ QUICK = Timings(
     outage_s=10.0,
     no_message_timeout_s=0.2,
     idle_s=0.3,
+    next_s=0.3,
     stuck_s=0.3,
     drain_every_s=0.02,
     in_flight_s=0.3,

@@ -131,6 +131,7 @@ class RunMonitor:
                 self._job.queued(position)
             case ReportStarted():
                 self._job.started()
+                self._job.message("")
             case ReportReconnected():
                 self._job.reconnected()
             case SetMessage(text):
@@ -147,7 +148,8 @@ class RunMonitor:
 
     def _look_up(self, *, position: bool) -> None:
         try:
-            event = event_for_result(self._lookup.ask(self._prompt_id, self._job, position=position))
+            result = self._lookup.ask(self._prompt_id, self._job, position=position)
+            event = event_for_result(result, self._connection.serves)
         except BackendError as error:
             self._job.check()
             event = event_for_error(error)

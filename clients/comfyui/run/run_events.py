@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ...core.errors import BackendError
@@ -27,6 +28,7 @@ class EventKind(enum.Enum):
     SILENCE = "a running job sent no message for `stream_idle_timeout_s`, or no first one for `no_message_timeout_s`"
     STUCK = "the run has begun, but for `stuck_s` no node has"
     WORKER_IDLE = "for `idle_s` the server ran nothing though jobs wait"
+    HELD_UP = "for `next_s` the job was the next in the queue, behind a prompt of somebody else"
     OUTAGE = "the server has not answered for `outage_s`"
     # The websocket
     SOCKET_UP = "the websocket is open"
@@ -43,6 +45,7 @@ class EventKind(enum.Enum):
     NODE_TEXT = "binary message with a node's text"
     # Answers to look-ups
     PENDING = "answer: the job waits in the queue"
+    PENDING_NEXT = "answer: the job is the next in the queue, and the server runs a prompt of somebody else"
     PENDING_IDLE = "answer: the job waits in the queue, and the server runs nothing"
     IN_PROGRESS = "answer: the job runs"
     FINISHED = "answer: the job has ended, with its outputs or its error"
@@ -100,11 +103,13 @@ def event_for_item(item: object) -> RunEvent | None:
     return RunEvent(kind, message=item) if kind is not None and isinstance(item, Message) else None
 
 
-def event_for_result(result: LookupResult) -> RunEvent:
-    """Return the event for the answer to a look-up."""
+def event_for_result(result: LookupResult, is_ours: Callable[[str], bool]) -> RunEvent:
+    """Return the event for the answer to a look-up; ``is_ours`` tells the client's own prompts by their ids."""
     kind = _ANSWERS.get(result.place, EventKind.FINISHED)
     if kind is EventKind.PENDING and result.idle:
         kind = EventKind.PENDING_IDLE
+    elif kind is EventKind.PENDING and result.position == 0 and not any(map(is_ours, result.running)):
+        kind = EventKind.PENDING_NEXT
     return RunEvent(kind, result=result)
 
 
@@ -168,7 +173,7 @@ class ReportQueued:
 
 @dataclass(frozen=True)
 class ReportStarted:
-    """The server works on the job."""
+    """The server works on the job; what was said of its waiting is over."""
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,21 @@ from .run_events import EventKind as E
 from .run_states import RunState, ServerState, SocketState
 
 AWAY_MESSAGE = "The connection to the server is lost; trying again"
+HELD_UP_MESSAGE = (
+    "Next in the queue, but the server is busy with another prompt. If nobody waits for that one, stop it in ComfyUI; "
+    "if it does not stop, restart ComfyUI."
+)
 STUCK_MESSAGE = "The job has begun but no node runs. If that stays so, restart ComfyUI."
 
 
 _LIVE = frozenset({SocketState.READY, SocketState.OPEN, SocketState.REOPENED})
 _UNDER_WAY = frozenset({RunState.UNHEARD, RunState.STARTED, RunState.RUNNING})
-_TIMEOUTS = {E.IN_PROGRESS: (E.SILENCE, E.STUCK), E.PENDING_IDLE: (E.WORKER_IDLE,), E.LOOKUP_FAILED: (E.OUTAGE,)}
+_TIMEOUTS = {
+    E.PENDING_NEXT: (E.HELD_UP,),
+    E.PENDING_IDLE: (E.WORKER_IDLE,),
+    E.IN_PROGRESS: (E.SILENCE, E.STUCK),
+    E.LOOKUP_FAILED: (E.OUTAGE,),
+}
 """Which deadlines an answer confirms, if they have passed: each verdict needs an answer that fits it."""
 
 
@@ -139,6 +148,10 @@ class RunMachine:
         self._deadlines[kind] = self._clock() + seconds
         self._plan_lookup(seconds)
 
+    def _dismiss(self, *kinds: E) -> None:
+        for kind in kinds:
+            self._deadlines.pop(kind, None)
+
     def _poll_without_socket(self, _event: RunEvent) -> None:
         self._plan_lookup(self._timings.poll_without_socket_s)
 
@@ -158,11 +171,18 @@ class RunMachine:
         self._plan_lookup(self._timings.position_every_s)
 
     def _wait_in_queue(self, event: RunEvent) -> None:
-        self._deadlines.pop(E.WORKER_IDLE, None)
+        self._dismiss(E.WORKER_IDLE, E.HELD_UP)
         self._report_position(event)
+
+    def _wait_as_next(self, event: RunEvent) -> None:
+        self._dismiss(E.WORKER_IDLE)
+        self._report_position(event)
+        if E.HELD_UP not in self._deadlines:
+            self._set_deadline(E.HELD_UP, self._timings.next_s)
 
     def _watch_worker(self, event: RunEvent) -> None:
         """A server begins the next job at once: one that runs nothing while jobs wait has lost its worker thread."""
+        self._dismiss(E.HELD_UP)
         self._report_position(event)
         if E.WORKER_IDLE not in self._deadlines:
             self._set_deadline(E.WORKER_IDLE, self._timings.idle_s)
@@ -201,7 +221,7 @@ class RunMachine:
     def _keep_end(self, event: RunEvent) -> None:
         if event.message.kind in ENDS:
             self._end = LookupResult(ENDS[event.message.kind], end=event.message.data)
-        self._deadlines.pop(E.SILENCE, None)
+        self._dismiss(E.SILENCE)
         self._plan_lookup(0.0)
 
     def _look_again_soon(self, _event: RunEvent) -> None:
@@ -232,6 +252,9 @@ class RunMachine:
 
     def _fail_dead_worker(self, _event: RunEvent) -> None:
         self._do(Fail(worker_dead()))
+
+    def _report_held_up(self, _event: RunEvent) -> None:
+        self._do(SetMessage(HELD_UP_MESSAGE))
 
     def _log_stuck(self, _event: RunEvent) -> None:
         self._do(LogLine(STUCK_MESSAGE))
@@ -267,7 +290,7 @@ class RunMachine:
         self._plan_lookup(self._timings.poll_without_socket_s)
 
     def _end_outage(self, _event: RunEvent) -> None:
-        del self._deadlines[E.OUTAGE]
+        self._dismiss(E.OUTAGE)
         self._do(SetMessage(""))
 
     def _end_outage_missing(self, event: RunEvent) -> None:
@@ -316,9 +339,9 @@ class RunMachine:
 
 
 _M = RunMachine
-_ANSWERS = (E.PENDING, E.PENDING_IDLE, E.IN_PROGRESS)
+_ANSWERS = (E.PENDING, E.PENDING_NEXT, E.PENDING_IDLE, E.IN_PROGRESS)
 _MESSAGES = (E.QUEUE_CHANGED, E.RUN_BEGUN, E.NODE_STEP, E.UNNAMED_STEP, E.RUN_ENDED)
-_TIMERS = (E.STUCK, E.WORKER_IDLE)
+_TIMERS = (E.STUCK, E.WORKER_IDLE, E.HELD_UP)
 _LOSSES = (E.JOB_GONE, E.SERVER_RESTARTED)
 _SHOW: Row = {
     E.NODE_BLOCKED: stay(_M._log_blocked),
@@ -344,7 +367,9 @@ RUN_TABLE: Table[RunState] = {
         E.QUEUE_CHANGED: stay(_M._plan_position),
         E.LOOKUP_DUE: stay(_M._look_up),
         E.PENDING: stay(_M._wait_in_queue),
+        E.PENDING_NEXT: stay(_M._wait_as_next),
         E.PENDING_IDLE: stay(_M._watch_worker),
+        E.HELD_UP: stay(_M._report_held_up),
         E.WORKER_IDLE: go(RunState.ENDED, _M._fail_dead_worker),
         E.IN_PROGRESS: go(RunState.UNHEARD, _M._wait_for_first_message),
         E.RUN_BEGUN: go(RunState.STARTED, _M._begin),
@@ -378,7 +403,7 @@ RUN_TABLE: Table[RunState] = {
         E.FINISHED: go(RunState.COLLECTING, _M._finish),
         **_LOST,
         **_SHOW,
-        **ignore(E.QUEUE_CHANGED, *_ANSWERS, E.WORKER_IDLE, E.FETCHED),
+        **ignore(E.QUEUE_CHANGED, *_ANSWERS, E.WORKER_IDLE, E.HELD_UP, E.FETCHED),
     },
     RunState.RUNNING: {
         E.FOLLOWED: stay(_M._follow),

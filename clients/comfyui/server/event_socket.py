@@ -124,6 +124,11 @@ class EventSocket:
                 inbox(frame)
             self._changed.notify_all()
 
+    def serves(self, prompt_id: str) -> bool:
+        """Return whether a job of this client waits for the prompt's messages."""
+        with self._changed:
+            return prompt_id in self._inboxes
+
     @contextmanager
     def posting(self) -> Iterator[None]:
         """While the block runs, frames of unknown prompts are kept: one of them may be the prompt that is being sent,

@@ -46,9 +46,9 @@ _JOB_PLACES = {
 
 @dataclass(frozen=True)
 class LookupResult:
-    """The answer: ``position`` of a waiting job (0 is next), ``idle`` if nothing runs though jobs wait; for an ended
-    one its ``outputs`` and the data of the message that it ended with. ``prompt`` and ``targets`` where the answer
-    has them.
+    """The answer: ``position`` of a waiting job (0 is next), ``running`` the ids of the prompts that run before it,
+    ``idle`` if nothing runs though jobs wait; for an ended one its ``outputs`` and the data of the message that it
+    ended with. ``prompt`` and ``targets`` where the answer has them.
     """
 
     place: ServerJobState
@@ -59,6 +59,7 @@ class LookupResult:
     prompt: Mapping[str, Any] | None = None
     targets: list[str] | None = None
     prompt_id: str = ""
+    running: tuple[str, ...] = ()
 
 
 class JobLookup:
@@ -158,7 +159,8 @@ def _in_queue(running: list[Any], pending: list[Any], prompt_id: str, job_id: st
             return _queued_finding(ServerJobState.RUNNING, item, None, idle=False)
     for position, item in enumerate(sorted(pending, key=run_order)):
         if _is_ours(item, prompt_id, job_id):
-            return _queued_finding(ServerJobState.PENDING, item, position, idle=not running)
+            found = _queued_finding(ServerJobState.PENDING, item, position, idle=not running)
+            return replace(found, running=tuple(str(each[1]) for each in running))
     return None
 
 
@@ -174,9 +176,10 @@ def _ranked(prompt_id: str, jobs: list[Mapping[str, Any]]) -> LookupResult:
     waiting = [job for job in jobs if job.get("status") == "pending"]
     in_order = sorted(waiting, key=lambda job: (_rank(job.get("priority")), str(job.get("id"))))
     ids = [job.get("id") for job in in_order]
-    idle = len(waiting) == len(jobs)
+    running = tuple(str(job.get("id")) for job in jobs if job.get("status") != "pending")
     position = ids.index(prompt_id) if prompt_id in ids else None
-    return LookupResult(ServerJobState.PENDING, position, idle and position is not None, prompt_id=prompt_id)
+    idle = position is not None and not running
+    return LookupResult(ServerJobState.PENDING, position, idle, prompt_id=prompt_id, running=running)
 
 
 def _rank(number: Any) -> float:

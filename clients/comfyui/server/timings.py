@@ -30,6 +30,8 @@ class Timings:
     """How long a job may run by the server's word, with the websocket up, before its first message."""
     idle_s: float = 10.0
     """How long a server may run nothing while a job waits, before its worker counts as dead."""
+    next_s: float = 120.0
+    """How long a job may be the next in the queue, behind the same prompt, before what can be done is said."""
     stuck_s: float = 120.0
     """How long a job may run without any of its nodes being begun, before that is said."""
     drain_every_s: float = 0.1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from support import http
 from support.comfyui import (
     HANG_GUARD_S,
     QUICK,
@@ -464,6 +466,31 @@ def test_a_server_that_runs_nothing_while_jobs_wait_is_found_out(version, tmp_pa
         error = failed(made.client().submit(quick()), GenerationError)
         assert error.code == "worker_dead"
         assert "Restart ComfyUI" in error.hint
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_job_behind_a_prompt_that_is_nobody_s_says_what_can_be_done(version, tmp_path):
+    with bench(tmp_path, version) as made:
+        made.mock.inject(Fault("worker_dead"))
+        body = json.dumps({"prompt": picture_workflow(), "client_id": "gone"})
+        assert http.request("POST", f"{made.mock.url}/prompt", body=body).status == 200
+        job = made.client(drain_timeout_s=0.5).submit(quick())
+        wait_until(lambda: "restart ComfyUI" in job.status.message)
+        assert job.status.queue_position == 0
+        job.cancel()
+
+
+def test_a_job_behind_one_of_the_same_client_is_not_held_up(tmp_path):
+    with bench(tmp_path) as made:
+        client = made.client(max_workers=2, timings=replace(QUICK, next_s=0.0))
+        running = client.submit(slow(2000, 1.0))
+        wait_for(running, events.Started)
+        waiting = client.submit(quick())
+        wait_until(lambda: waiting.status.queue_position == 0 and waiting.backend_id)
+        wait_until(lambda: sum("status=pending" in request.path for request in made.mock.requests) >= 3)
+        assert waiting.status.message == ""
+        running.cancel()
+        assert waiting.result(HANG_GUARD_S).artifacts
 
 
 def test_an_output_that_was_blocked_is_said_and_is_not_the_end(tmp_path):

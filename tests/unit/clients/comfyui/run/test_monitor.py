@@ -49,6 +49,9 @@ class Socket:
 
     renewals = 0
 
+    def serves(self, _prompt_id):
+        return False
+
     def renew(self):
         self.renewals += 1
 

@@ -61,7 +61,7 @@ def unnamed(kind, **data):
 
 
 def answer(place, **fields):
-    return event_for_result(LookupResult(place, **fields))
+    return event_for_result(LookupResult(place, **fields), is_ours=lambda prompt_id: prompt_id == "ours")
 
 
 EVENTS = {
@@ -71,6 +71,7 @@ EVENTS = {
     E.SILENCE: RunEvent(E.SILENCE),
     E.STUCK: RunEvent(E.STUCK),
     E.WORKER_IDLE: RunEvent(E.WORKER_IDLE),
+    E.HELD_UP: RunEvent(E.HELD_UP),
     E.OUTAGE: RunEvent(E.OUTAGE),
     E.SOCKET_UP: event_for_item(Up()),
     E.SOCKET_DOWN: event_for_item(Down(LOST, was_up=True)),
@@ -86,6 +87,7 @@ EVENTS = {
     E.PREVIEW: event_for_item(Preview(b"\x89PNG", "image/png", "p")),
     E.NODE_TEXT: event_for_item(NodeText("half way", "p")),
     E.PENDING: answer(ServerJobState.PENDING, position=2),
+    E.PENDING_NEXT: answer(ServerJobState.PENDING, position=0, running=("theirs",)),
     E.PENDING_IDLE: answer(ServerJobState.PENDING, position=0, idle=True),
     E.IN_PROGRESS: answer(ServerJobState.RUNNING),
     E.FINISHED: answer(ServerJobState.SUCCEEDED, outputs=OUTPUTS),
@@ -138,6 +140,7 @@ PREVIEW          .          .          .          .          .          .      .
 NODE_TEXT        .          .          .          .          .          .      .          .
 LOOKUP_DUE       .          .          .          .          .          .      .          .
 PENDING          .          .          .          .          .          .      .          .
+PENDING_NEXT     .          .          .          .          .          .      .          .
 PENDING_IDLE     .          .          .          .          .          .      .          .
 IN_PROGRESS      .          UNHEARD    .          .          .          .      .          .
 FINISHED         .          COLLECTING COLLECTING COLLECTING COLLECTING ENDED  .          .
@@ -145,12 +148,14 @@ JOB_GONE         .          ENDED      ENDED      ENDED      ENDED      ENDED  .
 SERVER_RESTARTED .          ENDED      ENDED      ENDED      ENDED      ENDED  .          .
 STUCK            .          .          .          .          .          .      .          .
 WORKER_IDLE      .          ENDED      .          .          .          .      .          .
+HELD_UP          .          .          .          .          .          .      .          .
 FETCHED          .          .          .          .          .          .      ENDED      .
 """
 
 SERVER = """
                  FOUND      UNSURE     AWAY       MISSING    RESTARTED  GONE
 PENDING          .          FOUND      FOUND      FOUND      FOUND      .
+PENDING_NEXT     .          FOUND      FOUND      FOUND      FOUND      .
 PENDING_IDLE     .          FOUND      FOUND      FOUND      FOUND      .
 IN_PROGRESS      .          FOUND      FOUND      FOUND      FOUND      .
 FINISHED         .          FOUND      FOUND      FOUND      FOUND      .
@@ -193,9 +198,11 @@ COMMANDS = {
     (RunState.QUEUED, E.RUN_BEGUN): [ReportStarted, ReportProgress],
     (RunState.QUEUED, E.NODE_STEP): [ReportStarted, ReportProgress],
     (RunState.QUEUED, E.PENDING): [ReportQueued],
+    (RunState.QUEUED, E.PENDING_NEXT): [ReportQueued],
     (RunState.QUEUED, E.PENDING_IDLE): [ReportQueued],
     (RunState.QUEUED, E.IN_PROGRESS): [ReportStarted],
     (RunState.QUEUED, E.WORKER_IDLE): [Fail],
+    (RunState.QUEUED, E.HELD_UP): [SetMessage],
     (RunState.UNHEARD, E.RUN_BEGUN): [ReportStarted, ReportProgress],
     (RunState.UNHEARD, E.NODE_STEP): [ReportStarted, ReportProgress],
     (RunState.UNHEARD, E.UNNAMED_STEP): [ReportStarted, ReportProgress],
@@ -204,6 +211,7 @@ COMMANDS = {
     **{(state, E.LOOKUP_FAILED): [SetMessage] for state in ServerState if state is not ServerState.GONE},
     **{(state, E.LOOKUP_REFUSED): [Fail] for state in ServerState if state is not ServerState.GONE},
     (ServerState.AWAY, E.PENDING): [SetMessage, ReportQueued],
+    (ServerState.AWAY, E.PENDING_NEXT): [SetMessage, ReportQueued],
     (ServerState.AWAY, E.PENDING_IDLE): [SetMessage, ReportQueued],
     (ServerState.AWAY, E.IN_PROGRESS): [SetMessage, ReportStarted],
     (ServerState.AWAY, E.FINISHED): [SetMessage, ReportStarted, Finish],
@@ -220,7 +228,10 @@ COMMANDS = {
 }
 """The commands of all pairs; a pair that is not here has none. Of ``ServerState`` the job waits in the queue."""
 
-_IN_QUEUE = {E.PENDING: [ReportQueued], E.PENDING_IDLE: [ReportQueued], E.IN_PROGRESS: [ReportStarted]}
+_IN_QUEUE = {
+    **{kind: [ReportQueued] for kind in (E.PENDING, E.PENDING_NEXT, E.PENDING_IDLE)},
+    E.IN_PROGRESS: [ReportStarted],
+}
 
 
 def machine_after(*kinds, clock=None):
@@ -317,6 +328,7 @@ EXPIRED = [
     ([*_RUNNING, E.SILENCE, E.SOCKET_UP], IDLE_TIMEOUT_S, E.IN_PROGRESS, [RenewSocket]),
     ([*_QUEUED, E.SOCKET_DOWN, E.RUN_BEGUN], TIMINGS.stuck_s, E.IN_PROGRESS, [LogLine]),
     ([*_QUEUED, E.PENDING_IDLE], TIMINGS.idle_s, E.PENDING_IDLE, [ReportQueued, Fail]),
+    ([*_QUEUED, E.PENDING_NEXT], TIMINGS.next_s, E.PENDING_NEXT, [ReportQueued, SetMessage]),
     ([*_RUNNING, E.LOOKUP_FAILED], TIMINGS.outage_s, E.LOOKUP_FAILED, [SetMessage, Fail]),
 ]
 
@@ -340,6 +352,7 @@ def test_a_deadline_that_has_passed_has_its_effect_once_the_server_has_answered(
     ("path", "seconds", "answers"),
     [
         ([*_QUEUED, E.PENDING_IDLE], TIMINGS.idle_s, [E.PENDING, E.PENDING_IDLE]),
+        ([*_QUEUED, E.PENDING_IDLE], TIMINGS.idle_s, [E.PENDING_NEXT, E.PENDING_IDLE]),
         ([*_QUEUED, E.PENDING_IDLE], TIMINGS.idle_s, [E.LOOKUP_FAILED]),
         ([*_QUEUED, E.RUN_BEGUN, E.NODE_STEP], TIMINGS.stuck_s, [E.FINISHED]),
         ([*_RUNNING, E.RUN_ENDED], IDLE_TIMEOUT_S, [E.IN_PROGRESS]),
@@ -365,6 +378,29 @@ def test_the_silence_counts_anew_once_the_websocket_is_back(lost):
     assert machine.on(EVENTS[E.IN_PROGRESS]) == []
     clock.now += IDLE_TIMEOUT_S
     assert machine.on(EVENTS[E.IN_PROGRESS]) == [RenewSocket()]
+
+
+@pytest.mark.parametrize("kind", [E.PENDING, E.PENDING_IDLE])
+def test_a_job_counts_as_held_up_only_while_it_is_the_next(kind):
+    clock = Clock()
+    machine = machine_after(*_QUEUED, E.PENDING_NEXT, clock=clock)
+    clock.now += TIMINGS.next_s
+    assert [type(command) for command in machine.on(EVENTS[kind])] == [ReportQueued]
+    assert [type(command) for command in machine.on(EVENTS[E.PENDING_NEXT])] == [ReportQueued]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"position": 0, "running": ("theirs",)}, E.PENDING_NEXT),
+        ({"position": 0, "running": ("theirs", "ours")}, E.PENDING),
+        ({"position": 1, "running": ("theirs",)}, E.PENDING),
+        ({"running": ("theirs",)}, E.PENDING),
+        ({"position": 0, "idle": True}, E.PENDING_IDLE),
+    ],
+)
+def test_a_waiting_job_is_held_up_by_prompts_of_others_alone(fields, kind):
+    assert answer(ServerJobState.PENDING, **fields).kind is kind
 
 
 def test_a_server_that_stays_away_is_not_asked_without_a_pause():

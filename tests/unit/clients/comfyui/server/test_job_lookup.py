@@ -120,6 +120,7 @@ def test_the_place_in_the_queue_comes_from_the_list_by_priority():
     positions = {job: asked.ask(job, position=True).position for job in ("a", "b1", "b2", "c", "gone")}
     assert positions == {"a": 0, "b1": 2, "b2": 3, "c": 4, "gone": None}
     assert asked.ask("a", position=True).idle is False
+    assert asked.ask("a", position=True).running == ("r",)
     assert asked.ask("a") == LookupResult(ServerJobState.PENDING)
 
 
@@ -135,6 +136,12 @@ def test_a_server_that_runs_nothing_though_jobs_wait():
     answers = {"/api/jobs/a": {"status": "pending"}, "/api/jobs?status=pending,in_progress": {"jobs": jobs}}
     assert lookup(answers).ask("a", position=True).idle is True
     assert lookup({"/api/queue": {"queue_running": [], "queue_pending": [[1, "a", {}]]}}).ask("a").idle is True
+
+
+def test_the_queue_says_what_runs_before_the_job():
+    queue = {"queue_running": [[0, "r", {}]], "queue_pending": [[1, "a", {}]]}
+    found = lookup({"/api/queue": queue}).ask("a")
+    assert (found.position, found.idle, found.running) == (0, False, ("r",))
 
 
 def test_without_the_jobs_api_the_queue_is_asked_before_the_history():

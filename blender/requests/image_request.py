@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ...runtime import JobView
     from ..placing.listed_shot import ListedShot
     from ..state.placement_request import PlacementTarget
-    from .workflow_slots import Slots
 
 BACKEND = "comfyui"
 MAX_SEED = 2**64 - 1
@@ -94,10 +93,8 @@ def parse_seed(text: str, most: int = MAX_SEED) -> int:
 def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
     """Submit an image of the scene's wishes, those in ``overrides`` overruled; raises a ``BackendError`` in words.
 
-    Nothing is sent on this thread. The camera, if it is the input, is rendered here.
+    Nothing is sent on this thread, and no workflow is read. The camera, if it is the input, is rendered here.
     """
-    from .workflow_slots import Slots, find_slots, read_graph
-
     scene: Any = context.scene
     folder = settings.output_folder()
     props = {name: overrides.get(name, getattr(scene.movie_director, name, "")) for name in WISHES}
@@ -111,11 +108,7 @@ def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     if not props["prompt"].strip():
         raise ValidationError("There is no prompt.", code="no_prompt", hint="Write what the picture should show.")
     seed = resolve_seed(scene.movie_director, overrides)
-    path = _workflow_path(props)
-    graph = read_graph(path)
-    slots = find_slots(graph) if graph is not None else Slots(prompt=["Prompt"], image=["Image"])
-    _check_slots(slots, props, path)
-    request = _request(path, slots, props, seed, context, folder)
+    request = _request(props, seed, context, folder)
     own = scene.movie_director
     place = {
         "length": own.strip_frames or sequencer.strip_frames(home, settings.preferences().strip_seconds),
@@ -182,46 +175,21 @@ def _workflow_path(props: Mapping[str, Any]) -> Path:
     return bundled_workflow("text_to_image" if props["input_source"] == "NONE" else "image_to_image")
 
 
-def _check_slots(slots: Slots, props: Mapping[str, Any], path: Path) -> None:
-    if not slots.prompt:
-        raise ValidationError(
-            f"The workflow {path.name} has no place for the prompt.",
-            code="no_prompt_slot",
-            hint="Name its text node 'Prompt' in ComfyUI and export it again.",
-        )
-    if props["input_source"] != "NONE" and not slots.image:
-        raise ValidationError(
-            f"The workflow {path.name} has no place for an input image.",
-            code="no_image_slot",
-            hint="Give it a Load Image node, or start from the prompt alone.",
-        )
-
-
-def _request(
-    path: Path, slots: Slots, props: Mapping[str, Any], seed: int, context: bpy.types.Context, folder: Path
-) -> WorkflowRequest:
+def _request(props: Mapping[str, Any], seed: int, context: bpy.types.Context, folder: Path) -> WorkflowRequest:
     from ...clients.comfyui import WorkflowRequest
 
     scene: Any = context.scene
     width, height = size(context)
-    values = [(slots.prompt, props["prompt"]), (slots.width, width), (slots.height, height)]
+    slots: dict[str, Any] = {"prompt": props["prompt"], "width": width, "height": height}
     if props["negative_prompt"].strip():
-        values.append((slots.negative_prompt, props["negative_prompt"]))
+        slots["negative_prompt"] = props["negative_prompt"]
     if props["steps"] is not None:
-        values.append((slots.steps, props["steps"]))
-    files: dict[str, Path] = {}
+        slots["steps"] = props["steps"]
     picture = start_picture(context, props, folder, (width, height))
     if picture is not None:
-        # several samplers with a change of their own are a workflow's inner affair
-        if len(slots.strength) == 1:
-            values.append((slots.strength, props["strength"]))
-        files = dict.fromkeys(slots.image, picture)
+        slots |= {"image": picture, "denoise": props["strength"]}
     return WorkflowRequest(
-        workflow=path,
-        inputs={key: value for keys, value in values for key in keys},
-        files=files,
-        seed=seed,
-        metadata=provenance(scene, props["prompt"]),
+        workflow=_workflow_path(props), slots=slots, seed=seed, metadata=provenance(scene, props["prompt"])
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,19 @@ from typing import Any
 from ..core.request import Request, integer_problems, mapping_problems, path_problems
 
 MAX_SEED = 2**64 - 1
+
+PROMPT, NEGATIVE, IMAGE, WIDTH, HEIGHT, STEPS, DENOISE = SLOTS = (
+    "prompt",
+    "negative_prompt",
+    "image",
+    "width",
+    "height",
+    "steps",
+    "denoise",
+)
+"""What a value can be meant for in any workflow."""
+
+TEXT_SLOTS = (PROMPT, NEGATIVE)
 
 
 @dataclass(frozen=True)
@@ -23,12 +37,19 @@ class WorkflowRequest(Request):
     where the node has one obvious input, else followed by a dot and the input's name (``"Positive prompt"``,
     ``"Sampler.steps"``, ``"3.cfg"``; ``"#3.cfg"`` means the id whatever the nodes are titled). ``seed`` (0 to 2^64-1)
     goes into every seed of the workflow that ``inputs`` does not name; None: a random one, said in the metadata.
+
+    ``slots`` are values by what they mean, for a workflow that nobody has looked into: ``prompt``, ``negative_prompt``,
+    ``image`` (a local file), ``width``, ``height``, ``steps``, ``denoise``. They go where ``ComfyUIClient.template``
+    finds parameters of these names, and not into what ``inputs`` or ``files`` name. A workflow without a place for the
+    prompt or the image is refused (``ValidationError``, codes ``no_prompt_slot`` and ``no_image_slot``); others that it
+    has no place for are left out, which the log says.
     """
 
     workflow: Any
     inputs: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str | Path] = field(default_factory=dict)
     seed: int | None = None
+    slots: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.workflow, str) and self.workflow:
@@ -36,6 +57,8 @@ class WorkflowRequest(Request):
         if isinstance(self.files, Mapping):
             files = {key: Path(path) if isinstance(path, str) and path else path for key, path in self.files.items()}
             object.__setattr__(self, "files", files)
+        if isinstance(self.slots, Mapping) and isinstance(self.slots.get(IMAGE), str) and self.slots[IMAGE]:
+            object.__setattr__(self, "slots", {**self.slots, IMAGE: Path(self.slots[IMAGE])})
 
     def problems(self) -> list[str]:
         """Return what is wrong on the face of it."""
@@ -43,6 +66,7 @@ class WorkflowRequest(Request):
         if not isinstance(self.workflow, (Mapping, str, Path)) or not self.workflow:
             found.append("workflow: a dict, or the path of a .json file or of a picture is needed.")
         found += self._input_problems()
+        found += self._slot_problems()
         found += integer_problems("seed", self.seed, least=0, most=MAX_SEED)
         return found
 
@@ -59,3 +83,16 @@ class WorkflowRequest(Request):
             found += path_problems(f"files: {address!r}", path)
         both = sorted(set(self.inputs) & set(self.files))
         return found + [f"inputs, files: {address!r} stands in both." for address in both]
+
+    def _slot_problems(self) -> list[str]:
+        found = mapping_problems("slots", self.slots)
+        for name, value in () if found else self.slots.items():
+            if name not in SLOTS:
+                found.append(f"slots: there is no slot {name!r}; there are {', '.join(SLOTS)}.")
+            elif name == IMAGE:
+                found += path_problems(f"slots: {name}", value)
+            elif name in TEXT_SLOTS:
+                found += [] if isinstance(value, str) else [f"slots: {name}: a text is needed."]
+            elif not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+                found.append(f"slots: {name}: a number is needed.")
+        return found

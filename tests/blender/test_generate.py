@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import pytest
 from conftest import own, preferences, start_job, strips
+from support.workflows import picture_in_a_subgraph
 
 FRAME = 37
 
@@ -177,6 +178,19 @@ def test_a_workflow_that_the_editor_saved_is_used_as_it_is(film: Path, comfyui: 
     assert generate(prompt="a ship", workflow="//mine.json") == {"FINISHED"}
     assert posted(comfyui)["6"]["inputs"]["text"] == "a ship"
     assert posted(comfyui)["7"]["inputs"]["text"] == graph["7"]["inputs"]["text"]
+    assert len(strips()) == 1
+
+
+def test_a_workflow_that_holds_everything_in_a_subgraph(film: Path, comfyui: Any) -> None:
+    (film.parent / "modern.json").write_text(json.dumps(picture_in_a_subgraph()), encoding="utf-8")
+    bpy.context.scene.movie_director.size_limit = 256
+    given = {"prompt": "a ship", "negative_prompt": "fog", "steps": 3, "seed": "5"}
+    assert generate(workflow="//modern.json", **given) == {"FINISHED"}
+    sent = posted(comfyui)
+    assert (sent["10:2"]["inputs"]["text"], sent["10:3"]["inputs"]["text"]) == ("a ship", "fog")
+    assert (sent["10:5"]["inputs"]["steps"], sent["10:5"]["inputs"]["seed"]) == (3, 5)
+    width, height = own("blender.requests.image_request").size(bpy.context)
+    assert (sent["10:4"]["inputs"]["width"], sent["10:4"]["inputs"]["height"]) == (width, height)
     assert len(strips()) == 1
 
 

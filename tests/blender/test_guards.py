@@ -135,6 +135,37 @@ def test_pressing_generate_with_a_huge_workflow(film: Path, busy: Any, with_wind
     assert_harmless(lambda: invoked("generate", "generate_image", **given))
 
 
+def test_pressing_generate_with_a_workflow_of_endless_paths(film: Path, busy: Any, with_window: None) -> None:
+    """Each node is fed twice by the next: walking every path of this small file would take years."""
+    node = {"class_type": "StringConcatenate"}
+    graph: dict[str, Any] = {
+        str(at): {**node, "inputs": {"string_a": [str(at + 1), 0], "string_b": [str(at + 1), 0]}} for at in range(60)
+    }
+    graph["60"] = {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox"}}
+    graph["s"] = {"class_type": "KSampler", "inputs": {"positive": ["0", 0], "negative": ["0", 0]}}
+    (film.parent / "paths.json").write_text(json.dumps(graph), encoding="utf-8")
+    given = {"prompt": "hello", "workflow": "//paths.json"}
+    assert_harmless(lambda: invoked("generate", "generate_image", **given))
+
+
+def test_pressing_generate_reads_no_workflow(
+    film: Path, busy: Any, with_window: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = own("clients.comfyui.workflow.loading")
+    threads: list[str] = []
+    read = loading._read
+
+    def noted(path: Path) -> Any:
+        threads.append(threading.current_thread().name)
+        return read(path)
+
+    monkeypatch.setattr(loading, "_read", noted)
+    invoked("generate", "generate_image", prompt="hello")
+    busy.cancel()
+    wait_for(lambda: bool(threads))
+    assert threading.main_thread().name not in threads
+
+
 @pytest.mark.parametrize("name", ["retry_job", "recover_jobs"])
 def test_pressing_buttons_of_the_list(busy: Any, with_window: None, name: str) -> None:
     assert_harmless(lambda: invoked("jobs", name, job_id=busy.id))

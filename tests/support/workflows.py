@@ -77,3 +77,49 @@ CLASSES: dict[str, Any] = {
     "Save": class_info({"images": ["IMAGE"], "prefix": ["STRING", {"default": "x"}]}, output=[]),
     "Any": class_info({"value": ["*"]}, output=[]),
 }
+
+
+def picture_in_a_subgraph(label: str = "prompt") -> dict[str, Any]:
+    """Return a text-to-image workflow inside a subgraph that shows its prompt, width, height and steps outside."""
+    inner = subgraph(
+        [
+            node(1, "CheckpointLoaderSimple", values=["dreamshaper_8.safetensors"], outputs=["MODEL", "CLIP", "VAE"]),
+            node(2, "CLIPTextEncode", inputs=[("clip", "CLIP", 1)], widgets=[("text", "STRING", 2)], values=["old"]),
+            node(3, "CLIPTextEncode", inputs=[("clip", "CLIP", 3)], values=["rain"]),
+            node(4, "EmptyLatentImage", widgets=[("width", "INT", 4), ("height", "INT", 5)], values=[64, 64, 1]),
+            node(
+                5,
+                "KSampler",
+                inputs=[
+                    ("model", "MODEL", 6),
+                    ("positive", "CONDITIONING", 7),
+                    ("negative", "CONDITIONING", 8),
+                    ("latent_image", "LATENT", 9),
+                ],
+                widgets=[("steps", "INT", 10)],
+                values=[1, "fixed", 20, 7.0, "euler", "normal", 1.0],
+            ),
+            node(6, "VAEDecode", inputs=[("samples", "LATENT", 11), ("vae", "VAE", 12)]),
+        ],
+        [
+            (1, 1, 1, 2, 0),
+            (2, -10, 0, 2, 1),
+            (3, 1, 1, 3, 0),
+            (4, -10, 1, 4, 0),
+            (5, -10, 2, 4, 1),
+            (6, 1, 0, 5, 0),
+            (7, 2, 0, 5, 1),
+            (8, 3, 0, 5, 2),
+            (9, 4, 0, 5, 3),
+            (10, -10, 3, 5, 4),
+            (11, 5, 0, 6, 0),
+            (12, 1, 2, 6, 1),
+            (13, 6, 0, -20, 0),
+        ],
+        inputs=[("text", "STRING", 2), ("width", "INT", 4), ("height", "INT", 5), ("steps", "INT", 10)],
+        outputs=[("IMAGE", "IMAGE", 13)],
+    )
+    inner["name"], inner["inputs"][0]["label"] = "Text to Image", label
+    host = node(10, SUBGRAPH, outputs=["IMAGE"], values=["a fox", 48, 32, 6])
+    save = node(11, "SaveImage", inputs=[("images", "IMAGE", 1)], values=["picture"])
+    return workflow([host, save], [(1, 10, 0, 11)], inner)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...core.errors import ValidationError
 from ...files.storage_errors import input_errors
-from ..request import WorkflowRequest
+from ..request import IMAGE, PROMPT, WorkflowRequest
+from ..validation_errors import BACKEND
 from ..workflow.addressing import SEED_INPUTS, Addresses, Target, seed_targets, set_input
+from ..workflow.conversion import EditorWidget
 from ..workflow.conversion.specs import spec_of
 from ..workflow.loading import MODEL_FILE, Prompt, check_form
 from ..workflow.prompt_checks import Definitions
+from ..workflow.slots import Slots, find_slots
 
 RANDOM_SEEDS = 2**53
 """Random seeds stay below it: the editor's JavaScript can't show larger whole numbers. Given ones may be larger."""
@@ -31,22 +35,55 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-def make_plan(request: WorkflowRequest, prompt: Prompt, known: Definitions) -> Plan:
+def make_plan(
+    request: WorkflowRequest, prompt: Prompt, known: Definitions, widgets: Sequence[EditorWidget] = ()
+) -> Plan:
     """Put the request's values and seed into its workflow's ``prompt``.
 
-    A random seed is one that the inputs take, as far as ``known`` has the definitions of their classes.
+    ``known`` has definitions of the prompt's classes, as many as the server gave; a random seed is one that they allow.
+    ``widgets`` are those that only the editor has.
 
-    Raises ``ValidationError`` for an address that is wrong and ``StorageError`` for a file that can't be read; nothing
-    was sent then.
+    Raises ``ValidationError`` for an address that is wrong, or no place for the prompt or the image, and
+    ``StorageError`` for a file that can't be read; nothing was sent then.
     """
-    targets = Addresses(prompt).resolve_all({**request.inputs, **request.files})
-    for address, value in request.inputs.items():
-        set_input(prompt, targets[address], value)
-    files = {targets[address]: _readable(Path(path)) for address, path in request.files.items()}
+    places = Addresses(prompt, widgets).resolve_places({**request.inputs, **request.files})
+    slots = find_slots(prompt, known, widgets) if request.slots else {}
+    _check_slots(request, slots)
+    values = {target: value for address, value in request.inputs.items() for target in places[address]}
+    paths = {target: path for address, path in request.files.items() for target in places[address]}
+    named = {*values, *paths}
+    for slot, value in request.slots.items():
+        filled = {target: value for target in slots.get(slot, ()) if target not in named}
+        (paths if slot == IMAGE else values).update(filled)
+    for target, value in values.items():
+        set_input(prompt, target, value)
+    files = {target: _readable(Path(path)) for target, path in paths.items()}
     check_form(prompt)
-    given = frozenset(targets.values())
+    given = frozenset({*values, *files})
     seed, warnings = _seeded(prompt, request.seed, given, known)
-    return Plan(prompt, files, given, seed, warnings)
+    left_out = [f"The workflow has no place for {slot}." for slot in request.slots if slot not in slots]
+    return Plan(prompt, files, given, seed, (*left_out, *warnings))
+
+
+def _check_slots(request: WorkflowRequest, slots: Slots) -> None:
+    """Raise ``ValidationError`` if the workflow has no place for the prompt or for the image, and one is given."""
+    for slot, code, place, hint in _NEEDED:
+        if slot in request.slots and slot not in slots:
+            name = f" {Path(request.workflow).name}" if isinstance(request.workflow, (str, Path)) else ""
+            raise ValidationError(
+                f"The workflow{name} has no place for {place}.", code=code, hint=hint, backend=BACKEND
+            )
+
+
+_NEEDED = (
+    (PROMPT, "no_prompt_slot", "the prompt", "Name its text node 'Prompt' in ComfyUI and save it again."),
+    (
+        IMAGE,
+        "no_image_slot",
+        "an input image",
+        "Give it a Load Image node, or start from the prompt alone.",
+    ),
+)
 
 
 def models_in(prompt: Prompt) -> list[str]:

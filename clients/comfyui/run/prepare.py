@@ -16,6 +16,7 @@ from ..validation_errors import BACKEND, MISSING_MODEL, refusal_for
 from ..workflow.addressing import Target, set_input
 from ..workflow.bundled_workflows import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
 from ..workflow.combo_choices import choices_of
+from ..workflow.conversion import Converted, convert, node_classes
 from ..workflow.loading import Prompt, invalid_workflow, is_ui_format
 from ..workflow.prompt_checks import Definition, Definitions, outputs_to_run, problems_of, refused_whole
 from .planning import Plan, make_plan
@@ -63,9 +64,9 @@ class Preparer:
         Raises what is wrong with the workflow, the request or its files, and what the server certainly refuses.
         """
         request = cast(WorkflowRequest, job.request)
-        prompt = self.convert(workflow, job)
-        known = self._find_definitions(prompt, job)
-        plan = make_plan(request, prompt, known or {})
+        converted = self.convert(workflow, job)
+        known = self._find_definitions(converted.prompt, job)
+        plan = make_plan(request, converted.prompt, known or {}, converted.widgets)
         if is_bundled(request.workflow):
             self._fit_checkpoint(plan, job)
         if known is not None:
@@ -74,20 +75,18 @@ class Preparer:
             job.log(warning)
         return PreparedPrompt(plan, known)
 
-    def convert(self, workflow: dict[str, Any], scope: Scope | None = None) -> Prompt:
+    def convert(self, workflow: dict[str, Any], scope: Scope | None = None) -> Converted:
         """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
         if not is_ui_format(workflow):
-            return workflow
-        from ..workflow.conversion import node_classes, ui_to_api
-
+            return Converted(workflow)
         known = self._definitions.of(node_classes(workflow), scope)
         try:
-            prompt = ui_to_api(workflow, known)
+            converted = convert(workflow, known)
         except MissingResource as error:
             raise self._definitions.missing([each["name"] for each in error.context["missing"]], scope) from error
-        if not prompt:
+        if not converted.prompt:
             raise invalid_workflow("The workflow has no node that does anything.", [])
-        return prompt
+        return converted
 
     def _find_definitions(self, prompt: Prompt, job: JobContext) -> Definitions | None:
         """Return the definitions of a prompt's node classes, those that the server has; None if it gives none."""

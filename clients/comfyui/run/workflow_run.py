@@ -106,9 +106,9 @@ class WorkflowRunner:
         if not self.connection.live:
             self._forget_server()  # nothing would have told that it was restarted
         with _redacted(self._http.redact):
-            prompt = self._preparer.convert(load_workflow(source))
-            known = self._definitions.of(str(node["class_type"]) for node in prompt.values())
-            return WorkflowTemplate.of(prompt, known, parameters)
+            converted = self._preparer.convert(load_workflow(source))
+            known = self._definitions.of(str(node["class_type"]) for node in converted.prompt.values())
+            return WorkflowTemplate.of(converted.prompt, known, parameters, converted.widgets)
 
     # Before it is sent
 
@@ -133,7 +133,9 @@ class WorkflowRunner:
             self._version_sure = False
 
     def _prepare(self, job: JobContext) -> PreparedPrompt:
-        workflow = load_workflow(cast(WorkflowRequest, job.request).workflow)
+        request = cast(WorkflowRequest, job.request)
+        # what a workflow lacks for the user's values is said before what is wrong with it
+        workflow = load_workflow(request.workflow, check_links=not request.slots)
         self._check_output_folder(job)
         self._learn_version(job)
         return self._preparer.prepare(workflow, job)
@@ -212,6 +214,7 @@ class WorkflowRunner:
             "seed": seed,
             "inputs": fields["inputs"],
             "files": fields["files"],
+            "slots": fields["slots"],
             "models": models_in(prompt),
             "prompt": prompt,
             "request_metadata": fields["metadata"],

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ...core.errors import ValidationError
 from ...core.request import nearest_names
+from .conversion import EditorWidget
 from .loading import Prompt, is_link, title_of
 
 OBVIOUS_INPUTS = ("text", "prompt", "value", "string", "image", "video", "audio", "file", "ckpt_name")
@@ -35,10 +36,14 @@ class _AddressError(Exception):
 
 
 class Addresses:
-    """The inputs of a prompt by the names that users have for them."""
+    """The inputs of a prompt by the names that users have for them; ``widgets`` are those that only the editor has."""
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, widgets: Iterable[EditorWidget] = ()) -> None:
         self._prompt = prompt
+        self._widgets: dict[str, list[EditorWidget]] = defaultdict(list)
+        for widget in widgets:
+            if widget.title:
+                self._widgets[widget.title].append(widget)
         self._by_title: dict[str, list[str]] = defaultdict(list)
         self._by_class: dict[str, list[str]] = defaultdict(list)
         for node_id, node in prompt.items():
@@ -48,12 +53,19 @@ class Addresses:
             self._by_class[node["class_type"]].append(node_id)
 
     def resolve_all(self, addresses: Iterable[str]) -> dict[str, Target]:
-        """Return the target of each address; ``ValidationError`` (code ``unknown_input``) with every problem."""
-        targets: dict[str, Target] = {}
+        """Return the target of each address, the first of several; raises as :meth:`resolve_places` does."""
+        return {address: targets[0] for address, targets in self.resolve_places(addresses).items()}
+
+    def resolve_places(self, addresses: Iterable[str]) -> dict[str, tuple[Target, ...]]:
+        """Return the targets of each address; ``ValidationError`` (code ``unknown_input``) with every problem.
+
+        An address has one target, but for that of a widget in the editor, which may feed several inputs.
+        """
+        targets: dict[str, tuple[Target, ...]] = {}
         problems: list[str] = []
         for address in addresses:
             try:
-                targets[address] = self._resolve(address)
+                targets[address] = self._of_widget(address) or (self._resolve(address),)
             except _AddressError as error:
                 problems.append(str(error))
         if problems:
@@ -82,6 +94,22 @@ class Addresses:
                 return self.followed(Target(node_id, address[at + 1 :]))
             inputless = self._no_such_input(node_id, address[at + 1 :])
         raise _AddressError(inputless or self._no_such_node(address))
+
+    def _of_widget(self, address: str) -> tuple[Target, ...]:
+        """Return the inputs that a widget of the editor feeds, none where the address means a node's input."""
+        titles = [title for title in self._widgets if address == title or address.startswith(f"{title}.")]
+        for title in sorted(titles, key=len, reverse=True):
+            if title in self._by_title or title in self._by_class or title in self._prompt:
+                continue
+            widgets, name = self._widgets[title], address[len(title) + 1 :]
+            shown = [widget for widget in widgets if name in (widget.label, widget.name)] if name else widgets
+            obvious = [widget for widget in shown if name or widget.name in OBVIOUS_INPUTS or len(widgets) == 1]
+            if len(obvious) > 1:
+                names = ", ".join(dict.fromkeys(widget.name for widget in widgets))
+                raise _AddressError(f"{address!r} is ambiguous; write '{title}.widget' with one of: {names}.")
+            if obvious:
+                return tuple(Target(*each) for each in obvious[0].targets)
+        return ()
 
     def _by_id(self, address: str) -> Target | None:
         """Return the target that has this address as its own."""
@@ -117,6 +145,8 @@ class Addresses:
         """Go along wires to the node that holds the value, where that is what the node is for."""
         seen = {target}
         while is_link(value := self._prompt[target.node_id]["inputs"][target.input_name]):
+            if value[0] not in self._prompt:
+                break
             source = _primitive_input(value[0], self._prompt[value[0]])
             if source is None or source in seen:
                 break
@@ -136,7 +166,7 @@ class Addresses:
         return f"The workflow has no node {address!r}.{question}"
 
     def _names(self) -> list[str]:
-        return sorted({*self._by_title, *self._by_class})
+        return sorted({*self._by_title, *self._by_class, *self._widgets})
 
 
 def set_input(prompt: Prompt, target: Target, value: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import ValidationError
+from ...core.errors import StorageError, ValidationError
 from ...files.storage_errors import input_errors
 from .embedded_workflow import embedded_texts
 
@@ -22,9 +22,11 @@ MODEL_FILE = re.compile(r"\.(safetensors|ckpt|pt|pth|bin|gguf|onnx|sft)$", re.IG
 MAX_WORKFLOW_BYTES = 64 * 1024 * 1024
 
 
-def load_workflow(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
+def load_workflow(source: Mapping[str, Any] | str | Path, *, check_links: bool = True) -> dict[str, Any]:
     """Return a copy of the workflow: a prompt, checked in its form (each node has a class and inputs, each link a node
     to go to) and without what servers note in it, or what the editor saved, which :func:`is_ui_format` tells.
+
+    Without ``check_links`` a link may go to a node that is not there; :func:`check_form` finds it later.
 
     Raises ``ValidationError`` (codes ``no_workflow``, ``invalid_workflow`` with the problem of each node) and
     ``StorageError`` for a file that can't be read.
@@ -33,7 +35,7 @@ def load_workflow(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     workflow = _unwrapped(data)
     if is_ui_format(workflow):
         return workflow
-    check_form(workflow)
+    check_form(workflow, links=check_links)
     return {node_id: _node_alone(node) for node_id, node in workflow.items()}
 
 
@@ -47,11 +49,11 @@ def is_ui_format(workflow: Mapping[str, Any]) -> bool:
     return isinstance(workflow.get("nodes"), list)
 
 
-def check_form(prompt: Prompt) -> None:
-    """Raise ``ValidationError`` (code ``invalid_workflow``) for nodes without class or inputs and for wires to
-    nowhere.
+def check_form(prompt: Prompt, *, links: bool = True) -> None:
+    """Raise ``ValidationError`` (code ``invalid_workflow``) for nodes without class or inputs and, unless ``links`` is
+    False, for wires to nowhere.
     """
-    problems = [problem for node_id, node in prompt.items() for problem in _node_problems(node_id, node, prompt)]
+    problems = [problem for node_id, node in prompt.items() for problem in _node_problems(node_id, node, prompt, links)]
     if problems:
         raise invalid_workflow(f"This is no workflow that ComfyUI can run: {problems[0]}", problems)
 
@@ -90,12 +92,16 @@ def invalid_workflow(message: str, problems: list[str]) -> ValidationError:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with input_errors(path), path.open("rb") as file:
-        texts = embedded_texts(file)
-        if texts is not None:
-            return _from_media(texts, path.name)
-        file.seek(0)
-        data = file.read(MAX_WORKFLOW_BYTES + 1)
+    try:
+        with input_errors(path), path.open("rb") as file:
+            texts = embedded_texts(file)
+            if texts is not None:
+                return _from_media(texts, path.name)
+            file.seek(0)
+            data = file.read(MAX_WORKFLOW_BYTES + 1)
+    except StorageError as error:
+        error.hint = "Choose another workflow file."
+        raise
     if len(data) > MAX_WORKFLOW_BYTES:
         raise invalid_workflow(f"{path.name} is too large for a workflow.", [])
     return _parsed(data, path.name)
@@ -143,14 +149,14 @@ def _node_alone(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: node[key] for key in ("class_type", "inputs", "_meta") if key in node}
 
 
-def _node_problems(node_id: str, node: Any, prompt: Prompt) -> Iterator[str]:
+def _node_problems(node_id: str, node: Any, prompt: Prompt, links: bool) -> Iterator[str]:
     if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
         yield f"node {node_id!r} has no class_type."
         return
     if not isinstance(node.get("inputs"), dict):
         yield f"node {title_of(prompt, node_id)!r} has no inputs."
         return
-    for name, value in node["inputs"].items():
+    for name, value in node["inputs"].items() if links else ():
         yield from _value_problems(f"{title_of(prompt, node_id)!r}, input {name!r}", value, prompt)
 
 

@@ -1,28 +1,30 @@
 """A workflow as a form to fill in: named parameters with their kinds, limits and choices, from which a UI can be drawn.
 
-Parameters are found by an explicit mapping of names to addresses; else by title: nodes titled ``blender:NAME`` and
-primitive nodes with a title of their own; and by type: seeds, many-line texts, sizes, media files and models.
+Parameters are found by an explicit mapping of names to addresses. Else they are the workflow's slots (``slots.py``);
+what has a title: nodes titled ``blender:NAME``, primitive nodes with a title of their own, labelled widgets of
+subgraphs; and by type: seeds, many-line texts, media files and models.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...core.errors import ValidationError
 from ...core.request import nearest_names
-from ..request import WorkflowRequest
-from .addressing import Addresses, Target, seed_targets
+from ..request import DENOISE, HEIGHT, IMAGE, NEGATIVE, PROMPT, SLOTS, STEPS, WIDTH, WorkflowRequest
+from .addressing import SEED_INPUTS, Addresses, Target, seed_targets
+from .conversion import EditorWidget
 from .conversion.specs import Spec, spec_of
 from .loading import MODEL_FILE, Prompt, is_link, title_of
-from .parameters import FILE, TEXT, Parameter, kind_of, parameter
+from .parameters import FILE, INTEGER, SEED, TEXT, Parameter, kind_of, parameter
+from .slots import Slots, find_slots, given_name, main_input
 
-PREFIX = "blender:"
 _PRIMITIVE = "Primitive"
-_ALIKE = ("width", "height", "steps", "cfg", "denoise", "fps", "length", "duration", "strength")
-"""Numbers that are wished for in one place only, where the workflow has one such input."""
+_ALIKE = (WIDTH, HEIGHT, STEPS, "cfg", DENOISE, "fps", "length", "duration", "strength")
+"""Numbers in the order of a form; those that are no slots are parameters where the workflow has one such input."""
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -36,16 +38,21 @@ class WorkflowTemplate:
 
     @classmethod
     def of(
-        cls, prompt: Prompt, object_info: Definitions, parameters: Mapping[str, str] | None = None
+        cls,
+        prompt: Prompt,
+        object_info: Definitions,
+        parameters: Mapping[str, str] | None = None,
+        widgets: Sequence[EditorWidget] = (),
     ) -> WorkflowTemplate:
         """Find the parameters of a prompt in the API format.
 
         ``object_info`` holds the server's definitions of the prompt's classes (fewer: kinds are taken from the values).
-        ``parameters`` maps names to addresses as of ``WorkflowRequest.inputs`` and is then all there is. Raises
-        ``ValidationError`` (code ``unknown_input``) for an address that is not in the prompt.
+        ``parameters`` maps names to addresses as of ``WorkflowRequest.inputs`` and is then all there is. ``widgets``
+        are those that the conversion found in the editor's format. Raises ``ValidationError`` (code ``unknown_input``)
+        for an address that is not in the prompt.
         """
         prompt = copy.deepcopy(prompt)
-        finder = _Finder(prompt, object_info)
+        finder = _Finder(prompt, object_info, widgets)
         found = finder.mapped(parameters) if parameters is not None else finder.found()
         return cls(prompt, {each.name: each for each in found})
 
@@ -57,7 +64,7 @@ class WorkflowTemplate:
         Raises ``ValidationError``: code ``unknown_parameter`` with the nearest names, ``invalid_parameter`` for values
         of the wrong kind or outside the limits, each in ``problems``.
         """
-        values = values or {}
+        values = {self._own_name(name): value for name, value in (values or {}).items()}
         self._refuse_unknown(values)
         problems = [text for name, value in values.items() if (text := self.parameters[name].problem(value))]
         if problems:
@@ -74,6 +81,11 @@ class WorkflowTemplate:
             chosen = self.parameters[name]
             (files if chosen.kind == FILE else inputs).update(dict.fromkeys(chosen.targets, chosen.meant(value)))
         return WorkflowRequest(copy.deepcopy(self.prompt), inputs=inputs, files=files, seed=seed, **fields)
+
+    def _own_name(self, name: str) -> str:
+        """Return the parameter's name, also of one that is written with other capitals: slots have small ones."""
+        alike = [own for own in self.parameters if own.casefold() == name.casefold()]
+        return alike[0] if name not in self.parameters and len(alike) == 1 else name
 
     def _refuse_unknown(self, values: Mapping[str, Any]) -> None:
         problems = []
@@ -94,63 +106,66 @@ class WorkflowTemplate:
 class _Finder:
     """Finds the parameters of one prompt; each input belongs to the first that names it."""
 
-    def __init__(self, prompt: Prompt, known: Definitions) -> None:
+    def __init__(self, prompt: Prompt, known: Definitions, widgets: Sequence[EditorWidget]) -> None:
         self._prompt = prompt
         self._known = known
+        self._widgets = widgets
         self._taken: set[Target] = set()
         self._names: set[str] = set()
 
     def mapped(self, addresses: Mapping[str, str]) -> list[Parameter]:
-        by_address = Addresses(self._prompt).resolve_all(dict.fromkeys(addresses.values()))
-        return [self._made(name, [by_address[address]]) for name, address in addresses.items()]
+        places = Addresses(self._prompt, self._widgets).resolve_places(dict.fromkeys(addresses.values()))
+        return [self._make(name, places[address]) for name, address in addresses.items()]
 
     def found(self) -> list[Parameter]:
-        return [*self._titled(), *self._by_type()]
+        slots = find_slots(self._prompt, self._known, self._widgets)
+        of_slots = {target for targets in slots.values() for target in targets}
+        titled = [
+            self._make(name, targets)
+            for name, targets in self._titled()
+            if of_slots.isdisjoint(targets) and self._taken.isdisjoint(targets)
+        ]
+        return [*titled, *self._others(slots)]
 
     # By title
 
-    def _titled(self) -> Iterator[Parameter]:
+    def _titled(self) -> Iterator[tuple[str, tuple[Target, ...]]]:
         for node_id, node in self._prompt.items():
             name = self._title_as_name(node_id, str(node["class_type"]))
-            target = self._main_input(node_id) if name else None
-            if target is not None:
-                yield self._made(name, [target])
+            about = main_input(node["inputs"]) if name else ""
+            if about:
+                yield name, (Target(node_id, about),)
+        for widget in self._widgets:
+            name = given_name(widget.title) or widget.label or (widget.title if widget.name == "value" else "")
+            if name and widget.name not in SEED_INPUTS:
+                yield given_name(name) or name, tuple(Target(*each) for each in widget.targets)
 
     def _title_as_name(self, node_id: str, class_type: str) -> str:
         title = title_of(self._prompt, node_id).strip()
-        if title.lower().startswith(PREFIX):
-            return title[len(PREFIX) :].strip()
-        own = title not in (class_type, self._display_name(class_type))
-        return title if own and class_type.startswith(_PRIMITIVE) else ""
+        own = title not in (class_type, self._known.get(class_type, {}).get("display_name"))
+        return given_name(title) or (title if own and class_type.startswith(_PRIMITIVE) else "")
 
-    def _display_name(self, class_type: str) -> Any:
-        return self._known.get(class_type, {}).get("display_name")
+    # Slots, and by type
 
-    def _main_input(self, node_id: str) -> Target | None:
-        names = [name for name, value in self._prompt[node_id]["inputs"].items() if not is_link(value)]
-        obvious = [name for name in ("value", "text", "image", "video", "audio") if name in names]
-        chosen = obvious or names[:1]
-        return Target(node_id, chosen[0]) if chosen else None
-
-    # By type
-
-    def _by_type(self) -> Iterator[Parameter]:
-        texts = self._free(self._texts())
-        for role in ("positive", "negative"):
-            own = [target for target in texts if role in self._roles(target.node_id)]
-            if own:
-                yield self._made("prompt" if role == "positive" else "negative_prompt", own)
-        for target in self._free(texts):
-            yield self._made("text", [target])
+    def _others(self, slots: Slots) -> Iterator[Parameter]:
+        for slot in (PROMPT, NEGATIVE):
+            yield from self._of_slot(slot, slots)
+        for target in self._free(self._texts()):
+            yield self._make("text", [target])
         seeds = self._free(seed_targets(self._prompt))
         if seeds:
-            yield self._made("seed", seeds)
-        for kind, target in self._media_and_models():
-            yield self._made(kind, [target])
+            yield self._make("seed", seeds)
+        yield from self._media_and_models(slots)
         for name in _ALIKE:
-            targets = self._free(self._literals(name))
+            yield from self._of_slot(name, slots)
+            targets = self._free(self._literals(name)) if name not in SLOTS else []
             if len(targets) == 1:
-                yield self._made(name, targets)
+                yield self._make(name, targets)
+
+    def _of_slot(self, slot: str, slots: Slots) -> Iterator[Parameter]:
+        if slot in slots:
+            made = self._make(slot, slots[slot])
+            yield replace(made, kind=INTEGER) if made.kind == SEED else made  # primitives could feed a seed as well
 
     def _texts(self) -> list[Target]:
         return [
@@ -159,35 +174,16 @@ class _Finder:
             if kind_of(spec) == TEXT and spec.options.get("multiline") and not is_link(self._value(target))
         ]
 
-    def _roles(self, node_id: str) -> set[str]:
-        """Return the names of the inputs that a node's output leads to, through nodes of conditioning."""
-        roles: set[str] = set()
-        seen, waiting = {node_id}, [node_id]
-        while waiting:
-            current = waiting.pop()
-            for other, name in self._fed_by(current):
-                if name in ("positive", "negative"):
-                    roles.add(name)
-                elif other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
-        return roles
-
-    def _fed_by(self, node_id: str) -> Iterator[tuple[str, str]]:
-        for other, node in self._prompt.items():
-            for name, value in node["inputs"].items():
-                if is_link(value) and value[0] == node_id:
-                    yield other, name
-
-    def _media_and_models(self) -> Iterator[tuple[str, Target]]:
+    def _media_and_models(self, slots: Slots) -> Iterator[Parameter]:
+        yield from self._of_slot(IMAGE, slots)
         for target, spec in self._defined():
             value = self._value(target)
             if target in self._taken or is_link(value):
                 continue
             if kind_of(spec) == FILE:
-                yield target.input_name, target
+                yield self._make(target.input_name, [target])
             elif spec.choices and isinstance(value, str) and MODEL_FILE.search(value):
-                yield "model", target
+                yield self._make("model", [target])
 
     def _literals(self, name: str) -> list[Target]:
         return [
@@ -198,7 +194,7 @@ class _Finder:
 
     # Making
 
-    def _made(self, name: str, targets: list[Target]) -> Parameter:
+    def _make(self, name: str, targets: Sequence[Target]) -> Parameter:
         self._taken.update(targets)
         first = targets[0]
         label = title_of(self._prompt, first.node_id)
@@ -215,7 +211,7 @@ class _Finder:
         self._names.add(chosen)
         return chosen
 
-    def _free(self, targets: list[Target]) -> list[Target]:
+    def _free(self, targets: Iterable[Target]) -> list[Target]:
         return [target for target in targets if target not in self._taken]
 
     def _value(self, target: Target) -> Any:

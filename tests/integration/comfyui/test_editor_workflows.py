@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 from support.comfyui import HANG_GUARD_S, VERSIONS, bench, node, picture_workflow
+from support.workflows import picture_in_a_subgraph
 
-from movie_director.clients.comfyui import WorkflowRequest
+from movie_director.clients import events
+from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow
 from movie_director.clients.comfyui.server.api import ComfyAPI
+from movie_director.clients.comfyui.workflow.loading import load_workflow
 from movie_director.clients.errors import MissingResource, ValidationError
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES
@@ -174,3 +177,51 @@ def test_a_form_of_a_workflow_with_a_missing_node_when_the_list_of_all_can_not_b
         with pytest.raises(MissingResource) as missing:
             made.client().template(editor_workflow("EmptyImages"))
     assert (missing.value.name, missing.value.nearest) == ("EmptyImages", ())
+
+
+def test_the_slots_of_a_workflow_are_those_of_its_template(tmp_path):
+    """What stands inside subgraphs is found, and scripts get the answer that Blender gets."""
+    given = {"prompt": "a ship", "negative_prompt": "fog", "width": 24, "height": 16, "steps": 2}
+    with bench(tmp_path) as made:
+        client = made.client()
+        client.submit(WorkflowRequest(picture_in_a_subgraph(), slots=given, seed=3)).result(HANG_GUARD_S)
+        form = client.template(picture_in_a_subgraph())
+        client.submit(form.request(given, seed=3)).result(HANG_GUARD_S)
+        client.submit(WorkflowRequest(picture_in_a_subgraph(), inputs={"Text to Image.prompt": "a ship"})).result(
+            HANG_GUARD_S
+        )
+        by_slot, by_template, by_address = (each["prompt"] for each in made.posts())
+    assert by_slot == by_template
+    assert by_slot["10:2"]["inputs"]["text"] == by_address["10:2"]["inputs"]["text"] == "a ship"
+    assert by_slot["10:3"]["inputs"]["text"] == "fog"
+    assert (by_slot["10:4"]["inputs"]["width"], by_slot["10:4"]["inputs"]["height"]) == (24, 16)
+    assert (by_slot["10:5"]["inputs"]["steps"], by_slot["10:5"]["inputs"]["seed"]) == (2, 3)
+
+
+def test_slots_are_in_the_metadata_and_what_has_no_place_in_the_log(tmp_path):
+    with bench(tmp_path) as made:
+        job = made.client().submit(WorkflowRequest(picture_in_a_subgraph(), slots={"prompt": "a ship"}))
+        assert job.result(HANG_GUARD_S).metadata["slots"] == {"prompt": "a ship"}
+        job = made.client().submit(WorkflowRequest(editor_workflow(), slots={"width": 24, "steps": 3}))
+        job.result(HANG_GUARD_S)
+    lines = [event.line for event in job.events() if isinstance(event, events.Logged)]
+    assert "The workflow has no place for steps." in lines
+
+
+def test_a_workflow_without_a_place_for_the_prompt_is_not_sent(tmp_path):
+    with bench(tmp_path) as made:
+        error = made.client().submit(WorkflowRequest(editor_workflow(), slots={"prompt": "x"})).exception(HANG_GUARD_S)
+        assert made.posts() == []
+    assert isinstance(error, ValidationError)
+    assert (error.code, error.backend) == ("no_prompt_slot", "comfyui")
+
+
+def test_slots_are_found_without_definitions_too(tmp_path):
+    with bench(tmp_path) as made:
+        made.mock.inject(Fault("status:403", on="/object_info"))
+        slots = {"prompt": "a ship", "width": 24, "height": 16, "steps": 2}
+        job = made.client().submit(WorkflowRequest(load_workflow(bundled_workflow("text_to_image")), slots=slots))
+        job.exception(HANG_GUARD_S)
+        (sent,) = made.posts()
+    assert sent["prompt"]["6"]["inputs"]["text"] == "a ship"
+    assert sent["prompt"]["5"]["inputs"]["width"] == 24

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .convert import node_classes, ui_to_api
+from .convert import Converted, EditorWidget, convert, node_classes, ui_to_api
 
-__all__ = ["node_classes", "ui_to_api"]
+__all__ = ["Converted", "EditorWidget", "convert", "node_classes", "ui_to_api"]

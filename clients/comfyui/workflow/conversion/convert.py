@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from .errors import missing_nodes, place, refuse
-from .graph import DEEPEST, Graph, Node, Slot, read_workflow
+from .graph import DEEPEST, Graph, Node, read_workflow
 from .links import OWN, PASSING, Output, Resolver, Value
 from .renumber import unique_ids
-from .subgraphs import Flattener, Scope
+from .subgraphs import PRIMITIVE, Flattener, Scope
 from .texts import SAVING, choose, fill
 from .widgets import ABSENT, CUSTOM_COMBO, Field
 
@@ -42,6 +43,30 @@ _GROUP_NODE = ("workflow/", "workflow>")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class EditorWidget:
+    """A widget that the prompt does not have: one that a subgraph shows outside (promoted), or a PrimitiveNode's.
+
+    ``node_id`` is that of the subgraph's instance or the PrimitiveNode, with all prefixes, ``title`` what the editor
+    shows above it. ``name`` is the widget's name, ``label`` what is shown instead, empty for nothing. ``targets`` are
+    the node ids and input names of the prompt that take its value.
+    """
+
+    node_id: str
+    title: str
+    name: str
+    label: str
+    targets: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A prompt, and the widgets that stand elsewhere in the editor than in it."""
+
+    prompt: dict[str, Any]
+    widgets: tuple[EditorWidget, ...] = ()
+
+
 def ui_to_api(
     workflow: dict[str, Any],
     object_info: dict[str, Any],
@@ -61,6 +86,17 @@ def ui_to_api(
     ``nested_too_deep``, ``workflow_too_large``, ``link_cycle``, ``group_node``, ``needs_editor``,
     ``widget_values_mismatch``, ``ambiguous_list``; ``not_object_info`` for a damaged ``object_info``.
     """
+    return convert(workflow, object_info, rng=rng, now=now).prompt
+
+
+def convert(
+    workflow: dict[str, Any],
+    object_info: Mapping[str, Any],
+    *,
+    rng: random.Random | None = None,
+    now: datetime | None = None,
+) -> Converted:
+    """Do what :func:`ui_to_api` does, and keep which widgets of the editor the values came from."""
     read = unique_ids(read_workflow(workflow))
     if not isinstance(object_info, Mapping):
         raise refuse("not_object_info", "The server's list of node classes is not one.", hint="Ask /object_info again.")
@@ -84,11 +120,12 @@ def node_classes(workflow: dict[str, Any]) -> list[str]:
 def _check_nodes(scopes: list[Scope], flat: Flattener) -> None:
     missing: dict[str, tuple[str, str]] = {}
     for scope in scopes:
+        origins = {link.origin for link in scope.graph.links.values()}
         for node in scope.graph.nodes.values():
             if node.off or flat.info(node) is not None or flat.definition(node) is not None:
                 continue
             _check_group(node)
-            if node.type not in VIRTUAL and _wired(scope.graph, node):
+            if node.type not in VIRTUAL and (node.id in origins or _is_fed(scope.graph, node)):
                 _check_subgraph(node)
                 missing.setdefault(node.type, (scope.prefix + node.id, node.title))
     if missing:
@@ -112,9 +149,8 @@ def _check_subgraph(node: Node) -> None:
         raise refuse("missing_subgraph", f"The workflow lacks the definition of {where}.", node_id=node.id)
 
 
-def _wired(graph: Graph, node: Node) -> bool:
-    fed = any(slot.link in graph.links for slot in node.inputs)
-    return fed or any(link.origin == node.id for link in graph.links.values())
+def _is_fed(graph: Graph, node: Node) -> bool:
+    return any(slot.link in graph.links for slot in node.inputs)
 
 
 class _Conversion:
@@ -122,16 +158,22 @@ class _Conversion:
 
     def __init__(self, flat: Flattener, rng: random.Random, now: datetime) -> None:
         self._flat = flat
+        self._definitions = flat.workflow.definitions
         self._resolver = Resolver(flat)
         self._rng = rng
         self._now = now
+        self._hosts: dict[str, Node] = {}
+        self._targets: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._named: tuple[dict[str, tuple[Graph, Node]], dict[str, tuple[Graph, Node]]] | None = None
 
-    def run(self, scopes: list[Scope]) -> dict[str, Any]:
-        """Return the prompt."""
+    def run(self, scopes: list[Scope]) -> Converted:
+        """Return the prompt and the editor's widgets."""
         prompt: dict[str, Any] = {}
         for scope in scopes:
             for node in scope.graph.nodes.values():
                 info = self._flat.info(node)
+                if node.type == PRIMITIVE or self._flat.definition(node) is not None:
+                    self._hosts[scope.prefix + node.id] = node
                 if info is None or node.off or node.type in OWN or self._flat.definition(node) is not None:
                     continue
                 prompt[scope.prefix + node.id] = {
@@ -139,35 +181,46 @@ class _Conversion:
                     "class_type": node.type,
                     "_meta": {"title": node.title or _default_title(node, info)},
                 }
-        return prompt
+        return Converted(prompt, tuple(self._widgets()))
+
+    def _widgets(self) -> Iterator[EditorWidget]:
+        labels = {name: {port.name: port.label for port in graph.inputs} for name, graph in self._definitions.items()}
+        for (node_id, name), targets in self._targets.items():
+            node = self._hosts[node_id]
+            title = node.title or (self._definitions[node.type].name if node.type in labels else "")
+            yield EditorWidget(node_id, title, name, labels.get(node.type, {}).get(name, ""), tuple(targets))
 
     def _inputs(self, scope: Scope, node: Node) -> dict[str, Any]:
         fields = self._flat.fields(scope.graph, node)
         slots = self._resolver.inputs(scope.graph, node)
-        driven = {slot.widget: self._primitive(scope, slot) for slot in slots if slot.widget}
+        node_id = scope.prefix + node.id
+        sources = {slot.widget: self._resolver.primitive(scope, slot) for slot in slots if slot.widget}
         inputs: dict[str, Any] = {}
         for name, field in fields.items():
-            value = field.value if driven.get(name, ABSENT) is ABSENT else driven[name]
+            value, source = field.value, sources.get(name)
+            given = self._primitive_value(scope, source) if source is not None else ABSENT
+            if given is not ABSENT and source is not None:
+                value = given
+                self._targets.setdefault((scope.prefix + source.id, "value"), []).append((node_id, name))
             if field.widget.sent and value is not ABSENT:
                 inputs[name] = self._wrapped(node, name, self._said(node, field, value), field.widget.kind)
         for index, slot in enumerate(slots):
             value = scope.promoted.inner.get((node.id, slot.name), ABSENT)
-            found = Value(value) if value is not ABSENT else self._resolver.resolve(scope, node, index)
+            host = scope.prefix.removesuffix(":")
+            found = Value(value, host, slot.name) if value is not ABSENT else self._resolver.resolve(scope, node, index)
             if isinstance(found, Output):
                 inputs[slot.name] = [found.node, found.slot]
             elif found is not None and found.value is not ABSENT:
                 inputs[slot.name] = self._wrapped(node, slot.name, found.value, slot.type)
+                self._targets.setdefault((found.host, found.port), []).append((node_id, slot.name))
         if node.type == CUSTOM_COMBO:
             options = [value for name, value in inputs.items() if name.startswith("option")]
             choice = inputs.get("choice", ABSENT)
             inputs["index"] = options.index(choice) if choice in options else -1
         return inputs
 
-    def _primitive(self, scope: Scope, slot: Slot) -> Any:
-        """Return the value that a PrimitiveNode puts into the widget, ABSENT if none feeds it."""
-        source = self._resolver.primitive(scope, slot)
-        if source is None:
-            return ABSENT
+    def _primitive_value(self, scope: Scope, source: Node) -> Any:
+        """Return the value that a PrimitiveNode puts into the widgets it feeds, ABSENT if it holds none."""
         given = scope.promoted.inner.get((source.id, ""), ABSENT)
         if given is not ABSENT:
             return given
@@ -190,15 +243,24 @@ class _Conversion:
 
     def _look_up(self, name: str, widget: str) -> Any:
         """Return the value of a widget of the node called ``name``: by its alias, else by its title."""
-        by_title: list[tuple[Graph, Node]] = []
+        if self._named is None:
+            self._named = self._by_name()
+        by_alias, by_title = self._named
+        found = by_alias.get(name) or by_title.get(name)
+        return self._held(*found, widget) if found is not None else None
+
+    def _by_name(self) -> tuple[dict[str, tuple[Graph, Node]], dict[str, tuple[Graph, Node]]]:
+        by_alias: dict[str, tuple[Graph, Node]] = {}
+        by_title: dict[str, tuple[Graph, Node]] = {}
         for graph in self._flat.workflow.graphs():
             for node in graph.nodes.values():
-                if node.properties.get("Node name for S&R") == name:
-                    return self._held(graph, node, widget)
-                info = self._flat.info(node)
-                if name == (node.title or (_default_title(node, info) if info is not None else "")):
-                    by_title.append((graph, node))
-        return self._held(*by_title[0], widget) if by_title else None
+                alias, info = node.properties.get("Node name for S&R"), self._flat.info(node)
+                if isinstance(alias, str):
+                    by_alias.setdefault(alias, (graph, node))
+                by_title.setdefault(
+                    node.title or (_default_title(node, info) if info is not None else ""), (graph, node)
+                )
+        return by_alias, by_title
 
     def _held(self, graph: Graph, node: Node, widget: str) -> Any:
         field = self._flat.fields(graph, node).get(widget)

@@ -65,22 +65,27 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of a subgraph's definition, with the ids of the links inside that touch it, in order."""
+    """An input or output of a subgraph's definition, with the ids of the links inside that touch it, in order.
+
+    ``label`` is what the editor shows instead of the name, empty for none.
+    """
 
     name: str
     type: str
     links: tuple[str, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The nodes and links of the workflow or of one subgraph definition; only the latter has ports."""
+    """The nodes and links of the workflow or of one subgraph definition; only the latter has ports and a name."""
 
     id: str
     nodes: dict[str, Node]
     links: dict[str, Link]
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,8 @@ def _read_graph(document: Mapping[Any, Any], graph_id: str) -> Graph:
             raise refuse("duplicate_node_id", f"Two nodes of the workflow have the id {node.id}.", node_id=node.id)
         nodes[node.id] = node
     links = {link.id: link for link in map(_read_link, _items(document.get("links"))) if link is not None}
-    return Graph(graph_id, nodes, links, _ports(document.get("inputs")), _ports(document.get("outputs")))
+    inputs, outputs = _ports(document.get("inputs")), _ports(document.get("outputs"))
+    return Graph(graph_id, nodes, links, inputs, outputs, text(document.get("name")))
 
 
 def _read_node(raw: object) -> Node:
@@ -197,7 +203,7 @@ def _ports(raw: object) -> tuple[Port, ...]:
     for entry in _items(raw):
         item = entry if isinstance(entry, Mapping) else {}
         ids = tuple(link for link in map(identifier, _items(item.get("linkIds"))) if link is not None)
-        ports.append(Port(text(item.get("name")), _slot_type(item), ids))
+        ports.append(Port(text(item.get("name")), _slot_type(item), ids, text(item.get("label"))))
     return tuple(ports)
 
 

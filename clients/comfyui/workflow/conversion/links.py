@@ -27,9 +27,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value that an instance of a subgraph gives to the input instead of a link."""
+    """A value that the instance ``host`` (its id with all prefixes) gives by its input ``port`` instead of a link."""
 
     value: Any
+    host: str
+    port: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,16 @@ class _Out:
 
 
 class Resolver:
-    """Follows links, in a loop and not by recursion: a chain may be as long as the workflow."""
+    """Follows links, in a loop and not by recursion: a chain may be as long as the workflow.
+
+    What a step leads to is remembered: many inputs may be fed by one long chain.
+    """
 
     def __init__(self, flattener: Flattener) -> None:
         self._flat = flattener
         self._inputs: dict[tuple[str, str], list[Slot]] = {}
+        self._ends: dict[_Place, Output | Value | None] = {}
+        self._setters: dict[str, dict[str, Node]] = {}
 
     def inputs(self, graph: Graph, node: Node) -> list[Slot]:
         """Return the node's inputs as the editor orders them: declared sockets, widgets' sockets, then unknown ones."""
@@ -89,15 +96,20 @@ class Resolver:
 
     def resolve(self, scope: Scope, node: Node, index: int) -> Output | Value | None:
         """Return what feeds the node's input, None if nothing does. ``ValidationError`` for a chain without end."""
-        seen: set[tuple[str, str, str, int]] = set()
+        seen: set[_Place] = set()
         step: _In | _Out | Output | Value | None = _In(scope, node, index)
         while isinstance(step, (_In, _Out)):
-            place_in_chain = (step.scope.prefix, step.node.id, type(step).__name__, _slot_of(step))
-            if place_in_chain in seen:
+            at = _place_of(step)
+            if at in seen:
                 where = place(node.title, node.type, scope.prefix + node.id)
                 raise refuse("link_cycle", f"The links that feed {where} run in a circle.", node_id=node.id)
-            seen.add(place_in_chain)
+            if at in self._ends:
+                step = self._ends[at]
+                break
+            seen.add(at)
+            self._flat.spend(1)
             step = self._from_input(step) if isinstance(step, _In) else self._from_output(step)
+        self._ends.update(dict.fromkeys(seen, step))
         return step
 
     def _from_input(self, step: _In) -> _In | _Out | Value | None:
@@ -120,7 +132,9 @@ class Resolver:
             return None
         if slots[port].link in parent.graph.links:
             return _In(parent, host, port)
-        return Value(scope.promoted.ports[port]) if port in scope.promoted.ports else None
+        if port not in scope.promoted.ports:
+            return None
+        return Value(scope.promoted.ports[port], parent.prefix + host.id, slots[port].name)
 
     def _from_output(self, step: _Out) -> _In | _Out | Output | Value | None:
         node, scope = step.node, step.scope
@@ -135,13 +149,14 @@ class Resolver:
         if self._flat.info(node) is not None and node.type not in OWN:
             return Output(scope.prefix + node.id, step.slot)
         if node.type == GET:
-            return _setter(step)
+            return self._setter(step)
         passes = node.type in PASSING and step.slot < len(node.inputs)
         return _In(scope, node, step.slot, step.wanted) if passes else None
 
     def _inside(self, child: Scope, step: _Out) -> _In | _Out | Value | None:
         ports = child.graph.outputs
         ids = ports[step.slot].links if step.slot < len(ports) else ()
+        self._flat.spend(len(ids))
         links = (child.graph.links.get(link_id) for link_id in ids)
         link = next((link for link in links if link is not None and link.target == OUTPUT_NODE), None)
         return self._along(child, link, step.wanted) if link is not None else None
@@ -151,6 +166,7 @@ class Resolver:
         inputs = self.inputs(graph, node)
         if not inputs:
             return None
+        self._flat.spend(len(inputs))
         if wanted in ("*", ""):
             return slot if slot < len(inputs) else 0
         given = self._output_type(node, slot)
@@ -170,6 +186,19 @@ class Resolver:
             types = [*known, *types[len(known) :]]
         return types[slot] if slot < len(types) else "*"
 
+    def _setter(self, step: _Out) -> _In | None:
+        """Return the input of the SetNode that shares the GetNode's name, in its graph or around it."""
+        scope: Scope | None = step.scope
+        name = _shared_name(step.node)
+        while scope is not None and name is not None:
+            setters = self._setters.get(scope.graph.id)
+            if setters is None:
+                setters = self._setters[scope.graph.id] = _setters_by_name(scope.graph)
+            if name in setters:
+                return _In(scope, setters[name], 0, step.wanted)
+            scope = scope.parent
+        return None
+
     def primitive(self, scope: Scope, slot: Slot) -> Node | None:
         """Return the PrimitiveNode that feeds the slot directly, None if none does."""
         link = scope.graph.links.get(slot.link) if slot.link is not None else None
@@ -177,8 +206,12 @@ class Resolver:
         return origin if origin is not None and origin.type == PRIMITIVE else None
 
 
-def _slot_of(step: _In | _Out) -> int:
-    return step.index if isinstance(step, _In) else step.slot
+_Place = tuple[str, str, bool, int, str | None]
+
+
+def _place_of(step: _In | _Out) -> _Place:
+    into = isinstance(step, _In)
+    return step.scope.prefix, step.node.id, into, step.index if isinstance(step, _In) else step.slot, step.wanted
 
 
 def _link(slot: Slot | None) -> str | None:
@@ -194,18 +227,15 @@ def _sockets(node: Node, spec: Spec) -> list[Slot]:
     return [Slot(spec.name, kind, _link(saved), spec.name if spec.is_widget else None)]
 
 
-def _setter(step: _Out) -> _In | None:
-    """Return the input of the SetNode that shares the GetNode's name, in its graph or around it."""
-    scope: Scope | None = step.scope
-    name = _shared_name(step.node)
-    while scope is not None and name is not None:
-        for node in scope.graph.nodes.values():
-            if node.type == SET and _shared_name(node) == name and node.inputs:
-                return _In(scope, node, 0, step.wanted)
-        scope = scope.parent
-    return None
+def _setters_by_name(graph: Graph) -> dict[str, Node]:
+    setters: dict[str, Node] = {}
+    for node in graph.nodes.values():
+        name = _shared_name(node)
+        if node.type == SET and node.inputs and name is not None:
+            setters.setdefault(name, node)
+    return setters
 
 
-def _shared_name(node: Node) -> Any:
+def _shared_name(node: Node) -> str | None:
     values = node.values
     return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else None

@@ -18,6 +18,9 @@ from .graph import DEEPEST, Graph, Node, Port, Workflow, identifier
 from .widgets import ABSENT, Field, read_fields
 
 MOST_NODES = 100_000
+MOST_STEPS = 500_000
+"""Steps of the search for what feeds the inputs. The largest official template takes 1,500."""
+
 PRIMITIVE = "PrimitiveNode"
 _OLD_PREFIX = re.compile(r"\s*(\d+)\s*:\s*(.+)", re.DOTALL)
 
@@ -62,6 +65,13 @@ class Flattener:
         self._fields: dict[tuple[str, str], dict[str, Field]] = {}
         self._promoted: dict[tuple[str, str], Promoted | None] = {}
         self._depth = 0
+        self._steps_left = MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Count steps of a search; ``ValidationError`` for a workflow that takes too many of them."""
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise refuse("workflow_too_large", "The links of the workflow are too many to follow.")
 
     def info(self, node: Node) -> Mapping[str, Any] | None:
         """Return what the server says of the node's class, None if it has none such."""
@@ -155,12 +165,14 @@ class Flattener:
         for link_id in port.links:
             link = definition.links.get(link_id)
             node = definition.nodes.get(link.target) if link is not None else None
+            self.spend(1 + (len(node.inputs) if node is not None else 0))
             slot = next((slot for slot in node.inputs if slot.link == link_id), None) if node is not None else None
             if node is None or slot is None:
                 continue
             nested = self.definition(node)
             if nested is not None:
                 inner = self.promotions(definition, node, nested)
+                self.spend(len(nested.inputs))
                 for index, inner_port in enumerate(nested.inputs):
                     if inner_port.name == slot.name and index in inner.ports:
                         return node.id, slot.name, inner.ports[index]
@@ -177,6 +189,7 @@ class Flattener:
         """Apply ``[inner id, widget]`` pairs, the instance's values in the same order; with id -1 a port is named."""
         values = host.values if isinstance(host.values, list) else []
         for pair, value in zip(pairs, values, strict=False):
+            self.spend(1 + len(definition.inputs))
             if value is None or not isinstance(pair, list) or len(pair) < 2 or not isinstance(pair[1], str):
                 continue
             source, name = identifier(pair[0]), pair[1]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n\r\u2028\u2029]*", re.DOTALL)
+_COMMENT = re.compile(r"/\*|//[^\n\r\u2028\u2029]*")
 _PLACEHOLDER = re.compile(r"%([^%]+)%")
 _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1F\x7F]')
 _DATE_PART = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyy?y?")
@@ -45,7 +45,7 @@ def choose(text: str, rng: random.Random, depth: int = 0) -> str:
 
     A backslash keeps a brace or bar. Choices nested more than 100 deep are left as they stand.
     """
-    text = _COMMENT.sub("", text)
+    text = _without_comments(text)
     if depth > _MOST_NESTED:
         return text
     parts: list[str] = []
@@ -62,6 +62,23 @@ def choose(text: str, rng: random.Random, depth: int = 0) -> str:
             parts.append(char)
             at += 1
     return re.sub(r"\\([{}|])", r"\1", "".join(parts))
+
+
+def _without_comments(text: str) -> str:
+    """Return a text without its comments; one that has no end is none."""
+    parts, at = [], 0
+    closable = True  # else every opening mark would be followed to the end of the text
+    while (found := _COMMENT.search(text, at)) is not None:
+        parts.append(text[at : found.start()])
+        at = found.end()
+        if found[0] == "/*":
+            end = text.find("*/", at) if closable else -1
+            closable = end >= 0
+            if closable:
+                at = end + 2
+            else:
+                parts.append(found[0])
+    return "".join(parts) + text[at:]
 
 
 def _options(text: str, at: int) -> tuple[list[str], int]:

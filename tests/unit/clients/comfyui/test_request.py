@@ -38,6 +38,13 @@ def test_a_dict_a_text_and_a_path_are_workflows(workflow):
         ({"seed": 2**64}, "seed"),
         ({"seed": 1.5}, "seed"),
         ({"seed": True}, "seed"),
+        ({"slots": ["prompt"]}, "slots"),
+        ({"slots": {"promt": "x"}}, "negative_prompt"),
+        ({"slots": {"prompt": 5}}, "a text"),
+        ({"slots": {"image": ""}}, "a file"),
+        ({"slots": {"steps": "20"}}, "a number"),
+        ({"slots": {"width": True}}, "a number"),
+        ({"slots": {"denoise": float("inf")}}, "a number"),
     ],
 )
 def test_what_is_wrong_on_its_face_is_one_problem(fields, word):
@@ -57,9 +64,13 @@ def test_a_wrong_request_is_refused_by_submit_without_a_server():
 
 
 def test_a_request_survives_json():
-    request = WorkflowRequest(Path("/tmp/a.json"), inputs={"a": 1}, files={"b": Path("/tmp/c.png")}, seed=2**64 - 1)
+    slots = {"prompt": "x", "image": Path("/tmp/d.png"), "steps": 4, "denoise": 0.5}
+    request = WorkflowRequest(
+        Path("/tmp/a.json"), inputs={"a": 1}, files={"b": Path("/tmp/c.png")}, seed=2**64 - 1, slots=slots
+    )
     again = WorkflowRequest.from_dict(json.loads(json.dumps(request.to_dict())))
     assert again.to_dict() == request.to_dict()
+    assert again.slots == slots
     assert again.problems() == []
 
 

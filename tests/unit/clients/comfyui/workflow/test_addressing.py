@@ -7,6 +7,7 @@ import pytest
 from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow
 from movie_director.clients.comfyui.run.planning import make_plan, models_in
 from movie_director.clients.comfyui.workflow.addressing import Addresses, Target, seed_targets
+from movie_director.clients.comfyui.workflow.conversion import EditorWidget
 from movie_director.clients.comfyui.workflow.loading import load_workflow
 from movie_director.clients.errors import StorageError, ValidationError
 
@@ -237,6 +238,101 @@ def test_a_missing_input_file_is_told_before_anything_is_sent(tmp_path):
         plan(PROMPT, files={"Input image": tmp_path / "none.png"})
     assert caught.value.code == "missing_file"
     assert "none.png" in caught.value.message
+
+
+WIDGETS = [
+    EditorWidget("1", "Text to Image", "text", "prompt", (("6", "text"),)),
+    EditorWidget("1", "Text to Image", "width", "", (("23", "width"), ("23", "height"))),
+    EditorWidget("2", "Sampler", "steps", "", (("6", "text"),)),
+    EditorWidget("3", "Set v1.5", "value", "", (("24", "value"),)),
+    EditorWidget("4", "Both", "text", "", (("6", "text"),)),
+    EditorWidget("4", "Both", "prompt", "", (("7", "text"),)),
+    EditorWidget("5", "", "text", "", (("6", "text"),)),
+]
+
+
+@pytest.mark.parametrize(
+    ("address", "targets"),
+    [
+        ("Text to Image", (Target("6", "text"),)),
+        ("Text to Image.text", (Target("6", "text"),)),
+        ("Text to Image.prompt", (Target("6", "text"),)),
+        ("Text to Image.width", (Target("23", "width"), Target("23", "height"))),
+        ("Sampler.steps", (Target("3", "steps"),)),
+        ("Set v1.5", (Target("24", "value"),)),
+        ("Set v1.5.value", (Target("24", "value"),)),
+    ],
+)
+def test_widgets_of_the_editor_have_addresses(address, targets):
+    assert Addresses(PROMPT, WIDGETS).resolve_places([address]) == {address: targets}
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("Both", "one of: text, prompt"), ("Text to Image.height", "Text to Image"), ("Text to Imag", "Text to Image")],
+)
+def test_widgets_that_are_not_found_are_told_with_what_is_near(address, words):
+    with pytest.raises(ValidationError) as caught:
+        Addresses(PROMPT, WIDGETS).resolve_places([address])
+    assert words in caught.value.problems[0]
+
+
+def test_a_value_goes_into_all_inputs_of_a_widget():
+    request = WorkflowRequest(PROMPT, inputs={"Text to Image.width": 64})
+    made = make_plan(request, copy.deepcopy(PROMPT), {}, WIDGETS)
+    assert made.prompt["23"]["inputs"] == {"image": ["22", 0], "width": 64, "height": 64}
+
+
+def test_values_for_slots_are_put_where_they_belong(tmp_path):
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"x")
+    slots = {"prompt": "cat", "negative_prompt": "dog", "image": file, "width": 64, "height": 48, "steps": 3}
+    made = plan(load_workflow(bundled_workflow("image_to_image")), slots={**slots, "denoise": 0.5})
+    inputs = {node_id: each["inputs"] for node_id, each in made.prompt.items()}
+    assert (inputs["6"]["text"], inputs["7"]["text"]) == ("cat", "dog")
+    assert (inputs["12"]["width"], inputs["12"]["height"]) == (64, 48)
+    assert (inputs["3"]["steps"], inputs["3"]["denoise"]) == (3, 0.5)
+    assert made.files == {Target("10", "image"): file}
+    assert made.warnings == ()
+
+
+def test_what_is_addressed_counts_more_than_slots():
+    prompt = load_workflow(bundled_workflow("text_to_image"))
+    made = plan(prompt, inputs={"Positive prompt": "mine"}, slots={"prompt": "theirs", "steps": 3})
+    assert made.prompt["6"]["inputs"]["text"] == "mine"
+    assert made.prompt["3"]["inputs"]["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("slots", "code", "words"),
+    [
+        ({"prompt": "x"}, "no_prompt_slot", "has no place for the prompt"),
+        ({"image": "x.png"}, "no_image_slot", "has no place for an input image"),
+    ],
+)
+def test_a_workflow_without_a_place_for_what_matters_is_refused(slots, code, words):
+    for workflow, name in (({"1": node("SaveImage")}, "workflow has"), ("some/mute.json", "mute.json")):
+        with pytest.raises(ValidationError) as caught:
+            make_plan(WorkflowRequest(workflow, slots=slots), {"1": node("SaveImage")}, {})
+        assert caught.value.code == code
+        assert words in caught.value.message
+        assert name in caught.value.message
+        assert caught.value.hint
+
+
+def test_a_damaged_workflow_is_refused_for_what_it_lacks_first():
+    damaged = load_workflow({"1": node("SaveImage", images=["2", 0])}, check_links=False)
+    with pytest.raises(ValidationError, match="has no place for the prompt"):
+        plan(damaged, slots={"prompt": "x"})
+    with pytest.raises(ValidationError, match="'2'"):
+        plan(damaged, inputs={"SaveImage.images": ["2", 0]}, slots={"steps": 3})
+
+
+def test_other_values_without_a_place_are_left_out():
+    prompt = {"1": node("CLIPTextEncode", "Prompt", text="old")}
+    made = plan(prompt, slots={"prompt": "new", "steps": 3, "width": 64})
+    assert made.prompt["1"]["inputs"] == {"text": "new"}
+    assert made.warnings == ("The workflow has no place for steps.", "The workflow has no place for width.")
 
 
 def test_the_models_of_a_prompt():

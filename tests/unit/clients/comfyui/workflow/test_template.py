@@ -6,6 +6,7 @@ import pytest
 
 from movie_director.clients.comfyui import WorkflowTemplate, bundled_workflow
 from movie_director.clients.comfyui.workflow.addressing import Addresses, Target
+from movie_director.clients.comfyui.workflow.conversion import EditorWidget
 from movie_director.clients.comfyui.workflow.loading import load_workflow
 from movie_director.clients.comfyui.workflow.parameters import parameter
 from movie_director.clients.errors import ValidationError
@@ -94,6 +95,55 @@ def test_nodes_that_are_titled_for_it_come_first():
     assert "Wired" not in form.parameters
     assert "height" in form.parameters
     assert "width" not in form.parameters
+
+
+def test_titles_of_slots_name_them_whatever_their_capitals():
+    prompt = {
+        "1": node("KSampler", steps=["2", 0], positive=["4", 0]),
+        "2": node("PrimitiveInt", "Steps", value=20),
+        "3": node("PrimitiveStringMultiline", "Prompt", value="x"),
+        "4": node("CLIPTextEncode", text=["3", 0], clip=["9", 1]),
+    }
+    form = template(prompt)
+    assert (form.parameters["steps"].kind, form.parameters["steps"].targets) == ("integer", ("#2.value",))
+    assert form.parameters["prompt"].targets == ("#3.value",)
+    assert form.request({"Steps": 3, "PROMPT": "y"}).inputs == {"#2.value": 3, "#3.value": "y"}
+
+
+def test_pictures_that_are_not_the_slots_are_parameters_too():
+    prompt = {"1": node("LoadImage", image="a.png"), "2": node("LoadImage", "First frame", image="b.png")}
+    form = template(prompt)
+    assert {name: each.targets for name, each in form.parameters.items()} == {
+        "image": ("#2.image",),
+        "image_2": ("#1.image",),
+    }
+
+
+def test_widgets_of_the_editor_are_parameters_by_their_labels():
+    prompt = {
+        "1": node("KSampler", "inner", seed=1, steps=20, cfg=7.0),
+        "2": node("EmptyImage", width=8, height=8, batch_size=1, color=0),
+    }
+    widgets = [
+        EditorWidget("5", "Subgraph", "cfg", "Guidance", (("1", "cfg"),)),
+        EditorWidget("5", "Subgraph", "steps", "turbo_steps", (("1", "steps"),)),
+        EditorWidget("5", "Subgraph", "seed", "Dice", (("1", "seed"),)),
+        EditorWidget("6", "blender:Amount", "batch_size", "", (("2", "batch_size"),)),
+        EditorWidget("7", "Shade", "value", "", (("2", "color"),)),
+        EditorWidget("8", "Subgraph", "width", "", (("2", "width"),)),
+    ]
+    form = WorkflowTemplate.of(prompt, definitions(), None, widgets)
+    assert {name: each.targets for name, each in form.parameters.items()} == {
+        "Guidance": ("#1.cfg",),
+        "Amount": ("#2.batch_size",),
+        "Shade": ("#2.color",),
+        "seed": ("#1.seed",),
+        "width": ("#2.width",),
+        "height": ("#2.height",),
+        "steps": ("#1.steps",),
+    }
+    mapped = WorkflowTemplate.of(prompt, definitions(), {"side": "Subgraph.width"}, widgets)
+    assert mapped.parameters["side"].targets == ("#2.width",)
 
 
 def test_an_explicit_mapping_is_all_there_is():

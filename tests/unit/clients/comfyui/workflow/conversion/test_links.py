@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -127,9 +128,13 @@ def test_get_node_finds_the_set_node_of_its_name() -> None:
         node(3, "SetNode", inputs=[("IMAGE", "IMAGE", 2)], values=["mine"]),
         _source(4),
         node(5, "GetNode", outputs=["IMAGE"], values=["mine"]),
+        node(6, "GetNode", outputs=["IMAGE"], values=["other"]),
+        node(7, "Invert", inputs=[("image", "IMAGE", 8)]),
         _save(),
     ]
-    assert _fed(workflow(nodes, [(1, 1, 0, 2), (2, 4, 0, 3), (9, 5, 0, 9)])) == ["4", 0]
+    ui = workflow(nodes, [(1, 1, 0, 2), (2, 4, 0, 3), (8, 6, 0, 7), (9, 5, 0, 9)])
+    assert _fed(ui) == ["4", 0]
+    assert _fed(ui, "7", "image") == ["1", 0]
 
 
 def test_get_node_in_a_subgraph_finds_the_set_node_around_it() -> None:
@@ -142,6 +147,48 @@ def test_get_node_in_a_subgraph_finds_the_set_node_around_it() -> None:
 @pytest.mark.parametrize("values", [["nobody"], [], None, [3]])
 def test_get_node_without_a_partner_ends_the_link(values: Any) -> None:
     assert _fed(workflow([node(5, "GetNode", values=values), _save()], [(9, 5, 0, 9)])) is None
+
+
+HANG_GUARD_S = 20.0
+"""What follows takes a fraction of a second; following each chain anew would take minutes."""
+
+
+def test_many_inputs_at_the_end_of_one_long_chain() -> None:
+    count = 3000
+    reroutes = [node(at, "Reroute", inputs=[("", "*", at)], outputs=["*"]) for at in range(2, count)]
+    hub = node(count, "Any", inputs=[(f"in{at}", "IMAGE", count) for at in range(count)])
+    links = [(2, 1, 0, 2), *((at + 1, at, 0, at + 1) for at in range(2, count))]
+    began = time.monotonic()
+    inputs = ui_to_api(workflow([_source(), *reroutes, hub], links), CLASSES)[str(count)]["inputs"]
+    assert time.monotonic() - began < HANG_GUARD_S
+    assert set(map(tuple, inputs.values())) == {("1", 0)}
+
+
+@pytest.mark.parametrize("kind", ["bypassed", "set and get", "subgraph"])
+def test_a_workflow_made_to_be_followed_for_ever_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes the square of its size in steps."""
+    monkeypatch.setattr("movie_director.clients.comfyui.workflow.conversion.subgraphs.MOST_STEPS", 50_000)
+    count = 300
+    types = [f"T{at}" for at in range(count)]
+    wide = {"inputs": [(f"i{at}", f"X{at}", None) for at in range(count)], "outputs": types}
+    sink = node(2, "Any", inputs=[(kind_, kind_, at) for at, kind_ in enumerate(types)])
+    links = [(at, 1, at, 2) for at in range(count)]
+    definitions: list[dict[str, Any]] = []
+    if kind == "bypassed":
+        host = node(1, "Wide", mode=4, **wide)
+    elif kind == "set and get":
+        host = node(1, "Reroute", inputs=[("", "*", "c0")], outputs=types)
+        links = [(at, 1, 0, 2) for at in range(count)]
+        links += [(f"c{at}", 10_000 + at, 0, 10_000 + at - 1) for at in range(count)]
+    else:
+        inner = subgraph([], [], outputs=[(kind_, kind_, None) for kind_ in types])
+        for port in inner["outputs"]:
+            port["linkIds"] = list(range(count))
+        host, definitions = node(1, SUBGRAPH, outputs=types), [inner]
+    chain = [node(10_000 + at, "Reroute", inputs=[("", "*", f"c{at + 1}")]) for at in range(count)]
+    with pytest.raises(ValidationError) as caught:
+        ui_to_api(workflow([host, sink, *chain], links, *definitions), CLASSES)
+    assert caught.value.code == "workflow_too_large"
 
 
 def test_note_gives_nothing() -> None:

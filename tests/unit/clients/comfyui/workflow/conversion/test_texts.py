@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import datetime
 from typing import Any
 
@@ -52,10 +53,19 @@ def _sent(text: str, rng: random.Random | None = None) -> str:
         ("{a\\", "a\\", "a\\"),
         ("a /* b\n */ c // d\ne", "a  c \ne", "a  c \ne"),
         ("http://x", "http:", "http:"),
+        ("a /* b // c", "a /* b ", "a /* b "),
+        ("/*/ a */ b /* c", " b /* c", " b /* c"),
     ],
 )
 def test_choices_and_comments(text: str, first: str, last: str) -> None:
     assert (_sent(text, First()), _sent(text, Last())) == (first, last)
+
+
+def test_comments_without_an_end_take_no_time() -> None:
+    text = "/* " * 200_000  # each mark followed to the end of the text: a quarter of an hour
+    began = time.monotonic()
+    assert _sent(text) == text
+    assert time.monotonic() - began < 20.0
 
 
 def test_choice_follows_the_generator_given() -> None:

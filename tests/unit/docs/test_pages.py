@@ -10,7 +10,11 @@ import quote_docs
 import write_docs
 
 ROOT = Path(write_docs.__file__).resolve().parent.parent
-PAGES = [*sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")), "README.md"]
+PAGES = [
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
+    "README.md",
+    "CONTRIBUTING.md",
+]
 
 
 @pytest.mark.parametrize("page", write_docs.TABLES)
@@ -43,3 +47,29 @@ def test_links_and_named_files_exist(page):
         assert (ROOT / page).parent.joinpath(target).exists(), target
     for name in re.findall(r"`((?:tests|tools|docs|clients|runtime)/[\w./]+\.(?:py|md|sh))`", text):
         assert (ROOT / name).exists() or "NAME" in name, name
+
+
+def glossary_rows():
+    """Return the rows of the glossary's tables: term, meaning, whose word, code."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+    return [row for row in rows if row[0] not in ("term", "---")]
+
+
+def test_the_glossary_has_each_term_once_with_meaning_and_source():
+    rows = glossary_rows()
+    terms = [row[0] for row in rows]
+    assert len(terms) == len(set(terms)) > 60
+    assert all(len(row) == 4 and row[1] and row[2] for row in rows)
+
+
+def test_what_the_glossary_names_is_in_the_code():
+    sources = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("clients", "runtime", "blender", "operators", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    defined = set(re.findall(r"^(?:class |def |)([A-Za-z_]\w*)\b(?=[(:\s=])", sources, re.MULTILINE))
+    named = [name for row in glossary_rows() for name in re.findall(r"`([^`]+)`", row[3])]
+    assert len(named) > 60
+    assert not [name for name in named if not ((ROOT / name).is_file() if "/" in name else name in defined)]

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-HANG_GUARD_S = 20.0
+from support.waiting import HANG_GUARD_S
 
 
 @dataclass(frozen=True)

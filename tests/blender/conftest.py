@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # for tests/support/workflows.py
 
 PACKAGE = "bl_ext.user_default.movie_director"
-HANG_GUARD_S = 60.0
 THREADS_END_S = 20.0
 
 

@@ -27,11 +27,11 @@ def busy(comfyui: Any) -> Iterator[Any]:
     """A job under way in a runtime all of whose locks are watched."""
     with mainthread.watched_locks():
         job = start_job(steps=1000)
-        wait_for(job.running)
+        tick_until(job.running)
         yield job
 
 
-def wait_for(done: Callable[[], bool]) -> None:
+def tick_until(done: Callable[[], bool]) -> None:
     """Tick until ``done()``, outside of any watch."""
     channel = runtime_ref().runtime().channel
     deadline = time.monotonic() + HANG_GUARD_S
@@ -186,7 +186,7 @@ def test_pressing_cancel(busy: Any) -> None:
 def test_pressing_what_acts_on_ended_jobs(busy: Any) -> None:
     job = start_job(steps=1)
     busy.cancel()
-    wait_for(lambda: job.id in ui().placements and not ui().queue)
+    tick_until(lambda: job.id in ui().placements and not ui().queue)
     assert_harmless(lambda: bpy.ops.movie_director.copy_error(job_id=job.id))
     assert_harmless(lambda: bpy.ops.movie_director.place_result(job_id=job.id))
     assert_harmless(lambda: bpy.ops.movie_director.remove_job(job_id=job.id))
@@ -258,7 +258,7 @@ def test_every_tick_of_a_text(slow_litellm: Any) -> None:
             runtime_ref().runtime().channel.wait(0.1)
             assert_harmless(pump.tick)
         job.cancel()
-        wait_for(lambda: job.id in ui().placements and ui().placements[job.id].settled)
+        tick_until(lambda: job.id in ui().placements and ui().placements[job.id].settled)
         assert writing.find(job.id).as_string()
 
 

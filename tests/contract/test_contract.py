@@ -11,12 +11,12 @@ import time
 import pytest
 from conftest import CANARY
 from drivers import DRIVERS
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ClientOptions, JobState, Result, errors, events
 from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.http.transport import Transport
 
-HANG_GUARD_S = 60.0
 every = pytest.mark.parametrize("driver", DRIVERS, ids=str)
 
 
@@ -24,14 +24,6 @@ def end_of(job):
     """Wait for the job's end and return it as a word."""
     assert job._internals.ended.wait(HANG_GUARD_S), "the job did not end"
     return job.status.state
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + HANG_GUARD_S
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.005)
 
 
 def running(client, driver):

@@ -15,13 +15,12 @@ from echo.program import Handler
 from echo.record import SCENARIOS, Recorder
 from echo.request import EchoRequest
 from support.replay import shape
-from support.waiting import eventually
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import JobState, errors, events
 from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault
 
-GUARD_S = 60.0
 RECORDINGS = Path(__file__).parent / "echo" / "recordings" / "echo-1.4"
 ON_THE_WAY = ("queued", "running")
 
@@ -96,12 +95,12 @@ def test_the_recording_is_what_the_server_says(program, scenario):
 def test_the_client_works_with_the_server_itself(program, clients):
     client = clients(program)
     assert client.probe().version == "1.4"
-    result = client.submit(EchoRequest("Anybody there?", times=2)).result(GUARD_S)
+    result = client.submit(EchoRequest("Anybody there?", times=2)).result(HANG_GUARD_S)
     assert result.artifacts[0].path.read_text() == "Anybody there?\nAnybody there?\n"
     job = client.submit(EchoRequest("Anybody there?", times=10_000))
-    assert eventually(job.running)
+    assert wait_for(job.running)
     assert job.cancel()
-    assert eventually(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
+    assert wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
 
 
 # --- at most once
@@ -123,7 +122,7 @@ def test_the_client_works_with_the_server_itself(program, clients):
 def test_a_job_is_sent_once_whatever_becomes_of_the_answer(mock, clients, fault, kind, code, stage):
     mock.inject(Fault(fault, on="POST /jobs"))
     job = clients(mock.url).submit(EchoRequest("Anybody there?"))
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert type(error) is kind
     assert getattr(error, "code", "") == code
     assert job.record()["stage"] == stage
@@ -133,18 +132,18 @@ def test_a_job_is_sent_once_whatever_becomes_of_the_answer(mock, clients, fault,
 def test_a_server_that_can_not_be_asked_leaves_the_outcome_unknown(mock, clients):
     mock.inject(Fault("lost_answer", on="POST /jobs"))
     mock.inject(Fault("status:403", on="GET /jobs", times=None))
-    error = clients(mock.url).submit(EchoRequest("Anybody there?")).exception(GUARD_S)
+    error = clients(mock.url).submit(EchoRequest("Anybody there?")).exception(HANG_GUARD_S)
     assert (type(error), error.code) == (errors.JobLost, "outcome_unknown")
     assert isinstance(error.__cause__, errors.ConnectionLost)
 
 
 def test_a_server_that_was_restarted_has_lost_the_job(mock, clients):
     job = clients(mock.url).submit(EchoRequest("Anybody there?", times=10_000))
-    assert eventually(job.running)
+    assert wait_for(job.running)
     mock.forget_jobs()
-    assert type(job.exception(GUARD_S)) is errors.JobLost
+    assert type(job.exception(HANG_GUARD_S)) is errors.JobLost
     resumed = clients(mock.url).resume({**job.record(), "stage": "accepted"})
-    assert type(resumed.exception(GUARD_S)) is errors.JobLost
+    assert type(resumed.exception(HANG_GUARD_S)) is errors.JobLost
     assert len(mock.requests.matching("POST /jobs")) == 1
 
 
@@ -153,7 +152,7 @@ def test_a_server_that_was_restarted_has_lost_the_job(mock, clients):
 
 def test_progress_counts_what_was_said(mock, clients):
     job = clients(mock.url).submit(EchoRequest("Anybody there?", times=200))
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     met = [event.progress for event in job.events() if isinstance(event, events.Progressed)]
     assert met
     assert all(each.total_steps == 200 and 0 < each.step <= 200 for each in met)
@@ -164,9 +163,9 @@ def test_a_cancel_that_has_no_effect_is_said_to_have_failed(mock, tmp_path):
     options = replace(EchoClient.default_options, output_dir=tmp_path, drain_timeout_s=0.2)
     with EchoClient(mock.url, options=options) as client:
         job = client.submit(EchoRequest("Anybody there?", times=10_000))
-        assert eventually(job.running)
+        assert wait_for(job.running)
         job.cancel()
-        assert eventually(lambda: job.status.backend_cancel is BackendCancel.FAILED)
+        assert wait_for(lambda: job.status.backend_cancel is BackendCancel.FAILED)
         assert job.status.state is JobState.CANCELLED
 
 
@@ -175,7 +174,7 @@ def test_a_job_that_never_arrived_is_cancelled_for_certain(mock, clients):
     job = clients(mock.url).submit(EchoRequest("Anybody there?"))
     mock.wait_for_request("POST /jobs")
     job.cancel()
-    assert eventually(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
+    assert wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_a_job_that_never_arrived_is_cancelled_for_certain(mock, clients):
 )
 def test_failures_are_typed(mock, clients, fault, kind, said):
     mock.inject(Fault(fault))
-    error = clients(mock.url).submit(EchoRequest("Anybody there?")).exception(GUARD_S)
+    error = clients(mock.url).submit(EchoRequest("Anybody there?")).exception(HANG_GUARD_S)
     assert type(error) is kind
     assert said in error.message
     assert error.hint

@@ -10,20 +10,19 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 import wave
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import AudioLDMClient, errors, events
 from movie_director.clients.audioldm import SoundRequest
 from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock.audioldm.cog_schemas import document
 
-GUARD_S = 120.0
 START_S = 120.0
 PREDICTOR = """
 import math, random, struct, tempfile, time, wave
@@ -94,7 +93,7 @@ def started(interpreter, folder):
                 process.wait(10.0)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(GUARD_S)
+                process.wait(HANG_GUARD_S)
 
 
 def listens(port):
@@ -103,14 +102,6 @@ def listens(port):
     except OSError:
         return False
     return True
-
-
-def wait_for(condition, seconds=GUARD_S):
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +130,7 @@ def cancelled(client, job):
 
 def test_sounds_with_progress_seed_and_the_right_types(client):
     job = client.submit(SoundRequest("a hammer hitting wood", 6.0, seed=12, candidates=9))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     with wave.open(str(result.artifacts[0].path), "rb") as file:
         assert (file.getframerate(), file.getnframes()) == (48000, 360000)
     assert result.metadata["input"] == {
@@ -156,8 +147,8 @@ def test_sounds_with_progress_seed_and_the_right_types(client):
 
 
 def test_a_failure_and_a_refusal(client):
-    assert isinstance(client.submit(SoundRequest("explode", 2.5)).exception(GUARD_S), errors.OutOfMemory)
-    error = client.submit(SoundRequest("rain", 2.5, settings={"guidance_scale": 99})).exception(GUARD_S)
+    assert isinstance(client.submit(SoundRequest("explode", 2.5)).exception(HANG_GUARD_S), errors.OutOfMemory)
+    error = client.submit(SoundRequest("rain", 2.5, settings={"guidance_scale": 99})).exception(HANG_GUARD_S)
     assert isinstance(error, errors.ValidationError)
     assert error.problems[0].startswith("guidance_scale: ")
 
@@ -165,13 +156,13 @@ def test_a_failure_and_a_refusal(client):
 def test_cancel_frees_the_server(client):
     if not client.is_newest:  # so that it is known to share our disk, and works in the background
         for _ in range(2):
-            client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+            client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
         assert client.knowledge.shares_disk
     job = client.submit(SoundRequest("slow rain", 2.5))
     wait_for(lambda: job.status.progress is not None or job.done())
     assert cancelled(client, job) is BackendCancel.CONFIRMED
     started_at = time.monotonic()
-    assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).artifacts
     assert time.monotonic() - started_at < 30.0
 
 
@@ -183,7 +174,7 @@ def test_a_server_that_does_not_reach_us_is_not_slowed_down(client, monkeypatch)
     )
     started_at = time.monotonic()
     for _ in range(2):
-        assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+        assert client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).artifacts
     assert time.monotonic() - started_at < 30.0
     assert not client.knowledge.is_heard
 
@@ -191,4 +182,4 @@ def test_a_server_that_does_not_reach_us_is_not_slowed_down(client, monkeypatch)
 def test_a_second_client_waits_its_turn(client):
     with AudioLDMClient(str(client.url), options=client.options) as other:
         jobs = [each.submit(SoundRequest("rain", 2.5)) for each in (client, other)]
-        assert all(job.result(GUARD_S).artifacts for job in jobs)
+        assert all(job.result(HANG_GUARD_S).artifacts for job in jobs)

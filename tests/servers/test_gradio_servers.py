@@ -16,6 +16,7 @@ import zipfile
 import pytest
 from support.gradio import JobScope, bench
 from support.gradio_process import QUIET, free_port, real_app
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.gradio.component_values import files_in
@@ -24,7 +25,6 @@ from movie_director.clients.gradio.login import SignIn
 from movie_director.clients.gradio.messages import Completed, Log, Progress, Yielded
 from movie_director.clients.gradio.session import GradioSession
 
-GUARD_S = 60.0
 NAMES = ("GRADIO_5", "GRADIO_6")
 PYTHONS = {name: os.environ.get(f"MOVIE_DIRECTOR_{name}_PYTHON", "") for name in NAMES}
 CLIENT = """
@@ -140,7 +140,7 @@ def test_an_abort_in_the_same_session_ends_the_run(at, session):
     chain.load_queue(session, queue_zip(at.folder, num_inference_steps=500), at.scope)
     session.call(chain.begin, [None], scope=at.scope)
     process = session.join(chain.process, [None], scope=at.scope)
-    while not isinstance(process.receive(at.scope, GUARD_S), Yielded):
+    while not isinstance(process.receive(at.scope, HANG_GUARD_S), Yielded):
         pass
     at.scope.cancel()
     with pytest.raises(errors.JobCancelled):
@@ -168,7 +168,7 @@ def test_a_failing_task_is_told_in_the_server_s_words(at, session):
 def test_a_dropped_stream_leaves_the_state_to_who_comes_back(at, session, url):
     assert session.call("remember", ["a", None], scope=at.scope)[0] == "a"
     running = session.join("count", [1000], scope=at.scope)
-    running.receive(at.scope, GUARD_S)
+    running.receive(at.scope, HANG_GUARD_S)
     session.close()
     assert isinstance(list(running.messages(at.scope))[-1].error, errors.StreamInterrupted)
     again = at.session(url, session.session_hash)
@@ -178,7 +178,7 @@ def test_a_dropped_stream_leaves_the_state_to_who_comes_back(at, session, url):
 
 def test_the_server_cancels_a_generator(at, session):
     running = session.join("count", [1000], scope=at.scope)
-    while not isinstance(running.receive(at.scope, GUARD_S), Yielded):
+    while not isinstance(running.receive(at.scope, HANG_GUARD_S), Yielded):
         pass
     assert session.cancel(running, scope=at.scope)
     assert list(running.messages(at.scope))[-1].cancelled
@@ -199,7 +199,7 @@ def test_gradio_client_gets_the_same(at, session, url):
     command = [PYTHONS["GRADIO_6"], "-c", CLIENT, url, str(path)]
     environment = {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **QUIET}
     environment["GRADIO_TEMP_DIR"] = str(at.folder / "theirs")
-    done = subprocess.run(command, capture_output=True, env=environment, timeout=GUARD_S * 2, check=False)
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=HANG_GUARD_S * 2, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     assert json.loads(done.stdout) == ours
 

@@ -13,7 +13,8 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from support.chat import CHAT, GUARD_S, KEY, ask, eventually, failure
+from support.chat import CHAT, KEY, ask, failure
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import LiteLLMClient, errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -66,7 +67,7 @@ def proxy(provider, tmp_path_factory):
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()  # told to terminate, it waits for its connections
-            process.wait(GUARD_S)
+            process.wait(HANG_GUARD_S)
 
 
 def wait_until_up(process, port, log):
@@ -106,7 +107,7 @@ def test_probe_and_keys(proxy, client):
 
 def test_text_usage_and_version(client):
     job = client.submit(ChatRequest(prompt="A synopsis", model="writer"))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     assert result.text.startswith("When the lamp")
     assert "".join(each.text for each in job.events() if isinstance(each, events.TextDelta)) == result.text
     assert result.usage["completion_tokens"] > 50
@@ -117,8 +118,8 @@ def test_text_usage_and_version(client):
 def test_structured_answers_conversations_and_counting(client):
     assert ask(client, model="writer", schema=SCHEMA).data["title"]
     chat = Conversation(client, "You write films.", model="writer")
-    chat.ask("A logline").result(GUARD_S)
-    chat.ask("A dialogue").result(GUARD_S)
+    chat.ask("A logline").result(HANG_GUARD_S)
+    chat.ask("A dialogue").result(HANG_GUARD_S)
     assert len(chat.messages) == 5
     assert chat.count_tokens().source == "server"
 
@@ -161,19 +162,21 @@ def test_cancel_in_mid_stream_stops_the_provider(client, provider):
     next(each for each in job.events() if isinstance(each, events.TextDelta))
     job.cancel()
     provider.wait_left(left + 1)
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 
 def test_cancel_before_the_first_token(client, provider):
     version = (
-        client.submit(ChatRequest(prompt="A logline", model="writer")).result(GUARD_S).metadata["server"]["version"]
+        client.submit(ChatRequest(prompt="A logline", model="writer"))
+        .result(HANG_GUARD_S)
+        .metadata["server"]["version"]
     )
     provider.inject(Fault("stall", on=CHAT))
     before = calls(provider)
     job = client.submit(ChatRequest(prompt="A logline", model="writer"))
-    eventually(lambda: calls(provider) == before + 1)
+    wait_for(lambda: calls(provider) == before + 1)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     expected = BackendCancel.CONFIRMED if version.startswith("1.106") else BackendCancel.UNSUPPORTED
     assert job.status.backend_cancel is expected

@@ -10,8 +10,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
-import time
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +17,12 @@ from types import SimpleNamespace
 
 import pytest
 from support.voices import write_tone
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
 
-GUARD_S = 60.0
 START_S = 60.0
 VOICES = ("mara", "slow", "failing", "broken")
 
@@ -53,12 +51,12 @@ def server(tmp_path_factory):
             yield SimpleNamespace(url=f"http://127.0.0.1:{port}", seen=seen)
         finally:
             process.kill()
-            process.wait(GUARD_S)
+            process.wait(HANG_GUARD_S)
 
 
 @pytest.fixture
 def client(server, tmp_path):
-    options = replace(RVCClient.default_options, output_dir=tmp_path / "out", drain_timeout_s=GUARD_S)
+    options = replace(RVCClient.default_options, output_dir=tmp_path / "out", drain_timeout_s=HANG_GUARD_S)
     with RVCClient(server.url, options=options) as made:
         yield made
 
@@ -76,13 +74,6 @@ def listens(port):
     return True
 
 
-def wait_for(condition, seconds=GUARD_S):
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.02)
-
-
 def conversions(server):
     return [json.loads(line) for line in server.seen.read_text().splitlines()] if server.seen.exists() else []
 
@@ -97,7 +88,7 @@ def test_the_server_is_recognised_and_its_voices_are_listed(client):
 
 def test_a_recording_becomes_a_48_khz_file_with_the_settings_asked_for(client, server, line):
     request = ConvertRequest(line, "mara", pitch=-7, f0_method="harvest", index_rate=0.4, protect=0.2, filter_radius=5)
-    result = client.submit(request).result(GUARD_S)
+    result = client.submit(request).result(HANG_GUARD_S)
     with wave.open(str(result.artifacts[0].path)) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (48_000, 1, 2)
         assert sound.getnframes() == pytest.approx(72_000, abs=200)
@@ -113,12 +104,12 @@ def test_a_recording_becomes_a_48_khz_file_with_the_settings_asked_for(client, s
 
 def test_each_job_sets_all_that_it_needs(client, server, line):
     for pitch in (5, 0):
-        client.submit(ConvertRequest(line, "mara", pitch=pitch)).result(GUARD_S)
+        client.submit(ConvertRequest(line, "mara", pitch=pitch)).result(HANG_GUARD_S)
         assert (conversions(server)[-1]["f0_up_key"], conversions(server)[-1]["f0_method"]) == (pitch, "rmvpe")
 
 
 def test_a_recording_of_a_line_is_spoken(client, line):
-    result = client.submit(SpeakRequest("It was never locked.", "mara", recording=line)).result(GUARD_S)
+    result = client.submit(SpeakRequest("It was never locked.", "mara", recording=line)).result(HANG_GUARD_S)
     assert result.metadata["speaker"] == {"name": "recording", "file": "line.wav"}
     assert result.artifacts[0].path.name == "It_was_never_locked._mara.wav"
 
@@ -132,7 +123,7 @@ def test_a_recording_of_a_line_is_spoken(client, line):
     ],
 )
 def test_what_goes_wrong_is_typed_in_the_servers_words(client, line, voice, kind, code):
-    error = client.submit(ConvertRequest(line, voice)).exception(GUARD_S)
+    error = client.submit(ConvertRequest(line, voice)).exception(HANG_GUARD_S)
     assert isinstance(error, kind)
     assert error.code == code
     assert error.hint
@@ -143,7 +134,7 @@ def test_what_goes_wrong_is_typed_in_the_servers_words(client, line, voice, kind
 def test_a_phantom_of_a_failed_load_is_not_taken_for_a_voice(client, line):
     client.http.request("POST", "/models/ghost", expect=(400,)).close()
     assert "ghost" in client.probe().models
-    assert isinstance(client.submit(ConvertRequest(line, "ghost")).exception(GUARD_S), errors.MissingResource)
+    assert isinstance(client.submit(ConvertRequest(line, "ghost")).exception(HANG_GUARD_S), errors.MissingResource)
 
 
 def test_a_server_that_converts_is_busy_and_not_down(client, server, line, monkeypatch):
@@ -153,7 +144,7 @@ def test_a_server_that_converts_is_busy_and_not_down(client, server, line, monke
     job = client.submit(ConvertRequest(line, "slow"))
     wait_for(lambda: len(conversions(server)) > before)
     assert client.probe().details["busy"] is True
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
 
 
 def test_a_cancelled_conversion_keeps_the_lane_until_the_server_answers_again(client, server, line):
@@ -162,14 +153,14 @@ def test_a_cancelled_conversion_keeps_the_lane_until_the_server_answers_again(cl
     wait_for(lambda: len(conversions(server)) > before)
     after = client.submit(ConvertRequest(line, "mara"))
     assert job.cancel()
-    assert after.result(GUARD_S).artifacts
+    assert after.result(HANG_GUARD_S).artifacts
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
     assert [each["voice"] for each in conversions(server)[before:]] == ["slow", "mara"]
 
 
 def test_training_is_refused_at_once(client, line):
-    error = client.submit(TrainRequest("new", [line.parent])).exception(GUARD_S)
+    error = client.submit(TrainRequest("new", [line.parent])).exception(HANG_GUARD_S)
     assert isinstance(error, errors.ValidationError)
     assert error.code == "unsupported"
     assert "Applio" in error.hint

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from support.gradio_process import real_app
-from support.wan2gp import GUARD_S, clip, eventually, failure, made, wan2gp_clients
+from support.waiting import HANG_GUARD_S, wait_for
+from support.wan2gp import clip, failure, made, wan2gp_clients
 
 from movie_director.clients import errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -42,7 +43,7 @@ def test_a_clip_with_progress_and_previews(client):
     assert client.probe().version == "12.60"
     job = client.submit(short())
     told = list(job.events())
-    assert job.result(GUARD_S).artifacts[0].path.name == "a_paper_boat_5.mp4"
+    assert job.result(HANG_GUARD_S).artifacts[0].path.name == "a_paper_boat_5.mp4"
     assert any(isinstance(each, events.Previewed) for each in told)
     fractions = [each.progress.fraction for each in told if isinstance(each, events.Progressed)]
     assert fractions == sorted(fractions)
@@ -56,26 +57,26 @@ def test_a_failure_and_the_next_job(client):
 
 def test_a_cancel_stops_the_work_and_leaves_the_page_in_order(client):
     job = client.submit(short(steps=2000))
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     assert made(client, short()).artifacts
 
 
 def test_a_lost_stream_and_an_old_record(client, url, tmp_path):
     job = client.submit(short(steps=40))
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     client._endpoint._live[job.id].session.close()  # as if the connection had broken
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
     record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
     with wan2gp_clients(tmp_path) as make:
-        again = make(url).resume(record).result(GUARD_S)
+        again = make(url).resume(record).result(HANG_GUARD_S)
     assert again.artifacts[0].source == f"outputs/blend_{job.id}.mp4"
 
 
 def test_closing_aborts_within_its_bound(client):
     job = client.submit(short(steps=2000))
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     client.close(detach=True)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from movie_director.clients import LiteLLMClient, errors
 from movie_director.clients.litellm import ChatRequest
 from movie_director.clients.mock.litellm.server import MockLiteLLM
+from support.waiting import HANG_GUARD_S
 
-GUARD_S = 60.0
 KEY = "sk-canary-litellm-0123456789"
 CHAT = "POST /v1/chat/completions"
 DIALECTS = ("litellm", "llamacpp", "ollama", "lmstudio", "vllm", "openai")
@@ -32,19 +30,12 @@ def starter():
 
 
 def ask(client, prompt="A logline, please", **fields):
-    return client.submit(ChatRequest(prompt=prompt, **fields)).result(GUARD_S)
+    return client.submit(ChatRequest(prompt=prompt, **fields)).result(HANG_GUARD_S)
 
 
 def failure(client, kind=errors.BackendError, **fields):
-    error = client.submit(ChatRequest(**{"prompt": "A logline, please", **fields})).exception(GUARD_S)
+    error = client.submit(ChatRequest(**{"prompt": "A logline, please", **fields})).exception(HANG_GUARD_S)
     assert isinstance(error, kind), error
     assert error.hint
     assert error.backend == "litellm"
     return error
-
-
-def eventually(condition):
-    deadline, pause = time.monotonic() + GUARD_S, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.005)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from movie_director.clients.events import Event, Progressed
 from movie_director.clients.mock import MockBackends
 from movie_director.clients.mock.comfyui.server import MockComfyUI
 
-HANG_GUARD_S = 30.0
 VERSIONS = ("0.33.0", "0.3.64", "0.3.40")
 QUICK = Timings(
     poll_with_socket_s=0.3,
@@ -110,7 +108,7 @@ def slow_workflow(steps: int = 200, delay: float = 1.0, *, previews: bool = Fals
     }
 
 
-def wait_for(job: Job, kind: type) -> Any:
+def wait_for_event(job: Job, kind: type) -> Any:
     """Return the job's first event of that kind, waiting for it."""
     for event in job.events():
         if isinstance(event, kind):
@@ -128,11 +126,3 @@ def stages_of(job: Job) -> list[str]:
 
     job.add_listener(note)
     return stages
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = HANG_GUARD_S) -> None:
-    """Wait until a condition of other threads is true, looking often."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        pause.wait(0.005)

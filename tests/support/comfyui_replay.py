@@ -23,8 +23,8 @@ from movie_director.clients.mock.http.responses import Request, Response, Upgrad
 from movie_director.clients.mock.http.server import MockServer
 from movie_director.clients.mock.http.websocket import WebSocketConnection
 from support.recordings import comfyui
+from support.waiting import HANG_GUARD_S
 
-HANG_GUARD_S = 30.0
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )

@@ -22,7 +22,6 @@ from movie_director.clients.http.session import HTTPSession
 from movie_director.clients.http.transport import Transport
 from movie_director.clients.http.url import parse_server_url
 
-HANG_GUARD_S = 20.0
 JSON = "Content-Type: application/json"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 

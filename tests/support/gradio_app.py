@@ -14,8 +14,8 @@ from faultserver import FaultServer, Peer, answer
 from movie_director.clients import ClientOptions
 from movie_director.clients.gradio_app import EndpointRequest, GradioAppClient
 from support.gradio import EVENTS, as_json, event
+from support.waiting import HANG_GUARD_S
 
-GUARD_S = 20.0
 JOINED = as_json({"event_id": "e1"})
 ECHO = EndpointRequest("/echo", {"text": "hi"})
 
@@ -107,7 +107,9 @@ class ScriptedApp:
     def wait_for(self, path: str) -> None:
         """Wait until a request of that path has come."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: any(each.endswith(path) for each in self.asked), GUARD_S), self.asked
+            assert self._arrived.wait_for(lambda: any(each.endswith(path) for each in self.asked), HANG_GUARD_S), (
+                self.asked
+            )
 
     def count(self, path: str) -> int:
         """Return how many requests there were whose path ends so."""

@@ -18,8 +18,8 @@ from typing import Any
 import urllib3
 
 from support.http import Pool
+from support.waiting import HANG_GUARD_S
 
-GUARD_S = 20.0
 CHANCE = {"progress": 1, "process_generating": 2, "generating": 2, "estimation": 1, "heartbeat": 1}
 """Messages of which it is chance how many there are -> how many are waited for (a whole value and edits, in yields)."""
 CACHE = re.compile(r"/[\w/.-]*?/[0-9a-f]{64}/")
@@ -63,12 +63,12 @@ class Stream:
         """Cuts the connection, as a client does that goes."""
         self.left = True
         self.answer.shutdown()
-        self._thread.join(GUARD_S)
+        self._thread.join(HANG_GUARD_S)
         self.answer.close()
 
     def wait(self, ready: Any) -> bool:
         with self.changed:
-            return self.changed.wait_for(ready, GUARD_S)
+            return self.changed.wait_for(ready, HANG_GUARD_S)
 
 
 class Replay:
@@ -77,7 +77,7 @@ class Replay:
     def __init__(self, url: str, lines: list[dict[str, Any]]) -> None:
         self.url = url
         self.lines = lines
-        self.http = Pool(GUARD_S)
+        self.http = Pool(HANG_GUARD_S)
         self.answers: dict[int, tuple[int, dict[str, str], bytes]] = {}
         self.streams: dict[int, Stream] = {}
         self.problems: list[str] = []

@@ -12,8 +12,7 @@ from movie_director.clients.core.context import CancelContext, JobContext
 from movie_director.clients.core.model import BackendCancel, Result, ServerInfo
 from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.core.request import Request
-
-HANG_GUARD_S = 20.0
+from support.waiting import HANG_GUARD_S
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from movie_director.clients.mock import Fault
 from movie_director.clients.mock.http.server import Route
 from movie_director.clients.mock.rvc.server import MockRVC
 
-GUARD_S = 60.0
-
 
 def write_tone(path: Path, seconds: float = 1.0, *, rate: int = 16_000, channels: int = 1, loud: float = 0.4) -> Path:
     """Write a WAV with a tone and return its path."""

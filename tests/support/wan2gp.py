@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +9,8 @@ from pathlib import Path
 from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.wan2gp import VideoRequest
 from movie_director.clients.wan2gp.timings import Timings
+from support.waiting import HANG_GUARD_S
 
-GUARD_S = 60.0
 QUICK = Timings(
     poll_s=0.01,
     busy_s=0.02,
@@ -54,19 +52,12 @@ def clip(prompt="a paper boat", model=MODEL, **fields):
 
 def made(client, request=None):
     """The job's result."""
-    return client.submit(request or clip()).result(GUARD_S)
+    return client.submit(request or clip()).result(HANG_GUARD_S)
 
 
 def failure(client, request=None, kind=errors.BackendError):
-    error = client.submit(request or clip()).exception(GUARD_S)
+    error = client.submit(request or clip()).exception(HANG_GUARD_S)
     assert isinstance(error, kind), error
     assert error.hint
     assert error.backend == "wan2gp"
     return error
-
-
-def eventually(condition):
-    deadline, pause = time.monotonic() + GUARD_S, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.005)

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import AudioLDMClient, errors, events
 from movie_director.clients.audio import WaveCodec
@@ -19,7 +20,6 @@ from movie_director.clients.mock.gradio.gradio3 import MockGradio3
 from movie_director.clients.mock.gradio.server import MockGradio
 from movie_director.clients.mock.media.sound import effect_wave
 
-GUARD_S = 60.0
 APPS = ["audioldm1", "audioldm2"]
 
 
@@ -59,14 +59,6 @@ def app(request):
         yield mocks.audioldm
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + GUARD_S
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.005)
-
-
 def calls_of(server):
     return [each.json["data"] for each in server.requests if each.path.startswith("/run/")]
 
@@ -75,10 +67,10 @@ def calls_of(server):
 def test_the_sound_is_taken_out_of_the_video(app, connect):
     client = connect(app)
     first = app.dialect == "audioldm1"
-    assert client.submit(SoundRequest("rain", 5.0, seed=0)).result(GUARD_S).metadata["seed"] == 0
+    assert client.submit(SoundRequest("rain", 5.0, seed=0)).result(HANG_GUARD_S).metadata["seed"] == 0
     app.requests.clear()
     job = client.submit(SoundRequest("a hammer", 99.0, seed=7, guidance=9, candidates=1, steps=3))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     [artifact] = result.artifacts
     assert (artifact.path.name, artifact.kind) == ("a hammer.wav", "audio")
     assert result.metadata["model_rate"] == (16000 if first else 48000)
@@ -98,9 +90,9 @@ def test_a_model_is_chosen_by_name(connect):
     with MockBackends(only=["audioldm"], speed=20.0, options={"audioldm": {"dialect": "audioldm1"}}) as mocks:
         client = connect(mocks.audioldm)
         assert "audioldm-l-full" in client.probe().models
-        assert client.submit(SoundRequest("rain", 5.0, model="audioldm-l-full")).result(GUARD_S).artifacts
+        assert client.submit(SoundRequest("rain", 5.0, model="audioldm-l-full")).result(HANG_GUARD_S).artifacts
         assert calls_of(mocks.audioldm)[0][-1] == "audioldm-l-full"
-        error = client.submit(SoundRequest("rain", 5.0, model="nothing")).exception(GUARD_S)
+        error = client.submit(SoundRequest("rain", 5.0, model="nothing")).exception(HANG_GUARD_S)
         assert isinstance(error, errors.MissingResource)
 
 
@@ -115,21 +107,21 @@ def test_probe(app, connect):
 
 
 def test_without_a_codec_the_video_is_kept(app, connect):
-    result = connect(app, WaveCodec()).submit(SoundRequest("rain", 5.0)).result(GUARD_S)
+    result = connect(app, WaveCodec()).submit(SoundRequest("rain", 5.0)).result(HANG_GUARD_S)
     [artifact] = result.artifacts
     assert (artifact.path.name, artifact.kind) == ("rain.mp4", "video")
     assert result.problems[0].code == "needs_audio_codec"
 
 
 def test_a_failure_without_a_reason_says_what_it_usually_is(app, connect):
-    error = connect(app).submit(SoundRequest("explode", 5.0)).exception(GUARD_S)
+    error = connect(app).submit(SoundRequest("explode", 5.0)).exception(HANG_GUARD_S)
     assert error.code == "no_reason"
     assert "gradio<4" in error.hint
 
 
 def test_a_lost_answer_is_reported_and_never_repeated(app, connect):
     app.inject(Fault("lost_answer", on="/run/*"))
-    error = connect(app).submit(SoundRequest("rain", 5.0)).exception(GUARD_S)
+    error = connect(app).submit(SoundRequest("rain", 5.0)).exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
     assert error.code == "outcome_unknown"
     assert f"With seed {error.context['seed']} " in error.hint
@@ -139,7 +131,7 @@ def test_a_lost_answer_is_reported_and_never_repeated(app, connect):
 @pytest.mark.parametrize("fault", ["status:500", "html_login_page", "bad_json", "cut_body"])
 def test_other_answers_are_typed(app, connect, fault):
     app.inject(Fault(fault, on="/run/*"))
-    error = connect(app).submit(SoundRequest("rain", 5.0)).exception(GUARD_S)
+    error = connect(app).submit(SoundRequest("rain", 5.0)).exception(HANG_GUARD_S)
     assert isinstance(error, errors.BackendError)
     assert error.code != "internal"
     assert error.hint
@@ -152,7 +144,7 @@ def test_a_call_that_was_cancelled_keeps_the_lane_until_the_server_is_free(app, 
     assert job.cancel()
     assert job.status.backend_cancel is BackendCancel.PENDING
     following = client.submit(SoundRequest("rain", 5.0))
-    assert following.result(GUARD_S).artifacts
+    assert following.result(HANG_GUARD_S).artifacts
     assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
     assert not client.knowledge.draining
 
@@ -170,13 +162,13 @@ def test_a_closed_client_waits_for_nothing(app, connect):
 
 def test_a_job_s_time_is_over(app, connect):
     client = connect(app, job_timeout_s=0.5, drain_timeout_s=0.3)
-    assert client.submit(SoundRequest("endless rain", 5.0)).exception(GUARD_S).code == "job_timeout"
+    assert client.submit(SoundRequest("endless rain", 5.0)).exception(HANG_GUARD_S).code == "job_timeout"
 
 
 def test_one_sound_at_a_time_whatever_the_workers(app, connect):
     client = connect(app, max_workers=3)
     jobs = [client.submit(SoundRequest("rain", 5.0)) for _ in range(3)]
-    assert all(job.result(GUARD_S).artifacts for job in jobs)
+    assert all(job.result(HANG_GUARD_S).artifacts for job in jobs)
     assert len(calls_of(app)) == 3
 
 
@@ -238,7 +230,7 @@ def test_apps_of_newer_gradio_are_spoken_to_as_well(connect):
         job = client.submit(
             SoundRequest("rain", 2.0, seed=5, steps=20, negative_prompt="music", settings={"Seconds start": 1})
         )
-        result = job.result(GUARD_S)
+        result = job.result(HANG_GUARD_S)
         assert result.metadata["input"] == {
             "prompt": "rain",
             "duration": 2.0,
@@ -250,7 +242,7 @@ def test_apps_of_newer_gradio_are_spoken_to_as_well(connect):
         assert result.metadata["model_rate"] == 16000
         seen = [each.progress for each in job.events() if isinstance(each, events.Progressed)]
         assert any(each.stage == "Sampling" and not each.estimated for each in seen)
-        error = client.submit(SoundRequest("nothing", 2.0)).exception(GUARD_S)
+        error = client.submit(SoundRequest("nothing", 2.0)).exception(HANG_GUARD_S)
         assert error.code == "no_output"
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import AudioLDMClient, JobState, errors, events
 from movie_director.clients.audio.wavefile import wave_bytes
@@ -20,7 +21,6 @@ from movie_director.clients.mock.http.responses import Response
 from movie_director.clients.mock.http.server import MockServer
 from movie_director.clients.mock.media.sound import effect_wave
 
-GUARD_S = 60.0
 SILENCE = array("h", [0] * 8000)
 
 
@@ -45,16 +45,8 @@ def make(tmp_path):
         getattr(each, "close", getattr(each, "stop", None))()
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + GUARD_S
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.005)
-
-
 def error_of(client, prompt="rain", **fields):
-    return client.submit(SoundRequest(**{"prompt": prompt, "duration_s": 2.5, **fields})).exception(GUARD_S)
+    return client.submit(SoundRequest(**{"prompt": prompt, "duration_s": 2.5, **fields})).exception(HANG_GUARD_S)
 
 
 def header_of(path):
@@ -66,7 +58,7 @@ def header_of(path):
 def test_a_sound_is_made_whole_at_the_rate_asked_for(make, dialect):
     server, client = make(dialect)
     job = client.submit(SoundRequest("rain on a roof", 6.0, seed=11, candidates=1))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     [artifact] = result.artifacts
     assert artifact.path.name == "rain on a roof.wav"
     assert artifact.kind == "audio"
@@ -86,13 +78,13 @@ def test_a_sound_is_made_whole_at_the_rate_asked_for(make, dialect):
     assert progress[-1].fraction == 1.0
     assert (progress[-1].total_steps, progress[-1].estimated) == (5, False)
     assert [each.line for each in seen if isinstance(each, events.Logged)][-1] == "Using seed: 11"
-    other = client.submit(SoundRequest("rain on a roof", 6.0, seed=11, sample_rate=16000)).result(GUARD_S)
+    other = client.submit(SoundRequest("rain on a roof", 6.0, seed=11, sample_rate=16000)).result(HANG_GUARD_S)
     assert header_of(other.artifacts[0].path)[0] == 16000
 
 
 def test_without_a_seed_one_is_chosen_and_said(make):
     _, client = make()
-    first, second = (client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).metadata for _ in range(2))
+    first, second = (client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).metadata for _ in range(2))
     assert first["seed"] != second["seed"]
     assert first["input"]["random_seed"] == first["seed"]
 
@@ -102,7 +94,7 @@ def test_without_a_seed_one_is_chosen_and_said(make):
 )
 def test_siblings_make_sounds_too(make, image, prompt_name):
     _, client = make(image=image)
-    result = client.submit(SoundRequest("rain", 2.0, seed=3)).result(GUARD_S)
+    result = client.submit(SoundRequest("rain", 2.0, seed=3)).result(HANG_GUARD_S)
     assert result.artifacts[0].path.exists()
     assert result.metadata["input"][prompt_name] == "rain"
     assert client.probe().details["inputs"][0] == "prompt"
@@ -110,7 +102,7 @@ def test_siblings_make_sounds_too(make, image, prompt_name):
 
 def test_observing_never_starts_a_run(make):
     server, client = make(speed=5.0)
-    client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
     puts = [each.json for each in server.requests if each.method == "PUT"]
     assert puts[0]["input"]
     assert len(puts) > 3
@@ -122,7 +114,7 @@ def test_a_look_that_fails_does_not_end_a_sound_that_is_made(make, fault):
     server, client = make(speed=5.0)
     spoils = fault == "bad_json"  # is counted by answers, of which the first belongs to a look
     server.inject(Fault(fault, on="PUT /predictions", after=0 if spoils else 1, times=2 if spoils else None))
-    assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).artifacts
     assert len([each for each in server.requests if each.method == "PUT"]) > 2
 
 
@@ -132,20 +124,20 @@ def test_a_look_at_a_server_that_works_in_the_background_may_fail(make, monkeypa
     monkeypatch.setattr("movie_director.clients.audioldm.cog.run.QUICK_S", 0.2)
     server, client = make("cog-0.9")
     for _ in range(2):
-        client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
     assert client.knowledge.shares_disk
     job = running(client, "endless rain" if lost else "slow rain")
     server.inject(Fault(fault, on="/health-check", times=None if lost else 2))
     if lost:
-        assert isinstance(job.exception(GUARD_S), errors.JobLost)
+        assert isinstance(job.exception(HANG_GUARD_S), errors.JobLost)
     else:
-        assert job.result(GUARD_S).artifacts
+        assert job.result(HANG_GUARD_S).artifacts
 
 
 def test_a_server_whose_prompt_is_optional_is_not_observed_but_tells(make):
     server, client = make(image="mmaudio", speed=5.0)
     job = client.submit(SoundRequest("rain", 2.5))
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     [put] = [each.json for each in server.requests if each.method == "PUT"]
     assert put["webhook"].startswith("http://127.0.0.1:")
     progress = [each.progress for each in job.events() if isinstance(each, events.Progressed)]
@@ -154,7 +146,7 @@ def test_a_server_whose_prompt_is_optional_is_not_observed_but_tells(make):
 
 def test_a_server_without_a_schema_gets_audioldm_s_inputs(make):
     _, client = make(image=None)
-    result = client.submit(SoundRequest("rain", 2.5, seed=4)).result(GUARD_S)
+    result = client.submit(SoundRequest("rain", 2.5, seed=4)).result(HANG_GUARD_S)
     assert result.metadata["input"] == {"text": "rain", "duration": "2.5", "random_seed": 4}
     assert "progress" not in client.probe().capabilities
 
@@ -204,7 +196,7 @@ def test_a_model_that_loads_is_waited_for(make):
     job = client.submit(SoundRequest("rain", 2.5))
     wait_for(lambda: "loading" in job.status.message or job.done())
     assert "The model is loading" in job.status.message
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
     server.inject(Fault("model_loading"))
     assert client.probe().details == {"status": "STARTING", "inputs": []}
 
@@ -230,7 +222,7 @@ def test_a_busy_server_is_waited_for(make, monkeypatch):
     server.inject(Fault("busy", times=2))
     job = client.submit(SoundRequest("rain", 2.5))
     wait_for(lambda: job.status.message or job.done())
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
     accepted = [each for each in server.requests if each.method == "PUT" and each.json["input"]]
     assert len(accepted) == 3
 
@@ -240,7 +232,7 @@ def test_two_clients_take_turns(make, tmp_path, monkeypatch):
     server, client = make(speed=10.0)
     with AudioLDMClient(server.url, options=client.options) as second:
         jobs = [each.submit(SoundRequest("slow rain", 2.5)) for each in (client, second)]
-        assert all(job.result(GUARD_S).artifacts for job in jobs)
+        assert all(job.result(HANG_GUARD_S).artifacts for job in jobs)
     assert len({job.result(0).artifacts[0].path for job in jobs}) == 2
 
 
@@ -269,7 +261,7 @@ def test_failures_of_the_run_are_typed(make):
 def test_a_sound_that_can_not_be_read_here_is_kept_as_it_is(make):
     server, client = make()
     server.inject(Fault("flac_sound"))
-    result = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    result = client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
     [artifact] = result.artifacts
     assert (artifact.path.name, artifact.media_type) == ("rain.flac", "audio/flac")
     [problem] = result.problems
@@ -288,7 +280,7 @@ KEY = "sk-canary-4711"
 
 def everything_said(job):
     """Return all that a user, a log file or a journal gets of a job that failed."""
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
     return error, " ".join([repr(error), str(error.context), str(getattr(error, "problems", "")), *lines])
 
@@ -343,7 +335,7 @@ def test_a_key_in_the_log_of_a_model_that_did_not_load_is_kept_out_of_the_error(
 
 @pytest.mark.parametrize("kind", ["lost_answer", "reset", "close_before_answer"])
 def test_a_lost_answer_is_reported_and_never_repeated(make, kind):
-    server, client = make(interval_s=GUARD_S)  # never observed, so that the fault strikes the call itself
+    server, client = make(interval_s=HANG_GUARD_S)  # never observed, so that the fault strikes the call itself
     server.inject(Fault(kind, on="PUT /predictions"))
     error = error_of(client)
     assert isinstance(error, errors.JobLost)
@@ -352,24 +344,24 @@ def test_a_lost_answer_is_reported_and_never_repeated(make, kind):
 
 
 def test_the_seed_of_a_lost_sound_is_said_and_recorded(make):
-    server, client = make(interval_s=GUARD_S)
+    server, client = make(interval_s=HANG_GUARD_S)
     server.inject(Fault("lost_answer", on="PUT /predictions"))
     job = client.submit(SoundRequest("rain", 2.5))
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     [sent] = [each.json["input"]["random_seed"] for each in server.requests if each.method == "PUT"]
     assert f"With seed {sent} it will be the same sound." in error.hint
     assert error.context["seed"] == sent
     resumed = client.resume(job.record())
-    assert f"seed {sent}" in resumed.exception(GUARD_S).hint
+    assert f"seed {sent}" in resumed.exception(HANG_GUARD_S).hint
     assert resumed.exception(0).context["seed"] == sent
 
 
 def test_a_server_without_seeds_is_promised_no_same_sound(make):
-    server, client = make(image="audiogen", interval_s=GUARD_S)
+    server, client = make(image="audiogen", interval_s=HANG_GUARD_S)
     server.inject(Fault("lost_answer", on="PUT /predictions"))
     job = client.submit(SoundRequest("rain", 2.5))
-    assert "seed" not in job.exception(GUARD_S).hint
-    assert "seed" not in client.resume(job.record()).exception(GUARD_S).hint
+    assert "seed" not in job.exception(HANG_GUARD_S).hint
+    assert "seed" not in client.resume(job.record()).exception(HANG_GUARD_S).hint
 
 
 @pytest.mark.parametrize(
@@ -383,7 +375,7 @@ def test_a_server_without_seeds_is_promised_no_same_sound(make):
     ],
 )
 def test_other_answers_are_typed(make, fault, kind):
-    server, client = make(interval_s=GUARD_S)  # never observed, so that the fault strikes the call itself
+    server, client = make(interval_s=HANG_GUARD_S)  # never observed, so that the fault strikes the call itself
     server.inject(Fault(fault, on="PUT /predictions"))
     assert isinstance(error_of(client), kind)
 
@@ -399,7 +391,7 @@ def test_progress_by_the_clock_where_the_log_says_nothing(make):
     server, client = make(speed=10.0)
     server.inject(Fault("mute_log", times=None))
     job = client.submit(SoundRequest("rain", 2.5))
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     assert all(each.progress.fraction is None for each in job.events() if isinstance(each, events.Progressed))
     second = client.submit(SoundRequest("rain", 2.5))
     reader = second.events()
@@ -422,7 +414,7 @@ def test_a_sound_that_lies_elsewhere_is_fetched_without_our_keys(make, monkeypat
     with MockFiles() as files:
         address = f"{files.url}/bucket/out.wav?signature=5"
         monkeypatch.setattr(server.cog, "_output", lambda run, seed: {"sounds": [address], "more": 5})
-        result = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        result = client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
         assert result.artifacts[0].source == f"{files.url}/bucket/out.wav"
         [asked] = list(files.requests)
         assert asked.path == "/bucket/out.wav?signature=5"
@@ -447,7 +439,7 @@ def test_silence_is_said(make, monkeypatch):
         "movie_director.clients.mock.audioldm.cog.effect_wave", lambda *given, **more: wave_bytes(SILENCE, 16000)
     )
     job = client.submit(SoundRequest("rain", 2.5))
-    assert job.result(GUARD_S).metadata["peak_db"] == -120.0
+    assert job.result(HANG_GUARD_S).metadata["peak_db"] == -120.0
     assert "The sound is silent." in [each.line for each in job.events() if isinstance(each, events.Logged)]
 
 
@@ -487,7 +479,7 @@ def test_cancel_stops_this_run_and_no_other(make):
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     cancels = {each.path for each in server.requests if each.path.endswith("/cancel")}
     assert cancels == {f"/predictions/{job.id}/cancel"}
-    assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).artifacts
 
 
 def test_an_older_server_can_not_be_told_while_a_call_waits(make):
@@ -497,18 +489,18 @@ def test_an_older_server_can_not_be_told_while_a_call_waits(make):
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
     assert not [each for each in server.requests if each.path.endswith("/cancel")]
-    assert client.submit(SoundRequest("rain", 2.5)).result(GUARD_S).artifacts
+    assert client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).artifacts
 
 
 def test_an_older_server_that_shares_our_disk_works_in_the_background_and_can_be_told(make):
     server, client = make("cog-0.9")
     for heard in (False, True):
         assert client.knowledge.is_heard == heard
-        first = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        first = client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
         assert first.artifacts[0].source == "output.wav"
         put = [each for each in server.requests if each.method == "PUT"][-1]
         assert ("completed" in put.json["webhook_events_filter"]) == heard
-    second = client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    second = client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
     assert second.artifacts[0].source.endswith(".wav")
     assert "/" in second.artifacts[0].source
     put = [each for each in server.requests if each.method == "PUT"][-1]
@@ -526,12 +518,12 @@ def test_an_older_server_that_finishes_without_a_word(make, monkeypatch):
     monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.02)
     server, client = make("cog-0.9")
     for _ in range(2):
-        client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+        client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
     assert client.knowledge.shares_disk
     job = running(client)
     client.knowledge.forget_run(job.id)
     server.cog._prediction.cancelled.set()
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
 
 
@@ -549,8 +541,8 @@ def test_an_older_server_that_works_is_not_called_down(make, monkeypatch):
         late = other.submit(SoundRequest("rain", 2.5))
         wait_for(lambda: late.status.message or late.done())
         assert "busy" in late.status.message
-        assert late.result(GUARD_S).artifacts
-    assert job.result(GUARD_S).artifacts
+        assert late.result(HANG_GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
 
 
 def known_but_lost(client, monkeypatch, code):
@@ -577,10 +569,10 @@ def test_a_known_server_that_can_not_be_reached_is_not_called_busy(make, monkeyp
 
 def test_a_job_s_time_is_over_while_a_known_server_is_mute(make):
     server, client = make(job_timeout_s=0.5)
-    client.knowledge.profile = client._ask(None, GUARD_S).profile
+    client.knowledge.profile = client._ask(None, HANG_GUARD_S).profile
     server.inject(Fault("stall", on="GET /health-check", times=None))
     late = client.submit(SoundRequest("rain", 2.5))
-    assert late.exception(GUARD_S).code == "job_timeout"
+    assert late.exception(HANG_GUARD_S).code == "job_timeout"
     assert late.status.state is JobState.FAILED
 
 
@@ -602,13 +594,13 @@ def test_a_cancel_that_has_no_effect_keeps_the_lane_no_longer_than_the_drain(mak
 def test_a_job_s_time_is_over(make):
     server, client = make(job_timeout_s=0.5)
     job = client.submit(SoundRequest("endless rain", 2.5))
-    assert job.exception(GUARD_S).code == "job_timeout"
+    assert job.exception(HANG_GUARD_S).code == "job_timeout"
     wait_for(lambda: any(each.path.endswith("/cancel") for each in server.requests))
 
 
 def test_no_thread_is_left(make):
     _, client = make("cog-0.9")
-    client.submit(SoundRequest("rain", 2.5)).result(GUARD_S)
+    client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
     client.close()
     assert not [each for each in threading.enumerate() if each.name.startswith("movie-director-audioldm")]
 
@@ -636,8 +628,8 @@ def test_a_sound_is_never_looked_for_again(make):
     server, client = make()
     job = client.submit(SoundRequest("rain", 2.5))
     record = job.record() | {"stage": "sent"}
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     before = len(server.requests)
     resumed = client.resume(record)
-    assert isinstance(resumed.exception(GUARD_S), errors.JobLost)
+    assert isinstance(resumed.exception(HANG_GUARD_S), errors.JobLost)
     assert len(server.requests) == before

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.audioldm_scenarios import SCENARIOS
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.audioldm.cog.api import Prediction, failed, health_in, refused
@@ -28,7 +29,6 @@ DIALECTS = {
 }
 RECORDED = sorted((path.parent.name, path.stem) for path in ROOT.glob("*/*.jsonl"))
 SPEED = 4.0
-GUARD_S = 60.0
 NOT_OURS = ("/docs", "/openapi.json", "/trainings", "/info", "/queue/status", "/gradio_api/info", "/models")
 """Routes that the client never asks, or whose answers were shortened in the recording."""
 
@@ -102,7 +102,7 @@ class Replay:
         path = line["path"]
         if path.startswith("/file="):
             path = f"/file={self.file}"
-        timeout = 1.0 / SPEED if gives_up else GUARD_S
+        timeout = 1.0 / SPEED if gives_up else HANG_GUARD_S
 
         def exchange():
             connection = http.client.HTTPConnection(self.host, timeout=timeout)
@@ -126,7 +126,7 @@ class Replay:
             place = 0
         sent, future = self.open.pop(place)
         assert isinstance(future, Future)
-        return sent, future.result(GUARD_S)
+        return sent, future.result(HANG_GUARD_S)
 
 
 @pytest.mark.parametrize(("server", "scenario"), RECORDED)

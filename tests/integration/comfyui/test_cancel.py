@@ -7,17 +7,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from support.comfyui import (
-    HANG_GUARD_S,
-    QUICK,
-    VERSIONS,
-    bench,
-    node,
-    picture_workflow,
-    slow_workflow,
-    wait_for,
-    wait_until,
-)
+from support.comfyui import QUICK, VERSIONS, bench, node, picture_workflow, slow_workflow, wait_for_event
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
@@ -35,7 +26,7 @@ def cancelled(job, outcome=BackendCancel.CONFIRMED):
     assert job.cancelled()
     with pytest.raises(JobCancelled):
         job.result(0)
-    wait_until(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is outcome
     assert isinstance(list(job.events())[-1], events.Cancelled)
 
@@ -52,7 +43,7 @@ def stops_of(mock):
 def test_while_it_runs(version, tmp_path):
     with bench(tmp_path, version) as made:
         job = made.client().submit(slow())
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         began = time.monotonic()
         assert job.cancel() is True
         assert time.monotonic() - began < 1.0
@@ -69,11 +60,11 @@ def test_while_it_runs(version, tmp_path):
 def test_while_it_waits_on_the_server_and_only_this_one(version, tmp_path):
     with bench(tmp_path, version) as made:
         running = made.client().submit(slow(30, 0.5))
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         client = made.client()
         waiting, after = client.submit(slow()), client.submit(WorkflowRequest(picture_workflow()))
         for job in (waiting, after):
-            wait_for(job, events.Submitted)
+            wait_for_event(job, events.Submitted)
         waiting.cancel()
         cancelled(waiting)
         assert [(stop.route, stop.json) for stop in stops_of(made.mock)] == [
@@ -87,7 +78,7 @@ def test_while_it_waits_here(tmp_path):
     with bench(tmp_path) as made:
         client = made.client(max_workers=1)
         running, waiting = client.submit(slow()), client.submit(slow())
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         assert waiting.cancel() is True
         cancelled(waiting)
         assert len(made.posts()) == 1
@@ -144,12 +135,12 @@ def test_while_the_result_is_fetched(tmp_path):
     with bench(tmp_path) as made:
         made.mock.inject(Fault("slow_body", on="/view", value=5))
         job = made.client().submit(WorkflowRequest(picture_workflow()))
-        wait_until(lambda: job.status.message.startswith("Downloading"))
+        wait_for(lambda: job.status.message.startswith("Downloading"))
         began = time.monotonic()
         job.cancel()
         cancelled(job)
         assert time.monotonic() - began < 5.0
-        wait_until(lambda: list((tmp_path / "out").iterdir()) == [])
+        wait_for(lambda: list((tmp_path / "out").iterdir()) == [])
 
 
 def test_when_it_is_done_and_twice(tmp_path):
@@ -161,7 +152,7 @@ def test_when_it_is_done_and_twice(tmp_path):
         assert not job.cancelled()
         assert job.status.backend_cancel is None
         again = client.submit(slow())
-        wait_for(again, events.Started)
+        wait_for_event(again, events.Started)
         assert [again.cancel(), again.cancel()] == [True, False]
         cancelled(again)
 
@@ -170,9 +161,9 @@ def test_when_it_is_done_and_twice(tmp_path):
 def test_nobody_elses_job_is_stopped(version, tmp_path):
     with bench(tmp_path, version) as made:
         mine = made.client().submit(slow())
-        wait_for(mine, events.Started)
+        wait_for_event(mine, events.Started)
         others = made.client().submit(WorkflowRequest(slow_workflow(20, 0.2)))
-        wait_for(others, events.Submitted)
+        wait_for_event(others, events.Submitted)
         mine.cancel()
         cancelled(mine)
         assert others.result(HANG_GUARD_S).artifacts
@@ -184,7 +175,7 @@ def test_a_node_that_does_not_listen_lets_the_drain_run_out(version, tmp_path):
         made.mock.inject(Fault("ignore_interrupt", times=None))
         client = made.client(drain_timeout_s=0.6)
         job = client.submit(slow())
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         job.cancel()
         cancelled(job, BackendCancel.FAILED)
         assert len(stops_of(made.mock)) >= 2, "it is told again"
@@ -194,7 +185,7 @@ def test_a_node_that_takes_long_to_listen_is_waited_for(tmp_path):
     with bench(tmp_path) as made:
         made.mock.inject(Fault("ignore_interrupt", times=None))
         job = made.client().submit(slow(100, 0.5))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         job.cancel()
         assert job.status.backend_cancel is BackendCancel.PENDING
         cancelled(job)
@@ -206,7 +197,7 @@ def test_a_server_that_is_away_is_not_waited_for_so_long(tmp_path):
     with bench(tmp_path) as made:
         client = made.client(timings=replace(QUICK, drain_outage_s=0.2), max_retries=0, drain_timeout_s=HANG_GUARD_S)
         job = client.submit(slow())
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.inject(Fault("status:503", on="/queue", times=None))
         began = time.monotonic()
         job.cancel()
@@ -218,7 +209,7 @@ def test_a_server_that_is_away_is_not_waited_for_so_long(tmp_path):
 def test_a_cancel_that_the_server_refuses(tmp_path):
     with bench(tmp_path) as made:
         job = made.client().submit(slow())
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.inject(Fault("status:403", on="/queue", times=None))
         job.cancel()
         cancelled(job, BackendCancel.FAILED)
@@ -228,7 +219,7 @@ def test_a_cancel_that_the_server_refuses(tmp_path):
 def test_a_server_that_is_away_for_a_moment_is_told_later(tmp_path):
     with bench(tmp_path) as made:
         job = made.client(max_retries=0).submit(slow())
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.inject(Fault("status:503", on="/queue", times=3))
         job.cancel()
         cancelled(job)
@@ -240,15 +231,15 @@ def test_closing_the_client_cancels_and_tells_the_server(version, tmp_path):
     with bench(tmp_path, version) as made:
         client = made.client()
         running = client.submit(slow())
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         waiting = client.submit(slow())
-        wait_for(waiting, events.Submitted)
+        wait_for_event(waiting, events.Submitted)
         began = time.monotonic()
         client.close()
         assert time.monotonic() - began < 5.0
         assert running.cancelled()
         assert waiting.cancelled()
-        wait_until(lambda: made.mock.engine.remaining() == 0)
+        wait_for(lambda: made.mock.engine.remaining() == 0)
 
 
 def test_closing_does_not_wait_for_a_websocket_that_never_opens(tmp_path):
@@ -256,7 +247,7 @@ def test_closing_does_not_wait_for_a_websocket_that_never_opens(tmp_path):
         made.mock.inject(Fault("stall", on="/ws", times=None))
         client = made.client(connect_timeout_s=600.0, timings=replace(QUICK, socket_wait_s=0.05))
         running = client.submit(slow())
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         began = time.monotonic()
         client.close()
         assert time.monotonic() - began < 5.0
@@ -267,7 +258,7 @@ def test_the_lane_is_kept_until_the_server_is_free(tmp_path):
     with bench(tmp_path) as made:
         client = made.client(max_workers=1)
         first = client.submit(slow())
-        wait_for(first, events.Started)
+        wait_for_event(first, events.Started)
         second = client.submit(WorkflowRequest(picture_workflow()))
         first.cancel()
         second.result(HANG_GUARD_S)

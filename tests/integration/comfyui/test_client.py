@@ -7,17 +7,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from support.comfyui import (
-    HANG_GUARD_S,
-    QUICK,
-    VERSIONS,
-    bench,
-    node,
-    picture_workflow,
-    slow_workflow,
-    wait_for,
-    wait_until,
-)
+from support.comfyui import QUICK, VERSIONS, bench, node, picture_workflow, slow_workflow, wait_for_event
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow
@@ -167,7 +158,7 @@ def test_the_upload_is_said(tmp_path):
         made.mock.inject(Fault("slow_body", on="/upload/image", value=0.05))
         request = WorkflowRequest(bundled_workflow("image_to_image"), files={"Input image": cat})
         job = made.client().submit(request)
-        wait_until(lambda: job.status.message == "Uploading cat.png")
+        wait_for(lambda: job.status.message == "Uploading cat.png")
         job.cancel()
 
 
@@ -573,7 +564,7 @@ def test_previews_and_the_nodes_own_words(version, tmp_path):
     workflow = slow_workflow(3, 0.1, previews=True) | {"7": node("ProbeText", "Words", text="half way")}
     with bench(tmp_path, version) as made:
         job = made.client().submit(WorkflowRequest(workflow))
-        preview = wait_for(job, events.Previewed)
+        preview = wait_for_event(job, events.Previewed)
         job.result(HANG_GUARD_S)
     assert preview.media_type in ("image/png", "image/jpeg")
 
@@ -593,13 +584,13 @@ def test_the_place_in_the_servers_queue(version, tmp_path):
     with bench(tmp_path, version) as made:
         client, other = made.client(), made.client()
         running = other.submit(WorkflowRequest(slow_workflow()))
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         first = client.submit(WorkflowRequest(slow_workflow()))
-        wait_for(first, events.Submitted)
+        wait_for_event(first, events.Submitted)
         second = client.submit(WorkflowRequest(slow_workflow()))
-        wait_until(lambda: (first.status.queue_position, second.status.queue_position) == (0, 1))
+        wait_for(lambda: (first.status.queue_position, second.status.queue_position) == (0, 1))
         running.cancel()
-        wait_until(lambda: (first.status.queue_position, second.status.queue_position) == (None, 0))
+        wait_for(lambda: (first.status.queue_position, second.status.queue_position) == (None, 0))
         first.cancel()
         second.cancel()
 
@@ -626,7 +617,7 @@ def test_a_time_limit_of_the_job_tells_the_server_too(tmp_path):
         job = made.client(job_timeout_s=0.5).submit(WorkflowRequest(slow_workflow()))
         error = job.exception(HANG_GUARD_S)
         assert error.code == "job_timeout"
-        wait_until(lambda: made.mock.engine.remaining() == 0)
+        wait_for(lambda: made.mock.engine.remaining() == 0)
 
 
 def test_a_client_that_was_never_used_closes(tmp_path):

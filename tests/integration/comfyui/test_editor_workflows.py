@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from support.comfyui import HANG_GUARD_S, VERSIONS, bench, node, picture_workflow
+from support.comfyui import VERSIONS, bench, node, picture_workflow
+from support.waiting import HANG_GUARD_S
 from support.workflows import picture_in_a_subgraph
 
 from movie_director.clients import events

@@ -9,18 +9,8 @@ from dataclasses import replace
 
 import pytest
 from support import http
-from support.comfyui import (
-    HANG_GUARD_S,
-    QUICK,
-    VERSIONS,
-    bench,
-    node,
-    picture_workflow,
-    slow_workflow,
-    stages_of,
-    wait_for,
-    wait_until,
-)
+from support.comfyui import QUICK, VERSIONS, bench, node, picture_workflow, slow_workflow, stages_of, wait_for_event
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import events
 from movie_director.clients.comfyui import WorkflowRequest
@@ -136,7 +126,7 @@ def test_a_websocket_that_goes_deaf_right_before_the_end_is_opened_again(tmp_pat
         client = made.client()
         made.mock.inject(Fault("ws_deaf", on="executed"))
         client.submit(quick()).result(HANG_GUARD_S)
-        wait_until(lambda: made.mock.hub is not None)
+        wait_for(lambda: made.mock.hub is not None)
         again = client.submit(slow(4, 0.5))
         assert again.result(HANG_GUARD_S).artifacts
         assert len(made.mock.requests.matching("GET /ws")) == 2
@@ -178,7 +168,7 @@ def test_nothing_is_reconnected_while_there_is_nothing_to_do(tmp_path):
         made.mock.inject(Fault("ws_cut", on="status"))
         made.mock.hub.send_status(0)
         connection = client._workflow_runner().connection
-        wait_until(lambda: not connection.live)
+        wait_for(lambda: not connection.live)
         assert len(made.mock.requests.matching("GET /ws")) == 1
         assert client.submit(quick()).result(HANG_GUARD_S).artifacts
         assert len(made.mock.requests.matching("GET /ws")) == 2
@@ -208,7 +198,7 @@ def test_a_lost_websocket_costs_nothing_of_the_jobs_after_it(workers, tmp_path, 
         client.submit(WorkflowRequest(socket_workflow())).result(HANG_GUARD_S)
         made.mock.inject(Fault("ws_cut", on="status"))
         made.mock.hub.send_status(0)
-        wait_until(lambda: not client._workflow_runner().connection.live)
+        wait_for(lambda: not client._workflow_runner().connection.live)
         jobs = [client.submit(WorkflowRequest(socket_workflow())) for _ in range(8)]
         assert [len(job.result(HANG_GUARD_S).artifacts) for job in jobs] == [1] * 8
         assert len(made.mock.requests.matching("GET /ws")) == 2
@@ -340,8 +330,8 @@ def test_what_is_known_of_a_server_is_asked_for_again_after_a_restart(tmp_path):
         client.submit(quick()).result(HANG_GUARD_S)
         assert asked() == [1, 2]
         made.mock.vanish(0.05)
-        wait_until(lambda: not client._workflow_runner().connection.live)
-        wait_until(answers)
+        wait_for(lambda: not client._workflow_runner().connection.live)
+        wait_for(answers)
         before = asked()
         client.submit(quick()).result(HANG_GUARD_S)
         client.submit(quick()).result(HANG_GUARD_S)
@@ -370,9 +360,9 @@ def test_a_form_is_of_the_server_as_it_is_now(tmp_path):
 def test_a_job_that_someone_took_out_of_the_queue(version, tmp_path):
     with bench(tmp_path, version) as made:
         running = made.client().submit(slow(2000, 1.0))
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         waiting = made.client().submit(slow())
-        wait_for(waiting, events.Submitted)
+        wait_for_event(waiting, events.Submitted)
         made.mock.engine.delete([waiting.backend_id])
         assert failed(waiting, JobLost).code == "removed"
         running.cancel()
@@ -382,7 +372,7 @@ def test_a_job_that_someone_took_out_of_the_queue(version, tmp_path):
 def test_a_job_that_someone_else_stopped(version, tmp_path):
     with bench(tmp_path, version) as made:
         job = made.client().submit(slow(2000, 1.0))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.engine.interrupt(None)
         error = failed(job, GenerationError)
         assert error.code == "interrupted"
@@ -404,7 +394,7 @@ def test_a_history_that_was_cleared_while_nobody_listened(tmp_path):
     with bench(tmp_path) as made:
         made.mock.inject(Fault("ws_refuse:404", times=None))
         job = made.client().submit(slow(30, 0.5))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.engine._history = _Forgetful()
         error = failed(job, JobLost)
         assert "history was cleared" in error.message
@@ -425,9 +415,9 @@ def failed_code(job):
 def test_a_server_that_is_away_for_a_while_is_waited_for(version, tmp_path):
     with bench(tmp_path, version) as made:
         job = made.client(max_retries=0).submit(slow(60, 0.5))
-        wait_for(job, events.Progressed)
+        wait_for_event(job, events.Progressed)
         made.mock.go_down(0.4)
-        wait_until(lambda: "trying again" in job.status.message or job.done())
+        wait_for(lambda: "trying again" in job.status.message or job.done())
         assert job.result(HANG_GUARD_S).artifacts
         assert events.Reconnected in kinds(job)
 
@@ -435,7 +425,7 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(version, tmp_path):
 def test_a_server_that_stays_away_ends_the_job_after_a_while(tmp_path):
     with bench(tmp_path) as made:
         job = made.client(max_retries=0, timings=replace(QUICK, outage_s=0.5)).submit(slow(2000, 1.0))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.go_down(600.0)
         error = job.exception(HANG_GUARD_S)
         assert error.retryable
@@ -445,7 +435,7 @@ def test_a_server_that_stays_away_ends_the_job_after_a_while(tmp_path):
 def test_a_server_that_wants_a_key_all_of_a_sudden_ends_the_job(tmp_path):
     with bench(tmp_path) as made:
         job = made.client().submit(slow(2000, 1.0))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         made.mock.auth = "Bearer new"
         assert failed_code(job) == "authentication"
 
@@ -455,7 +445,7 @@ def test_a_worker_that_died_of_the_job_is_said(version, tmp_path):
     with bench(tmp_path, version) as made:
         made.mock.inject(Fault("worker_dead"))
         job = made.client(drain_timeout_s=0.5).submit(quick())
-        assert "restart ComfyUI" in wait_for(job, events.Logged).line
+        assert "restart ComfyUI" in wait_for_event(job, events.Logged).line
         job.cancel()
 
 
@@ -475,7 +465,7 @@ def test_a_job_behind_a_prompt_that_is_nobody_s_says_what_can_be_done(version, t
         body = json.dumps({"prompt": picture_workflow(), "client_id": "gone"})
         assert http.request("POST", f"{made.mock.url}/prompt", body=body).status == 200
         job = made.client(drain_timeout_s=0.5).submit(quick())
-        wait_until(lambda: "restart ComfyUI" in job.status.message)
+        wait_for(lambda: "restart ComfyUI" in job.status.message)
         assert job.status.queue_position == 0
         job.cancel()
 
@@ -486,8 +476,8 @@ def test_a_job_behind_one_of_the_same_client_is_not_held_up(tmp_path):
         running = client.submit(slow(2000, 1.0))
         wait_for(running, events.Started)
         waiting = client.submit(quick())
-        wait_until(lambda: waiting.status.queue_position == 0 and waiting.backend_id)
-        wait_until(lambda: sum("status=pending" in request.path for request in made.mock.requests) >= 3)
+        wait_for(lambda: waiting.status.queue_position == 0 and waiting.backend_id)
+        wait_for(lambda: sum("status=pending" in request.path for request in made.mock.requests) >= 3)
         assert waiting.status.message == ""
         running.cancel()
         assert waiting.result(HANG_GUARD_S).artifacts
@@ -497,7 +487,7 @@ def test_an_output_that_was_blocked_is_said_and_is_not_the_end(tmp_path):
     blocked = {"node_id": "3", "exception_type": "ExecutionBlocked", "exception_message": "No picture today.\n"}
     with bench(tmp_path) as made:
         job = made.client().submit(slow(20, 0.5))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         client_id = made.posts()[0]["client_id"]
         made.mock.hub.send("execution_error", blocked | {"prompt_id": job.backend_id}, client_id)
         assert job.result(HANG_GUARD_S).artifacts
@@ -544,7 +534,7 @@ def test_a_folder_that_goes_away_in_mid_job_keeps_what_there_is_on_the_server(tm
         made.mock.inject(Fault("slow_body", on="/view", value=0.03, times=None))
         job = made.client().submit(WorkflowRequest(workflow))
         out = tmp_path / "out"
-        wait_until(lambda: out.is_dir() and any(path.suffix == ".png" for path in out.iterdir()))
+        wait_for(lambda: out.is_dir() and any(path.suffix == ".png" for path in out.iterdir()))
         out.rename(tmp_path / "moved")
         out.write_text("in the way")
         error = failed(job, StorageError)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.comfyui import HANG_GUARD_S, VERSIONS, bench, picture_workflow, slow_workflow
+from support.comfyui import VERSIONS, bench, picture_workflow, slow_workflow
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import events
 from movie_director.clients.comfyui import WorkflowRequest

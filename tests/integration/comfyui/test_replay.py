@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.comfyui_replay import ENDS, HANG_GUARD_S, ReplayServer
+from support.comfyui import wait_for_event
+from support.comfyui_replay import ENDS, ReplayServer
 from support.recordings import COMFYUI_VERSIONS, comfyui, exchanges, messages
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ClientOptions, ComfyUIClient, events
 from movie_director.clients.comfyui import WorkflowRequest
@@ -65,14 +67,9 @@ def play(server, client, *, at_once=False):
                 jobs[-1].exception(HANG_GUARD_S)
             jobs.append(client.submit(WorkflowRequest(what)))
         else:
-            wait_for(jobs[what], events.Started)
+            wait_for_event(jobs[what], events.Started)
             jobs[what].cancel()
     return jobs
-
-
-def wait_for(job, kind):
-    """Wait until the job has had an event of that kind."""
-    assert any(isinstance(event, kind) for event in job.events())
 
 
 def recorded_ends(version, scenario):
@@ -155,20 +152,8 @@ def test_interrupts_of_the_client_reach_the_job_and_only_this_one(version, clien
             if job in cancelled:
                 with pytest.raises(JobCancelled):
                     job.result(HANG_GUARD_S)
-                wait_until(lambda job=job: job.status.backend_cancel is not BackendCancel.PENDING)
+                wait_for(lambda job=job: job.status.backend_cancel is not BackendCancel.PENDING)
                 assert job.status.backend_cancel is BackendCancel.CONFIRMED
             else:
                 assert job.result(HANG_GUARD_S).problems == ()
         assert set(server.told) == {job.backend_id for job in cancelled}
-
-
-def wait_until(condition):
-    """Poll a condition of another thread, with the suite's hang guard."""
-    import threading
-    import time
-
-    deadline = time.monotonic() + HANG_GUARD_S
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline
-        pause.wait(0.01)

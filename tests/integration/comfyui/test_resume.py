@@ -9,16 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from support.comfyui import (
-    HANG_GUARD_S,
-    VERSIONS,
-    bench,
-    picture_workflow,
-    slow_workflow,
-    stages_of,
-    wait_for,
-    wait_until,
-)
+from support.comfyui import VERSIONS, bench, picture_workflow, slow_workflow, stages_of, wait_for_event
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import events
 from movie_director.clients.comfyui import WorkflowRequest
@@ -39,7 +31,7 @@ def detached(made, request):
     """Return the record of a job that runs on the server and that its client has let go."""
     client = made.client()
     job = client.submit(request)
-    wait_for(job, events.Started)
+    wait_for_event(job, events.Started)
     record = job.record()
     client.close(detach=True)
     assert isinstance(job.exception(HANG_GUARD_S), JobDetached)
@@ -70,7 +62,7 @@ def test_a_client_that_has_its_own_websocket_asks_instead(tmp_path):
         record = detached(made, slow(100, 0.5))
         client = made.client()
         client.submit(WorkflowRequest(picture_workflow()))
-        wait_until(lambda: made.mock.engine.remaining() == 2)
+        wait_for(lambda: made.mock.engine.remaining() == 2)
         job = client.resume(record)
         assert job.result(HANG_GUARD_S).artifacts
         assert len(made.mock.requests.matching("GET /ws")) == 2
@@ -80,7 +72,7 @@ def test_a_client_that_has_its_own_websocket_asks_instead(tmp_path):
 def test_a_job_that_has_ended_meanwhile_is_fetched(version, tmp_path):
     with bench(tmp_path, version) as made:
         record = detached(made, WorkflowRequest(slow_workflow(4, 0.5), seed=5))
-        wait_until(lambda: made.mock.engine.remaining() == 0)
+        wait_for(lambda: made.mock.engine.remaining() == 0)
         job = made.client().resume(record)
         result = job.result(HANG_GUARD_S)
         assert result.artifacts[0].path.is_file()
@@ -93,7 +85,7 @@ def test_a_job_that_has_failed_meanwhile_says_so(version, tmp_path):
     with bench(tmp_path, version) as made:
         made.mock.inject(Fault("node_error", on="SaveImage", value="disk is full"))
         record = detached(made, slow(4, 0.5))
-        wait_until(lambda: made.mock.engine.remaining() == 0)
+        wait_for(lambda: made.mock.engine.remaining() == 0)
         error = made.client().resume(record).exception(HANG_GUARD_S)
         assert isinstance(error, NodeError)
         assert "'Result' (SaveImage) failed: disk is full." in error.message
@@ -103,14 +95,14 @@ def test_a_job_that_has_failed_meanwhile_says_so(version, tmp_path):
 def test_a_job_that_waits_is_joined_again(version, tmp_path):
     with bench(tmp_path, version) as made:
         running = made.client().submit(slow(2000, 1.0))
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         client = made.client()
         waiting = client.submit(slow(2, 0.1))
-        wait_for(waiting, events.Submitted)
+        wait_for_event(waiting, events.Submitted)
         record = through_json(waiting.record())
         client.close(detach=True)
         job = made.client().resume(record)
-        wait_until(lambda: job.status.queue_position == 0 and job.backend_id)
+        wait_for(lambda: job.status.queue_position == 0 and job.backend_id)
         running.cancel()
         assert job.result(HANG_GUARD_S).artifacts
 
@@ -164,9 +156,9 @@ def test_a_job_that_was_not_sent_is_sent_now(tmp_path):
 def test_a_resumed_job_can_be_cancelled(tmp_path):
     with bench(tmp_path) as made:
         job = made.client().resume(detached(made, slow(2000, 1.0)))
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         job.cancel()
-        wait_until(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
+        wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
         assert made.mock.engine.remaining() == 0
 
 
@@ -176,7 +168,7 @@ def test_a_server_that_is_not_there_can_be_asked_again_later(tmp_path):
         error = made.client("http://127.0.0.1:9").resume(record).exception(HANG_GUARD_S)
         assert isinstance(error, ConnectionFailed)
         job = made.client().resume(record)
-        wait_for(job, events.Started)
+        wait_for_event(job, events.Started)
         job.cancel()
 
 

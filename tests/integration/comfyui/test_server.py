@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.comfyui import HANG_GUARD_S, VERSIONS, bench, picture_workflow, slow_workflow, wait_until
+from support.comfyui import VERSIONS, bench, picture_workflow, slow_workflow
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ComfyUIClient, JobState
 from movie_director.clients.comfyui import WorkflowRequest
@@ -21,8 +22,8 @@ def test_the_queue_in_the_order_in_which_it_runs(version, tmp_path):
     with bench(tmp_path, version, speed=1.0) as made:
         client = made.client()
         jobs = [client.submit(WorkflowRequest(slow_workflow(100, 0.1))) for _ in range(3)]
-        wait_until(lambda: all(job.backend_id for job in jobs))
-        wait_until(lambda: [row.position for row in client.queue()] == [None, 0, 1])
+        wait_for(lambda: all(job.backend_id for job in jobs))
+        wait_for(lambda: [row.position for row in client.queue()] == [None, 0, 1])
         rows = client.queue()
         assert {row.job_id for row in rows} == {job.id for job in jobs}
         assert {row.prompt_id for row in rows} == {job.backend_id for job in jobs}
@@ -39,9 +40,9 @@ def test_the_history_newest_first(version, tmp_path):
         result = second.result(HANG_GUARD_S)
         first.result(HANG_GUARD_S)
         slow = made.client(drain_timeout_s=HANG_GUARD_S).submit(WorkflowRequest(slow_workflow(100, 5.0)))
-        wait_until(slow.running)
+        wait_for(slow.running)
         slow.cancel()
-        wait_until(lambda: len(client.history()) == 3)
+        wait_for(lambda: len(client.history()) == 3)
         rows = client.history()
         assert rows[0].state is JobState.CANCELLED
         assert rows[0].job_id == slow.id
@@ -57,7 +58,7 @@ def test_prompts_of_others_have_no_job(tmp_path):
         client = made.client()
         api = client._api()
         api.post_prompt({"prompt": picture_workflow(), "extra_data": {"movie_director": "odd"}}, api.http.free_scope())
-        wait_until(client.history)
+        wait_for(client.history)
         (row,) = client.history()
         assert row.job_id is None
         assert row.files

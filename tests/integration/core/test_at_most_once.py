@@ -16,6 +16,7 @@ import pytest
 from support.comfyui import QUICK as QUICK_COMFYUI
 from support.comfyui import picture_workflow
 from support.voices import write_tone
+from support.waiting import HANG_GUARD_S
 from support.wan2gp import QUICK as QUICK_WAN2GP
 from support.wan2gp import clip
 from support.wan2gp_mcp import ReplayedMCP, finished, snapshot
@@ -30,7 +31,6 @@ from movie_director.clients.mock.http.server import MockServer
 from movie_director.clients.mock.rvc.applio import MockApplio
 from movie_director.clients.rvc import ConvertRequest
 
-GUARD_S = 60.0
 REFUSALS = ("reset", "close_before_answer", "html_login_page", "redirect", "status:403", "status:429", "status:503")
 SPOILT = ("lost_answer", "cut_body", "bad_json", "wrong_length")
 PAGES = (500, 502, 503, 504)
@@ -173,8 +173,8 @@ def test_a_request_is_carried_out_once_at_the_most(tmp_path, monkeypatch, backen
         if submit.timings is not None:
             client.timings = submit.timings
         if submit.client is AudioLDMClient:
-            client.interval_s = GUARD_S  # no look at the run comes between
-        error = client.submit(submit.request(tmp_path)).exception(GUARD_S)
+            client.interval_s = HANG_GUARD_S  # no look at the run comes between
+        error = client.submit(submit.request(tmp_path)).exception(HANG_GUARD_S)
     assert watched.carried_out <= 1
     assert watched.sent == (2 if backend in RESENT.get(fault, ()) else 1)
     if error is not None:

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 from faultserver import FaultServer, answer
-from support.gradio import CLOSE, EVENTS, HANG_GUARD_S, as_json, bench, done, event, outline, stream
+from support.gradio import CLOSE, EVENTS, as_json, bench, done, event, outline, stream
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.gradio import event_stream as stream_module

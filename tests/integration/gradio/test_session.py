@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
-from support.gradio import HANG_GUARD_S, JobScope, bench
+from support.gradio import JobScope, bench
 from support.gradio_proto import VERSIONS, MockProto
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.gradio.config import read_config
@@ -38,14 +38,6 @@ def kinds(messages):
         if not found or found[-1] is not type(each):
             found.append(type(each))
     return found
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + HANG_GUARD_S
-    waiting = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        waiting.wait(0.01)
 
 
 def test_a_plain_call(at, version):

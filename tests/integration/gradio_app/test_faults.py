@@ -9,19 +9,8 @@ import pytest
 from certificates import Authority
 from faultserver import answer, closed_port
 from support.gradio import CLOSE, EVENTS, as_json, done, event, stream
-from support.gradio_app import (
-    ECHO,
-    GUARD_S,
-    ScriptedApp,
-    config,
-    cut_stream,
-    info,
-    refused,
-    serving,
-    silent_stream,
-    starts,
-)
-from support.waiting import eventually
+from support.gradio_app import ECHO, ScriptedApp, config, cut_stream, info, refused, serving, silent_stream, starts
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -37,7 +26,7 @@ def run(folder, app, request=ECHO, **more):
     """Run one job and return it, ended."""
     with serving(folder, app, **more) as client:
         job = client.submit(request)
-        job.exception(GUARD_S)
+        job.exception(HANG_GUARD_S)
     assert not [each.name for each in threading.enumerate() if each.name.startswith("movie-director-gradio")]
     return job
 
@@ -169,7 +158,7 @@ def test_no_connection_in_time(tmp_path, monkeypatch):
     with serving(tmp_path, app) as client:
         client.endpoints()
         monkeypatch.setattr("httpcore._backends.sync.socket.create_connection", late)
-        error = client.submit(ECHO).exception(GUARD_S)
+        error = client.submit(ECHO).exception(HANG_GUARD_S)
     assert (type(error), error.code) == (errors.NetworkTimeout, "connect")
 
 
@@ -292,14 +281,14 @@ def test_all_that_the_app_tells_is_passed_on(tmp_path):
 
     def slowly(peer):
         peer.send(EVENTS + b"".join(map(event, told[:1])))
-        held.wait(GUARD_S)
+        held.wait(HANG_GUARD_S)
         peer.send(b"".join(map(event, [*told[1:], done("e1", "hi"), CLOSE])) + b"0\r\n\r\n")
 
     with serving(tmp_path, ScriptedApp(data=slowly)) as client:
         job = client.submit(ECHO)
-        assert eventually(lambda: job.status.queue_position == 1)
+        assert wait_for(lambda: job.status.queue_position == 1)
         held.set()
-        assert job.result(GUARD_S).text == "hi"
+        assert job.result(HANG_GUARD_S).text == "hi"
     lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
     assert lines == ["The text is long."]
     assert job.status.progress.total_steps == 2
@@ -331,7 +320,7 @@ def test_a_generator_s_yields_are_not_hoarded(tmp_path, monkeypatch):
 
 def cancelled(job):
     assert job.cancel()
-    assert eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     return job.status.backend_cancel
 
 
@@ -339,7 +328,7 @@ def test_a_cancel_that_the_server_does_not_do(tmp_path):
     app = ScriptedApp(data=silent_stream(starts()), cancel=as_json({"success": False}))
     with serving(tmp_path, app, options={"drain_timeout_s": 0.3}) as client:
         job = client.submit(COUNT)
-        assert eventually(job.running)
+        assert wait_for(job.running)
         assert cancelled(job) is BackendCancel.FAILED
     assert app.bodies["cancel"]["event_id"] == "e1"
     assert app.bodies["cancel"]["fn_index"] == 4
@@ -350,7 +339,7 @@ def test_a_cancel_that_does_not_get_through(tmp_path):
     app = ScriptedApp(data=silent_stream(starts()), cancel=refused("no", "500 X"))
     with serving(tmp_path, app, options={"drain_timeout_s": 0.3}) as client:
         job = client.submit(COUNT)
-        assert eventually(job.running)
+        assert wait_for(job.running)
         assert cancelled(job) is BackendCancel.FAILED
 
 
@@ -358,7 +347,7 @@ def test_a_cancel_while_the_call_is_being_sent(tmp_path):
     held = threading.Event()
 
     def late(peer):
-        held.wait(GUARD_S)
+        held.wait(HANG_GUARD_S)
         peer.send(as_json({"event_id": "e1"}))
 
     def end(peer):
@@ -370,7 +359,7 @@ def test_a_cancel_while_the_call_is_being_sent(tmp_path):
         app.wait_for("/queue/join")
         assert job.cancel()
         held.set()
-        assert eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+        assert wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
         assert job.status.backend_cancel is BackendCancel.CONFIRMED
     assert app.count("/cancel") == 1
 
@@ -387,7 +376,7 @@ def test_a_cancel_of_a_call_that_is_never_answered(tmp_path, join, outcome):
     held = threading.Event()
 
     def late(peer):
-        held.wait(GUARD_S)
+        held.wait(HANG_GUARD_S)
         join(peer)
         raise ConnectionResetError
 
@@ -397,7 +386,7 @@ def test_a_cancel_of_a_call_that_is_never_answered(tmp_path, join, outcome):
         app.wait_for("/queue/join")
         assert job.cancel()
         held.set()
-        assert eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+        assert wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
         assert job.status.backend_cancel is outcome
     assert app.count("/cancel") == 0
 
@@ -407,7 +396,7 @@ def test_a_function_that_begins_while_it_is_cancelled_runs_on(tmp_path):
 
     def late(peer):
         peer.send(EVENTS + event({"msg": "estimation", "event_id": "e1", "rank": 0, "queue_size": 1}))
-        begun.wait(GUARD_S)
+        begun.wait(HANG_GUARD_S)
         peer.send(event(starts()) + event({**done("e1"), "output": {}}) + event(CLOSE) + b"0\r\n\r\n")
 
     def end(peer):
@@ -416,7 +405,7 @@ def test_a_function_that_begins_while_it_is_cancelled_runs_on(tmp_path):
 
     with serving(tmp_path, ScriptedApp(data=late, cancel=end)) as client:
         job = client.submit(ECHO)
-        assert eventually(lambda: job.status.queue_position == 0 and job.backend_id)
+        assert wait_for(lambda: job.status.queue_position == 0 and job.backend_id)
         assert cancelled(job) is BackendCancel.UNSUPPORTED
 
 
@@ -432,7 +421,7 @@ def test_a_job_that_is_cancelled_while_its_files_are_fetched(tmp_path):
     app.answers["a.wav"] = slow
     with serving(tmp_path, app) as client:
         job = client.submit(ECHO)
-        assert held.wait(GUARD_S)
+        assert held.wait(HANG_GUARD_S)
         assert cancelled(job) is BackendCancel.CONFIRMED
     assert list(tmp_path.iterdir()) == []
 
@@ -440,7 +429,7 @@ def test_a_job_that_is_cancelled_while_its_files_are_fetched(tmp_path):
 def test_closing_ends_the_wait_for_a_function_that_can_t_be_stopped(tmp_path):
     with serving(tmp_path, ScriptedApp(data=silent_stream(starts()))) as client:
         job = client.submit(ECHO)
-        assert eventually(job.running)
+        assert wait_for(job.running)
         job.cancel()
         client.close()
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
@@ -467,7 +456,7 @@ def test_a_wire_that_is_cut_connects_no_more(tmp_path):
         made._wire.cut()
         ended = threading.Event()
         made.send(["hi", None], ended.set)
-        assert ended.wait(GUARD_S)
+        assert ended.wait(HANG_GUARD_S)
         with pytest.raises(errors.ConnectionLost):
             made.values()
         assert not made.may_have_arrived
@@ -604,7 +593,7 @@ def test_calls_go_through_the_proxy_that_other_requests_use(tmp_path, monkeypatc
         client.endpoints()
         proxy = Proxy("http", client.url.host, client.url.port, {"Proxy-Authorization": "Basic eA=="})
         monkeypatch.setattr(wire, "proxy_for", lambda _url: proxy)
-        assert client.submit(ECHO).result(GUARD_S).text == "hi"
+        assert client.submit(ECHO).result(HANG_GUARD_S).text == "hi"
     assert app.headers["join"]["proxy-authorization"] == "Basic eA=="
     assert app.asked[-1].startswith("http://127.0.0.1")
 

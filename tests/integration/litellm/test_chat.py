@@ -7,7 +7,8 @@ import threading
 from dataclasses import replace
 
 import pytest
-from support.chat import CHAT, GUARD_S, KEY, ask, eventually, failure, starter
+from support.chat import CHAT, KEY, ask, failure, starter
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import LiteLLMClient, errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -34,7 +35,7 @@ def deltas(job):
 def test_a_streamed_answer_is_whole_and_its_deltas_are_its_text(start, version, shape):
     mock, client = start(*([Fault(shape)] if shape else []), version=version)
     job = client.submit(ChatRequest(prompt="A synopsis", temperature=0.5, model="demo-writer"))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     assert deltas(job) == result.text
     assert result.text.startswith("When the lamp")
     assert result.usage["total_tokens"] > result.usage["completion_tokens"] > 50
@@ -50,7 +51,7 @@ def test_a_streamed_answer_is_whole_and_its_deltas_are_its_text(start, version, 
 def test_stream_false_leaves_out_the_deltas_only(start):
     mock, client = start()
     job = client.submit(ChatRequest(prompt="A synopsis", stream=False))
-    assert job.result(GUARD_S).text
+    assert job.result(HANG_GUARD_S).text
     assert deltas(job) == ""
     assert mock.requests.matching(CHAT)[0].json["stream"] is True
 
@@ -76,7 +77,7 @@ def test_a_tool_call_comes_back_and_its_answer_is_taken(start):
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": call["id"], "content": "done"},
     ]
-    assert client.submit(ChatRequest(messages=said, tools=tools)).result(GUARD_S).text
+    assert client.submit(ChatRequest(messages=said, tools=tools)).result(HANG_GUARD_S).text
     assert ask(client, tools=tools, tool_choice="none").text
 
 
@@ -109,10 +110,10 @@ IN_STREAM = [
 @pytest.mark.parametrize(("kind", "cls", "code"), IN_STREAM, ids=[row[0] for row in IN_STREAM])
 @pytest.mark.parametrize("version", ["1.106.2", "1.109.1"])
 def test_what_goes_wrong_in_mid_stream_keeps_what_had_come(start, kind, cls, code, version):
-    idle_s = 0.3 if kind == "stream_stall" else GUARD_S
+    idle_s = 0.3 if kind == "stream_stall" else HANG_GUARD_S
     mock, client = start(Fault(kind), version=version, options={"stream_idle_timeout_s": idle_s})
     job = client.submit(ChatRequest(prompt="A logline, please"))
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert isinstance(error, cls), error
     assert (error.code, error.backend) == (code, "litellm")
     assert error.partial.text.startswith("A woman returns ")
@@ -137,7 +138,7 @@ def test_a_job_s_time_ends_a_stalled_stream(start):
     error = failure(client, errors.NetworkTimeout)
     assert error.code == "job_timeout"
     assert error.partial.text
-    eventually(lambda: not client.runner.busy())
+    wait_for(lambda: not client.runner.busy())
 
 
 class Silent(MockLiteLLM):
@@ -178,7 +179,7 @@ def test_refusals_are_typed_and_not_repeated(start, kind, cls, code):
 def test_what_passes_is_asked_again_within_bounds(start, kind, times):
     mock, client = start(Fault(kind, times=times, on=CHAT if "status" in kind else None))
     job = client.submit(ChatRequest(prompt="A logline", model="demo-writer"))
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert (error is None) == (times == 2), error
     assert len(mock.requests.matching(CHAT)) == 3
     if error is not None:
@@ -245,7 +246,7 @@ def test_another_program_at_the_address(start, kind, code):
 def test_the_model_is_chosen_remembered_and_said(start):
     mock, client = start()
     job = client.submit(ChatRequest(prompt="A logline"))
-    choice = job.result(GUARD_S).metadata["model_choice"]
+    choice = job.result(HANG_GUARD_S).metadata["model_choice"]
     assert (choice["model"], choice["automatic"]) == ("demo-writer", True)
     assert [each for each in job.events() if isinstance(each, events.Logged) and "demo-writer" in each.line]
     ask(client)
@@ -257,7 +258,7 @@ def test_pictures_go_to_a_model_that_sees(start):
     assert ask(client, images=["data:image/png;base64,AA=="]).metadata["model"] == "demo-writer-vision"
     assert mock.requests.matching(CHAT)[0].json["messages"][0]["content"][1]["type"] == "image_url"
     said = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}]}]
-    result = client.submit(ChatRequest(messages=said)).result(GUARD_S)
+    result = client.submit(ChatRequest(messages=said)).result(HANG_GUARD_S)
     assert result.metadata["model"] == "demo-writer-vision"
 
 
@@ -276,7 +277,7 @@ def test_cancel_in_mid_stream_stops_the_server_at_once(start):
     next(each for each in job.events() if isinstance(each, events.TextDelta))
     assert job.cancel()
     mock.wait_left(1)
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 
@@ -294,9 +295,9 @@ def test_cancel_before_the_first_token_says_what_is_known_of_the_server(start, g
     ask(client)  # the version is in its headers
     mock.inject(Fault("stall", on=CHAT))
     job = client.submit(ChatRequest(prompt="A logline"))
-    eventually(lambda: len(mock.requests.matching(CHAT)) == 2)
+    wait_for(lambda: len(mock.requests.matching(CHAT)) == 2)
     assert job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is outcome
 
 
@@ -307,9 +308,9 @@ def test_cancel_of_a_second_request_before_its_first_token_is_told_apart(start, 
     mock, client = start(Fault("wrong_json"), version=version)
     mock.inject(Fault("stall", on=CHAT, after=1))
     job = client.submit(ChatRequest(prompt="A logline", schema={"type": "object", "required": ["title"]}))
-    eventually(lambda: len(mock.requests.matching(CHAT)) == 2)
+    wait_for(lambda: len(mock.requests.matching(CHAT)) == 2)
     assert job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is outcome
     assert not client.knowledge.unanswered
 
@@ -317,9 +318,9 @@ def test_cancel_of_a_second_request_before_its_first_token_is_told_apart(start, 
 def test_cancel_between_two_tries_is_confirmed(start):
     _, client = start(Fault("upstream_500"), version="1.109.1", options={"backoff_base_s": 600.0})
     job = client.submit(ChatRequest(prompt="A logline"))
-    eventually(lambda: "Trying again" in job.status.message)
+    wait_for(lambda: "Trying again" in job.status.message)
     assert job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 
@@ -327,8 +328,8 @@ def test_nothing_can_be_rejoined(start):
     _, client = start()
     assert not client.can_rejoin()
     job = client.submit(ChatRequest(prompt="A logline"))
-    job.result(GUARD_S)
-    error = client.resume(job.record()).exception(GUARD_S)
+    job.result(HANG_GUARD_S)
+    error = client.resume(job.record()).exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
     assert error.code == "outcome_unknown"
 
@@ -352,6 +353,6 @@ def test_many_answers_at_once_are_kept_apart(start):
     _, client = start()
     before = threading.active_count()
     jobs = [client.submit(ChatRequest(prompt="A logline")) for _ in range(40)]
-    assert {job.result(GUARD_S).text for job in jobs} == {jobs[0].result(0).text}
+    assert {job.result(HANG_GUARD_S).text for job in jobs} == {jobs[0].result(0).text}
     assert threading.active_count() - before <= 2 * client.options.max_workers + 4
     assert len({job.backend_id for job in jobs}) == 40

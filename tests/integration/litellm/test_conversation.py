@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from support.chat import CHAT, GUARD_S, eventually, starter
+from support.chat import CHAT, starter
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import LiteLLMClient, errors, events
 from movie_director.clients.litellm import ChatRequest, Conversation
@@ -38,27 +39,27 @@ def roles(messages):
 
 def talk(conversation, turns, text=WORDS):
     for number in range(turns):
-        conversation.ask(f"Turn {number}. {text}").result(GUARD_S)
+        conversation.ask(f"Turn {number}. {text}").result(HANG_GUARD_S)
 
 
 def test_a_conversation_remembers_and_can_be_regenerated_edited_and_branched(start):
     mock, client = start()
     chat = Conversation(client, "You write films.", temperature=0.2)
-    chat.ask("A logline").result(GUARD_S)
-    chat.ask("A synopsis", max_tokens=4).result(GUARD_S)
+    chat.ask("A logline").result(HANG_GUARD_S)
+    chat.ask("A synopsis", max_tokens=4).result(HANG_GUARD_S)
     assert roles(chat.messages) == ["system", "user", "assistant", "user", "assistant"]
     assert roles(sent(mock)) == ["system", "user", "assistant", "user"]
     assert mock.requests.matching(CHAT)[-1].json["max_tokens"] == 4
     short = chat.messages[-1]["content"]
-    chat.regenerate().result(GUARD_S)
+    chat.regenerate().result(HANG_GUARD_S)
     assert chat.messages[-1]["content"] == short
-    chat.regenerate(max_tokens=None).result(GUARD_S)
+    chat.regenerate(max_tokens=None).result(HANG_GUARD_S)
     assert chat.messages[-1]["content"] != short
     assert roles(chat.messages) == ["system", "user", "assistant", "user", "assistant"]
     other = chat.branch(1)
     assert roles(other.messages) == ["system", "user", "assistant"]
     assert chat.branch().messages == chat.branch(9).messages == chat.messages
-    other.edit("A dialogue").result(GUARD_S)
+    other.edit("A dialogue").result(HANG_GUARD_S)
     assert other.messages[-1]["content"].startswith("MARA")
     assert chat.messages[1]["content"] == "A logline"
     assert chat.estimate_tokens() > 50
@@ -81,20 +82,20 @@ def test_one_turn_at_a_time_and_a_lost_turn_is_taken_back(start):
     job.cancel()
     assert chat.messages == []
     mock.inject(Fault("content_policy"))
-    chat.ask("A logline").exception(GUARD_S)
+    chat.ask("A logline").exception(HANG_GUARD_S)
     assert chat.messages == []
-    chat.ask("A logline").result(GUARD_S)
+    chat.ask("A logline").result(HANG_GUARD_S)
     before = chat.messages
     mock.inject(Fault("content_policy"))
-    chat.regenerate().exception(GUARD_S)
+    chat.regenerate().exception(HANG_GUARD_S)
     assert chat.messages == before
-    eventually(lambda: not client.runner.busy())
+    wait_for(lambda: not client.runner.busy())
 
 
 def test_tool_calls_stay_in_the_conversation(start):
     _, client = start()
     chat = Conversation(client, tools=[{"type": "function", "function": {"name": "cut", "parameters": {}}}])
-    chat.ask("Cut it").result(GUARD_S)
+    chat.ask("Cut it").result(HANG_GUARD_S)
     assert chat.messages[-1]["tool_calls"][0]["function"]["name"] == "cut"
 
 
@@ -103,7 +104,7 @@ def test_tool_calls_are_answered_in_the_conversation(start):
     parameters = {"type": "object", "properties": {"shot": {"type": "string"}}}
     tools = [{"type": "function", "function": {"name": "cut", "parameters": parameters}}]
     chat = Conversation(client, tools=tools)
-    result = chat.ask("Cut it", schema=Logline, tool_choice="required").result(GUARD_S)
+    result = chat.ask("Cut it", schema=Logline, tool_choice="required").result(HANG_GUARD_S)
     assert result.data is None
     assert len(mock.requests.matching(CHAT)) == 1
     (call,) = result.metadata["tool_calls"]
@@ -112,9 +113,9 @@ def test_tool_calls_are_answered_in_the_conversation(start):
             chat.answer_tools(wrong)
         assert caught.value.code == "wrong_tool_answers"
     mock.inject(Fault("content_policy"))
-    chat.answer_tools({call["id"]: "done"}).exception(GUARD_S)
+    chat.answer_tools({call["id"]: "done"}).exception(HANG_GUARD_S)
     assert roles(chat.messages) == ["user", "assistant"]
-    assert chat.answer_tools({call["id"]: "done"}).result(GUARD_S).data["title"]
+    assert chat.answer_tools({call["id"]: "done"}).result(HANG_GUARD_S).data["title"]
     body = mock.requests.matching(CHAT)[-1].json
     assert "tool_choice" not in body
     assert body["messages"][-1] == {"role": "tool", "tool_call_id": call["id"], "content": "done"}
@@ -147,10 +148,10 @@ def test_the_conversation_is_summed_up_once_and_the_summary_stands_for_it(start)
     assert len(chat.messages) == 25
     assert any("Mara has come back" in each.json["messages"][1]["content"] for each in summaries[1:])
     branch = chat.branch()
-    branch.ask("And now?").result(GUARD_S)
+    branch.ask("And now?").result(HANG_GUARD_S)
     assert len(sent(mock)) < 12
     early = chat.branch(1)
-    early.ask("And now?").result(GUARD_S)
+    early.ask("And now?").result(HANG_GUARD_S)
     assert roles(sent(mock)) == ["system", "user", "assistant", "user"]
 
 
@@ -160,7 +161,7 @@ def test_without_a_summary_the_turns_are_left_out(start):
     talk(chat, 3, WORDS * 3)
     mock.inject(Fault("content_policy", times=1))
     job = chat.ask("And now? " + WORDS * 6)
-    assert job.result(GUARD_S).metadata["fit"]["summary"] == ""
+    assert job.result(HANG_GUARD_S).metadata["fit"]["summary"] == ""
     assert [each for each in job.events() if isinstance(each, events.Logged) and "not summed up" in each.line]
 
 
@@ -170,9 +171,9 @@ def test_a_window_is_learnt_from_the_server_s_refusal(start):
     talk(chat, 10, WORDS * 3)
     assert client.knowledge.window("demo") == 300
     assert len(sent(mock)) < 19
-    refused = client.submit(ChatRequest(messages=chat.messages, max_tokens=20)).exception(GUARD_S)
+    refused = client.submit(ChatRequest(messages=chat.messages, max_tokens=20)).exception(HANG_GUARD_S)
     assert isinstance(refused, errors.ContextWindowExceeded)
-    assert client.submit(ChatRequest(messages=chat.messages, overflow="trim", max_tokens=20)).result(GUARD_S).text
+    assert client.submit(ChatRequest(messages=chat.messages, overflow="trim", max_tokens=20)).result(HANG_GUARD_S).text
 
 
 def test_a_learnt_window_goes_with_the_next_look_at_the_server_or_the_next_refusal(start):
@@ -209,7 +210,7 @@ def test_a_window_is_guessed_where_the_refusal_names_none_and_the_user_s_counts(
     talk(chat, 4)
     assert len(sent(mock)) <= 5
     assert client.knowledge.window("demo") is None  # a guess is good for its job only
-    few = chat.ask("And then?", window=60).result(GUARD_S)
+    few = chat.ask("And then?", window=60).result(HANG_GUARD_S)
     assert few.metadata["fit"]["window"] == 60
     assert few.metadata["fit"]["dropped"] > 0
 
@@ -228,7 +229,7 @@ def test_the_count_is_corrected_where_the_server_counts_more(start):
 def test_one_turn_that_is_too_long_is_refused(start):
     _, client = start(windows={"demo": 300})
     job = Conversation(client).ask("rain " * 600)
-    assert isinstance(job.exception(GUARD_S), errors.ContextWindowExceeded)
+    assert isinstance(job.exception(HANG_GUARD_S), errors.ContextWindowExceeded)
 
 
 def test_a_conversation_is_saved_and_loaded(start, tmp_path):
@@ -241,19 +242,19 @@ def test_a_conversation_is_saved_and_loaded(start, tmp_path):
     assert again.to_dict() == chat.to_dict()
     assert again.messages == chat.messages
     assert [each.name for each in tmp_path.iterdir()] == ["chat.json"]
-    again.ask("And now?").result(GUARD_S)
+    again.ask("And now?").result(HANG_GUARD_S)
 
 
 def test_a_conversation_with_a_dataclass_and_files_is_saved(start, tmp_path):
     mock, client = start(windows={"vision": 3000})
     (tmp_path / "a.png").write_bytes(b"png")
     chat = Conversation(client, schema=Logline, images=[tmp_path / "a.png"])
-    chat.ask("A logline").result(GUARD_S)
-    chat.ask("Another", schema=Logline, temperature=0.5).result(GUARD_S)
+    chat.ask("A logline").result(HANG_GUARD_S)
+    chat.ask("Another", schema=Logline, temperature=0.5).result(HANG_GUARD_S)
     chat.save(tmp_path / "chat.json")
     again = Conversation.load(client, tmp_path / "chat.json")
     assert again.to_dict() == chat.to_dict()
-    again.regenerate().result(GUARD_S)
+    again.regenerate().result(HANG_GUARD_S)
     body = mock.requests.matching(CHAT)[-1].json
     assert body["temperature"] == 0.5
     assert body["response_format"]["json_schema"]["name"] == "Logline"
@@ -270,23 +271,23 @@ def test_the_pictures_and_changes_of_a_turn_stay_with_it(start, tmp_path):
     (tmp_path / "a.png").write_bytes(b"png")
     address = "data:image/png;base64,cG5n"
     chat = Conversation(client)
-    chat.ask("What is it?", images=[tmp_path / "a.png"], temperature=0.5).result(GUARD_S)
-    chat.regenerate(top_p=0.5).result(GUARD_S)
+    chat.ask("What is it?", images=[tmp_path / "a.png"], temperature=0.5).result(HANG_GUARD_S)
+    chat.regenerate(top_p=0.5).result(HANG_GUARD_S)
     body = mock.requests.matching(CHAT)[-1].json
     assert pictures(sent(mock)[-1]) == [address]
     assert (body["temperature"], body["top_p"]) == (0.5, 0.5)
-    chat.edit("What is it really?").result(GUARD_S)
+    chat.edit("What is it really?").result(HANG_GUARD_S)
     assert sent(mock)[-1]["content"][0]["text"] == "What is it really?"
     assert pictures(sent(mock)[-1]) == [address]
-    chat.branch().regenerate().result(GUARD_S)
+    chat.branch().regenerate().result(HANG_GUARD_S)
     assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
     assert chat.count_tokens().tokens > 0
     mock.inject(Fault("content_policy"))
-    chat.ask("And now?", temperature=1.5).exception(GUARD_S)
-    chat.regenerate(images=["http://host/b.png"]).result(GUARD_S)
+    chat.ask("And now?", temperature=1.5).exception(HANG_GUARD_S)
+    chat.regenerate(images=["http://host/b.png"]).result(HANG_GUARD_S)
     assert pictures(sent(mock)[-1]) == ["http://host/b.png"]
     assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
-    chat.ask("And now?").result(GUARD_S)
+    chat.ask("And now?").result(HANG_GUARD_S)
     assert [pictures(each) for each in sent(mock)] == [["http://host/b.png"], [], []]
     assert "temperature" not in mock.requests.matching(CHAT)[-1].json
     assert "base64" not in json.dumps(chat.to_dict())

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.chat import GUARD_S, starter
+from support.chat import starter
 from support.litellm_scenarios import SCENARIOS
 from support.replay import RECORDINGS, ReplayServer, exchanges, shape
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import LiteLLMClient, errors
 from movie_director.clients.litellm import ChatRequest
@@ -83,7 +84,7 @@ def test_every_recorded_chat_call_ends_as_it_should(name):
         for each in recorded:
             messages = each.sent["messages"] or [{"role": "user", "content": "-"}]
             job = client.submit(ChatRequest(messages=messages, model=each.sent.get("model") or "None"))
-            error = job.exception(GUARD_S)
+            error = job.exception(HANG_GUARD_S)
             if each.status >= 400:
                 check_refusal(each, error)
             elif each.streaming and (failed := [e for e in each.events if isinstance(e, dict) and "error" in e]):
@@ -152,7 +153,7 @@ def test_what_the_client_does_not_use_is_left_alone():
     with starter() as start:
         mock, client = start()
         client.probe()
-        client.submit(ChatRequest(prompt="A logline")).result(GUARD_S)
+        client.submit(ChatRequest(prompt="A logline")).result(HANG_GUARD_S)
         client.count_tokens([{"role": "user", "content": "rain"}])
         asked = {each.route for each in mock.requests}
     for version in VERSIONS:
@@ -192,7 +193,7 @@ def call(mock, method, path, body=None, headers=None):
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(f"{mock.url}{path}", data, headers or {}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=GUARD_S) as response:
+        with urllib.request.urlopen(request, timeout=HANG_GUARD_S) as response:
             return response.status, dict(response.headers), response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -281,7 +282,7 @@ def test_the_mock_s_small_answers_have_the_recorded_shapes(version):
             if body is None and method == "POST":
                 request = urllib.request.Request(f"{mock.url}{path}", b"{not json", method="POST")
                 with pytest.raises(urllib.error.HTTPError) as caught:
-                    urllib.request.urlopen(request, timeout=GUARD_S)
+                    urllib.request.urlopen(request, timeout=HANG_GUARD_S)
                 with caught.value as error:
                     status, answer = error.code, error.read()
             else:

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from support.chat import CHAT, DIALECTS, GUARD_S, KEY, ask, failure, starter
+from support.chat import CHAT, DIALECTS, KEY, ask, failure, starter
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors, events
 from movie_director.clients.litellm import ChatRequest
@@ -43,7 +44,7 @@ class ShotList:
 def test_a_shot_list_in_the_form_that_was_asked_for(start, dialect):
     mock, client = start(dialect=dialect)
     job = client.submit(ChatRequest(prompt="A shot list", schema=ShotList))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     assert [shot["duration"] for shot in result.data["shots"]] == [6.0, 3.5, 5.0]
     assert result.metadata["attempts"] == 1
     assert "".join(each.text for each in job.events() if isinstance(each, events.TextDelta)) == result.text
@@ -51,7 +52,7 @@ def test_a_shot_list_in_the_form_that_was_asked_for(start, dialect):
     assert sent["response_format"]["type"] == "json_schema"
     assert "JSON Schema" in sent["messages"][0]["content"]
     quiet = client.submit(ChatRequest(prompt="A shot list", schema=ShotList, stream=False))
-    assert quiet.result(GUARD_S).data == result.data
+    assert quiet.result(HANG_GUARD_S).data == result.data
     assert not [each for each in quiet.events() if isinstance(each, events.TextDelta)]
 
 
@@ -171,9 +172,9 @@ def test_a_prompt_that_is_too_long_for_each_server(start, dialect):
     _, client = start(dialect=dialect, windows={"small": 100})
     job = client.submit(ChatRequest(prompt="rain " * 400, model="small"))
     if dialect == "ollama":
-        assert [each.code for each in job.result(GUARD_S).problems] == ["prompt_cut"]
+        assert [each.code for each in job.result(HANG_GUARD_S).problems] == ["prompt_cut"]
         return
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert isinstance(error, errors.ContextWindowExceeded), error
     assert error.context["limit"] == 100
     assert "100 tokens allowed" in error.message
@@ -199,15 +200,15 @@ def test_an_unknown_model_at_each_server(start, dialect):
     _, client = start(dialect=dialect)
     job = client.submit(ChatRequest(prompt="A logline", model="nope"))
     if dialect == "llamacpp":
-        assert job.result(GUARD_S).text
+        assert job.result(HANG_GUARD_S).text
     else:
-        assert isinstance(job.exception(GUARD_S), errors.MissingResource)
+        assert isinstance(job.exception(HANG_GUARD_S), errors.MissingResource)
 
 
 def test_lm_studio_takes_no_json_object(start):
     mock, client = start(dialect="lmstudio")
     job = client.submit(ChatRequest(prompt="A logline", extra={"stop": "x"}))
-    assert job.result(GUARD_S).text
+    assert job.result(HANG_GUARD_S).text
     client.knowledge.format_modes["demo-writer"] = "json_object"
     assert ask(client, schema=ShotList).data["shots"]
     assert ways(mock) == [None, "json_schema"]

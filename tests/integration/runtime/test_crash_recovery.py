@@ -9,13 +9,12 @@ import sys
 import time
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import events
 from movie_director.clients.comfyui import bundled_workflow
 from movie_director.clients.mock import MockBackends
 from movie_director.runtime import BackendSettings, JobEvent, Recovered, Runtime, RuntimeSettings
-
-HANG_GUARD_S = 60.0
 
 DOOMED = """
 import sys

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import wave
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.voices import GUARD_S, write_tone
+from support.voices import write_tone
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import RVCClient, errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -41,15 +41,6 @@ def samples(tmp_path: Path) -> Path:
     return folder
 
 
-def wait_until(condition):
-    pause = threading.Event()
-    for _ in range(int(GUARD_S * 200)):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError("never came true")
-
-
 @pytest.mark.parametrize("first", [12, 700])
 def test_a_recording_is_converted_whatever_the_numbers_of_the_functions(tmp_path, line, first):
     with applio(tmp_path, first=first) as (mock, client):
@@ -58,7 +49,7 @@ def test_a_recording_is_converted_whatever_the_numbers_of_the_functions(tmp_path
         assert info.models == ("demo-narrator", "demo-voice")
         assert info.capabilities == {"convert", "list", "train", "speak"}
         request = ConvertRequest(line, "demo-voice", pitch=3, protect=0.2, index_rate=0.5, accept_terms=True)
-        result = client.submit(request).result(GUARD_S)
+        result = client.submit(request).result(HANG_GUARD_S)
         (sent,) = [
             each.json["data"]
             for each in mock.requests
@@ -85,7 +76,7 @@ def test_nothing_is_done_without_consent_to_the_terms(tmp_path, line, samples):
             SpeakRequest("Hello.", "demo-voice", speaker="applio"),
             TrainRequest("one", [samples]),
         ):
-            error = client.submit(request).exception(GUARD_S)
+            error = client.submit(request).exception(HANG_GUARD_S)
             assert isinstance(error, errors.ValidationError)
             assert error.code == "terms_not_accepted"
             assert "accept_terms" in error.hint
@@ -98,7 +89,7 @@ def test_a_refusal_for_want_of_consent_is_found_in_the_answer_too(tmp_path, line
         mock.app.dependencies[number] = replace(
             mock.app.dependencies[number], function=lambda *_given: [NOT_AGREED, None]
         )
-        error = client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).exception(GUARD_S)
+        error = client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).exception(HANG_GUARD_S)
         assert error.code == "terms_not_accepted"
 
 
@@ -112,7 +103,7 @@ def test_a_refusal_for_want_of_consent_is_found_in_the_answer_too(tmp_path, line
 )
 def test_failures_that_end_complete_are_found(tmp_path, line, fault, kind, code):
     with applio(tmp_path, Fault(fault, on="enforce_terms" if fault == "function_error" else None)) as (_, client):
-        error = client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).exception(GUARD_S)
+        error = client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).exception(HANG_GUARD_S)
         assert type(error) is kind
         assert error.code == code
         assert error.hint
@@ -120,21 +111,21 @@ def test_failures_that_end_complete_are_found(tmp_path, line, fault, kind, code)
 
 def test_a_missing_voice_and_an_unknown_method(tmp_path, line):
     with applio(tmp_path) as (_, client):
-        error = client.submit(ConvertRequest(line, "demo-voise", accept_terms=True)).exception(GUARD_S)
+        error = client.submit(ConvertRequest(line, "demo-voise", accept_terms=True)).exception(HANG_GUARD_S)
         assert isinstance(error, errors.MissingResource)
         assert error.nearest[0] == "demo-voice"
-        error = client.submit(ConvertRequest(line, "demo-voice", f0_method="harvest")).exception(GUARD_S)
+        error = client.submit(ConvertRequest(line, "demo-voice", f0_method="harvest")).exception(HANG_GUARD_S)
         assert error.code == "unsupported"
 
 
 def test_applio_speaks_itself_only_when_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with applio(tmp_path) as (mock, client):
-        error = client.submit(SpeakRequest("Where is it?", "demo-voice", accept_terms=True)).exception(GUARD_S)
+        error = client.submit(SpeakRequest("Where is it?", "demo-voice", accept_terms=True)).exception(HANG_GUARD_S)
         assert error.code == "no_speaker"
         assert "the speaker 'applio'" in error.hint
         request = SpeakRequest("Where is it?", "demo-voice", speaker="applio", speed=1.25, accept_terms=True)
-        result = client.submit(request).result(GUARD_S)
+        result = client.submit(request).result(HANG_GUARD_S)
         assert result.metadata["speaker"] == {"name": "applio", "voice": "en-US-AriaNeural"}
         (sent,) = [each.json["data"] for each in mock.requests if each.json and len(each.json.get("data", ())) == 25]
         assert sent[:5] == [True, "", "Where is it?", "en-US-AriaNeural", 25]
@@ -147,7 +138,7 @@ def test_a_voice_is_trained_with_samples_that_go_over_http(tmp_path, samples, li
         stages = list(
             dict.fromkeys(each.progress.stage for each in job.events() if isinstance(each, events.Progressed))
         )
-        result = job.result(GUARD_S)
+        result = job.result(HANG_GUARD_S)
         assert stages == [
             "Checking the samples",
             "Uploading the samples",
@@ -163,14 +154,16 @@ def test_a_voice_is_trained_with_samples_that_go_over_http(tmp_path, samples, li
         assert "my-hero_4e_48s" in result.text
         lines = [each.line for each in job.events() if isinstance(each, events.Logged)]
         assert "Model my-hero trained successfully." in lines
-        assert client.submit(ConvertRequest(line, result.data["voice"], accept_terms=True)).result(GUARD_S).artifacts
+        assert (
+            client.submit(ConvertRequest(line, result.data["voice"], accept_terms=True)).result(HANG_GUARD_S).artifacts
+        )
 
 
 @pytest.mark.parametrize("name", ["one", "failed", "error"])
 def test_a_training_that_fails_is_told_from_its_name(tmp_path, samples, name):
     with applio(tmp_path, Fault("training_failed")) as (mock, client):
         mock.voices[f"{name}_4e_48s"], mock.folders[f"{name}_4e_48s"] = 40_000, name
-        error = client.submit(TrainRequest(name, [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        error = client.submit(TrainRequest(name, [samples], epochs=2, accept_terms=True)).exception(HANG_GUARD_S)
         assert error.code == "training_failed"
 
 
@@ -182,22 +175,22 @@ def test_the_newest_file_is_the_voice(tmp_path, samples, line, before, epochs, v
     with applio(tmp_path) as (mock, client):
         for each in before:
             mock.voices[each], mock.folders[each] = 40_000, "hero"
-        result = client.submit(TrainRequest("hero", [samples], epochs=epochs, accept_terms=True)).result(GUARD_S)
+        result = client.submit(TrainRequest("hero", [samples], epochs=epochs, accept_terms=True)).result(HANG_GUARD_S)
         assert result.data == {"voice": voice or "hero_4e_48s"}
         request = ConvertRequest(line, result.data["voice"], accept_terms=True)
-        assert client.submit(request).result(GUARD_S).artifacts
+        assert client.submit(request).result(HANG_GUARD_S).artifacts
         assert any("logs/hero/hero.index" in (each.json or {}).get("data", ()) for each in mock.requests)
 
 
 def test_a_voice_may_be_named_like_a_failure(tmp_path, samples):
     with applio(tmp_path) as (_, client):
         request = TrainRequest("terror_failed", [samples], epochs=2, accept_terms=True)
-        assert client.submit(request).result(GUARD_S).data == {"voice": "terror_failed_2e_24s"}
+        assert client.submit(request).result(HANG_GUARD_S).data == {"voice": "terror_failed_2e_24s"}
 
 
 def test_a_training_that_fails_says_so_in_a_complete_answer(tmp_path, samples):
     with applio(tmp_path, Fault("training_failed")) as (_, client):
-        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(HANG_GUARD_S)
         assert isinstance(error, errors.GenerationError)
         assert error.code == "training_failed"
         assert "Training failed for model one" in error.message
@@ -207,10 +200,10 @@ def test_a_training_that_fails_says_so_in_a_complete_answer(tmp_path, samples):
 def test_cancel_stops_the_trainer_also_while_it_begins_and_waits_for_its_end(tmp_path, samples, at_once):
     with applio(tmp_path, speed=10.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=5000, accept_terms=True))
-        wait_until(lambda: job.status.progress and job.status.progress.stage == "Training the model")
-        assert at_once or mock.training.wait(GUARD_S)
+        wait_for(lambda: job.status.progress and job.status.progress.stage == "Training the model")
+        assert at_once or mock.training.wait(HANG_GUARD_S)
         job.cancel()
-        wait_until(lambda: not client.runner.busy())
+        wait_for(lambda: not client.runner.busy())
         assert job.status.backend_cancel is BackendCancel.CONFIRMED
         assert mock.stopped == {"one"}
         assert not mock.training.is_set()
@@ -222,9 +215,9 @@ def test_a_trainer_that_does_not_end_is_a_failed_cancel(tmp_path, samples):
         deaf = replace(mock.app.by_name["stop_train"], function=lambda *_given: None)
         mock.app.dependencies[deaf.id] = mock.app.by_name["stop_train"] = deaf
         job = client.submit(TrainRequest("one", [samples], epochs=5000, accept_terms=True))
-        wait_until(mock.training.is_set)
+        wait_for(mock.training.is_set)
         job.cancel()
-        wait_until(lambda: not client.runner.busy())
+        wait_for(lambda: not client.runner.busy())
         assert job.status.backend_cancel is BackendCancel.FAILED
 
 
@@ -243,9 +236,9 @@ def test_a_cancelled_conversion_keeps_its_turn(tmp_path, line):
         mock.app.dependencies[convert.id] = mock.app.by_name["enforce_terms"] = replace(convert, function=watched)
         long = ConvertRequest(write_tone(tmp_path / "long.wav", 60), "demo-voice", accept_terms=True)
         job = client.submit(long)
-        wait_until(lambda: told)
+        wait_for(lambda: told)
         job.cancel()
-        assert client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).result(GUARD_S).artifacts
+        assert client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).result(HANG_GUARD_S).artifacts
         assert told == ["begins", "ends"] * 2
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
 
@@ -253,12 +246,12 @@ def test_a_cancelled_conversion_keeps_its_turn(tmp_path, line):
 def test_other_steps_can_not_be_stopped_nor_conversions(tmp_path, samples, line):
     with applio(tmp_path, speed=10.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True))
-        wait_until(lambda: job.backend_id)
+        wait_for(lambda: job.backend_id)
         job.cancel()
         conversion = client.submit(ConvertRequest(write_tone(tmp_path / "l.wav", 30), "demo-voice", accept_terms=True))
-        wait_until(lambda: conversion.backend_id)
+        wait_for(lambda: conversion.backend_id)
         conversion.cancel()
-        wait_until(lambda: not client.runner.busy())
+        wait_for(lambda: not client.runner.busy())
         assert job.status.backend_cancel is conversion.status.backend_cancel is BackendCancel.UNSUPPORTED
         assert mock.stopped == set()
         assert "one" not in mock.voices
@@ -267,12 +260,12 @@ def test_other_steps_can_not_be_stopped_nor_conversions(tmp_path, samples, line)
 def test_a_training_can_not_be_found_again_and_says_where_to_look(tmp_path, samples):
     with applio(tmp_path, speed=10.0) as (mock, client):
         job = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True))
-        wait_until(lambda: job.backend_id)
+        wait_for(lambda: job.backend_id)
         record = job.record()
         client.close(detach=True)
         assert job.cancelled()
         with RVCClient(mock.url, options=client.options) as fresh:
-            error = fresh.resume(record).exception(GUARD_S)
+            error = fresh.resume(record).exception(HANG_GUARD_S)
             assert isinstance(error, errors.JobLost)
             assert "page" in error.hint
 
@@ -280,7 +273,7 @@ def test_a_training_can_not_be_found_again_and_says_where_to_look(tmp_path, samp
 def test_a_name_and_password_sign_in(tmp_path, line):
     with applio(tmp_path, login=("mara", "lens cap"), key="mara:lens cap") as (mock, client):
         assert client.probe().dialect == "applio"
-        assert client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).result(GUARD_S)
+        assert client.submit(ConvertRequest(line, "demo-voice", accept_terms=True)).result(HANG_GUARD_S)
         assert not any("lens" in str(each.headers) for each in mock.requests)
         with RVCClient(mock.url) as stranger, pytest.raises(errors.AuthenticationError):
             stranger.probe()
@@ -293,16 +286,16 @@ def test_a_version_with_other_functions_is_told_apart(tmp_path, line, samples):
             number = mock.app.by_name[name].id
             mock.app.dependencies[number] = replace(mock.app.dependencies[number], inputs=())
         convert = ConvertRequest(line, "demo-voice", accept_terms=True)
-        assert client.submit(convert).exception(GUARD_S).kind == "function"
+        assert client.submit(convert).exception(HANG_GUARD_S).kind == "function"
     with applio(tmp_path) as (mock, client):
         del mock.app.dependencies[mock.app.by_name["run_extract_script"].id]
-        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(HANG_GUARD_S)
         assert error.name == "run_extract_script"
     with applio(tmp_path) as (mock, client):
         number = mock.app.by_name["save_drop_dataset_audio"].id
         lost = replace(mock.app.dependencies[number], function=lambda *_given: [None, None])
         mock.app.dependencies[number] = mock.app.by_name["save_drop_dataset_audio"] = lost
-        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(HANG_GUARD_S)
         assert isinstance(error, errors.ProtocolError)
 
 
@@ -318,7 +311,7 @@ def test_odd_answers_of_a_training_are_errors(tmp_path, samples, name, answer, k
     with applio(tmp_path) as (mock, client):
         odd = replace(mock.app.by_name[name], function=lambda *_given: answer)
         mock.app.dependencies[odd.id] = mock.app.by_name[name] = odd
-        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(GUARD_S)
+        error = client.submit(TrainRequest("one", [samples], epochs=2, accept_terms=True)).exception(HANG_GUARD_S)
         assert isinstance(error, kind)
         assert error.code == "training_failed"
 

@@ -18,7 +18,8 @@ import pytest
 from support.replay import RECORDINGS, ReplayServer, response_of, shape
 from support.replay import exchanges as read_exchanges
 from support.rvc_scenarios import SCENARIOS
-from support.voices import GUARD_S, voices, write_tone
+from support.voices import voices, write_tone
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.mock import Fault
@@ -50,7 +51,7 @@ def call(url, method, path, body=None, content_type="application/json"):
     headers = {"Content-Type": content_type} if data is not None else {}
     request = urllib.request.Request(f"{url}{path}", data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=GUARD_S) as response:
+        with urllib.request.urlopen(request, timeout=HANG_GUARD_S) as response:
             return response.status, dict(response.headers), response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -138,7 +139,7 @@ def test_resampling_by_the_server_plays_slow_and_is_never_asked_for(tmp_path):
         _, _, slow = call(mock.url, "POST", "/convert", {"audio_data": sound})
         with wave.open(io.BytesIO(slow)) as file:
             assert (file.getframerate(), file.getnframes()) == (40_000, 24_000)  # as recorded: 0.5 s became 0.6 s
-        result = client.submit(ConvertRequest(line, "demo-voice")).result(GUARD_S)
+        result = client.submit(ConvertRequest(line, "demo-voice")).result(HANG_GUARD_S)
         assert result.metadata["duration_s"] == pytest.approx(0.5, abs=0.01)
 
 
@@ -151,7 +152,7 @@ def test_the_mock_is_mute_while_it_converts_as_recorded(tmp_path):
     line = write_tone(tmp_path / "line.wav", 0.5)
     with voices(tmp_path, speed=2.0) as (mock, client):
         job = client.submit(ConvertRequest(line, "demo-voice", f0_method="harvest"))
-        mock.wait_for_request("POST /convert_file", GUARD_S)
+        mock.wait_for_request("POST /convert_file", HANG_GUARD_S)
         job.cancel()  # the client leaves, the server goes on
         started = time.monotonic()
         call(mock.url, "GET", "/models")
@@ -166,7 +167,7 @@ def test_a_recorded_refusal_is_typed(tmp_path):
     assert recorded
     line = write_tone(tmp_path / "line.wav", 0.5)
     with voices(tmp_path, Fault("conversion_failed")) as (_, client):
-        error = client.submit(ConvertRequest(line, "demo-voice")).exception(GUARD_S)
+        error = client.submit(ConvertRequest(line, "demo-voice")).exception(HANG_GUARD_S)
     assert isinstance(error, errors.GenerationError)
     assert recorded[0].body["detail"] in error.message
 

@@ -10,7 +10,8 @@ import wave
 from pathlib import Path
 
 import pytest
-from support.voices import GUARD_S, voices, write_tone
+from support.voices import voices, write_tone
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.core.scope import SessionScope
@@ -71,7 +72,9 @@ class Reader(Speaker):
 
 def test_a_server_that_speaks_is_used_so_that_demo_mode_needs_nothing(tmp_path, programs):
     with voices(tmp_path) as (mock, client):
-        result = client.submit(SpeakRequest("Where is the lighthouse?", "demo-narrator", speed=1.25)).result(GUARD_S)
+        result = client.submit(SpeakRequest("Where is the lighthouse?", "demo-narrator", speed=1.25)).result(
+            HANG_GUARD_S
+        )
         (asked,) = mock.requests.matching("POST /v1/audio/speech")
         assert asked.json == {
             "model": "tts-1",
@@ -96,7 +99,7 @@ def test_a_given_recording_comes_before_all_speakers(tmp_path, programs):
     recording = write_tone(tmp_path / "take 3.wav")
     with voices(tmp_path, client={"speakers": [Reader()]}) as (mock, client):
         request = SpeakRequest("Good night.", "demo-voice", recording=recording)
-        result = client.submit(request).result(GUARD_S)
+        result = client.submit(request).result(HANG_GUARD_S)
         assert result.metadata["speaker"] == {"name": "recording", "file": "take 3.wav"}
         assert not mock.requests.matching("POST /v1/audio/speech")
 
@@ -104,26 +107,26 @@ def test_a_given_recording_comes_before_all_speakers(tmp_path, programs):
 def test_a_given_speaker_comes_first_if_it_can(tmp_path, programs):
     reader = Reader()
     with voices(tmp_path, client={"speakers": [reader]}) as (_, client):
-        result = client.submit(SpeakRequest("Good night.", "demo-voice", speaker_voice="own")).result(GUARD_S)
+        result = client.submit(SpeakRequest("Good night.", "demo-voice", speaker_voice="own")).result(HANG_GUARD_S)
         assert result.metadata["speaker"] == {"name": "reader", "voice": "own"}
         assert reader.lines == [Line("Good night.", "own", 1.0)]
-        other = client.submit(SpeakRequest("silent night.", "demo-voice")).result(GUARD_S)
+        other = client.submit(SpeakRequest("silent night.", "demo-voice")).result(HANG_GUARD_S)
         assert other.metadata["speaker"]["name"] == "rvc-server"
 
 
 def test_where_nobody_speaks_the_error_says_what_to_install(tmp_path, programs):
     with voices(tmp_path, speaks=False) as (mock, client):
-        error = client.submit(SpeakRequest("Good night.", "demo-voice")).exception(GUARD_S)
+        error = client.submit(SpeakRequest("Good night.", "demo-voice")).exception(HANG_GUARD_S)
         assert isinstance(error, errors.MissingResource)
         assert (error.code, error.kind, error.backend) == ("no_speaker", "speaker", "rvc")
         assert "espeak-ng" in error.hint
         assert "piper" in error.hint
-        named = client.submit(SpeakRequest("Good night.", "demo-voice", speaker="espeak-ng")).exception(GUARD_S)
+        named = client.submit(SpeakRequest("Good night.", "demo-voice", speaker="espeak-ng")).exception(HANG_GUARD_S)
         assert named.name == "espeak-ng"
         assert "espeak-ng" in named.hint
-        unknown = client.submit(SpeakRequest("Good night.", "demo-voice", speaker="hal")).exception(GUARD_S)
+        unknown = client.submit(SpeakRequest("Good night.", "demo-voice", speaker="hal")).exception(HANG_GUARD_S)
         assert "piper" in unknown.hint
-        applio = client.submit(SpeakRequest("Good night.", "demo-voice", speaker="applio")).exception(GUARD_S)
+        applio = client.submit(SpeakRequest("Good night.", "demo-voice", speaker="applio")).exception(HANG_GUARD_S)
         assert applio.code == "unsupported"
         assert not mock.requests.matching(lambda each: each.method == "POST")
 
@@ -133,7 +136,7 @@ def test_espeak_speaks_through_its_standard_input(tmp_path, programs):
     programs("espeak-ng", SPEAKING)
     with voices(tmp_path, speaks=False) as (_, client):
         line = SpeakRequest("-v; Good $HOME night ü", "demo-voice", speaker_voice="de+f3", speed=1.5)
-        result = client.submit(line).result(GUARD_S)
+        result = client.submit(line).result(HANG_GUARD_S)
     assert result.metadata["speaker"] == {"name": "espeak-ng", "voice": "de+f3"}
     assert result.metadata["recording_s"] == pytest.approx(1.0, abs=0.01)
     target = tmp_path / "out.wav"
@@ -155,7 +158,7 @@ def test_piper_speaks_with_the_file_of_a_voice(tmp_path, programs):
     assert Piper(voice).available(Line("hello"))
     with voices(tmp_path) as (_, client):
         request = SpeakRequest("Good night.", "demo-voice", speaker="piper", speaker_voice=str(voice), speed=2.0)
-        result = client.submit(request).result(GUARD_S)
+        result = client.submit(request).result(HANG_GUARD_S)
     assert result.metadata["speaker"] == {"name": "piper", "voice": "en_US-amy.onnx"}
     with wave.open(str(result.artifacts[0].path)) as sound:
         assert sound.getframerate() == 48_000
@@ -209,7 +212,7 @@ def test_a_speech_server_of_its_own_address_with_a_key(tmp_path, programs, canar
         speaker = SpeechServer(f"{other.url}/v1/", api_key=KEY, model="kokoro", voice="af_sky")
         assert KEY not in repr(speaker)
         with voices(tmp_path, speaks=False, client={"speakers": [speaker]}) as (mock, client):
-            result = client.submit(SpeakRequest("Good night.", "demo-voice")).result(GUARD_S)
+            result = client.submit(SpeakRequest("Good night.", "demo-voice")).result(HANG_GUARD_S)
             (asked,) = other.requests.matching("POST /v1/audio/speech")
             assert (asked.json["model"], asked.json["voice"]) == ("kokoro", "af_sky")
             assert result.metadata["speaker"]["name"] == "server"
@@ -217,13 +220,13 @@ def test_a_speech_server_of_its_own_address_with_a_key(tmp_path, programs, canar
             assert not mock.requests.matching("POST /v1/audio/speech")
             wrong = SpeechServer(other.url, api_key="sk-wrong")
             client._speakers = (wrong,)
-            error = client.submit(SpeakRequest("Good night.", "demo-voice")).exception(GUARD_S)
+            error = client.submit(SpeakRequest("Good night.", "demo-voice")).exception(HANG_GUARD_S)
             assert isinstance(error, errors.AuthenticationError)
 
 
 def test_a_speech_server_that_sends_no_sound(tmp_path, programs):
     with voices(tmp_path, Fault("html_login_page", on="/v1/audio/speech")) as (_, client):
-        error = client.submit(SpeakRequest("Good night.", "demo-voice")).exception(GUARD_S)
+        error = client.submit(SpeakRequest("Good night.", "demo-voice")).exception(HANG_GUARD_S)
         assert isinstance(error, errors.ProtocolError)
         assert error.code == "no_sound"
         assert "/v1/audio/speech" in error.hint

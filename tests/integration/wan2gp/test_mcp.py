@@ -7,7 +7,8 @@ import threading
 from dataclasses import replace
 
 import pytest
-from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2gp_clients
+from support.waiting import HANG_GUARD_S, wait_for
+from support.wan2gp import QUICK, clip, failure, made, wan2gp_clients
 from support.wan2gp_mcp import ReplayedMCP, event, finished, snapshot, tool
 
 from movie_director.clients import JobState, errors, events
@@ -45,7 +46,7 @@ def test_a_recorded_generation_is_followed_to_its_file(clients, tmp_path):
     server = ReplayedMCP("mcp_generate_ok")
     client = clients(server)
     job = client.submit(clip(seed=5))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     (artifact,) = result.artifacts
     assert artifact.path == tmp_path / "out" / "a_paper_boat_5.mp4"
     assert artifact.media_type == "video/mp4"
@@ -115,11 +116,11 @@ def test_a_recorded_cancel_is_confirmed_when_the_job_has_ended(clients):
     last = server.script["wangp_get_job"].pop()
     running = server.script["wangp_get_job"] = server.script["wangp_get_job"][:-1]
     job = clients(server).submit(clip())
-    eventually(job.running)
+    wait_for(job.running)
     assert job.cancel()
-    eventually(lambda: server.called("wangp_cancel_job"))
+    wait_for(lambda: server.called("wangp_cancel_job"))
     running[:] = [last]
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 
@@ -135,17 +136,17 @@ def test_a_recorded_busy_server_is_waited_for(clients):
     busy = next(each for each in ReplayedMCP("mcp_cancel").script["wangp_generate"] if each["isError"])
     server = ReplayedMCP(script=happy(wangp_generate=[busy, busy, snapshot()]))
     job = clients(server).submit(clip())
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
     assert len(server.called("wangp_generate")) == 3
 
 
 def test_a_job_cancelled_while_the_server_is_busy_has_left_nothing_there(clients):
     server = ReplayedMCP(script=happy(wangp_generate=ValueError("WanGP session already has a generation in progress")))
     job = clients(server).submit(clip())
-    eventually(lambda: "still working on another job" in job.status.message)
+    wait_for(lambda: "still working on another job" in job.status.message)
     assert job.record()["stage"] == "queued"
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     assert not server.called("wangp_cancel_job")
 
@@ -154,12 +155,12 @@ def test_a_job_that_a_busy_server_refused_may_be_sent_by_the_next_blender(client
     server = ReplayedMCP(script=happy(wangp_generate=ValueError("WanGP session already has a generation in progress")))
     server.script["wangp_list_gallery"] = [{"result": []}]
     job = clients(server).submit(clip())
-    eventually(lambda: "still working on another job" in job.status.message)
+    wait_for(lambda: "still working on another job" in job.status.message)
     record = job.record()
     job.cancel()
     server.script["wangp_generate"] = [snapshot()]
     again = clients(server.url).resume(record)
-    assert again.result(GUARD_S).artifacts
+    assert again.result(HANG_GUARD_S).artifacts
 
 
 def test_an_unknown_model_is_found_out_before_the_job_is_handed_in(clients):
@@ -202,7 +203,7 @@ def test_events_of_one_moment_are_each_told_once(clients):
 def test_a_second_job_takes_the_same_door(clients):
     server = ReplayedMCP(script=happy())
     client = clients(server)
-    asked = len([client.submit(clip()).result(GUARD_S) for _ in range(2)])
+    asked = len([client.submit(clip()).result(HANG_GUARD_S) for _ in range(2)])
     assert asked == len(server.called("wangp_generate")) == 2
 
 
@@ -213,11 +214,11 @@ def test_progress_that_falls_is_held(clients):
     polls = [snapshot("job", at(95, 1.0)), snapshot("job", at(95, 1.0), at(90, 2.0))]
     held = ReplayedMCP(script=happy(wangp_get_job=polls))
     job = clients(held).submit(clip())
-    eventually(lambda: len(held.called("wangp_get_job")) > 3)
+    wait_for(lambda: len(held.called("wangp_get_job")) > 3)
     assert job.status.progress.fraction == 0.95
     assert job.status.progress.eta_s == 1.0
     held.script["wangp_get_job"] = [happy()["wangp_get_job"]]
-    assert job.result(GUARD_S)
+    assert job.result(HANG_GUARD_S)
 
 
 def test_a_lost_answer_to_the_submit_is_reported_and_not_repeated(clients):
@@ -236,12 +237,12 @@ def test_a_lost_answer_to_the_submit_is_reported_and_not_repeated(clients):
 def test_a_lost_connection_in_mid_job_is_borne(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()]))
     job = clients(server, max_retries=0).submit(clip())
-    eventually(lambda: len(server.called("wangp_get_job")) > 2)
+    wait_for(lambda: len(server.called("wangp_get_job")) > 2)
     server.go_down(0.3)
-    eventually(lambda: "lost" in job.status.message)
-    eventually(lambda: not job.status.message)
+    wait_for(lambda: "lost" in job.status.message)
+    wait_for(lambda: not job.status.message)
     server.script["wangp_get_job"] = [happy()["wangp_get_job"]]
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
     assert any(isinstance(each, events.Reconnected) for each in job.events())
     assert len(server.called("wangp_generate")) == 1
 
@@ -249,9 +250,9 @@ def test_a_lost_connection_in_mid_job_is_borne(clients):
 def test_a_server_that_stays_away_ends_the_job_with_the_networks_error(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()]))
     job = clients(server, timings=replace(QUICK, outage_s=0.1), max_retries=0).submit(clip())
-    eventually(job.running)
-    server.go_down(GUARD_S)
-    assert isinstance(job.exception(GUARD_S), errors.NetworkError)
+    wait_for(job.running)
+    server.go_down(HANG_GUARD_S)
+    assert isinstance(job.exception(HANG_GUARD_S), errors.NetworkError)
 
 
 def test_a_restarted_server_has_lost_the_job(clients):
@@ -295,11 +296,11 @@ def test_a_failed_run_whose_files_can_not_be_had_says_why_it_failed(clients):
 def test_a_server_with_other_tools_is_met_anew(clients):
     server = ReplayedMCP(script=happy())
     client = clients(server)
-    assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1"
+    assert client.submit(clip()).result(HANG_GUARD_S).metadata["tools"] == "v1"
     server.tools = [each for each in server.tools if each["name"] != "wangp_list_models"]
-    assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1-models"
+    assert client.submit(clip()).result(HANG_GUARD_S).metadata["tools"] == "v1-models"
     server.inject(Fault("status:404", on="POST /mcp/"))
-    assert client.submit(clip()).result(GUARD_S).metadata["tools"] == "v1-models"
+    assert client.submit(clip()).result(HANG_GUARD_S).metadata["tools"] == "v1-models"
     server.tools = []
     assert failure(client, kind=errors.ProtocolError).code == "unknown_tools"
 
@@ -314,13 +315,13 @@ def test_a_job_is_joined_again_by_its_record(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()]))
     first = clients(server)
     job = first.submit(clip(seed=None))
-    eventually(lambda: job.backend_id and job.running())
+    wait_for(lambda: job.backend_id and job.running())
     record = job.record()
     first.close(detach=True)
-    assert isinstance(job.exception(GUARD_S), errors.JobDetached)
+    assert isinstance(job.exception(HANG_GUARD_S), errors.JobDetached)
     server.script["wangp_get_job"] = [happy()["wangp_get_job"]]
     again = clients(server.url).resume(record)
-    result = again.result(GUARD_S)
+    result = again.result(HANG_GUARD_S)
     assert result.metadata["seed"] == server.called("wangp_generate")[0]["source"]["seed"]
     assert len(server.called("wangp_generate")) == 1
 
@@ -329,10 +330,10 @@ def test_a_job_that_may_have_been_sent_is_not_sent_again(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()], wangp_list_gallery=[[]]))
     client = clients(server)
     job = client.submit(clip())
-    eventually(job.running)
+    wait_for(job.running)
     record = {**job.record(), "backend_id": None, "stage": "sent"}
     client.close(detach=True)
-    error = clients(server.url).resume(record).exception(GUARD_S)
+    error = clients(server.url).resume(record).exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
     assert error.code == "outcome_unknown"
     assert len(server.called("wangp_generate")) == 1
@@ -343,18 +344,18 @@ def test_cancelling_a_job_the_server_does_not_know_is_confirmed(clients):
         script=happy(wangp_get_job=[snapshot()], wangp_cancel_job=KeyError("Unknown WanGP job_id: job"))
     )
     job = clients(server).submit(clip())
-    eventually(job.running)
+    wait_for(job.running)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
+    wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
     assert job.status.state is JobState.CANCELLED
 
 
 def test_a_cancel_that_takes_too_long_is_said_to_have_failed(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()], wangp_cancel_job=[snapshot()]))
     job = clients(server, drain_timeout_s=0.1).submit(clip())
-    eventually(job.running)
+    wait_for(job.running)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is BackendCancel.FAILED)
+    wait_for(lambda: job.status.backend_cancel is BackendCancel.FAILED)
 
 
 def test_a_result_without_files_is_an_error(clients):
@@ -617,10 +618,10 @@ def test_a_lost_job_found_in_the_gallery_is_fetched_by_an_old_record(clients):
     server = ReplayedMCP(script=happy())
     client = clients(server)
     job = client.submit(clip())
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     server.script["wangp_list_gallery"] = [[{"gallery_id": "visual:1", "path": f"outputs/blend_{job.id}.mp4"}]]
     record = {**job.record(), "backend_id": None, "stage": "sent"}
-    assert len(clients(server.url).resume(record).result(GUARD_S).artifacts) == 1
+    assert len(clients(server.url).resume(record).result(HANG_GUARD_S).artifacts) == 1
 
 
 def test_a_cancel_without_a_job_id_is_said_to_have_failed(clients):
@@ -629,14 +630,14 @@ def test_a_cancel_without_a_job_id_is_said_to_have_failed(clients):
 
     def generate(_arguments):
         ready.set()
-        go_on.wait(GUARD_S)
+        go_on.wait(HANG_GUARD_S)
         return snapshot()
 
     server.script["wangp_generate"] = [generate]
     job = clients(server).submit(clip())
-    assert ready.wait(GUARD_S)
+    assert ready.wait(HANG_GUARD_S)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     go_on.set()
     assert job.status.backend_cancel is BackendCancel.FAILED
 
@@ -644,9 +645,9 @@ def test_a_cancel_without_a_job_id_is_said_to_have_failed(clients):
 def test_a_cancel_that_fails_is_said_to_have_failed(clients):
     server = ReplayedMCP(script=happy(wangp_get_job=[snapshot()], wangp_cancel_job=ValueError("no")))
     job = clients(server).submit(clip())
-    eventually(job.running)
+    wait_for(job.running)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is BackendCancel.FAILED)
+    wait_for(lambda: job.status.backend_cancel is BackendCancel.FAILED)
 
 
 def test_a_failure_without_a_reason(clients):
@@ -686,9 +687,9 @@ def test_the_mock_of_each_generation_of_tools(clients, tmp_path, generation, bac
 def test_a_job_of_the_mock_is_cancelled(clients, generation):
     mock = MockWan2GPMCP(generation=generation, speed=5.0)
     job = clients(mock).submit(clip(settings={"num_inference_steps": 2000}))
-    eventually(lambda: job.status.progress is not None and job.status.progress.fraction)
+    wait_for(lambda: job.status.progress is not None and job.status.progress.fraction)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 

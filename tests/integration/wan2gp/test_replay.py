@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.wan2gp import GUARD_S, clip, failure, made, wan2gp_clients
+from support.waiting import HANG_GUARD_S
+from support.wan2gp import clip, failure, made, wan2gp_clients
 from support.wan2gp_web import MOVIE, ReplayedPage
 
 from movie_director.clients import errors, events
@@ -19,7 +20,7 @@ def test_a_recorded_generation(clients):
     server = ReplayedPage("gradio_generate_zip")
     job = clients(server).submit(clip(seed=42))
     told = list(job.events())
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     (artifact,) = result.artifacts
     assert artifact.path.read_bytes() == MOVIE
     assert result.metadata["server_version"] == "12.60"
@@ -79,20 +80,20 @@ def test_a_recorded_abort_of_the_first_of_two_tasks(clients):
     """The recorded client had two tasks in its queue: progress goes over both, and the second one's file is there."""
     job = clients(ReplayedPage("gradio_abort")).submit(clip())
     fractions = [each.progress.fraction for each in job.events() if isinstance(each, events.Progressed)]
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
     assert fractions == sorted(fractions)
     assert max(fractions[:-1]) > 0.5
 
 
 def test_a_recorded_stream_that_was_dropped(clients):
     job = clients(ReplayedPage("gradio_disconnect_mid_generation")).submit(clip())
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
     assert any(isinstance(each, events.Reconnected) for each in job.events())
 
 
 def test_a_recorded_call_that_was_cancelled_by_gradio_itself(clients):
     job = clients(ReplayedPage("gradio_cancel_route_on_process_tasks")).submit(clip())
-    (artifact,) = job.result(GUARD_S).artifacts  # the work went on: the file is in the output folder
+    (artifact,) = job.result(HANG_GUARD_S).artifacts  # the work went on: the file is in the output folder
     assert artifact.source == f"outputs/blend_{job.id}.mp4"
 
 

@@ -10,7 +10,8 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from support.wan2gp import GUARD_S, QUICK, clip, eventually, failure, made, wan2gp_clients
+from support.waiting import HANG_GUARD_S, wait_for
+from support.wan2gp import QUICK, clip, failure, made, wan2gp_clients
 
 from movie_director.clients import JobState, Wan2GPClient, errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -71,7 +72,7 @@ def seen(job, kind):
 def test_a_clip_is_made(clients, tmp_path, version):
     mock = server(version=version)
     job = clients(mock).submit(short(seed=42))
-    result = job.result(GUARD_S)
+    result = job.result(HANG_GUARD_S)
     (artifact,) = result.artifacts
     assert artifact.path == tmp_path / "out" / "a_paper_boat_42.mp4"
     assert artifact.kind == "video"
@@ -110,7 +111,7 @@ def test_each_job_has_its_own_session_and_only_one_is_on_the_server(clients):
     jobs = [client.submit(short(f"shot {number}", seed=number)) for number in range(3)]
     assert jobs[2].status.queue_position in (0, 1, 2, None)
     for job in jobs:
-        job.result(GUARD_S)
+        job.result(HANG_GUARD_S)
     sessions = [each["session_hash"] for each in joins(mock)]
     assert list(dict.fromkeys(sessions)) == [session_hash_of(job.id) for job in jobs]
     assert sessions == sorted(sessions, key=[session_hash_of(job.id) for job in jobs].index)
@@ -129,7 +130,7 @@ def test_progress_previews_and_lines_are_told(clients):
     assert previews[0].data.startswith(b"\xff\xd8\xff")
     lines = [each.line for each in told if isinstance(each, events.Logged)]
     assert any("Loading model" in line for line in lines)
-    assert len(job.result(GUARD_S).artifacts) == 2
+    assert len(job.result(HANG_GUARD_S).artifacts) == 2
 
 
 def test_media_go_into_the_queue_file(clients, tmp_path):
@@ -144,7 +145,7 @@ def test_media_go_into_the_queue_file(clients, tmp_path):
 
 def test_warnings_go_into_the_log(clients):
     job = clients(server()).submit(short(settings={"temperature": 1.0}))
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     assert any("does not use it" in each.line for each in seen(job, events.Logged))
 
 
@@ -241,7 +242,7 @@ def test_progress_is_estimated_while_another_session_has_the_status(clients):
     progress = [each.progress for each in told if isinstance(each, events.Progressed)]
     assert any(each.estimated for each in progress)
     assert any("status display" in each.line for each in told if isinstance(each, events.Logged))
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
 
 
 # Cancelling
@@ -252,10 +253,10 @@ def test_a_cancel_aborts_in_the_same_session_and_waits_for_the_end(clients, vers
     mock = server(version=version, speed=2.0)
     client = clients(mock)
     job = client.submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     assert job.cancel()
     assert job.status.state is JobState.CANCELLED
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
     assert any(stem.startswith("abort_generation") for stem in stems)
@@ -269,9 +270,9 @@ def test_a_late_abort_keeps_the_lane_until_it_works(clients):
     mock = server(Fault("late_abort"), speed=5.0)
     client = clients(mock)
     job, after = client.submit(long()), client.submit(short())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    assert after.result(GUARD_S).artifacts
+    assert after.result(HANG_GUARD_S).artifacts
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 
@@ -279,9 +280,9 @@ def test_an_abort_that_takes_too_long_is_left_to_end_by_itself(clients):
     mock = server(Fault("late_abort", value=60.0), speed=1.0)
     client = clients(mock, drain_timeout_s=0.3)
     job = client.submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.FAILED
 
 
@@ -291,17 +292,17 @@ def test_a_job_cancelled_before_it_began_leaves_nothing_on_the_server(clients):
     job = client.submit(short())
     mock.wait_for_request("POST /gradio_api/upload")
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     assert mock.outputs == []
 
 
 def crashed(clients, mock, request):
     """A job whose client's process has died: its stream is cut, and it does not come back."""
-    job = clients(mock, timings=replace(QUICK, gallery_first_s=GUARD_S)).submit(request)
-    eventually(lambda: job.status.progress is not None)
+    job = clients(mock, timings=replace(QUICK, gallery_first_s=HANG_GUARD_S)).submit(request)
+    wait_for(lambda: job.status.progress is not None)
     mock._listener.reset_all()
-    eventually(lambda: "connection broke" in job.status.message)
+    wait_for(lambda: "connection broke" in job.status.message)
     return job
 
 
@@ -309,9 +310,9 @@ def test_a_job_of_another_process_is_cancelled_by_its_record(clients):
     mock = server(Fault("late_abort", value=0.3), speed=1.0)
     job = crashed(clients, mock, long())
     again = clients(mock.url).resume(job.record())
-    eventually(again.running)
+    wait_for(again.running)
     again.cancel()
-    eventually(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
     assert again.status.backend_cancel is BackendCancel.CONFIRMED
     assert mock.outputs == []
 
@@ -320,7 +321,7 @@ def test_closing_aborts_and_waits_within_its_bound(clients):
     mock = server(speed=1.0)
     client = clients(mock)
     job = client.submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     assert not client.can_detach()
     client.close(detach=True, timeout_s=2.0)
     assert job.cancelled()
@@ -336,9 +337,9 @@ def test_a_lost_stream_does_not_lose_the_job(clients):
     mock = server(speed=5.0)
     client = clients(mock)
     job = client.submit(short(steps=20))
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     mock._listener.reset_all()
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
     assert seen(job, events.Reconnected)
     stems = [mock.app.dependencies[each["fn_index"]].api_name for each in joins(mock)]
     assert len([stem for stem in stems if stem.startswith("process_tasks")]) == 1
@@ -348,13 +349,13 @@ def test_a_lost_stream_does_not_lose_the_job(clients):
 def test_a_server_that_is_away_for_a_while_is_waited_for(clients):
     mock = server(speed=5.0)
     job = clients(mock, max_retries=0).submit(short(steps=20))
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     mock.go_down(0.5)
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
 
 
 def test_a_restarted_server_has_lost_the_job(clients):
-    error = clients(server(Fault("restart"), speed=5.0)).submit(short(steps=20)).exception(GUARD_S)
+    error = clients(server(Fault("restart"), speed=5.0)).submit(short(steps=20)).exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost), error
     assert error.hint
 
@@ -374,7 +375,7 @@ def test_a_lost_answer_to_the_start_is_looked_for_and_not_repeated(clients):
 
     mock._push = push
     job = client.submit(short("another"))
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
     assert len(mock.outputs) == 2
 
 
@@ -385,7 +386,7 @@ def test_a_running_job_is_found_again_by_its_record(clients):
     mock = server(speed=5.0)
     job = crashed(clients, mock, short(steps=20))
     again = clients(mock.url).resume(job.record())
-    result = again.result(GUARD_S)
+    result = again.result(HANG_GUARD_S)
     assert len(result.artifacts) == 1
     assert result.metadata["seed"] == queue_file(mock)[0]["seed"]
     assert len(mock.outputs) == 1
@@ -395,10 +396,10 @@ def test_a_finished_job_is_found_by_an_old_record_without_another_call(clients):
     mock = server()
     client = clients(mock)
     job = client.submit(short())
-    first = job.result(GUARD_S)
+    first = job.result(HANG_GUARD_S)
     calls = len(joins(mock))
     record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
-    again = clients(mock.url).resume(record).result(GUARD_S)
+    again = clients(mock.url).resume(record).result(HANG_GUARD_S)
     assert [each.sha256 for each in again.artifacts] == [each.sha256 for each in first.artifacts]
     assert len(joins(mock)) == calls
 
@@ -411,17 +412,17 @@ def test_a_job_that_was_never_sent_is_sent(clients):
     record = waiting.record()
     waiting.cancel()
     blocker.cancel()
-    eventually(lambda: blocker.status.backend_cancel is not BackendCancel.PENDING)
-    assert len(clients(mock.url).resume(record).result(GUARD_S).artifacts) == 1
+    wait_for(lambda: blocker.status.backend_cancel is not BackendCancel.PENDING)
+    assert len(clients(mock.url).resume(record).result(HANG_GUARD_S).artifacts) == 1
 
 
 def test_a_job_that_is_nowhere_is_lost(clients):
     mock = server()
     client = clients(mock)
     job = client.submit(short())
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     record = {**job.record(), "id": "00000000-0000-0000-0000-000000000000"}
-    error = clients(mock.url).resume(record).exception(GUARD_S)
+    error = clients(mock.url).resume(record).exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
 
 
@@ -459,13 +460,13 @@ def test_a_status_that_can_not_be_asked_for_is_done_without(clients):
             return super()._push(event)
 
     job = clients(Busy(speed=SPEED), max_retries=0).submit(short())
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
     assert any("No progress" in each.line for each in seen(job, events.Logged))
 
 
 def test_a_preview_that_fails_is_left_out(clients):
     job = clients(odd(do_refresh_preview=refuse)).submit(short())
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
     assert not seen(job, events.Previewed)
 
 
@@ -473,15 +474,15 @@ def test_a_call_that_was_cancelled_on_the_server_goes_on_there(clients):
     """/cancel on the generating function ends the call, not the work."""
     mock = server(speed=5.0)
     job = clients(mock).submit(short(steps=20))
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     (call,) = [each for each in joins(mock) if is_called(mock, each, "process_tasks")]
     payload = {"session_hash": call["session_hash"], "fn_index": call["fn_index"], "event_id": job.backend_id}
     request = urllib.request.Request(
         f"{mock.url}/gradio_api/cancel", json.dumps(payload).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=GUARD_S) as answer:
+    with urllib.request.urlopen(request, timeout=HANG_GUARD_S) as answer:
         assert json.load(answer)["success"] is True
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
 
 
 def is_called(mock, call, stem):
@@ -501,7 +502,7 @@ def test_a_second_file_that_can_not_be_fetched_leaves_the_first(clients):
     mock = server()
     job = clients(mock, max_retries=0).submit(short(settings={"repeat_generation": 2}))
     mock.inject(Fault("status:403", on="GET /gradio_api/file=*", after=1, times=9))
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert isinstance(error, errors.PermissionDenied), error
     assert len(error.partial.artifacts) == 1
 
@@ -509,9 +510,9 @@ def test_a_second_file_that_can_not_be_fetched_leaves_the_first(clients):
 def test_a_lost_job_that_takes_too_long_is_given_up(clients):
     mock = server(speed=1.0)
     job = clients(mock, timings=replace(QUICK, lost_s=0.3)).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     mock._listener.reset_all()
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost), error
     assert isinstance(error.__cause__, errors.StreamInterrupted)
 
@@ -519,18 +520,18 @@ def test_a_lost_job_that_takes_too_long_is_given_up(clients):
 def test_a_server_that_stays_away_ends_the_job(clients):
     mock = server(speed=1.0)
     job = clients(mock, max_retries=0, timings=replace(QUICK, outage_s=0.2)).submit(long())
-    eventually(lambda: job.status.progress is not None)
-    mock.go_down(GUARD_S)
-    assert isinstance(job.exception(GUARD_S), errors.NetworkError)
+    wait_for(lambda: job.status.progress is not None)
+    mock.go_down(HANG_GUARD_S)
+    assert isinstance(job.exception(HANG_GUARD_S), errors.NetworkError)
     mock._down_until = 0.0
 
 
 def test_a_job_that_failed_unseen_is_lost(clients):
     mock = server(Fault("out_of_memory"), Fault("slow_load", value=4.0), speed=4.0)
     job = clients(mock).submit(short())
-    eventually(lambda: "Loading" in job.status.message)
+    wait_for(lambda: "Loading" in job.status.message)
     mock._listener.reset_all()
-    error = job.exception(GUARD_S)
+    error = job.exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost), error
 
 
@@ -541,11 +542,11 @@ def test_a_file_that_only_the_output_folder_has_is_found(clients):
 
     mock = Forgetful(speed=1.0)
     job = clients(mock).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     name = f"blend_{job.id}.mp4"
     mock.files.put(f"outputs/{name}", b"\0\0\0\x18ftypmp42" + bytes(64))
     mock._listener.reset_all()
-    (artifact,) = job.result(GUARD_S).artifacts
+    (artifact,) = job.result(HANG_GUARD_S).artifacts
     assert artifact.source == f"outputs/{name}"
 
 
@@ -554,14 +555,14 @@ def test_a_session_that_is_gone_leaves_the_output_folder(clients, saved):
     mock = odd(do_refresh_gallery=refuse)
     mock.clock.speed = 1.0
     job = clients(mock).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     if saved:
         mock.files.put(f"outputs/blend_{job.id}.mkv", b"\x1a\x45\xdf\xa3" + bytes(64))
     mock._listener.reset_all()
     if saved:
-        assert len(job.result(GUARD_S).artifacts) == 1
+        assert len(job.result(HANG_GUARD_S).artifacts) == 1
     else:
-        assert isinstance(job.exception(GUARD_S), errors.JobLost)
+        assert isinstance(job.exception(HANG_GUARD_S), errors.JobLost)
 
 
 def test_a_file_that_grows_is_not_whole(clients, monkeypatch):
@@ -569,9 +570,9 @@ def test_a_file_that_grows_is_not_whole(clients, monkeypatch):
     monkeypatch.setattr(Searcher, "_size_of", lambda self, name: str(next(sizes)))
     mock = server()
     job = clients(mock).submit(short())
-    job.result(GUARD_S)
+    job.result(HANG_GUARD_S)
     record = {**job.record(), "stage": "queued", "backend_id": None, "state": {}}
-    again = clients(mock.url).resume(record).result(GUARD_S)  # found in the gallery instead
+    again = clients(mock.url).resume(record).result(HANG_GUARD_S)  # found in the gallery instead
     assert len(again.artifacts) == 1
     assert len(mock.outputs) == 1
 
@@ -582,10 +583,10 @@ def test_a_waiting_job_of_another_process_is_cancelled_without_being_followed(cl
     client = clients(mock.url)
     first = client.resume(job.record())
     again = client.resume({**job.record(), "id": "00000000-0000-0000-0000-000000000000"})
-    eventually(first.running)
+    wait_for(first.running)
     again.cancel()
     first.cancel()
-    eventually(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: again.status.backend_cancel is not BackendCancel.PENDING)
     assert again.status.backend_cancel is BackendCancel.CONFIRMED
 
 
@@ -607,20 +608,20 @@ def test_an_abort_that_fails_is_said_to_have_failed(clients):
     mock = odd(do_abort_generation=refuse)
     mock.clock.speed = 1.0
     job = clients(mock).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.FAILED
 
 
 def test_a_stream_lost_while_aborting_is_made_up_for_by_the_gallery(clients):
     mock = server(Fault("late_abort", value=0.5), speed=2.0)
     job = clients(mock).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: any(is_called(mock, each, "abort") for each in joins(mock)))
+    wait_for(lambda: any(is_called(mock, each, "abort") for each in joins(mock)))
     mock._listener.reset_all()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel in (BackendCancel.CONFIRMED, BackendCancel.FAILED)
 
 
@@ -669,7 +670,7 @@ def test_a_status_that_ends_before_the_job_is_asked_for_again(clients):
     job = clients(mock).submit(short(steps=20))
     told = list(job.events())
     assert any(isinstance(each, events.Progressed) and 0.0 < each.progress.fraction < 1.0 for each in told)
-    assert job.result(GUARD_S).artifacts
+    assert job.result(HANG_GUARD_S).artifacts
 
 
 def test_a_status_that_is_refused_the_second_time_is_done_without(clients):
@@ -713,9 +714,9 @@ def test_a_start_that_a_proxy_answers_for_is_looked_for_and_not_repeated(clients
     mock = Proxied(speed=SPEED)
     job = clients(mock).submit(short())
     if taken:
-        assert len(job.result(GUARD_S).artifacts) == 1
+        assert len(job.result(HANG_GUARD_S).artifacts) == 1
     else:
-        error = job.exception(GUARD_S)
+        error = job.exception(HANG_GUARD_S)
         assert isinstance(error, errors.JobLost), error
         assert error.__cause__.message in error.message
     assert mock.starts == 1
@@ -744,18 +745,18 @@ def test_a_session_put_aside_outlives_a_hiccup_of_the_server(clients):
     mock = server(Fault("late_abort", value=60.0), speed=1.0)
     client = clients(mock, drain_timeout_s=0.3, max_retries=0)
     job = client.submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     (aside,) = client._endpoint._ending
     for fault in ("status:502", "status:404", "lost_answer"):
         mock.inject(Fault(fault, on="GET /gradio_api/app_id"))
         second = client.submit(short("another"))
         if fault == "status:404":  # a proxy's, say: the page is still the same
-            eventually(lambda: len(mock.requests.matching("POST /gradio_api/upload")) == 2)
+            wait_for(lambda: len(mock.requests.matching("POST /gradio_api/upload")) == 2)
             second.cancel()
         else:
-            assert isinstance(second.exception(GUARD_S), errors.BackendError)
+            assert isinstance(second.exception(HANG_GUARD_S), errors.BackendError)
         assert aside.streaming, fault
         assert client._endpoint._ending[:1] == [aside]
     assert not aside._stream._scope.interrupter.fired
@@ -782,9 +783,9 @@ def test_an_abort_by_id_that_fails_is_followed_by_the_plain_one(clients):
 
     mock = Odd(speed=2.0)
     job = clients(mock).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     assert mock.outputs == []
 
@@ -792,10 +793,10 @@ def test_an_abort_by_id_that_fails_is_followed_by_the_plain_one(clients):
 def test_an_abort_whose_answer_is_lost_is_sent_again(clients):
     mock = server(speed=2.0)
     job = clients(mock).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     mock.inject(Fault("lost_answer", on="POST /gradio_api/queue/join"))
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
 
 
@@ -804,9 +805,9 @@ def test_an_abort_that_fails_leaves_the_stream_of_what_still_runs(clients):
     mock.clock.speed = 1.0
     client = clients(mock)
     job = client.submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     job.cancel()
-    eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.FAILED
     assert [each.streaming for each in client._endpoint._ending] == [True]
 
@@ -828,7 +829,7 @@ def test_a_preview_that_never_comes_does_not_hold_up_the_job(clients):
 
     class Stuck(MockWan2GP):
         def do_refresh_preview(self, call, session):
-            assert held.wait(GUARD_S)
+            assert held.wait(HANG_GUARD_S)
             return ""
 
     try:
@@ -844,11 +845,11 @@ def test_an_outage_while_the_output_folder_is_looked_at_is_borne(clients):
 
     mock = Forgetful(speed=1.0)
     job = clients(mock, max_retries=0).submit(long())
-    eventually(lambda: job.status.progress is not None)
+    wait_for(lambda: job.status.progress is not None)
     mock.files.put(f"outputs/blend_{job.id}.mp4", b"\0\0\0\x18ftypmp42" + bytes(64))
     mock.inject(Fault("status:502", on="/gradio_api/file=outputs/*", times=3))
     mock._listener.reset_all()
-    assert len(job.result(GUARD_S).artifacts) == 1
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
 
 
 def test_many_log_lines_of_a_load_are_not_kept(clients):

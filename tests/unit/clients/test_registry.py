@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import replace
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 import movie_director.clients as clients
 from movie_director.clients import BACKENDS, BackendInfo, LiteLLMClient, errors
@@ -15,8 +16,6 @@ from movie_director.clients.mock import Fault, MockBackends
 from movie_director.clients.mock.litellm import MockLiteLLM
 from movie_director.runtime import BackendSettings, ProbeFinished, Runtime, RuntimeSettings
 from movie_director.runtime.demo import DemoServers
-
-GUARD_S = 60.0
 
 
 class SixthClient(LiteLLMClient):
@@ -113,7 +112,7 @@ def test_the_runtime_runs_its_jobs_in_demo_mode_and_tests_its_connection(sixth, 
     )
     runtime = Runtime(replace(settings, demo_speed=100.0))
     try:
-        assert runtime.submit("sixth", ChatRequest(prompt="A logline")).result(GUARD_S).text
+        assert runtime.submit("sixth", ChatRequest(prompt="A logline")).result(HANG_GUARD_S).text
         asked = runtime.probe("sixth")
         answers = []
         while not answers:
@@ -136,12 +135,12 @@ def test_registered_anew_it_gets_a_new_client_and_a_new_demo_server(sixth, tmp_p
     runtime = Runtime(settings)
     try:
         first = runtime.submit("sixth", ChatRequest(prompt="A logline"))
-        first.result(GUARD_S)
+        first.result(HANG_GUARD_S)
         again = type("SixthClient", (SixthClient,), {"default_options": replace(SixthClient.default_options)})
         BACKENDS["sixth"] = BackendInfo(again, None, MockSixth, sixth.default_url, uses_gpu=False)
         runtime.configure(replace(settings, demo_speed=50.0))
         second = runtime.submit("sixth", ChatRequest(prompt="A logline"))
-        assert second.result(GUARD_S).text
+        assert second.result(HANG_GUARD_S).text
         assert type(runtime._client(BACKENDS["sixth"])) is again
         assert {view.id for view in runtime.jobs()} == {first.id, second.id}
         assert runtime.job(first.id) is first
@@ -156,7 +155,7 @@ def test_jobs_of_a_backend_that_was_taken_out_stay_in_the_list(sixth, tmp_path):
     runtime = Runtime(replace(settings, demo_speed=100.0))
     try:
         job = runtime.submit("sixth", ChatRequest(prompt="A logline"))
-        job.result(GUARD_S)
+        job.result(HANG_GUARD_S)
         del BACKENDS["sixth"]
         runtime.configure(replace(settings, backends={}))
         with pytest.raises(errors.ValidationError, match="no backend 'sixth'"):

@@ -6,12 +6,12 @@ import threading
 import urllib.request
 from dataclasses import replace
 
+from support.waiting import HANG_GUARD_S
+
 from movie_director.clients import RVCClient
 from movie_director.clients.mock.media.sound import effect_wave
 from movie_director.clients.rvc import SpeakRequest, TrainRequest
 from movie_director.runtime.demo import DemoServers
-
-GUARD_S = 60.0
 
 
 def test_the_servers_start_once_and_stop():
@@ -33,8 +33,8 @@ def test_the_demo_s_voices_are_spoken_and_trained_with_nothing_installed(tmp_pat
     servers = DemoServers()
     options = replace(RVCClient.default_options, output_dir=tmp_path / "out")
     with RVCClient(servers.url("rvc", 100.0), options=options) as client:
-        assert client.submit(TrainRequest("mara", [sample], epochs=2)).result(GUARD_S).data == {"voice": "mara"}
-        spoken = client.submit(SpeakRequest("Where is the lighthouse?", "mara")).result(GUARD_S)
+        assert client.submit(TrainRequest("mara", [sample], epochs=2)).result(HANG_GUARD_S).data == {"voice": "mara"}
+        spoken = client.submit(SpeakRequest("Where is the lighthouse?", "mara")).result(HANG_GUARD_S)
         assert spoken.metadata["speaker"]["name"] == "rvc-server"
         assert spoken.problems == ()
     servers.stop()

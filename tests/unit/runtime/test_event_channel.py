@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from support.scripted import HANG_GUARD_S, ScriptedRequest
+from support.scripted import ScriptedRequest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import events
 from movie_director.clients.core.job import Job

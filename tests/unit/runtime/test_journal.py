@@ -9,12 +9,11 @@ import subprocess
 import sys
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.runtime import journal as journal_module
 from movie_director.runtime.journal import JobJournal
-
-HANG_GUARD_S = 60
 
 
 def record(job_id, stage="sent"):

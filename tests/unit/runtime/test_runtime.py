@@ -9,7 +9,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, succeed
+from support.scripted import Gate, ScriptedClient, ScriptedRequest, succeed
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors, events
 from movie_director.clients.core.model import Artifact, JobState, Result, ServerInfo

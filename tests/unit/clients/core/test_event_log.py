@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.core.event_log import LOG_LINES, EventLog
@@ -29,7 +30,6 @@ from movie_director.clients.events import (
     TextDelta,
 )
 
-HANG_GUARD_S = 20.0
 STAMP = {"job_id": "j", "at": 1.0}
 DONE = Succeeded(Result(), **STAMP)
 

@@ -6,10 +6,9 @@ import threading
 import time
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients.core.interrupt import Interrupter
-
-HANG_GUARD_S = 20.0
 
 
 def test_what_is_guarded_is_closed_once_fired():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 
 import pytest
-from support.scripted import HANG_GUARD_S, Gate, ScriptedClient, ScriptedRequest, scripted
+from support.scripted import Gate, ScriptedClient, ScriptedRequest, scripted
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import errors, events
 from movie_director.clients.core.model import BackendCancel, JobState, Result
@@ -16,14 +16,6 @@ from movie_director.clients.core.options import ClientOptions
 
 def names(job):
     return [type(event).__name__ for event in job.events()]
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + HANG_GUARD_S
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "never came true"
-        pause.wait(0.005)
 
 
 def test_a_job_runs_and_its_events_end_with_exactly_one_terminal_event():

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from faultserver import FaultServer, always, answer, answers
-from support.gradio import HANG_GUARD_S, as_json, bench, outline
+from support.gradio import as_json, bench, outline
 from support.gradio_proto import VERSIONS, MockProto
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.gradio import files

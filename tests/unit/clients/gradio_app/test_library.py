@@ -11,12 +11,11 @@ import time
 
 import gradio_client
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.gradio_app import library
 from movie_director.clients.gradio_app.library import LibraryClient, Threads, check_library
-
-GUARD_S = 20.0
 
 
 def test_the_private_parts_that_are_replaced_are_there():
@@ -49,10 +48,10 @@ def test_the_package_is_imported_without_the_library():
 
 def test_threads_give_results_and_errors():
     threads = Threads()
-    assert threads.submit(lambda number: number + 1, 2).result(GUARD_S) == 3
-    failure = threads.submit(int, "no number").exception(GUARD_S)
+    assert threads.submit(lambda number: number + 1, 2).result(HANG_GUARD_S) == 3
+    failure = threads.submit(int, "no number").exception(HANG_GUARD_S)
     assert isinstance(failure, ValueError)
-    assert threads.join(time.monotonic() + GUARD_S)
+    assert threads.join(time.monotonic() + HANG_GUARD_S)
 
 
 def test_a_thread_that_hangs_is_not_waited_for():
@@ -61,8 +60,8 @@ def test_a_thread_that_hangs_is_not_waited_for():
     assert not threads.join(time.monotonic() + 0.01)
     assert threading.enumerate()[-1].daemon
     event.set()
-    assert future.result(GUARD_S)
-    assert threads.join(time.monotonic() + GUARD_S)
+    assert future.result(HANG_GUARD_S)
+    assert threads.join(time.monotonic() + HANG_GUARD_S)
 
 
 def test_queries_are_kept_out_of_httpx_s_log(caplog):

@@ -7,12 +7,11 @@ import threading
 import pytest
 import requests  # noqa: TID251 - what it builds on
 from faultserver import FaultServer, always, answer, answers
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.http.adapter import make_request, make_session
 from movie_director.clients.http.interruptible_pool import Call, Pool
-
-HANG_GUARD_S = 20.0
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from faultserver import BlackHole, FaultServer, closed_port
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients.http import connect
 from movie_director.clients.http.connect import BrokenOff, connect_tcp
-
-HANG_GUARD_S = 20.0
 
 
 def never():

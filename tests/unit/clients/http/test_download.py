@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from faultserver import FaultServer, always, answer, answers
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
@@ -24,7 +25,6 @@ from movie_director.clients.http.session import HTTPSession
 from movie_director.clients.http.transport import Transport
 from movie_director.clients.http.url import parse_server_url
 
-HANG_GUARD_S = 20.0
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 300 + b"IEND\xaeB`\x82"
 TAG = 'ETag: "one"'
 

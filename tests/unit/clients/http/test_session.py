@@ -9,6 +9,7 @@ import time
 
 import pytest
 from faultserver import FaultServer, always, answer, answers, closed_port, silent
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
@@ -18,7 +19,6 @@ from movie_director.clients.http.session import MAX_REDIRECTS, HTTPSession
 from movie_director.clients.http.transport import Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 
-HANG_GUARD_S = 20.0
 QUICK = {"backoff_base_s": 0.001, "backoff_max_s": 0.001, "max_retries": 2}
 
 

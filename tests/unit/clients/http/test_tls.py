@@ -10,6 +10,7 @@ import time
 import pytest
 from certificates import Authority
 from faultserver import FaultServer, always, answer, answers, silent
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
@@ -17,7 +18,6 @@ from movie_director.clients.http.tls import tls_context
 from movie_director.clients.http.transport import Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 
-HANG_GUARD_S = 20.0
 PATIENT = Timeouts(HANG_GUARD_S, HANG_GUARD_S, HANG_GUARD_S)
 HERE = "IP:127.0.0.1,DNS:localhost"
 

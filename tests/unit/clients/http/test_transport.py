@@ -12,6 +12,7 @@ import tracemalloc
 
 import pytest
 from faultserver import BlackHole, FaultServer, always, answer, answers, closed_port, silent
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
@@ -20,7 +21,6 @@ from movie_director.clients.http import connect, interruptible_pool
 from movie_director.clients.http.transport import Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 
-HANG_GUARD_S = 20.0
 PATIENT = Timeouts(HANG_GUARD_S, HANG_GUARD_S, HANG_GUARD_S)
 MIB = 1024 * 1024
 

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import RVCClient, errors
 from movie_director.clients.core.scope import SessionScope
@@ -17,8 +18,6 @@ from movie_director.clients.rvc.server_lock import turns_of
 from movie_director.clients.rvc.speech.server import SpeechServer
 from movie_director.clients.rvc.uninterruptible import UninterruptibleCall
 from movie_director.clients.rvc.webui.progress import Wording, new_lines, read_text
-
-GUARD_S = 20.0
 
 
 def test_a_text_of_the_main_branch_is_read():
@@ -103,9 +102,9 @@ def test_turns_belong_to_a_server_and_come_one_after_another():
         assert server_lock.busy
         thread = threading.Thread(target=another)
         thread.start()
-        assert waiting.wait(GUARD_S)
+        assert waiting.wait(HANG_GUARD_S)
         scope.interrupter.fire()
-        thread.join(GUARD_S)
+        thread.join(HANG_GUARD_S)
         assert not thread.is_alive()
     assert order == []
     assert not server_lock.busy
@@ -127,7 +126,7 @@ def test_a_call_whose_job_is_let_go_of_is_broken_off_and_left_to_nobody():
     calls, seen = UninterruptibleCall(), []
 
     def call(scope):
-        seen.append(scope.interrupter.wait(GUARD_S))
+        seen.append(scope.interrupter.wait(HANG_GUARD_S))
 
     with pytest.raises(errors.JobDetached):
         calls.call(LetGo(), call)

@@ -14,6 +14,7 @@ import pytest
 import websocket
 from certificates import Authority
 from faultserver import BlackHole, FaultServer, answer, answers, closed_port, silent
+from support.waiting import HANG_GUARD_S
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Request, TextMessage
 
@@ -24,7 +25,6 @@ from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.websocket import connection as module
 from movie_director.clients.websocket.connection import MAX_MESSAGE_BYTES, WebSocketConnection
 
-HANG_GUARD_S = 20.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.scripted import HANG_GUARD_S, ScriptedRequest, scripted
+from support.scripted import ScriptedRequest, scripted
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import events
 from movie_director.clients.comfyui.run.monitor import RunMonitor

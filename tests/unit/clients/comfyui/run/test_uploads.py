@@ -8,12 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients.comfyui.run.uploads import Uploads, content_name
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.errors import ConnectionLost, JobCancelled, StorageError
-
-HANG_GUARD_S = 30.0
 
 JOB = cast(Any, SimpleNamespace(check=lambda: None))
 

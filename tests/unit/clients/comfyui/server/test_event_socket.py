@@ -9,7 +9,8 @@ from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
-from support.comfyui import HANG_GUARD_S, QUICK, wait_until
+from support.comfyui import QUICK
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients.comfyui.server.event_socket import Down, EventSocket, Up
 from movie_director.clients.comfyui.server.messages import FEATURE_FLAGS, Message, Preview
@@ -311,7 +312,7 @@ def test_while_no_job_is_there_a_lost_connection_is_left_lost(connect):
     with connection.subscribed("p", mine):
         pass
     server.sockets[0].given.put(CUT)
-    wait_until(lambda: not connection.live)
+    wait_for(lambda: not connection.live)
     assert not server.opened.acquire(timeout=0.2)
     connection.subscribe("q", mine)
     server.wait()

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from support.waiting import HANG_GUARD_S
 from support.workflows import SUBGRAPH, class_info, subgraph, workflow
 from support.workflows import node as saved
 
@@ -471,9 +472,6 @@ def test_the_slot_of_a_title(title: str, slot: str) -> None:
 
 
 # Hostile graphs
-
-HANG_GUARD_S = 20.0
-"""The graphs below take a fraction of a second; walking each path of them would take years."""
 
 
 def diamonds(kind: str, names: tuple[str, str], count: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from support.waiting import HANG_GUARD_S
 from support.workflows import CLASSES, OUTER, SUBGRAPH, node, subgraph, workflow
 
 from movie_director.clients.comfyui.workflow.conversion import ui_to_api
@@ -147,10 +148,6 @@ def test_get_node_in_a_subgraph_finds_the_set_node_around_it() -> None:
 @pytest.mark.parametrize("values", [["nobody"], [], None, [3]])
 def test_get_node_without_a_partner_ends_the_link(values: Any) -> None:
     assert _fed(workflow([node(5, "GetNode", values=values), _save()], [(9, 5, 0, 9)])) is None
-
-
-HANG_GUARD_S = 20.0
-"""What follows takes a fraction of a second; following each chain anew would take minutes."""
 
 
 def test_many_inputs_at_the_end_of_one_long_chain() -> None:

@@ -65,8 +65,10 @@ def recover_jobs(options: argparse.Namespace) -> int:
     if not wait_for_recovery():
         say("No unfinished jobs were found.")
         return OK
-    finished = pump.pump_until(lambda: all(view.status.state.ended for view in runtime_ref.jobs()), options.timeout)
-    pump.tick(defer_while_busy=False)
+    finished = pump.pump_until(
+        lambda: all(view.status.state.ended for view in runtime_ref.jobs()) and not runtime_ref.active(),
+        options.timeout,
+    )
     lost = 0
     for view in runtime_ref.jobs():
         lost += view.status.state.value != "succeeded"

@@ -98,7 +98,8 @@ class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
             raise ValidationError(
                 f"None of the selected shots has a {field}.", code="no_prompt", hint="Select others, or write a prompt."
             )
-        return [submit(context, {"shot": shot.id}) for shot in chosen]
+        # several strips may show one shot: its placeholder, its result, its sound
+        return [submit(context, {"shot": shot_id}) for shot_id in dict.fromkeys(shot.id for shot in chosen)]
 
 
 CLASSES = (MOVIE_DIRECTOR_OT_generate_shots,)

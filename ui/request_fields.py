@@ -27,7 +27,7 @@ def draw_shots(layout: UILayout, context: Context, kind: str) -> None:
     """Draw what the selected shots say, and the button that makes it; nothing if none is selected."""
     field = _FIELDS[kind]
     selected = shots.selected(sequencer.scene_of(context))
-    chosen = [(strip, shot) for strip, shot in selected if getattr(shot, field).strip()]
+    chosen = list({shot.id: (strip, shot) for strip, shot in selected if getattr(shot, field).strip()}.values())
     if not chosen:
         return
     box = layout.box()

@@ -48,7 +48,6 @@ def load_image(artifact: Artifact, placement: Placement) -> bpy.types.Image:
             code="unreadable",
             hint=f"Is it still in {artifact.path.parent}?",
         ) from error
-    image.colorspace_settings.name = "sRGB"
     image.filepath = film_path(artifact.path)
     # without a user of its own the datablock would be gone after the next save and load
     image.use_fake_user = True

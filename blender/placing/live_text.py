@@ -7,6 +7,7 @@ again. The user may edit the text meanwhile; his words are left alone, and the c
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from .provenance import METADATA_KEY
 
 if TYPE_CHECKING:
     from ..state.placement_request import PlacementTarget
+
+_log = logging.getLogger(__name__)
 
 SLICE = 32_768
 """Characters a tick writes at most: about half a millisecond of Blender's time."""
@@ -50,11 +53,21 @@ def write_some() -> None:
     streams = ui.streams
     for job_id in list(streams):
         stream = streams[job_id]
-        if stream.waiting and write(stream, SLICE):
+        if stream.waiting and not stream.broken and _write_or_give_up(stream):
             # to the end of the row: each gets its turn
             streams[job_id] = streams.pop(job_id)
             ui.touch()
             return
+
+
+def _write_or_give_up(stream: TextStream) -> bool:
+    """Write a slice; a text that Blender refuses is given up until the whole answer is placed, and reported once."""
+    try:
+        return write(stream, SLICE)
+    except Exception:  # noqa: BLE001 - one text must not keep the others from being written
+        _log.exception("The text of job %s can't be written now; its whole answer will be tried", stream.job_id)
+        stream.broken = True
+        return False
 
 
 def write(stream: TextStream, limit: int) -> bool:
@@ -67,9 +80,10 @@ def write(stream: TextStream, limit: int) -> bool:
             return False
         text = make(stream.target.text, stream.job_id, stream.backend, stream.target)
     restore(text, stream.written)
-    addition, stream.waiting = stream.waiting[:limit], stream.waiting[limit:]
-    stream.written += addition
+    addition = stream.waiting[:limit]
     append(text, addition)
+    stream.waiting = stream.waiting[limit:]
+    stream.written += addition
     redraw.tag_text(text)
     return True
 
@@ -130,8 +144,14 @@ def append(text: bpy.types.Text, addition: str) -> None:
     end = len(text.lines[last].body)
     cursor = (text.current_line_index, text.current_character)
     selection = (text.select_end_line_index, text.select_end_character)
-    text.cursor_set(last, character=end)
+    _set_cursor(text, last, end)
     text.write(addition)
     if cursor != (last, end) or selection != cursor:
-        text.cursor_set(cursor[0], character=cursor[1])
-        text.cursor_set(selection[0], character=selection[1], select=True)
+        _set_cursor(text, *cursor)
+        _set_cursor(text, *selection, select=True)
+
+
+def _set_cursor(text: bpy.types.Text, line: int, character: int, *, select: bool = False) -> None:
+    """Set the cursor before a character; ``cursor_set`` counts bytes of UTF-8, every other member characters."""
+    before = text.lines[line].body[:character]
+    text.cursor_set(line, character=len(before.encode("utf-8")), select=select)

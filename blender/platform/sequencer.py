@@ -89,12 +89,15 @@ def add_colour(
     scene: bpy.types.Scene, name: str, start: int, frames: int, colour: tuple[float, float, float], channel: int
 ) -> Any:
     """Put a strip of one colour into the scene's Sequencer and return it."""
-    span = {"length": frames} if bpy.app.version >= (5, 0, 0) else {"frame_end": start + frames}
     strip = _collection(editor_of(scene)).new_effect(
-        name=name, type="COLOR", channel=channel, frame_start=start, **span
+        name=name, type="COLOR", channel=channel, frame_start=start, **_effect_span(start, frames)
     )
     strip.color = colour
     return strip
+
+
+def _effect_span(start: int, frames: int) -> dict[str, int]:
+    return {"length": frames} if bpy.app.version >= (5, 0, 0) else {"frame_end": start + frames}
 
 
 def add_movie(scene: bpy.types.Scene, name: str, path: Path, start: int, fit: str, channel: int) -> Any:
@@ -127,15 +130,11 @@ def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, channel
 def retime(scene: bpy.types.Scene, strip: Any, frames: int, effect_channel: int) -> None:
     """Have a clip take ``frames`` from beginning to end, at an even speed.
 
-    From 5.0 on by the strip's own retiming. Before, Python can't get at that without crashing some versions: a speed
-    effect on ``effect_channel`` does it.
+    A speed effect on ``effect_channel`` does it: a strip's own retiming keys are no way in any version. Python can't
+    reach them before 5.0 without crashes, and in 5.2 ``retiming_keys.add`` acts on the first strip of the film,
+    whichever strip it is called on, and ends Blender if that is no clip.
     """
     start, end = bounds(strip)
-    if bpy.app.version >= (5, 0, 0):
-        for frame in (start, end):
-            strip.retiming_keys.add(timeline_frame=frame)
-        strip.retiming_keys[-1].timeline_frame = start + frames
-        return
     factor = (end - start) / frames
     set_length(strip, frames)
     collection = _collection(editor_of(scene))
@@ -146,7 +145,7 @@ def retime(scene: bpy.types.Scene, strip: Any, frames: int, effect_channel: int)
         type="SPEED",
         channel=effect_channel,
         frame_start=start,
-        frame_end=start + frames,
+        **_effect_span(start, frames),
         **source,
     )
     effect.speed_control = "MULTIPLY"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -75,13 +76,16 @@ def tick(*, defer_while_busy: bool = True) -> None:
 
     ``defer_while_busy``: a result waits while Blender plays or renders.
     """
+    for step in (_drain, live_text.write_some, partial(_place_one, defer_while_busy), _redraw):
+        _run_apart(step)
+
+
+def _run_apart(step: Callable[..., object], *arguments: object) -> None:
+    """Run a step; an error of it is logged and ends neither Blender's timer nor the steps and jobs beside it."""
     try:
-        _drain()
-        live_text.write_some()
-        _place_one(defer_while_busy)
-        _redraw()
-    except Exception:  # noqa: BLE001 - it would end Blender's timer, and with it every other job
-        _log.exception("A tick failed; the next one goes on")
+        step(*arguments)
+    except Exception:  # noqa: BLE001 - Blender's errors are of many kinds
+        _log.exception("A step of the pump failed; the others go on")
 
 
 def _drain() -> None:
@@ -94,7 +98,7 @@ def _drain() -> None:
     while time.perf_counter() < until:
         items = runtime.channel.drain(BUDGET_S, limit=DRAIN_SLICE)
         for item in items:
-            handlers_by_type[type(item)](item)
+            _run_apart(handlers_by_type[type(item)], item)
         if len(items) < DRAIN_SLICE:
             break
     ui.touch()
@@ -175,9 +179,9 @@ def _place_one(defer_while_busy: bool) -> None:
         return
     settled = waiting.popleft()
     placement.settle(settled)
+    ui.touch()
     if not bpy.app.background:
         _store_thumbnails(settled)
-    ui.touch()
 
 
 def _store_thumbnails(settled: Placement) -> None:

@@ -80,13 +80,17 @@ class MemoryRelease:
 
 @dataclass
 class TextStream:
-    """An answer that is being written: ``written`` is in the Text datablock, ``waiting`` not yet."""
+    """An answer that is being written: ``written`` is in the Text datablock, ``waiting`` not yet.
+
+    ``broken`` is set once Blender has refused to write it: it is left alone until the answer is complete.
+    """
 
     job_id: str
     backend: str
     target: PlacementTarget
     written: str = ""
     waiting: str = ""
+    broken: bool = False
 
     @property
     def tail(self) -> str:

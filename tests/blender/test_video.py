@@ -99,10 +99,52 @@ def test_a_clip_of_another_rate_keeps_its_speed(film: Path, wan2gp: Any) -> None
     seconds = (bounds(strip)[1] - bounds(strip)[0]) / FPS
     assert seconds == pytest.approx(2.0, abs=0.3)
     effects = of_type("SPEED")
-    assert len(effects) == (0 if bpy.app.version >= (5, 0, 0) else 1)
+    assert len(effects) == 1
     for effect in effects:
         assert bounds(effect) == bounds(strip)
         assert effect.speed_factor == pytest.approx(CLIP_FPS / FPS, abs=0.02)
+
+
+@pytest.mark.parametrize("beside", ["COLOR", "IMAGE", "MOVIE", "TEXT", "CROSS", "META"])
+def test_a_clip_is_retimed_beside_strips_of_every_kind(film: Path, tmp_path: Path, beside: str) -> None:
+    """Blender 5.2's own retiming acts on the film's first strip, and crashes if that is no clip."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(own("clients.mock.media.movie").Movie("a harbour", 42, *WIDE, 32, CLIP_FPS).file())
+    sequencer, scene = own("blender.platform.sequencer"), bpy.context.scene
+    add_beside(beside, path)
+    before = {strip.name: bounds(strip) for strip in strips()}
+    strip = sequencer.add_movie(scene, "clip", path, FRAME, "STRETCH", 20)
+    sequencer.retime(scene, strip, 48, 21)
+    assert bounds(strip) == (FRAME, FRAME + 48)
+    assert {name: bounds(strips_by_name()[name]) for name in before} == before
+
+
+def add_beside(kind: str, clip: Path) -> None:
+    sequencer, scene = own("blender.platform.sequencer"), bpy.context.scene
+    first = sequencer.add_movie(scene, "first", clip, 1, "FIT", 1)
+    if kind == "MOVIE":
+        return
+    editor = sequencer.editor_of(scene)
+    collection = editor.strips if hasattr(editor, "strips") else editor.sequences
+    span = {"length": 20} if bpy.app.version >= (5, 0, 0) else {"frame_end": 21}
+    if kind == "CROSS":
+        second = sequencer.add_movie(scene, "second", clip, 17, "FIT", 2)
+        modern = "input1" in collection.bl_rna.functions["new_effect"].parameters
+        names = ("input1", "input2") if modern else ("seq1", "seq2")
+        sources = dict(zip(names, (first, second), strict=True))
+        collection.new_effect(name="x", type="CROSS", channel=3, frame_start=17, **span, **sources)
+        return
+    sequencer.remove(scene, first)
+    if kind == "META":
+        collection.new_meta(name="meta", channel=1, frame_start=1)
+    elif kind == "IMAGE":
+        sequencer.add_image(scene, "first", clip.with_suffix(".png"), 1, 20, "FIT", 1)
+    else:
+        collection.new_effect(name="first", type=kind, channel=1, frame_start=1, **span)
+
+
+def strips_by_name() -> dict[str, Any]:
+    return {strip.name: strip for strip in strips()}
 
 
 @pytest.mark.parametrize("cut", [0, 30])

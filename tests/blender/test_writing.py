@@ -8,7 +8,19 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import new_film, own, placement_of, preferences, pump_until, runtime_ref, script, settled, start_text, ui
+from conftest import (
+    new_film,
+    own,
+    placement_of,
+    preferences,
+    pump_until,
+    runtime_ref,
+    script,
+    settled,
+    start_job,
+    start_text,
+    ui,
+)
 
 ENDLESS = "a feature-length story"
 
@@ -292,3 +304,61 @@ def test_it_survives_saving_and_loading(film: Path, litellm: Any) -> None:
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=str(film))
     assert texts()[0].as_string() == own("clients.mock.litellm.text").SYNOPSIS
+
+
+PIECES = (
+    "“It was never locked,” ",
+    "she said — and left.\n",
+    "日本語",
+    "の脚本",
+    "e\u0301",
+    "🎬🏽",
+    "\nПривет, ",
+    "мир",
+    "עברית",
+    "\n",
+)
+
+
+@pytest.mark.parametrize("cursor", [None, (0, 0), (0, 3), (1, 2)])
+def test_text_of_any_script_is_written_exactly(film: Path, cursor: tuple[int, int] | None) -> None:
+    """``cursor_set`` counts bytes, all else characters; the user's cursor stays where it was."""
+    live_text = own("blender.placing.live_text")
+    text = bpy.data.texts.new("any script")
+    text.write("“Début”\n名前は\n")
+    if cursor is not None:
+        live_text._set_cursor(text, *cursor)
+    for piece in PIECES:
+        live_text.append(text, piece)
+    assert text.as_string() == "“Début”\n名前は\n" + "".join(PIECES)
+    if cursor is not None:
+        assert (text.current_line_index, text.current_character) == cursor
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 5])
+def test_an_answer_cut_anywhere_is_written_exactly(film: Path, cut: int) -> None:
+    live_text = own("blender.placing.live_text")
+    text = bpy.data.texts.new("cut")
+    whole = "".join(PIECES)
+    for start in range(0, len(whole), cut):
+        live_text.append(text, whole[start : start + cut])
+    assert text.as_string() == whole
+
+
+def test_a_text_that_blender_refuses_keeps_nothing_else_waiting(
+    running: Any, comfyui: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_text = own("blender.placing.live_text")
+
+    def refuse(*_arguments: Any) -> None:
+        raise UnicodeDecodeError("utf-8", b"x", 0, 1, "as seen with kana")
+
+    monkeypatch.setattr(live_text, "append", refuse)
+    picture = start_job(steps=1)
+    pump_until(lambda: settled(picture))
+    assert placement_of(picture).state.value == "placed"
+    monkeypatch.undo()
+    assert running.cancel()
+    pump_until(lambda: settled(running))
+    assert placement_of(running).state.value == "placed"
+    assert words_in(running).rstrip("\n") == placement_of(running).result.text.rstrip("\n")

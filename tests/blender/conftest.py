@@ -21,7 +21,9 @@ import bpy
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # for tests/support/workflows.py
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # for tests/support
+
+from support.waiting import HANG_GUARD_S
 
 PACKAGE = "bl_ext.user_default.movie_director"
 THREADS_END_S = 20.0

@@ -2,8 +2,7 @@
 """The transport against what others use: small requests, downloads, websocket messages; and what a client costs itself.
 
 The server runs in a process of its own, on loopback. Contenders take turns, the medians are compared: quote the ratios,
-the absolute figures are this machine's. requests and websocket-client are measured where they can be imported (Blender
-4.2's set has requests: ``python tools/envs.py python legacy-3.11``). ``--quick`` is for trying the script out.
+the absolute figures are this machine's. ``--quick`` is for trying the script out.
 """
 
 from __future__ import annotations
@@ -24,19 +23,32 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import requests
+import urllib3
+import websocket
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "build" / "src"))
+sys.path[:0] = [str(ROOT / "build" / "src"), str(ROOT / "tests")]
 
 ROUNDS = 7
+CANCELS = 20
 SMALL = json.dumps({"exec_info": {"queue_remaining": 0}, "more": ["x" * 10] * 10}).encode()
 TEXT = json.dumps({"type": "progress", "data": {"value": 5, "max": 20, "prompt_id": "0" * 36, "node": "3"}}).encode()
 MIB = 1024 * 1024
+EVENT = b"data: {}\n\n"
+ENDLESS = {
+    "/mute": b"",
+    "/half": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf",
+    "/half-chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    "/half-to-the-end": b"HTTP/1.1 200 OK\r\n\r\nhalf",
+    "/events": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(EVENT), EVENT),
+}
+"""What is sent at once on these paths; nothing follows, and the connection stays open."""
 
 Contender = Callable[[int], float]
 """Does a thing so many times, and returns the seconds it took."""
@@ -46,7 +58,9 @@ Contender = Callable[[int], float]
 
 
 def serve(ready: Connection, size: int) -> None:
-    """Serve /small, /file (``size`` bytes) and websockets at /texts/COUNT and /binary/COUNT, a thread each."""
+    """Serve /small, /file (``size`` bytes), /mute, /half, /events and websockets at /texts/COUNT and /binary/COUNT, a
+    thread each.
+    """
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     ready.send(listener.getsockname()[1])
     file = memoryview(bytes(size))
@@ -73,6 +87,8 @@ def answer(connection: socket.socket, file: memoryview) -> None:
             elif path == "/file":
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(file))
                 connection.sendall(file)
+            elif path in ENDLESS:
+                connection.sendall(ENDLESS[path])
             else:
                 send_messages(connection, head, path)
 
@@ -127,10 +143,8 @@ def small_contenders(url: str) -> dict[str, Contender]:
     """GET a small JSON over a kept connection."""
     session = session_of(url)
     contenders: dict[str, Contender] = {"ours": lambda count: timed(lambda: session.get_json("/small"), count)}
-    if find_spec("requests"):
-        theirs = import_module("requests").Session()
-        contenders["requests.Session"] = lambda count: timed(lambda: theirs.get(f"{url}/small").json(), count)
-    urllib3 = import_module("urllib3")
+    theirs = requests.Session()
+    contenders["requests.Session"] = lambda count: timed(lambda: theirs.get(f"{url}/small").json(), count)
     manager = urllib3.PoolManager()
     contenders["urllib3"] = lambda count: timed(lambda: json.loads(manager.request("GET", f"{url}/small").data), count)
     plain = http.client.HTTPConnection(url.partition("//")[2])
@@ -207,25 +221,23 @@ def websocket_contenders(url: str, kind: str) -> dict[str, Contender]:
         return seconds
 
     contenders: dict[str, Contender] = {"ours": ours}
-    if find_spec("websocket"):
-        websocket = import_module("websocket")
 
-        def theirs(count: int, **settings: Any) -> float:
-            connection = websocket.create_connection(f"ws{url[4:]}/{kind}/{count}", **settings)
-            seconds = received(connection.recv, count)
-            connection.close()
-            return seconds
+    def theirs(count: int, **settings: Any) -> float:
+        connection = websocket.create_connection(f"ws{url[4:]}/{kind}/{count}", **settings)
+        seconds = received(connection.recv, count)
+        connection.close()
+        return seconds
 
-        contenders["websocket-client"] = theirs
-        contenders["websocket-client, no UTF-8 check"] = lambda count: theirs(count, skip_utf8_validation=True)
+    contenders["websocket-client"] = theirs
+    contenders["websocket-client, no UTF-8 check"] = lambda count: theirs(count, skip_utf8_validation=True)
     return contenders
 
 
 # The tables
 
 
-def compare(title: str, contenders: dict[str, Contender], count: int, unit: str, amount: float, against: str) -> None:
-    """Let them take turns and print medians, and ours as a multiple of ``against``'s rate."""
+def compare(title: str, contenders: dict[str, Contender], count: int, unit: str, amount: float) -> None:
+    """Let them take turns and print medians, and ours as a multiple of each of the others' rates."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for measure in contenders.values():
         measure(count)
@@ -238,8 +250,70 @@ def compare(title: str, contenders: dict[str, Contender], count: int, unit: str,
     for name, rate in rates.items():
         mark = f"   ours is {ours / rate:.2f} x as fast" if name != next(iter(rates)) else ""
         print(f"  {name:34}{rate:12,.0f} {unit}{mark}")
-    if against not in rates:
-        print(f"  ({against} is not installed here)")
+
+
+def cancels(url: str) -> None:
+    """How soon a blocked call has ended after its interrupter fired, by phase."""
+    from faultserver import BlackHole
+
+    from movie_director.clients.core.interrupt import Interrupter
+    from movie_director.clients.core.options import ClientOptions
+    from movie_director.clients.core.scope import SessionScope
+    from movie_director.clients.errors import BackendError
+    from movie_director.clients.http.session import HTTPSession
+    from movie_director.clients.http.transport import Transport
+    from movie_director.clients.http.url import parse_server_url
+    from movie_director.clients.websocket.connection import WebSocketConnection
+
+    def ended_ms(address: str, path: str) -> float:
+        interrupter = Interrupter()
+        fired: list[float] = []
+
+        def fire() -> None:
+            fired.append(time.perf_counter())
+            interrupter.fire()
+
+        timer = threading.Timer(0.05, fire)
+        with Transport(verify_tls=False) as transport:
+            where = parse_server_url(address)
+            session = HTTPSession(transport, where, "bench", ClientOptions(connect_timeout_s=60.0, max_retries=0), {})
+            timer.start()
+            with suppress(BackendError):
+                if path == "websocket":
+                    limits = {"connect_timeout_s": 60.0, "idle_timeout_s": 60.0}
+                    WebSocketConnection.open(transport, where, "/mute", headers={}, interrupter=interrupter, **limits)
+                with session.request("GET", path, scope=SessionScope(interrupter)) as response:
+                    list(response.chunks())
+            ended = time.perf_counter()
+            timer.join()
+        return (ended - fired[0]) * 1000
+
+    print("\na cancelled call has ended after (wanted: 5 ms in every phase)")
+    with BlackHole() as hole:
+        phases = {
+            "connecting": (hole.url, "/small"),
+            "TLS handshake": (url.replace("http:", "https:"), "/small"),
+            "waiting for the answer": (url, "/mute"),
+            "reading, by length": (url, "/half"),
+            "reading, chunked": (url, "/half-chunked"),
+            "reading, up to the end": (url, "/half-to-the-end"),
+            "websocket handshake": (url, "websocket"),
+        }
+        for name, (address, path) in phases.items():
+            figures = sorted(ended_ms(address, path) for _ in range(CANCELS))
+            print(f"  {name:24} median {statistics.median(figures):5.2f} ms   longest {figures[-1]:5.2f} ms")
+
+
+def first_event(url: str) -> None:
+    """How soon the first event of a stream is there that sends nothing after it."""
+    session, figures = session_of(url), []
+    for _ in range(CANCELS):
+        started = time.perf_counter()
+        with session.request("GET", "/events") as response:
+            assert next(iter(response.available())) == EVENT
+            figures.append((time.perf_counter() - started) * 1000)
+    print("\nthe first event of a stream that pauses after it (wanted: not held back)")
+    print(f"  request to event: median {statistics.median(figures):.2f} ms, longest {max(figures):.2f} ms")
 
 
 def submit_cost() -> None:
@@ -334,9 +408,7 @@ def main() -> int:
     server = multiprocessing.Process(target=serve, args=(told, size), daemon=True)
     server.start()
     url = f"http://127.0.0.1:{ready.recv()}"
-    names = ", ".join(
-        f"{name} {import_module(name).__version__}" for name in ("urllib3", "requests", "websocket") if find_spec(name)
-    )
+    names = ", ".join(f"{each.__name__} {each.__version__}" for each in (urllib3, requests, websocket))
     print(f"Python {sys.version.split()[0]}, {names}")
     compare(
         "small GET + JSON (wanted: at most 1.2 x the time of requests.Session)",
@@ -344,7 +416,6 @@ def main() -> int:
         1000 // few,
         "requests/s",
         1,
-        "requests.Session",
     )
     with tempfile.TemporaryDirectory() as folder:
         compare(
@@ -353,7 +424,6 @@ def main() -> int:
             2,
             "MiB/s",
             size / MIB,
-            "http.client 64 KiB",
         )
     compare(
         f"websocket, texts of {len(TEXT)} bytes + JSON (wanted: at least 3 x websocket-client)",
@@ -361,7 +431,6 @@ def main() -> int:
         20_000 // few,
         "messages/s",
         1,
-        "websocket-client",
     )
     compare(
         "websocket, binary of 1 MiB (wanted: at least 0.8 x websocket-client)",
@@ -369,8 +438,9 @@ def main() -> int:
         200 // few,
         "MiB/s",
         1,
-        "websocket-client",
     )
+    cancels(url)
+    first_event(url)
     lateness()
     submit_cost()
     import_cost()

@@ -13,16 +13,14 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, cast
 
+from ..core.interrupt import Interrupter
+
 STAGGER_S = 0.25
 """How long one address has before the next one is tried beside it."""
-
-_LOOK_S = 0.05
-"""How often a wait looks whether it is still wanted."""
 
 _Address = tuple[Any, ...]
 
@@ -31,16 +29,17 @@ class BrokenOff(ConnectionAbortedError):
     """The connection is not wanted any more."""
 
 
-def connect_tcp(host: str, port: int, timeout_s: float, unwanted: Callable[[], bool]) -> socket.socket:
+def connect_tcp(host: str, port: int, timeout_s: float, interrupter: Interrupter) -> socket.socket:
     """Return a socket that is connected to the host, with ``timeout_s`` as its time-out.
 
-    Raises ``socket.gaierror``, ``TimeoutError`` if all of it takes longer than ``timeout_s`` seconds, ``BrokenOff``
-    soon after ``unwanted`` says so, else the ``OSError`` of an address, of one that refused if any did.
+    Raises ``socket.gaierror``, ``TimeoutError`` if all of it takes longer than ``timeout_s`` seconds, ``BrokenOff`` at
+    once when ``interrupter`` fires, else the ``OSError`` of an address, of one that refused if any did.
     """
     deadline = time.monotonic() + timeout_s
-    race = _HappyEyeballs(_addresses(host, port, deadline, unwanted))
+    race = _HappyEyeballs(_addresses(host, port, deadline, interrupter))
     try:
-        sock = race.run(deadline, unwanted)
+        with interrupter.guard(race.wake):
+            sock = race.run(deadline, interrupter)
     finally:
         race.end()
     sock.settimeout(timeout_s)
@@ -55,30 +54,39 @@ class _HappyEyeballs:
     def __init__(self, addresses: list[_Address]) -> None:
         self._addresses = addresses
         self._selector = selectors.DefaultSelector()
+        self._woken, self._waker = socket.socketpair()
+        self._selector.register(self._woken, selectors.EVENT_READ)
         self._running: list[socket.socket] = []
         self._errors: list[OSError] = []
 
-    def run(self, deadline: float, unwanted: Callable[[], bool]) -> socket.socket:
+    def wake(self) -> None:
+        """End the wait of ``run``, which looks at its interrupter then; for another thread."""
+        with suppress(OSError):
+            self._waker.send(b"\0")
+
+    def run(self, deadline: float, interrupter: Interrupter) -> socket.socket:
         next_at = 0.0
         while self._addresses or self._running:
             now = time.monotonic()
-            if unwanted():
+            if interrupter.fired:
                 raise BrokenOff("not wanted any more")
             if now >= deadline:
                 raise TimeoutError("timed out")
             if self._addresses and (now >= next_at or not self._running):
                 next_at = now + STAGGER_S
                 self._begin(self._addresses.pop(0))
-            for key, _ in self._selector.select(min(_LOOK_S, deadline - now)) if self._running else ():
+            if not self._running:
+                continue
+            for key, _ in self._selector.select(min(deadline, next_at if self._addresses else deadline) - now):
                 sock = cast("socket.socket", key.fileobj)
-                if self._has_won(sock):
+                if sock is not self._woken and self._has_won(sock):
                     return sock
         raise min(self._errors, key=lambda error: not isinstance(error, ConnectionRefusedError))
 
     def end(self) -> None:
         """Close what has not won."""
         self._selector.close()
-        for sock in self._running:
+        for sock in (self._woken, self._waker, *self._running):
             sock.close()
 
     def _begin(self, address: _Address) -> None:
@@ -109,23 +117,19 @@ class _HappyEyeballs:
         return not problem
 
 
-def _addresses(host: str, port: int, deadline: float, unwanted: Callable[[], bool]) -> list[_Address]:
+def _addresses(host: str, port: int, deadline: float, interrupter: Interrupter) -> list[_Address]:
     if _needs_no_network(host):
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     answers: SimpleQueue[list[_Address] | OSError] = SimpleQueue()
     threading.Thread(target=_look_up, args=(host, port, answers), name="movie-director-dns", daemon=True).start()
-    while True:
-        try:
-            answer = answers.get(timeout=max(0.0, min(_LOOK_S, deadline - time.monotonic())))
-        except Empty:
-            if unwanted():
-                raise BrokenOff("not wanted any more") from None
-            if time.monotonic() >= deadline:
-                raise TimeoutError("looking up the name timed out") from None
-            continue
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
+    try:
+        with interrupter.guard(lambda: answers.put(BrokenOff("not wanted any more"))):
+            answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+    except Empty:
+        raise TimeoutError("looking up the name timed out") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
 def _look_up(host: str, port: int, answers: SimpleQueue[list[_Address] | OSError]) -> None:

@@ -213,7 +213,7 @@ class Connection(HTTPConnection):
         call = current_call()
         timeout_s: Any = self.timeout
         try:
-            sock = connect_tcp(self._dns_host, self.port, timeout_s, lambda: call.interrupter.fired)
+            sock = connect_tcp(self._dns_host, self.port, timeout_s, call.interrupter)
         except TimeoutError as error:
             raise u3.ConnectTimeoutError("connecting timed out") from error
         except OSError as error:

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # is either meant to ship, then its kind belongs here, or it lies in the wrong place.
 SHIPPED_FILES = ("__init__.py", "preferences.py", "blender_manifest.toml", "LICENSE")
 SHIPPED_FOLDERS = ("clients", "runtime", "blender", "operators", "cli", "ui")
-SHIPPED_SUFFIXES = frozenset({".py", ".json", ".typed", ".png"})
+SHIPPED_SUFFIXES = frozenset({".py", ".json", ".typed", ".png", ".webp", ".webm", ".flac", ".mp3"})
 CACHES = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 CACHED_SUFFIXES = frozenset({".pyc", ".pyo"})
 

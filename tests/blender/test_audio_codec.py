@@ -76,7 +76,8 @@ def test_what_blender_decodes_becomes_wav(codec: Any, tmp_path: Path, suffix: st
 def test_the_sound_of_an_mp4_is_taken_out_exactly(codec: Any, tmp_path: Path) -> None:
     samples = own("clients.mock.media.sound").effect_samples("rain", 0.5, rate=16000)
     source = tmp_path / "a.mp4"
-    source.write_bytes(own("clients.mock.media.mp4").mp4_with_sound(samples, 16000))
+    mp4 = own("clients.mock.media.mp4")
+    source.write_bytes(mp4.make_mp4((), 0, 0, 1.0, sound=mp4.Sound(samples, 16000)))
     assert codec.probe(source).duration_s == 0.5
     conversion = codec.convert(source, tmp_path / "out.wav")
     with wave.open(str(tmp_path / "out.wav"), "rb") as file:

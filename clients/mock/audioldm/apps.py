@@ -8,7 +8,7 @@ from typing import Any
 from ..gradio.app import App, Component, Dependency
 from ..gradio.gradio3 import Gradio3Call
 from ..http.context import SimulatedClock
-from ..media.mp4 import mp4_with_sound
+from ..media.mp4 import Sound, make_mp4
 from ..media.sound import effect_samples
 from .timing import STEP_S, count_steps
 
@@ -43,7 +43,7 @@ def make_sound_app(clock: SimulatedClock, dialect: str) -> App:
         if "explode" in text:
             raise RuntimeError("CUDA out of memory")
         samples = effect_samples(text, min(float(duration), MAX_S), rate=rate, seed=int(others[1]))
-        video = mp4_with_sound(samples, rate)
+        video = make_mp4((), 0, 0, 1.0, sound=Sound(samples, rate))
         return [call.file(f"tmp{random.getrandbits(32):08x}.mp4", video, named=True), None]
 
     first = dialect == "audioldm1"

@@ -1,26 +1,39 @@
-"""The node functions of the mock ComfyUI for video, sound and text."""
+"""The node functions of the mock ComfyUI for video, sound and text.
+
+MP4 holds the pictures of the prompt; the other formats are sample files, whatever is saved.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import struct
 import wave
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..media.jpeg_picture import encode
-from ..media.matroska import matroska_file
-from ..media.mp4 import Sound as Mono
-from ..media.mp4 import movie_file
+from ..media.jpeg import encode
+from ..media.mp4 import Sound as MonoSound
+from ..media.mp4 import make_mp4
 from ..media.pixels import Pixels
-from ..media.png import encode_animation
-from ..media.sound_files import Sound, flac, silent_mp3
-from ..media.webp import encode_animation as encode_webp
+from ..media.samples import read_sample
 from .node_base import Node, NodeContext, NodeFailure, Result
 from .saving import png_text, save, save_images, temporary_prefix
 
-MODEL_TAG, MAKE_TAG = 0x0110, 0x010F
-"""The EXIF tags that hold the prompt and the workflow."""
+
+@dataclass(frozen=True)
+class Sound:
+    """16-bit samples, little-endian, the channels by turns."""
+
+    rate: int
+    channels: int
+    samples: bytes = field(repr=False)
+
+    def mono(self) -> MonoSound:
+        """Return the first channel."""
+        samples = array("h", struct.unpack(f"<{len(self.samples) // 2}h", self.samples))
+        return MonoSound(samples[:: self.channels], self.rate)
 
 
 @dataclass(frozen=True)
@@ -35,45 +48,35 @@ class Video:
 # Moving pictures
 
 
-def _save_webp(run: NodeContext, inputs: dict[str, Any]) -> Result:
-    tags = zip((MODEL_TAG, MAKE_TAG), png_text(run).items(), strict=False)
-    exif = {tag: f"{key}:{json.dumps(value)}" for tag, (key, value) in tags}
-    data = encode_webp(list(inputs["images"]), inputs["fps"], exif=exif)
-    return _animated(save(run, "output", inputs["filename_prefix"], "webp", data))
-
-
-def _save_apng(run: NodeContext, inputs: dict[str, Any]) -> Result:
-    data = encode_animation(list(inputs["images"]), inputs["fps"], text=png_text(run), breathe=run.yield_to_others)
-    return _animated(save(run, "output", inputs["filename_prefix"], "png", data))
-
-
 def _create_video(_run: NodeContext, inputs: dict[str, Any]) -> Result:
     return Result((Video(inputs["images"], inputs["fps"], inputs.get("audio")),))
 
 
 def _save_video(run: NodeContext, inputs: dict[str, Any]) -> Result:
     video: Video = inputs["video"]
-    sound = None if video.sound is None else Mono(video.sound.mono(), video.sound.rate)
-    data = movie_file(*_coded(run, video.frames), video.fps, sound=sound, comment=json.dumps(png_text(run)))
-    return _animated(save(run, "output", inputs["filename_prefix"], "mp4", data))
+    pause = run.yield_to_others
+    width, height = max(1, video.frames[0].width // 2), max(1, video.frames[0].height // 2)
+    frames = [encode(frame.scaled(width, height, pause=pause)) for frame in video.frames]
+    sound = None if video.sound is None else video.sound.mono()
+    comment = json.dumps(png_text(run))
+    data = make_mp4(frames, 2 * width, 2 * height, video.fps, sound=sound, comment=comment)
+    return _save_moving(run, inputs, "mp4", data)
+
+
+def _save_webp(run: NodeContext, inputs: dict[str, Any]) -> Result:
+    return _save_moving(run, inputs, "webp", read_sample("animation.webp"))
+
+
+def _save_apng(run: NodeContext, inputs: dict[str, Any]) -> Result:
+    return _save_moving(run, inputs, "png", read_sample("animation.png"))
 
 
 def _save_webm(run: NodeContext, inputs: dict[str, Any]) -> Result:
-    data = matroska_file(*_coded(run, inputs["images"]), inputs["fps"])
-    return _animated(save(run, "output", inputs["filename_prefix"], "webm", data))
+    return _save_moving(run, inputs, "webm", read_sample("clip.webm"))
 
 
-def _coded(run: NodeContext, frames: tuple[Pixels, ...]) -> tuple[list[bytes], int, int]:
-    """Encode frames as JPEG; return them and their width and height."""
-    width, height = max(1, frames[0].width // 2), max(1, frames[0].height // 2)
-    pictures = [
-        encode(frame.scaled(width, height, breathe=run.yield_to_others), breathe=run.yield_to_others)
-        for frame in frames
-    ]
-    return pictures, 2 * width, 2 * height
-
-
-def _animated(item: dict[str, str]) -> Result:
+def _save_moving(run: NodeContext, inputs: dict[str, Any], extension: str, data: bytes) -> Result:
+    item = save(run, "output", inputs["filename_prefix"], extension, data)
     return Result((), {"images": [item], "animated": [True]})
 
 
@@ -81,7 +84,8 @@ def _animated(item: dict[str, str]) -> Result:
 
 
 def _empty_audio(_run: NodeContext, inputs: dict[str, Any]) -> Result:
-    return Result((Sound.silence(inputs["duration"], inputs["sample_rate"], inputs["channels"]),))
+    rate, channels = inputs["sample_rate"], inputs["channels"]
+    return Result((Sound(rate, channels, bytes(2 * channels * round(inputs["duration"] * rate))),))
 
 
 def _load_audio(run: NodeContext, inputs: dict[str, Any]) -> Result:
@@ -95,22 +99,24 @@ def _load_audio(run: NodeContext, inputs: dict[str, Any]) -> Result:
             samples = reader.readframes(reader.getnframes())
             return Result((Sound(reader.getframerate(), reader.getnchannels(), samples),))
     except (wave.Error, EOFError) as error:
-        raise NodeFailure("av.error.InvalidDataError", f"Invalid data found when processing input: {error}") from error
+        message = f"Invalid data found when processing input: {error}"
+        raise NodeFailure("av.error.InvalidDataError", message) from error
 
 
 def _save_flac(run: NodeContext, inputs: dict[str, Any]) -> Result:
-    return _audio(run, "output", inputs["filename_prefix"], "flac", flac(inputs["audio"], png_text(run)))
+    return _save_sound(run, "output", inputs["filename_prefix"], "sound.flac")
 
 
 def _save_mp3(run: NodeContext, inputs: dict[str, Any]) -> Result:
-    return _audio(run, "output", inputs["filename_prefix"], "mp3", silent_mp3(inputs["audio"], png_text(run)))
+    return _save_sound(run, "output", inputs["filename_prefix"], "sound.mp3")
 
 
-def _preview_audio(run: NodeContext, inputs: dict[str, Any]) -> Result:
-    return _audio(run, "temp", temporary_prefix(), "flac", flac(inputs["audio"], png_text(run)))
+def _preview_audio(run: NodeContext, _inputs: dict[str, Any]) -> Result:
+    return _save_sound(run, "temp", temporary_prefix(), "sound.flac")
 
 
-def _audio(run: NodeContext, kind: str, prefix: str, extension: str, data: bytes) -> Result:
+def _save_sound(run: NodeContext, kind: str, prefix: str, sample: str) -> Result:
+    extension, data = sample.rpartition(".")[2], read_sample(sample)
     return Result((), {"audio": [save(run, kind, prefix, extension, data, bare=run.version.bare_names)]})
 
 

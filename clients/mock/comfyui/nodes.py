@@ -72,7 +72,7 @@ def _empty_image(_run: NodeContext, inputs: dict[str, Any]) -> Result:
 
 
 def _invert(_run: NodeContext, inputs: dict[str, Any]) -> Result:
-    return Result((tuple(image.mapped(_INVERTED) for image in inputs["image"]),))
+    return Result((tuple(Pixels(each.width, each.height, each.data.translate(_INVERTED)) for each in inputs["image"]),))
 
 
 _INVERTED = bytes(range(255, -1, -1))
@@ -85,7 +85,7 @@ def _scale(run: NodeContext, inputs: dict[str, Any]) -> Result:
     width = width or max(1, round(first.width * height / first.height)) if height else width or first.width
     height = height or max(1, round(first.height * width / first.width))
     crop = inputs["crop"] == "center"
-    return Result((tuple(image.scaled(width, height, crop=crop, breathe=run.yield_to_others) for image in images),))
+    return Result((tuple(image.scaled(width, height, crop=crop, pause=run.yield_to_others) for image in images),))
 
 
 def _load_image(run: NodeContext, inputs: dict[str, Any]) -> Result:
@@ -93,7 +93,7 @@ def _load_image(run: NodeContext, inputs: dict[str, Any]) -> Result:
     if file is None:
         raise NodeFailure("FileNotFoundError", f"[Errno 2] No such file or directory: '{inputs['image']}'")
     try:
-        image = decode(file.data, breathe=run.yield_to_others)
+        image = decode(file.data, pause=run.yield_to_others)
     except NotAPicture as error:
         raise NodeFailure(
             "PIL.UnidentifiedImageError", f"cannot identify image file '{file.name}' ({error})"
@@ -127,7 +127,7 @@ def _preview_image(run: NodeContext, inputs: dict[str, Any]) -> Result:
 def _save_websocket(run: NodeContext, inputs: dict[str, Any]) -> Result:
     images: Images = inputs["images"]
     for number, image in enumerate(images):
-        run.progress(number, len(images), ("image/png", encode(image, breathe=run.yield_to_others)))
+        run.progress(number, len(images), ("image/png", encode(image, pause=run.yield_to_others)))
     return Result()
 
 

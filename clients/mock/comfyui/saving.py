@@ -22,7 +22,7 @@ def save_images(run: NodeContext, images: tuple[Pixels, ...], kind: str, prefix:
     """Write each picture as a PNG; ``bare`` names end in the number."""
     items = []
     for image in images:
-        data = encode(image, text=png_text(run), breathe=run.yield_to_others)
+        data = encode(image, text=png_text(run), pause=run.yield_to_others)
         items.append(save(run, kind, prefix, "png", data, bare=bare, size=(image.width, image.height)))
     return Result((images,), {"images": items})
 

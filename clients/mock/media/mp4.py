@@ -7,10 +7,10 @@ Facts: ISO/IEC 14496-12 (boxes) and 14496-14; object type 0x6C of 14496-1 is JPE
 from __future__ import annotations
 
 import struct
-import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 MATRIX = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 MOVIE_SCALE = 1000
@@ -19,118 +19,79 @@ JPEG_OBJECT = 0x6C
 
 @dataclass(frozen=True)
 class Sound:
-    """Mono samples and how many of them make a second."""
+    """Mono samples, ``rate`` of them a second."""
 
     samples: array[int]
     rate: int
 
 
-def movie_file(
+def make_mp4(
     frames: Sequence[bytes], width: int, height: int, fps: float, *, sound: Sound | None = None, comment: str = ""
 ) -> bytes:
-    """An MP4 of JPEG ``frames``; ``comment`` is written as its comment tag. The index stands before the data.
+    """Make an MP4 of JPEG ``frames`` and ``sound``, of either or both; ``comment`` becomes its comment tag.
 
-    Without frames it has its sound only.
+    The index stands before the data.
     """
-    data = b"" if sound is None else _little_endian(sound.samples)
-    kind = _box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomiso2mp41")
+    data = b"" if sound is None else struct.pack(f"<{len(sound.samples)}h", *sound.samples)
     sizes = [len(each) for each in frames]
-    begin = len(kind) + 8 + len(_index(sizes, width, height, fps, sound, comment, 0))
-    index = _index(sizes, width, height, fps, sound, comment, begin)
+    kind = _box("ftyp", b"isom", 512, b"isomiso2mp41")
+    begin = len(kind) + 8 + len(_index(sizes, (width, height), fps, sound, comment, 0))
+    index = _index(sizes, (width, height), fps, sound, comment, begin)
     return b"".join((kind, index, struct.pack(">I4s", 8 + sum(sizes) + len(data), b"mdat"), *frames, data))
 
 
-def mp4_with_sound(samples: array[int], rate: int) -> bytes:
-    """An MP4 with nothing but sound in it."""
-    return movie_file((), 0, 0, 1.0, sound=Sound(samples, rate))
-
-
-def _little_endian(samples: array[int]) -> bytes:
-    if sys.byteorder == "little":
-        return samples.tobytes()
-    swapped = array(samples.typecode, samples)  # pragma: no cover: no big-endian machine runs the tests
-    swapped.byteswap()  # pragma: no cover: as above
-    return swapped.tobytes()  # pragma: no cover: as above
-
-
-def _index(
-    sizes: list[int], width: int, height: int, fps: float, sound: Sound | None, comment: str, begin: int
-) -> bytes:
-    """The ``moov`` box, for data that begins at the byte ``begin``."""
-    scale = round(fps * MOVIE_SCALE)
-    seconds = len(sizes) * MOVIE_SCALE / scale
-    offsets = []
-    for size in sizes:
-        offsets.append(begin)
-        begin += size
+def _index(sizes: list[int], size: tuple[int, int], fps: float, sound: Sound | None, comment: str, begin: int) -> bytes:
+    """Make the ``moov`` box for data that begins at the byte ``begin``."""
     tracks = []
+    seconds = [0.0]
     if sizes:
-        times = [(len(sizes), MOVIE_SCALE)]
-        pictures = _table(_visual(width, height), times, struct.pack(">II", 0, len(sizes)) + _numbers(sizes), offsets)
-        tracks.append(_track(1, (width, height), scale, len(sizes) * MOVIE_SCALE, seconds, b"vide", pictures))
+        scale = round(fps * MOVIE_SCALE)
+        seconds.append(len(sizes) * MOVIE_SCALE / scale)
+        offsets = list(accumulate(sizes[:-1], initial=begin))
+        table = _table(_jpeg_entry(size), len(sizes), MOVIE_SCALE, (0, len(sizes), *sizes), offsets, 1)
+        tracks.append(_track(1, size, scale, len(sizes) * MOVIE_SCALE, seconds[-1], table))
     if sound is not None:
         count = len(sound.samples)
-        samples = _table(_audible(sound.rate), [(count, 1)], struct.pack(">II", 2, count), [begin], count)
-        seconds = max(seconds, count / sound.rate)
-        tracks.append(_track(2, None, sound.rate, count, count / sound.rate, b"soun", samples))
-    length = round(seconds * MOVIE_SCALE)
-    header = struct.pack(">IIIIIIH10x", 0, 0, 0, MOVIE_SCALE, length, 1 << 16, 1 << 8)
-    header += MATRIX + bytes(24) + struct.pack(">I", len(tracks) + 1)
-    return _box(b"moov", _box(b"mvhd", header), *tracks, _tag(comment))
+        seconds.append(count / sound.rate)
+        entry = _box("sowt", struct.pack(">6xH8xHHHHI", 1, 1, 16, 0, 0, sound.rate << 16))
+        table = _table(entry, count, 1, (2, count), [begin + sum(sizes)], count)
+        tracks.append(_track(2, None, sound.rate, count, seconds[-1], table))
+    length = round(max(seconds) * MOVIE_SCALE)
+    header = (0, 0, 0, MOVIE_SCALE, length, 1 << 16, 1 << 24, bytes(8), MATRIX, bytes(24), len(tracks) + 1)
+    text = _box("data", 1, 0, comment.encode())
+    handler = _box("hdlr", 0, 0, b"mdirappl", bytes(9))
+    tag = _box("udta", _box("meta", 0, handler, _box("ilst", _box("\xa9cmt", text))))
+    return _box("moov", _box("mvhd", *header), *tracks, tag)
 
 
-def _track(
-    number: int, size: tuple[int, int] | None, scale: int, duration: int, seconds: float, kind: bytes, table: bytes
-) -> bytes:
-    length = round(seconds * MOVIE_SCALE)
-    volume = 0 if size is not None else 1 << 8
+def _track(number: int, size: tuple[int, int] | None, scale: int, duration: int, seconds: float, table: bytes) -> bytes:
+    """Make a track: of pictures, or of sound where it has no ``size``."""
     width, height = size or (0, 0)
-    header = struct.pack(">IIIIII8xHHHH", 7, 0, 0, number, 0, length, 0, 0, volume, 0)
-    header += MATRIX + struct.pack(">II", width << 16, height << 16)
-    media = _box(b"mdhd", struct.pack(">IIIIIHH", 0, 0, 0, scale, duration, 0x55C4, 0))
-    handler = _box(b"hdlr", struct.pack(">II4s12x", 0, 0, kind), b"movie\0")
-    sort = _box(b"vmhd", struct.pack(">I8x", 1)) if size is not None else _box(b"smhd", bytes(8))
-    reference = _box(b"dref", struct.pack(">II", 0, 1), _box(b"url ", struct.pack(">I", 1)))
-    body = _box(b"minf", sort, _box(b"dinf", reference), table)
-    return _box(b"trak", _box(b"tkhd", header), _box(b"mdia", media, handler, body))
+    volume = 0 if size else 1 << 24
+    header = (7, 0, 0, number, 0, round(seconds * MOVIE_SCALE), bytes(8), 0, volume, MATRIX, width << 16, height << 16)
+    handler = _box("hdlr", 0, 0, b"vide" if size else b"soun", bytes(12), b"movie\0")
+    kind = _box("vmhd", 1, bytes(8)) if size else _box("smhd", bytes(8))
+    reference = _box("dinf", _box("dref", 0, 1, _box("url ", 1)))
+    media = _box(
+        "mdia", _box("mdhd", 0, 0, 0, scale, duration, 0x55C40000), handler, _box("minf", kind, reference, table)
+    )
+    return _box("trak", _box("tkhd", *header), media)
 
 
-def _table(entry: bytes, times: list[tuple[int, int]], sizes: bytes, offsets: list[int], each: int = 1) -> bytes:
-    """The sample table: what the samples are, how long, how large and where; ``each`` chunk has so many of them."""
-    described = _box(b"stsd", struct.pack(">II", 0, 1), entry)
-    lasting = _box(b"stts", struct.pack(">II", 0, len(times)), *(struct.pack(">II", *pair) for pair in times))
-    chunks = _box(b"stsc", struct.pack(">IIIII", 0, 1, 1, each, 1))
-    places = _box(b"stco", struct.pack(">II", 0, len(offsets)), _numbers(offsets))
-    large = _box(b"stsz", struct.pack(">I", 0), sizes)
-    return _box(b"stbl", described, lasting, chunks, large, places)
+def _table(entry: bytes, count: int, duration: int, sizes: Sequence[int], offsets: Sequence[int], chunk: int) -> bytes:
+    """Make the sample table: ``count`` samples of ``duration``, their sizes, the offsets of ``chunk`` samples each."""
+    entries = _box("stsd", 0, 1, entry) + _box("stts", 0, 1, count, duration) + _box("stsc", 0, 1, 1, chunk, 1)
+    return _box("stbl", entries, _box("stsz", 0, *sizes), _box("stco", 0, len(offsets), *offsets))
 
 
-def _visual(width: int, height: int) -> bytes:
-    body = struct.pack(">6xH16xHHIIIH32sHh", 1, width, height, 72 << 16, 72 << 16, 0, 1, b"\4JPEG", 24, -1)
+def _jpeg_entry(size: tuple[int, int]) -> bytes:
     config = struct.pack(">BBB3xII", JPEG_OBJECT, 0x11, 0, 0, 0)
-    stream = _described(3, struct.pack(">HB", 1, 0) + _described(4, config) + _described(6, b"\2"))
-    return _box(b"mp4v", body, _box(b"esds", bytes(4), stream))
+    stream = bytes((3, 21, 0, 1, 0, 4, len(config))) + config + b"\6\1\2"
+    body = struct.pack(">6xH16xHHIIIH32sHh", 1, *size, 72 << 16, 72 << 16, 0, 1, b"\4JPEG", 24, -1)
+    return _box("mp4v", body, _box("esds", 0, stream))
 
 
-def _described(tag: int, body: bytes) -> bytes:
-    return bytes((tag, len(body))) + body
-
-
-def _audible(rate: int) -> bytes:
-    return _box(b"sowt", struct.pack(">6xH8xHHHHI", 1, 1, 16, 0, 0, rate << 16))
-
-
-def _tag(comment: str) -> bytes:
-    """The comment, where players and WanGP look for it."""
-    text = _box(b"data", struct.pack(">II", 1, 0), comment.encode())
-    handler = _box(b"hdlr", struct.pack(">II4s4s8x", 0, 0, b"mdir", b"appl"), b"\0")
-    return _box(b"udta", _box(b"meta", bytes(4), handler, _box(b"ilst", _box(b"\xa9cmt", text))))
-
-
-def _numbers(values: list[int]) -> bytes:
-    return struct.pack(f">{len(values)}I", *values)
-
-
-def _box(kind: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", len(body) + 8, kind) + body
+def _box(kind: str, *parts: bytes | int) -> bytes:
+    """Make a box of bytes and 32-bit numbers."""
+    body = b"".join(struct.pack(">I", part) if isinstance(part, int) else part for part in parts)
+    return struct.pack(">I4s", len(body) + 8, kind.encode("latin-1")) + body

@@ -1,7 +1,7 @@
-"""Pictures as rows of RGB bytes, and the arithmetic on them that stays quick without numpy.
+"""Pictures as rows of RGB bytes, and the arithmetic on them that is quick without numpy.
 
-A row is treated as one large integer where every byte can be handled at once; other work goes through
-``bytes.translate`` and slices. Nothing here holds the interpreter for more than a row.
+A row is treated as one large integer where all bytes can be handled at once; other work uses ``bytes.translate`` and
+slices. Nothing here holds the interpreter for longer than a row takes.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
 
-Breathe = Callable[[], None]
+Pause = Callable[[], None]
+"""Called between slices of work, so that other threads run."""
 
 
-def no_breath() -> None:
-    """For callers with nothing else to let run."""
+def no_pause() -> None:
+    """Do nothing between slices."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,8 @@ class Pixels:
         stride = 3 * self.width
         return self.data[y * stride : (y + 1) * stride]
 
-    def mapped(self, table: bytes) -> Pixels:
-        """Every byte looked up in a table of 256."""
-        return Pixels(self.width, self.height, self.data.translate(table))
-
-    def scaled(self, width: int, height: int, *, crop: bool = False, breathe: Breathe = no_breath) -> Pixels:
-        """The picture at another size, each pixel the mean of four samples; ``crop`` keeps the proportions."""
+    def scaled(self, width: int, height: int, *, crop: bool = False, pause: Pause = no_pause) -> Pixels:
+        """Return the picture at another size, each pixel the mean of four samples; ``crop`` keeps the proportions."""
         if (width, height) == (self.width, self.height):
             return self
         box_width, box_height = float(self.width), float(self.height)
@@ -52,27 +48,23 @@ class Pixels:
             box_width = min(box_width, box_height * width / height)
             box_height = min(box_height, box_width * height / width)
         left, top = (self.width - box_width) / 2, (self.height - box_height) / 2
-        columns = [_samples(left, box_width / width, width, self.width, part) for part in (0.25, 0.75)]
-        lines = [_samples(top, box_height / height, height, self.height, part) for part in (0.25, 0.75)]
-        pickers = [itemgetter(*line, line[0]) for line in columns]
+        left_columns, right_columns = _sample_places(left, box_width / width, width, self.width)
+        pickers = [itemgetter(*columns, 0) for columns in (left_columns, right_columns)]
         rows = []
-        for upper, lower in zip(*lines, strict=True):
-            rows.append(_resampled(average(self.row(upper), self.row(lower)), pickers, width))
-            breathe()
+        for upper, lower in zip(*_sample_places(top, box_height / height, height, self.height), strict=True):
+            row, out = average(self.row(upper), self.row(lower)), bytearray(3 * width)
+            for channel in range(3):
+                first, second = (bytes(pick(row[channel::3]))[:width] for pick in pickers)
+                out[channel::3] = average(first, second)
+            rows.append(bytes(out))
+            pause()
         return Pixels.from_rows(width, rows)
 
 
-def _samples(start: float, step: float, count: int, limit: int, part: float) -> list[int]:
-    return [min(limit - 1, max(0, int(start + (index + part) * step))) for index in range(count)]
-
-
-def _resampled(row: bytes, pickers: list[itemgetter[Any]], width: int) -> bytes:
-    out = bytearray(3 * width)
-    for channel in range(3):
-        plane = row[channel::3]
-        first, second = (bytes(pick(plane))[:width] for pick in pickers)
-        out[channel::3] = average(first, second)
-    return bytes(out)
+def _sample_places(start: float, step: float, count: int, limit: int) -> list[list[int]]:
+    """Return, for the first and the second sample of each pixel, the places to take it from."""
+    places = range(count)
+    return [[min(limit - 1, int(start + (place + part) * step)) for place in places] for part in (0.25, 0.75)]
 
 
 @lru_cache(maxsize=64)
@@ -81,25 +73,25 @@ def _even_bits(length: int) -> int:
 
 
 def average(first: bytes, second: bytes) -> bytes:
-    """The mean of two rows, byte by byte."""
+    """Return the mean of two rows, byte by byte."""
     a, b = int.from_bytes(first, "little"), int.from_bytes(second, "little")
     return ((a & b) + (((a ^ b) & _even_bits(len(first))) >> 1)).to_bytes(len(first), "little")
 
 
-def add(first: bytes, second: bytes) -> bytes:
-    """The sum of two rows; no byte may go over 255."""
+def add_rows(first: bytes, second: bytes) -> bytes:
+    """Return the sum of two rows; no byte of it may be over 255."""
     total = int.from_bytes(first, "little") + int.from_bytes(second, "little")
     return total.to_bytes(len(first), "little")
 
 
-def masked(below: bytes, above: bytes, mask: int) -> bytes:
-    """``above`` where ``mask`` (an integer of the row's length, bytes 0 or 255) is set, else ``below``."""
-    a, b = int.from_bytes(above, "little"), int.from_bytes(below, "little")
-    return (b ^ ((a ^ b) & mask)).to_bytes(len(below), "little")
+def merge_rows(below: bytes, above: bytes, mask: bytes) -> bytes:
+    """Return ``above`` where ``mask`` is 255, and ``below`` where it is 0."""
+    a, b, m = (int.from_bytes(each, "little") for each in (above, below, mask))
+    return (b ^ ((a ^ b) & m)).to_bytes(len(below), "little")
 
 
-def doubled(row: bytes) -> bytes:
-    """A row twice as wide, every other pixel the mean of its neighbours."""
+def double_row(row: bytes) -> bytes:
+    """Return a row twice as wide, every other pixel the mean of its neighbours."""
     between = average(row, row[3:] + row[-3:])
     out = bytearray(2 * len(row))
     for channel in range(3):
@@ -109,7 +101,7 @@ def doubled(row: bytes) -> bytes:
 
 
 def grey_row(plane: bytes) -> bytes:
-    """A row whose three channels are ``plane``."""
+    """Return a row whose three channels are ``plane``."""
     out = bytearray(3 * len(plane))
     for channel in range(3):
         out[channel::3] = plane

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .pixels import Breathe, Pixels, grey_row, no_breath
+from .pixels import Pause, Pixels, grey_row, no_pause
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 64 * 1024 * 1024
@@ -21,46 +20,23 @@ class NotAPicture(ValueError):
     """The bytes are no PNG, or one of a kind that is not read here."""
 
 
-def encode(image: Pixels, *, text: Mapping[str, Any] | None = None, breathe: Breathe = no_breath) -> bytes:
-    """A PNG of ``image``; ``text`` becomes tEXt chunks with JSON values, as ComfyUI writes them."""
-    header = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
-    chunks = [SIGNATURE, _chunk(b"IHDR", header)]
+def encode(image: Pixels, *, text: Mapping[str, Any] | None = None, pause: Pause = no_pause) -> bytes:
+    """Encode ``image``; ``text`` becomes tEXt chunks with JSON values, as ComfyUI writes them."""
+    chunks = [SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0))]
     for key, value in (text or {}).items():
         chunks.append(_chunk(b"tEXt", key.encode("latin-1", "replace") + b"\0" + json.dumps(value).encode("latin-1")))
-    chunks += [_chunk(b"IDAT", _packed(image, breathe)), _chunk(b"IEND", b"")]
-    return b"".join(chunks)
-
-
-def encode_animation(
-    frames: list[Pixels], fps: float, *, text: Mapping[str, Any] | None = None, breathe: Breathe = no_breath
-) -> bytes:
-    """An animated PNG; ``text`` becomes the chunks that ComfyUI makes up for it."""
-    width, height = frames[0].width, frames[0].height
-    sequence = itertools.count()
-    chunks = [SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
-    chunks.append(_chunk(b"acTL", struct.pack(">II", len(frames), 0)))
-    for number, frame in enumerate(frames):
-        timing = (0, 0, round(1000 / fps), 1000, 0, 0)
-        chunks.append(_chunk(b"fcTL", struct.pack(">IIIIIHHBB", next(sequence), width, height, *timing)))
-        data = _packed(frame, breathe)
-        chunks.append(_chunk(b"fdAT", struct.pack(">I", next(sequence)) + data) if number else _chunk(b"IDAT", data))
-    for key, value in (text or {}).items():
-        chunks.append(_chunk(b"comf", key.encode("latin-1", "replace") + b"\0" + json.dumps(value).encode("latin-1")))
-    return b"".join([*chunks, _chunk(b"IEND", b"")])
-
-
-def _packed(image: Pixels, breathe: Breathe) -> bytes:
     packer = zlib.compressobj(LEVEL)
     parts = []
     for y in range(image.height):
         row = image.row(y)
         parts.append(packer.compress(b"\1" + row[:3] + _differences(row)))
-        breathe()
-    return b"".join([*parts, packer.flush()])
+        pause()
+    chunks += [_chunk(b"IDAT", b"".join(parts) + packer.flush()), _chunk(b"IEND", b"")]
+    return b"".join(chunks)
 
 
 def _differences(row: bytes) -> bytes:
-    """Each byte less the one a pixel before it (filter 1), modulo 256, all at once."""
+    """Subtract from each byte the one a pixel before it (filter 1), all at once."""
     length = len(row) - 3
     high = int.from_bytes(b"\x80" * length, "little")
     a, b = int.from_bytes(row[3:], "little"), int.from_bytes(row[:-3], "little")
@@ -71,14 +47,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def read_text(data: bytes) -> dict[str, str]:
-    """The tEXt chunks of a PNG."""
-    pairs = (body.partition(b"\0") for kind, body in _chunks(data) if kind == b"tEXt")
-    return {key.decode("latin-1"): value.decode("latin-1") for key, _, value in pairs}
-
-
-def decode(data: bytes, *, breathe: Breathe = no_breath) -> Pixels:
-    """The picture in a PNG, without its alpha. Raises ``NotAPicture``."""
+def decode(data: bytes, *, pause: Pause = no_pause) -> Pixels:
+    """Decode a PNG, without its alpha. Raise ``NotAPicture``."""
     chunks = list(_chunks(data))
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         raise NotAPicture("not a PNG file")
@@ -87,21 +57,19 @@ def decode(data: bytes, *, breathe: Breathe = no_breath) -> Pixels:
         raise NotAPicture(f"{width} x {height}, {depth} bits, colour type {colour}: not supported")
     channels = CHANNELS[colour]
     stride = 1 + width * channels
+    packed = b"".join(body for kind, body in chunks if kind == b"IDAT")
     try:
-        raw = zlib.decompressobj().decompress(
-            b"".join(body for kind, body in chunks if kind == b"IDAT"), stride * height
-        )
+        raw = zlib.decompressobj().decompress(packed, stride * height)
     except zlib.error as error:
         raise NotAPicture(f"damaged: {error}") from error
     if len(raw) < stride * height:
         raise NotAPicture("it ends too early")
     rows = []
     above = bytes(stride - 1)
-    for y in range(height):
-        line = raw[y * stride : (y + 1) * stride]
-        above = _unfiltered(line[0], line[1:], above, channels)
-        rows.append(_rgb(above, channels))
-        breathe()
+    for start in range(0, stride * height, stride):
+        above = _unfilter(raw[start], raw[start + 1 : start + stride], above, channels)
+        rows.append(_to_rgb(above, channels))
+        pause()
     return Pixels.from_rows(width, rows)
 
 
@@ -113,7 +81,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + length
 
 
-def _rgb(row: bytes, channels: int) -> bytes:
+def _to_rgb(row: bytes, channels: int) -> bytes:
     if channels == 3:
         return row
     if channels < 3:
@@ -124,62 +92,26 @@ def _rgb(row: bytes, channels: int) -> bytes:
     return bytes(out)
 
 
-# The five filters
-
-
-def _none(line: bytes, _above: bytes, _size: int) -> bytes:
-    return line
-
-
-def _sub(line: bytes, _above: bytes, size: int) -> bytes:
-    out = bytearray(len(line))
-    for channel in range(size):
-        out[channel::size] = bytes(value & 255 for value in itertools.accumulate(line[channel::size]))
-    return bytes(out)
-
-
-def _up(line: bytes, above: bytes, _size: int) -> bytes:
-    high = int.from_bytes(b"\x80" * len(line), "little")
-    a, b = int.from_bytes(line, "little"), int.from_bytes(above, "little")
-    return (((a & ~high) + (b & ~high)) ^ ((a ^ b) & high)).to_bytes(len(line), "little")
-
-
-def _mean(line: bytes, above: bytes, size: int) -> bytes:
-    out = bytearray(len(line))
-    for channel in range(size):
-        left = 0
-        values = []
-        for value, up in zip(line[channel::size], above[channel::size], strict=True):
-            left = (value + ((left + up) >> 1)) & 255
-            values.append(left)
-        out[channel::size] = bytes(values)
-    return bytes(out)
-
-
-def _paeth(line: bytes, above: bytes, size: int) -> bytes:
-    out = bytearray(len(line))
-    for channel in range(size):
-        left = corner = 0
-        values = []
-        for value, up in zip(line[channel::size], above[channel::size], strict=True):
-            by_left, by_up = up - corner, left - corner
-            by_corner = abs(by_left + by_up)
-            by_left, by_up = abs(by_left), abs(by_up)
-            if by_left <= by_up and by_left <= by_corner:
-                near = left
-            else:
-                near = up if by_up <= by_corner else corner
-            left = (value + near) & 255
-            corner = up
-            values.append(left)
-        out[channel::size] = bytes(values)
-    return bytes(out)
-
-
-_FILTERS: tuple[Callable[[bytes, bytes, int], bytes], ...] = (_none, _sub, _up, _mean, _paeth)
-
-
-def _unfiltered(kind: int, line: bytes, above: bytes, size: int) -> bytes:
-    if kind >= len(_FILTERS):
+def _unfilter(kind: int, line: bytes, above: bytes, size: int) -> bytes:
+    """Undo one of the five filters of a row whose pixels have ``size`` bytes."""
+    if kind > 4:
         raise NotAPicture(f"damaged: filter {kind}")
-    return _FILTERS[kind](line, above, size)
+    if kind == 0:
+        return line
+    if kind == 2:
+        return bytes((value + up) & 255 for value, up in zip(line, above, strict=True))
+    out = bytearray(len(line))
+    for channel in range(size):
+        left, corner, values = 0, 0, []
+        for value, up in zip(line[channel::size], above[channel::size], strict=True):
+            if kind == 1:
+                near = left
+            elif kind == 3:
+                near = (left + up) >> 1
+            else:
+                by_left, by_up, by_corner = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
+                near = left if by_left <= by_up and by_left <= by_corner else up if by_up <= by_corner else corner
+            left, corner = (value + near) & 255, up
+            values.append(left)
+        out[channel::size] = bytes(values)
+    return bytes(out)

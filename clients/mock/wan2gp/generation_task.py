@@ -13,7 +13,7 @@ from typing import Any
 
 from ..http.context import SimulatedClock
 from ..http.faults import FaultBook
-from ..media.movie import preview
+from ..media.picture import Sketch
 from .task import Output, Task
 
 LOAD_S = 1.0
@@ -99,10 +99,10 @@ class TaskRunner:
             self._send("error", failure)
             return False
         empty = self._fault("no_output") is not None
-        still = task.sketch()
+        sketch = Sketch(task.sketch(), task.seed)
         for sample in range(task.samples):
             for window in range(task.windows):
-                if self._denoise(sample, window, still):
+                if self._denoise(sample, window, sketch):
                     return True
             self._send("progress", (0, None, self._phase_text(sample, task.windows - 1, "VAE Decoding")))
             if self._wait(DECODE_S):
@@ -125,7 +125,7 @@ class TaskRunner:
                 return message if fault.value is None else str(fault.value)
         return None
 
-    def _denoise(self, sample: int, window: int, still: Any) -> bool:
+    def _denoise(self, sample: int, window: int, sketch: Sketch) -> bool:
         task = self.task
         pause = min(STEP_S, MAX_S / (min(task.steps, MAX_STEPS) * task.samples * task.windows * task.phases))
         whole = pause * task.steps
@@ -139,7 +139,7 @@ class TaskRunner:
                 self._send("progress", (step, task.steps, f"{text} | {elapsed}"))
                 if self._previews and (step == 1 or (step and step % max(1, task.steps // 4) == 0)):
                     self._previews -= 1
-                    self._send("preview", preview(still, (step + 1) / task.steps))
+                    self._send("preview", sketch.at((step + 1) / task.steps))
                 if step == task.steps // 2 and self._fault("restart") is not None:
                     self._send("restart")
                     return True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...wan2gp.catalogue import Model, catalogue
-from ..media.jpeg_picture import encode
+from ..media.jpeg import encode
 from ..media.movie import Movie
 from ..media.pixels import Pixels
 from ..media.png import NotAPicture, decode

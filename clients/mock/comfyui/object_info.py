@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .custom_node_classes import PROBES
 from .media_node_classes import MEDIA
 from .specs import MAX_SIZE, SEED, NodeClass, Spec, choice, integer, number, text
-from .test_node_classes import PROBES
 from .versions import Version
 
 CHECKPOINTS = (

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 from ..http.context import SimulatedClock
 from ..http.faults import SAMPLERS, FaultBook
 from .assets import AssetsApi
+from .custom_nodes import ASYNC_NODES
 from .execution_order import ExecutionOrder, is_link
 from .files import FileStore
 from .messages import Hub
@@ -19,7 +20,6 @@ from .node_base import ExecutionBlocker, NodeFailure, Result
 from .nodes import fingerprint, run_node
 from .object_info import NODE_CLASSES
 from .queue_item import Item
-from .test_nodes import ASYNC_NODES
 from .versions import Version
 
 THROTTLE_S = 0.1

@@ -109,7 +109,7 @@ def test_zip_of_this_tree_holds_what_ships_and_nothing_else(
     unwanted = {"tests", "test", "docs", "benchmarks", "tools", "demo", "build", "recordings", "__pycache__", ".git"}
     assert [name for name in names if unwanted.intersection(name.split("/"))] == []
     assert [name for name in names if name.split("/")[-1].startswith(("test_", "conftest", ".", "pyproject"))] == []
-    assert {Path(name).suffix for name in names} <= {".py", ".json", ".typed", ".png", ".toml", ".whl", ""}
+    assert {Path(name).suffix for name in names} <= {*build_extension.SHIPPED_SUFFIXES, ".toml", ".whl", ""}
     in_zip = {name.removeprefix("wheels/") for name in names if name.startswith("wheels/")}
     assert in_zip == {wheel.filename for wheel in wheel_lock.read_lock()}
     assert {f"./wheels/{name}" for name in in_zip} == set(manifest["wheels"])

@@ -20,11 +20,11 @@ from PIL import Image
 
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.comfyui import engine
+from movie_director.clients.mock.comfyui.custom_nodes import ASYNC_NODES
 from movie_director.clients.mock.comfyui.files import FileStore
 from movie_director.clients.mock.comfyui.nodes import NODES
 from movie_director.clients.mock.comfyui.object_info import NODE_CLASSES, classes_in
 from movie_director.clients.mock.comfyui.server import MockComfyUI
-from movie_director.clients.mock.comfyui.test_nodes import ASYNC_NODES
 from movie_director.clients.mock.comfyui.versions import ServerFlags
 from movie_director.clients.mock.media.pixels import Pixels
 from movie_director.clients.mock.media.png import decode, encode

@@ -1,4 +1,4 @@
-"""The declarations of the recordings' test nodes."""
+"""The declarations of the recorded server's custom nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recordings' test nodes: delays, previews, errors, big outputs, nodes within nodes."""
+"""The custom nodes of the recorded server: delays, previews, errors, big outputs, nodes within nodes."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import enable, own, preferences
+from conftest import enable, own, preferences, ui
 from fakes import Context, Layout
 
 NAME = "sixth"
@@ -34,7 +34,7 @@ def traces() -> list[str]:
     """Return what Blender and the extension know of it."""
     found = [name for name in dir(bpy.types) if NAME in name]
     found += [name for name in dir(preferences().backends) if NAME in name]
-    found += [name for name in own("blender.commands").board.probes if NAME in name]
+    found += [name for name in ui().probes if NAME in name]
     found += [backend for backend, _field in own("blender.state.secrets")._typed if NAME in backend]
     return found
 
@@ -97,7 +97,7 @@ def test_the_terminal_tests_its_connection(film: Any, sixth: Any, capsys: pytest
 def test_its_jobs_are_done(film: Any, sixth: Any) -> None:
     preferences().demo_mode = True
     request = own("clients.litellm").ChatRequest(prompt="A logline")
-    assert own("blender.commands").runtime().submit(NAME, request).result(60.0).text
+    assert own("blender.state.runtime_ref").runtime().submit(NAME, request).result(60.0).text
     preferences().demo_mode = False
 
 

@@ -32,11 +32,12 @@ class WorkflowRequest(Request):
     """A workflow to run, with values put into its inputs.
 
     ``workflow`` is a dict in the API's or the editor's format, or the path of a ``.json`` file or of a picture, video
-    or sound (PNG, WebP, FLAC, MP4) that ComfyUI saved. ``inputs`` and ``files`` map an address to a value or to a local
-    file, which is uploaded first. An address is a node's title, its class where only one node has it, or its id: alone
-    where the node has one obvious input, else followed by a dot and the input's name (``"Positive prompt"``,
-    ``"Sampler.steps"``, ``"3.cfg"``; ``"#3.cfg"`` means the id whatever the nodes are titled). ``seed`` (0 to 2^64-1)
-    goes into every seed of the workflow that ``inputs`` does not name; None: a random one, said in the metadata.
+    or sound that ComfyUI saved (PNG, WebP, MP4, WebM, MKV, FLAC, MP3, Opus). ``inputs`` and ``files`` map an address to
+    a value or to a local file, which is uploaded first. An address is a node's title, its class where only one node has
+    it, or its id: alone where the node has one obvious input, else followed by a dot and the input's name
+    (``"Positive prompt"``, ``"Sampler.steps"``, ``"3.cfg"``; ``"#3.cfg"`` means the id whatever the nodes are titled).
+    ``seed`` (0 to 2^64-1) goes into every seed of the workflow that ``inputs`` does not name; None: a random one, said
+    in the metadata.
 
     ``slots`` are values by what they mean, for a workflow that nobody has looked into: ``prompt``, ``negative_prompt``,
     ``image`` (a local file), ``width``, ``height``, ``steps``, ``denoise``. They go where ``ComfyUIClient.template``

@@ -1,28 +1,36 @@
 """The texts that ComfyUI writes into the files it saves: the ``prompt`` (API format) and the editor's ``workflow``.
 
 Where they stand, seen in files of 0.3.64: PNG in text chunks (an animated one in ``comf`` chunks), WebP in the EXIF
-fields Make and Model as ``key:text``, FLAC among the Vorbis comments, MP4 under ``moov/udta/meta``. Only what holds
-texts is read, and what is damaged passed over.
+fields Make and Model as ``key:text``, FLAC among the Vorbis comments, MP4 under ``moov/udta/meta``; other sounds and
+clips in their tags (``media_tags.py``). Only what holds texts is read, and what is damaged passed over.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from .bounded_reader import BoundedReader, DamagedError
+from .media_tags import ID3, MATROSKA, OGG, as_utf8, id3_texts, matroska_texts, ogg_texts, vorbis_comments
+
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """What is read of a file, unpacked: a workflow with a few hundred nodes has 1 MB."""
 
 _KEYS = ("prompt", "workflow")
+_COMMENT = "comment"
+_COMMENTS = (_COMMENT, "description")
+"""VideoHelperSuite keeps both in the comment, as JSON. FFmpeg calls it a description in Ogg and FLAC."""
 
 MAX_PARTS = 100_000
 """A container of more parts is damaged, or made to keep us busy."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"comf")
+_MP4_COMMENT = b"\xa9cmt"
 _EXIF_ASCII = 2
 _VORBIS_COMMENT = 4
 
@@ -35,74 +43,66 @@ def embedded_texts(opened: BinaryIO, most: int = MAX_TEXT_BYTES) -> dict[str, by
 
     Not more than ``most`` bytes are read, what is unpacked included.
     """
-    file = _Reader(opened, most)
+    file = BoundedReader(opened, most)
     head = file.read(12)
-    if head.startswith(_PNG):
-        file.seek(len(_PNG))
-        found = _png_texts(file)
-    elif head[:4] == b"RIFF" and head[8:] == b"WEBP":
-        found = _webp_texts(file)
-    elif head.startswith(b"fLaC"):
-        file.seek(4)
-        found = _flac_texts(file)
-    elif head[4:8] == b"ftyp":
-        found = _mp4_texts(file, file.seek(0, io.SEEK_END))
-    else:
+    found = _texts_of_kind(head, file)
+    if found is None:
         return None
     texts: dict[str, bytes] = {}
+    comments = []
     try:
         for key, text in found:
             if key.lower() in _KEYS:
                 texts.setdefault(key.lower(), text)
-    except (struct.error, zlib.error, _DamagedError):
+            elif key.lower() in _COMMENTS:
+                comments.append(text)
+    except (struct.error, zlib.error, DamagedError):
         pass  # what came before the damage is there
+    for comment in comments:
+        texts = {**_texts_in_comment(comment), **texts}
     return texts
 
 
-class _DamagedError(Exception):
-    """The container can't be followed further."""
+def _texts_of_kind(head: bytes, file: BoundedReader) -> Texts | None:
+    """Return the texts of a file that begins so, None for a file of another kind."""
+    if head.startswith(_PNG):
+        file.seek(len(_PNG))
+        return _png_texts(file)
+    if head[:4] == b"RIFF" and head[8:] == b"WEBP":
+        return _webp_texts(file)
+    if head.startswith(b"fLaC"):
+        file.seek(4)
+        return _flac_texts(file)
+    if head[4:8] == b"ftyp":
+        return _mp4_texts(file, file.seek(0, io.SEEK_END))
+    if head.startswith(MATROSKA):
+        return matroska_texts(file, file.seek(0, io.SEEK_END))
+    if head.startswith(OGG):
+        return ogg_texts(file)
+    return id3_texts(file) if head.startswith(ID3) else None
 
 
-class _Reader:
-    """A file of which only so many bytes are read."""
-
-    def __init__(self, file: BinaryIO, most: int) -> None:
-        self._file = file
-        self._left = most
-        self.seek = file.seek
-
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes."""
-        self._charge(size)
-        return self._file.read(size)
-
-    def inflated(self, data: bytes) -> bytes:
-        """Return packed data unpacked, which counts as read."""
-        text = zlib.decompressobj().decompress(data, self._left + 1)
-        self._charge(len(text))
-        return text
-
-    def _charge(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
-            raise _DamagedError
-
-
-def _read(file: _Reader, size: int) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
-        raise _DamagedError
-    return data
+def _texts_in_comment(comment: bytes) -> dict[str, bytes]:
+    """Return the workflows in a comment, none for one of another kind; each is JSON, or JSON in a text."""
+    try:
+        data = json.loads(comment)
+    except (ValueError, RecursionError):
+        return {}
+    found = {key: data[key] for key in _KEYS if data.get(key)} if isinstance(data, dict) else {}
+    return {
+        key: (text if isinstance(text, str) else json.dumps(text)).encode(errors="replace")
+        for key, text in found.items()
+    }
 
 
 # PNG
 
 
-def _png_texts(file: _Reader) -> Texts:
+def _png_texts(file: BoundedReader) -> Texts:
     for _ in range(MAX_PARTS):
         length, kind = struct.unpack(">I4s", file.read(8))
         if kind in _PNG_TEXTS:
-            keyword, _, rest = _read(file, length).partition(b"\0")
+            keyword, _, rest = file.read_all(length).partition(b"\0")
             key = keyword.decode("latin-1")
             if key.lower() in _KEYS:
                 yield key, _chunk_text(file, kind, rest)
@@ -111,27 +111,23 @@ def _png_texts(file: _Reader) -> Texts:
             file.seek(length + 4, io.SEEK_CUR)
 
 
-def _chunk_text(file: _Reader, kind: bytes, rest: bytes) -> bytes:
+def _chunk_text(file: BoundedReader, kind: bytes, rest: bytes) -> bytes:
     if kind in (b"tEXt", b"comf"):
-        return _utf8(rest)
+        return as_utf8(rest)
     if kind == b"zTXt":
-        return _utf8(file.inflated(rest[1:]))
+        return as_utf8(file.inflate(rest[1:]))
     compressed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return file.inflated(text) if compressed else text
-
-
-def _utf8(latin: bytes) -> bytes:
-    return latin.decode("latin-1").encode()
+    return file.inflate(text) if compressed else text
 
 
 # WebP
 
 
-def _webp_texts(file: _Reader) -> Texts:
+def _webp_texts(file: BoundedReader) -> Texts:
     for _ in range(MAX_PARTS):
         kind, length = struct.unpack("<4sI", file.read(8))
         if kind == b"EXIF":
-            yield from _exif_texts(_read(file, length).removeprefix(b"Exif\0\0"))
+            yield from _exif_texts(file.read_all(length).removeprefix(b"Exif\0\0"))
             return
         file.seek(length + length % 2, io.SEEK_CUR)
 
@@ -151,62 +147,56 @@ def _exif_texts(tiff: bytes) -> Texts:
 # FLAC
 
 
-def _flac_texts(file: _Reader) -> Texts:
+def _flac_texts(file: BoundedReader) -> Texts:
     last = False
     while not last:
         (header,) = struct.unpack(">I", file.read(4))
         last, kind, length = bool(header >> 31), header >> 24 & 0x7F, header & 0xFFFFFF
         if kind == _VORBIS_COMMENT:
-            yield from _vorbis_texts(_read(file, length))
+            yield from vorbis_comments(file.read_all(length))
         else:
             file.seek(length, io.SEEK_CUR)
-
-
-def _vorbis_texts(block: bytes) -> Texts:
-    (vendor,) = struct.unpack_from("<I", block, 0)
-    at = 4 + vendor
-    (count,) = struct.unpack_from("<I", block, at)
-    at += 4
-    for _ in range(min(count, MAX_PARTS)):
-        (length,) = struct.unpack_from("<I", block, at)
-        key, _, text = block[at + 4 : at + 4 + length].partition(b"=")
-        yield key.decode("latin-1"), text
-        at += 4 + length
 
 
 # MP4
 
 
-def _mp4_texts(file: _Reader, end: int) -> Texts:
+def _mp4_texts(file: BoundedReader, end: int) -> Texts:
     for kind, start, stop in _boxes(file, 0, end):
         if kind == b"moov":
             yield from _metadata(file, start, stop, within=b"udta")
 
 
-def _metadata(file: _Reader, start: int, stop: int, within: bytes = b"") -> Texts:
+def _metadata(file: BoundedReader, start: int, stop: int, within: bytes = b"") -> Texts:
     for kind, at, end in _boxes(file, start, stop):
         if kind == within:
             yield from _metadata(file, at, end)
+        elif kind == _MP4_COMMENT:  # QuickTime: two bytes of length, two of language
+            file.seek(at)
+            yield _COMMENT, file.read_all(end - at)[4:]
         elif kind == b"meta":
             file.seek(at)
-            yield from _keyed_texts(_read(file, end - at))
+            yield from _keyed_texts(file.read_all(end - at))
 
 
 def _keyed_texts(meta: bytes) -> Texts:
-    """Yield the texts of a ``meta`` box: ``keys`` has the names, each box in ``ilst`` is named by its place there."""
-    body = _Reader(io.BytesIO(meta), len(meta))
+    """Yield the texts of a ``meta`` box: ``keys`` has the names, each box in ``ilst`` is named by its place there.
+
+    Without ``keys`` a box in ``ilst`` is its own name.
+    """
+    body = BoundedReader(io.BytesIO(meta), len(meta))
     boxes = {kind: (start, stop) for kind, start, stop in _boxes(body, 4, len(meta))}
-    if b"keys" not in boxes or b"ilst" not in boxes:
-        return
-    start, stop = boxes[b"keys"]
+    start, stop = boxes.get(b"keys", (0, 0))
     names = [meta[at:end] for _kind, at, end in _boxes(body, start + 8, stop)]
-    for kind, at, end in _boxes(body, *boxes[b"ilst"]):
+    for kind, at, end in _boxes(body, *boxes.get(b"ilst", (0, 0))):
         number = int.from_bytes(kind, "big")
+        if kind == _MP4_COMMENT:
+            yield _COMMENT, meta[at + 16 : end]
         if 1 <= number <= len(names):
             yield names[number - 1].decode("latin-1"), meta[at + 16 : end]
 
 
-def _boxes(file: _Reader, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(file: BoundedReader, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, start and end of the contents of each box; the file may be moved between."""
     for _ in range(MAX_PARTS):
         if start + 8 > stop:
@@ -219,6 +209,6 @@ def _boxes(file: _Reader, start: int, stop: int) -> Iterator[tuple[bytes, int, i
             body += 8
         end = stop if size == 0 else start + size
         if not body <= end <= stop:
-            raise _DamagedError
+            raise DamagedError
         yield kind, body, end
         start = end

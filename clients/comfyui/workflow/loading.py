@@ -118,10 +118,20 @@ def _parsed(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _from_media(texts: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """Return the first of a file's texts that is a workflow: what else stands under ``prompt`` must not hide it."""
+    first: ValidationError | None = None
     for key in ("prompt", "workflow"):
         if key in texts:
-            return _parsed(texts[key], name)
-    raise ValidationError(
+            try:
+                data = _parsed(texts[key], name)
+                workflow = _unwrapped(data)
+                if not is_ui_format(workflow):
+                    check_form(workflow)
+            except ValidationError as error:
+                first = first or error
+            else:
+                return data
+    raise first or ValidationError(
         f"The file {name} holds no workflow.",
         code="no_workflow",
         hint="Take one that ComfyUI saved; files that were edited or sent by a messenger lose it.",

@@ -13,7 +13,16 @@ from movie_director.clients.comfyui.workflow import embedded_workflow
 from movie_director.clients.comfyui.workflow.embedded_workflow import embedded_texts
 
 FILES = Path(__file__).parents[4] / "recordings" / "comfyui" / "files"
-NAMES = ["animated.png", "saved.webp", "saved.flac", "saved.mp4"]
+NAMES = [
+    "animated.png",
+    "saved.webp",
+    "saved.flac",
+    "saved.mp4",
+    "saved.webm",
+    "saved.mkv",
+    "saved.mp3",
+    "saved.opus",
+]
 
 
 def texts(data: bytes):
@@ -143,6 +152,47 @@ def test_a_file_made_to_fill_the_memory_does_not(key, monkeypatch):
     bombs = [chunk(b"zTXt", key + b"\0\0" + PACKED)] * 50 + [chunk(b"iTXt", key + b"\0\1\0\0\0" + PACKED)] * 50
     embedded_texts(io.BytesIO(png(*bombs)), most=30_000)
     assert sum(unpacked) <= 30_001
+
+
+COMMENT = b'{"prompt": "{\\"1\\": 1}", "workflow": {"nodes": []}, "CreationTime": "x"}'
+BOTH = {"prompt": b'{"1": 1}', "workflow": b'{"nodes": []}'}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        movie(box(b"udta", box(b"meta", bytes(4) + box(b"ilst", box(b"\xa9cmt", box(b"data", bytes(8) + COMMENT)))))),
+        movie(box(b"udta", box(b"\xa9cmt", bytes(4) + COMMENT))),
+        movie(metadata([b"comment"], [(1, COMMENT)])),
+    ],
+    ids=["iTunes", "QuickTime", "keys"],
+)
+def test_a_film_that_keeps_both_in_its_comment(data):
+    assert texts(data) == BOTH
+
+
+def test_what_has_a_name_of_its_own_counts_more_than_the_comment():
+    own = metadata([b"comment", b"prompt"], [(1, COMMENT), (2, b"{}")])
+    assert texts(movie(own)) == {**BOTH, "prompt": b"{}"}
+
+
+@pytest.mark.parametrize("comment", [b"made with love", b"[1]", b"{}", b'{"prompt": ""}', b"[" * 100_000, b"\xff"])
+def test_a_comment_of_another_kind(comment):
+    assert texts(movie(metadata([b"comment"], [(1, comment)]))) == {}
+
+
+def test_a_comment_with_half_a_character():
+    assert texts(movie(metadata([b"comment"], [(1, b'{"prompt": "\\ud800"}')]))) == {"prompt": b"?"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("ü猫".encode(), "ü猫"), ("ü".encode("latin-1"), "ü"), (b"plain", "plain")]
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_is_utf_8_where_it_can_be(text, found, packed):
+    """By the rules of PNG it is Latin-1; editors and servers write UTF-8 all the same."""
+    data = chunk(b"zTXt", b"prompt\0\0" + zlib.compress(text)) if packed else chunk(b"tEXt", b"prompt\0" + text)
+    assert texts(png(data)) == {"prompt": found.encode()}
 
 
 def test_other_texts_are_not_kept():

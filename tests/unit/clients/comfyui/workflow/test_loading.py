@@ -157,7 +157,29 @@ def test_a_picture_with_the_editors_format_only(tmp_path):
     assert load_workflow(path) == EDITOR
 
 
-@pytest.mark.parametrize("name", ["animated.png", "saved.webp", "saved.flac", "saved.mp4"])
+@pytest.mark.parametrize(
+    "text", [b"a cat, masterpiece", b"{}", b"[1]", b'{"1": {"class_type": "A"}}', b'{"1": {"inputs": {"a": ["9", 0]}}}']
+)
+def test_a_prompt_that_is_none_does_not_hide_a_workflow(tmp_path, text):
+    bad = chunk(b"tEXt", b"prompt\0" + text)
+    good = chunk(b"tEXt", b"workflow\0" + json.dumps(EDITOR).encode())
+    assert load_workflow(picture(tmp_path, bad, good)) == EDITOR
+    assert refused(picture(tmp_path, bad)).code == "invalid_workflow"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "animated.png",
+        "saved.webp",
+        "saved.flac",
+        "saved.mp4",
+        "saved.webm",
+        "saved.mkv",
+        "saved.mp3",
+        "saved.opus",
+    ],
+)
 def test_the_prompt_in_files_that_a_server_saved(name):
     prompt = load_workflow(FILES / name)
     assert prompt["1"]["_meta"]["title"] == "Fünf"

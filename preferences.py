@@ -1,4 +1,4 @@
-"""The preferences: one row a backend, made from the registry; keys are kept only if the user wants them kept."""
+"""The preferences: one row a backend, made from the registry; keys are saved only if the user chooses so."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _secret_property(field: str, **arguments: Any) -> Any:
-    """Make a text property held in memory, and in the preferences file only if that is wanted."""
+    """Make a text property held in memory, and in the preferences file only if the user chooses so."""
     return StringProperty(get=secrets.getter(field), set=secrets.setter(field), options={"SKIP_SAVE"}, **arguments)
 
 

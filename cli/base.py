@@ -1,4 +1,4 @@
-"""What the verbs of the terminal command share: their common options, and seeing a job through to its place."""
+"""Common options of the terminal's verbs, and waiting for a job and its placement."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def use(options: argparse.Namespace) -> None:
 
 
 def chosen(**options: Any) -> dict[str, Any]:
-    """Return what was given of a verb's options: what overrules the scene's wishes."""
+    """Return the options that were given; they overrule the scene's settings."""
     return {name: value for name, value in options.items() if value is not None}
 
 

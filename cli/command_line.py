@@ -1,6 +1,7 @@
-"""The terminal command, ``blender -b film.blend --command movie_director VERB``; its exit status tells the truth.
+"""The terminal command, ``blender -b film.blend --command movie_director VERB``.
 
-The verbs are imported when the command is used: nobody else pays for them at Blender's start.
+Its exit status is non-zero if any job failed. The verbs are imported when the command is used, so that
+nobody else pays for them at Blender's start.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def unregister() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what the arguments say and return the exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C."""
+    """Run the verb of the arguments; return the exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C."""
     from ..blender.platform import formatting
     from ..blender.platform.sigint import Interrupted
     from ..clients.core.errors import BackendError

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BackendInfo:
-    """What the rest of the program knows of a backend.
+    """A backend as the rest of the program knows it.
 
     - ``client``: its client's class, and ``mock``: the class of its embedded mock server. A text ``"module:Class"``
       names a class that is imported with its first use, so that Blender starts as quickly as without it; a module

@@ -1,4 +1,4 @@
-"""What a user can press or a script can call. Thin: context in, typed request out, errors in words."""
+"""Operators, for buttons and scripts. Thin: context in, typed request out, errors as reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all operators share that start a job: modal for a user, blocking for scripts and ``blender -b``."""
+"""The base of operators that start a job: modal for a user, blocking for scripts and ``blender -b``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NeedsFolder:
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        """Whether something can be generated now; the message says what to do if not."""
+        """Return True if something can be generated now, else set a message with the way out."""
         obstacle = image_request.obstacle(context)
         if obstacle:
             operator: Any = cls
@@ -36,10 +36,10 @@ class NeedsFolder:
 
 
 class GenerateJob(JobProgressModal):
-    """Mix-in of operators that start a job; they implement ``start``, which raises ``BackendError`` in words."""
+    """Mix-in of operators that start a job; they implement ``start``, which raises ``BackendError``."""
 
     def start(self, context: Context) -> Job:
-        """Read the scene's wishes, overruled by what the operator was called with, and submit them."""
+        """Submit a request from the scene's settings, overruled by the operator's arguments."""
         raise AssertionError(f"{type(self).__name__} does not say what to start")
 
     def invoke(self, context: Context, _event: Event) -> set[str]:

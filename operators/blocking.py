@@ -33,7 +33,7 @@ def wait_for_job(job: Job) -> None:
 
 
 def _telling(job: Job) -> bool:
-    """Whether the backend is being told of a cancel."""
+    """Return True while the cancel is on its way to the backend."""
     outcome = job.status.backend_cancel
     return outcome is not None and outcome.value == "pending"
 
@@ -44,7 +44,7 @@ def _settled(job: Job) -> bool:
     placement = ui.placements.get(job.id)
     if placement is not None:
         return placement.settled
-    # an answer that ended early is settled when what came of it is kept
+    # a failed or cancelled answer is settled once its partial text is stored
     return job.status.state.value != "succeeded" and job.id not in ui.streams
 
 
@@ -75,7 +75,7 @@ class ProgressLines:
         self._last = ("", -1)
 
     def report(self) -> None:
-        """Print a line if there is something new to say; the end is told by whoever waits for it."""
+        """Print a line if the stage or percentage has changed; the caller reports the end."""
         status = self._job.status
         if status.state.ended:
             return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class _AskServer:
-    """Mix-in of operators that ask a backend's server something; they say what, and what to report of the answer."""
+    """Mix-in of operators that send a backend's server one inquiry and report its outcome."""
 
     def start(self) -> Any:
         """Ask; return the answer to be. Raises ``ValidationError`` for a backend that can't be asked."""

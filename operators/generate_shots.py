@@ -1,4 +1,4 @@
-"""Generate all selected shots at once, each from its own words and in its own place."""
+"""Generate all selected shots at once, each from its own text and in its own place."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -52,7 +52,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
 
     @classmethod
     def poll(cls, context: "Context") -> bool:
-        """Whether shots are selected and can be generated now; the message says what to do if not."""
+        """Return True if selected shots can be generated now, else set a message with the way out."""
         obstacle = image_request.obstacle(context)
         if not obstacle and not shots.selected(sequencer.scene_of(context)):
             obstacle = "Select strips that have come of a shot list."
@@ -72,7 +72,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
         return self.follow(context)
 
     def execute(self, context: "Context") -> set[str]:
-        """Queue them all and wait for the last; those that fail are told and don't stop the others."""
+        """Queue them all and wait for the last; failures are reported and don't stop the others."""
         try:
             jobs = self.start(context)
         except BackendError as error:
@@ -91,7 +91,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
         return {"CANCELLED"} if failed else {"FINISHED"}
 
     def start(self, context: "Context") -> "list[Job]":
-        """Submit a job for each selected shot that has what is wanted."""
+        """Submit a job for each selected shot that has the text for this kind."""
         submit, field = _WAYS[self.kind]
         chosen = [shot for _, shot in shots.selected(sequencer.scene_of(context)) if getattr(shot, field).strip()]
         if not chosen:

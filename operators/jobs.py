@@ -1,4 +1,4 @@
-"""What can be done with a job in the list: cancel, retry, place, forget, read its error."""
+"""Operators on a job of the list: cancel, retry, place, forget, copy its error."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -47,7 +47,7 @@ class MOVIE_DIRECTOR_OT_cancel_job(JobOperator, Operator):
     bl_options = set()
 
     def execute(self, _context: "Context") -> set[str]:
-        """Cancel at once; the server is told in the background."""
+        """Cancel at once; a worker tells the server."""
         try:
             view = self.view()
         except BackendError as error:
@@ -83,7 +83,7 @@ class MOVIE_DIRECTOR_OT_retry_job(JobOperator, JobProgressModal, Operator):
         return {"FINISHED"}
 
     def start(self) -> "Job":
-        """Submit what the job was; raises what ``submit`` raises."""
+        """Submit the job's request again; raises the errors of ``submit``."""
         return image_request.resubmit(self.view())
 
 
@@ -96,7 +96,7 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
 
     @classmethod
     def poll(cls, _context: "Context") -> bool:
-        """Whether the film can be changed now."""
+        """Return True if the film can be changed now."""
         from ..blender.placing import placement
 
         obstacle = placement.obstacle()

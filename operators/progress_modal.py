@@ -118,7 +118,7 @@ class JobProgressModal:
 
 
 def _escape_is_blenders() -> bool:
-    """Whether Esc ends playback or a render now."""
+    """Return True if Esc would end playback or a render now."""
     from ..blender.placing import placement
 
     return bool(placement.obstacle())

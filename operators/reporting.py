@@ -1,4 +1,4 @@
-"""Errors in words, never as tracebacks; and lines for the terminal."""
+"""Reports of errors without tracebacks, and lines for the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report_error(operator: bpy.types.Operator, error: BackendError) -> set[str]:
-    """Show an error and its way out to the user; returns what the operator returns then."""
+    """Report an error and its hint to the user; return the operator's result."""
     operator.report({"ERROR"}, formatting.error_text(error))
     return {"CANCELLED"}
 

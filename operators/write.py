@@ -23,7 +23,7 @@ class _NeedsNoFolder:
 
     @classmethod
     def poll(cls, context: "Context") -> bool:
-        """Whether a writer can be asked now; the message says what to do if not."""
+        """Return True if a text can be requested now, else set a message with the way out."""
         obstacle = image_request.obstacle(context, files=False)
         if obstacle:
             operator: Any = cls

@@ -41,8 +41,9 @@ class _ClosingClient:
 
 
 class ClientCache:
-    """Makes clients on the worker threads that need them. ``users`` tells who may be using a backend's client; clients
-    that deal with sound get the ``codec``.
+    """Makes clients on the worker threads that need them.
+
+    ``users`` returns the jobs that may be using a backend's client; clients of sound get the ``codec``.
     """
 
     def __init__(

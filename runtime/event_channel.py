@@ -20,7 +20,7 @@ _NEWEST_WINS = (Progressed, Previewed, Queued)
 
 @dataclass(frozen=True)
 class JobEvent:
-    """Something happened to a job; ``tag`` is what was given with it."""
+    """An event of a job, with the ``tag`` of its submission."""
 
     job: Job
     tag: Mapping[str, str]
@@ -118,7 +118,7 @@ class EventChannel:
         return drained
 
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Return True if nothing waits."""
         return not self._items
 
     def wait(self, timeout_s: float) -> bool:

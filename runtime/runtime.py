@@ -137,7 +137,7 @@ class Runtime:
         return self.job(job_id).status
 
     def tag(self, job_id: str) -> Mapping[str, str]:
-        """Return what was given with the job, empty for an unknown one."""
+        """Return the job's tag, empty for an unknown job."""
         entry = self._entries.get(job_id)
         return entry.tag if entry else {}
 
@@ -171,7 +171,7 @@ class Runtime:
         self._run_errand(self._recover, "recover")
 
     def active(self) -> bool:
-        """Whether anything is under way or waits in the channel."""
+        """Return True if anything is under way or waits in the channel."""
         if self._unreported or not self.channel.empty() or any(errand.is_alive() for errand in self._errands):
             return True
         return any(runner.busy() for runner in self._runners.values())
@@ -327,7 +327,7 @@ class Runtime:
 
 
 def _may_still_be_fetched(job: Job, event: Event) -> bool:
-    """Whether a job has failed in a way that leaves its result on the server, for a later session to fetch."""
+    """Return True if a job has failed in a way that leaves its result on the server, for a later session to fetch."""
     if not isinstance(event, Failed) or not job.may_have_been_sent:
         return False
     error = event.error

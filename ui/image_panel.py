@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Image(Sidebar):
-    """The wishes for the next picture, and the button."""
+    """The settings of the next picture, and the button."""
 
     bl_label = "Generate Image"
 

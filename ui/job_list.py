@@ -61,7 +61,7 @@ def draw_running(layout: UILayout, context: Context, backend: str) -> None:
 
 
 def _draw_recovery(layout: UILayout, context: Context) -> None:
-    """Draw what a look for unfinished jobs has found, until the next job is started."""
+    """Draw the outcome of the search for unfinished jobs, until the next job is started."""
     if ui.recovered == () and not ui.elsewhere:
         layout.label(text="No unfinished jobs were found", icon="INFO")
     if ui.elsewhere:
@@ -70,7 +70,7 @@ def _draw_recovery(layout: UILayout, context: Context) -> None:
 
 
 def server_answers(backend: str) -> bool:
-    """Whether one of a backend's jobs has heard of the server."""
+    """Return True if one of a backend's jobs has reached the server."""
     return any(view.backend == backend and _was_reached(view) for view in runtime_ref.jobs())
 
 

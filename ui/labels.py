@@ -37,7 +37,7 @@ def paragraph(
 
 
 def supports_placeholder() -> bool:
-    """Whether text fields can show a grey hint (Blender 4.5 and newer)."""
+    """Return True if text fields can show a grey hint (Blender 4.5 and newer)."""
     return bpy.app.version >= (4, 5, 0)
 
 

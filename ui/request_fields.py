@@ -1,4 +1,4 @@
-"""Fields that several sections share: where to start from, the seed, the selected shots, what is in the way."""
+"""Fields that several sections share: start picture, seed, selected shots, obstacles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ICONS: dict[str, Any] = {
 
 
 def draw_shots(layout: UILayout, context: Context, kind: str) -> None:
-    """Draw what the selected shots say, and the button that makes it; nothing if none is selected."""
+    """Draw the selected shots and the button that generates them; nothing if none is selected."""
     field = _FIELDS[kind]
     selected = shots.selected(sequencer.scene_of(context))
     chosen = list({shot.id: (strip, shot) for strip, shot in selected if getattr(shot, field).strip()}.values())
@@ -45,7 +45,7 @@ def draw_shots(layout: UILayout, context: Context, kind: str) -> None:
 
 
 def draw_start(layout: UILayout, context: Context, props: Any) -> None:
-    """Draw what the picture or clip starts from."""
+    """Draw the source of the first picture."""
     column = layout.column(align=True)
     column.label(text="Start from")
     column.row(align=True).prop(props, "input_source", expand=True)

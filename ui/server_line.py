@@ -1,4 +1,4 @@
-"""The line above each button: which server is used, what it said last, and the way out for who has none."""
+"""The line above each button: the server, its last connection test, and demo mode for users without a server."""
 
 from __future__ import annotations
 

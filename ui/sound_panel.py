@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Sound(Sidebar):
-    """The wishes for the next sound, and the button."""
+    """The settings of the next sound, and the button."""
 
     bl_label = "Sound Effect"
 
@@ -26,7 +26,7 @@ class Sound(Sidebar):
         preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
-        """Draw what is to be heard, where and how long."""
+        """Draw the prompt, its place and length."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         own: Any = context.scene.movie_director.sound
         draw_server(layout, context, sound_request.SOUND)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Video(Sidebar):
-    """The wishes for the next clip, and the button."""
+    """The settings of the next clip, and the button."""
 
     bl_label = "Generate Video"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Write(Sidebar):
-    """The wishes for the next text, and the button."""
+    """The settings of the next text, and the button."""
 
     bl_label = "Write"
 
@@ -65,7 +65,7 @@ class ShotList(Sidebar):
     bl_label = "Shot List"
 
     def draw(self, context: Context) -> None:
-        """Draw the script, what the shots become, and the button."""
+        """Draw the script, the shots' form in the film, and the button."""
         layout: UILayout = self.layout  # type: ignore[attr-defined]
         props: Any = context.scene.movie_director.writing
         draw_script(layout, context)

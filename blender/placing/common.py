@@ -16,7 +16,7 @@ _ADD = {"image": image.add, "video": movie.add, "audio": sound.add}
 
 
 def place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
-    """Put a result's files into the film; say what was done, and what could not be.
+    """Put a result's files into the film; return a report for the user.
 
     Raises ``StorageError`` if there is nothing to show, if a file can't be read, or if the Sequencer is full.
     """

@@ -23,7 +23,7 @@ class ListedShot:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ListedShot:
-        """Make a shot of what a strip or an answer holds; what is missing is empty."""
+        """Make a shot of a strip's or an answer's fields; missing ones are empty."""
         texts = {
             name: str(data.get(name) or "") for name in ("scene", "shot", "description", "dialogue", "sound", "id")
         }

@@ -49,7 +49,7 @@ def take(job_id: str, backend: str, target: PlacementTarget, more: str) -> None:
 
 
 def write_some() -> None:
-    """Write a slice of one answer: what a tick does."""
+    """Write a slice of one answer; called once a tick."""
     streams = ui.streams
     for job_id in list(streams):
         stream = streams[job_id]
@@ -132,7 +132,7 @@ def make(name: str, job_id: str, backend: str, target: PlacementTarget) -> bpy.t
 
 
 def restore(text: bpy.types.Text, whole: str) -> None:
-    """Write what is missing at the end, because undo or a load took it away; a text the user has changed stays."""
+    """Write the end of a text again that undo or a load has removed; a text that the user has changed stays."""
     there = text.as_string().rstrip("\n")
     if len(there) < len(whole.rstrip("\n")) and whole.startswith(there):
         text.from_string(whole)

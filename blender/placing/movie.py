@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Artifact) -> str:
-    """Put a clip and its sound into the Sequencer; return what there is to say beside that.
+    """Put a clip and its sound into the Sequencer; return a note for the user, or "".
 
     A clip of another rate than the film's is played at its own speed. In the place of a shot it is cut to the shot's
     length. ``StorageError`` if it can't be read or there is no room.

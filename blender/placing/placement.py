@@ -1,4 +1,4 @@
-"""A result's way into the film: which scene asked, whether it is a good moment, and who knows what to do with it.
+"""Placing results: find the scene that asked, wait for a good moment, call the module of the result's kind.
 
 The files are on disk before anything here runs, so nothing is lost when a scene is gone or the Sequencer is full: the
 result is then offered to the user.
@@ -61,7 +61,7 @@ def home_scene(target: PlacementTarget) -> bpy.types.Scene | None:
 
 
 def settle(placement: Placement) -> None:
-    """Put a result where it was wanted, or say on the placement why not; never raises."""
+    """Place a result at its target, or set the placement's message to the reason; never raises."""
     try:
         scene = home_scene(placement.target)
     except Exception as error:  # noqa: BLE001 - see place_in
@@ -97,7 +97,7 @@ def _place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
 
 
 def push_undo(message: str) -> None:
-    """Let the user undo what was just done; where Blender has no window there is nothing to undo."""
+    """Push an undo step for the last change; without a window Blender has no undo."""
     windows = _windows()
     if bpy.app.background or not windows:
         return

@@ -77,7 +77,7 @@ def plan_strip(timeline: Timeline, shot_id: str, start: int, length: int) -> Str
 
 
 def choose_channel(timeline: Timeline, start: int, end: int, wanted: int = 0, ignored: Sequence[Any] = ()) -> int:
-    """Return ``wanted`` if nothing is in [start, end) there and it is not locked, else what ``free_channel`` finds."""
+    """Return channel ``wanted`` if it is unlocked and empty in [start, end), else the result of ``free_channel``."""
     blocked = _taken_channels(timeline.strips(), start, end, ignored) | set(timeline.locked_channels())
     if 0 < wanted <= MAX_CHANNEL and wanted not in blocked:
         return wanted

@@ -1,4 +1,4 @@
-"""What the film keeps about a result: where its file is and what it was made of."""
+"""Provenance of results in the film: the file's path and the request's main fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def film_path(path: Path, *, folder: bool = False) -> str:
 
 
 def metadata(placement: Placement) -> dict[str, str]:
-    """Return what the film keeps about a result: enough to find its sidecar and make it again; never a key."""
+    """Return the properties that a strip or datablock keeps about its result: enough to find its sidecar; no secret."""
     seed = placement.result.metadata.get("seed")
     return {
         "prompt": placement.target.prompt,

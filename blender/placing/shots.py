@@ -1,4 +1,4 @@
-"""Shots on the timeline: coloured placeholder strips that know what is to be seen, said and heard.
+"""Shots on the timeline: coloured placeholder strips that carry a shot's description, dialogue and sound.
 
 A strip keeps its shot in a property of its own, with an id, so that a result that comes minutes later finds its place
 whatever was moved or renamed meanwhile.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Artifact) -> str:
-    """Put a sound into the Sequencer, as long as it was wished at most (0: all of it); return what there is to say.
+    """Put a sound into the Sequencer, cut to the target's length (0: whole); return a note for the user, or "".
 
     ``StorageError``: ``no_audio`` in a Blender without sound, ``no_sound`` if there is none in the file.
     """

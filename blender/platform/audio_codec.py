@@ -51,7 +51,7 @@ class BlenderCodec(WaveCodec):
     resampler: ClassVar[type[Resampler]] = NumpyResampler
 
     def other_info(self, path: Path, kind: str) -> AudioInfo:
-        """Ask ``aud`` what the file is."""
+        """Ask ``aud`` for the file's sample rate and channels."""
         return _described(_decoder(path, kind), path, kind)[1]
 
     def other_samples(self, path: Path, kind: str) -> tuple[AudioInfo, Iterator[Sequence[float]]]:

@@ -1,4 +1,4 @@
-"""Jobs, errors and answers in the words of the panels, the status bar and the terminal. Imports no ``bpy``."""
+"""Jobs, errors and answers as text for the panels, the status bar and the terminal. Imports no ``bpy``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def progress_text(progress: Progress | None) -> str:
 
 
 def status_text(status: JobStatus) -> str:
-    """Return what a job is doing, or how it ended, on one line."""
+    """Return a job's state on one line."""
     state = status.state.value
     words = STATE_WORDS[state]
     if state == "queued":

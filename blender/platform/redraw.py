@@ -45,5 +45,5 @@ def _areas() -> Iterator[Area]:
 
 
 def _shows_tab(region: Region) -> bool:
-    """Whether a region is a sidebar on our tab; one that was never drawn can't say and counts as shown."""
+    """Return True if a region is a sidebar on our tab; one that was never drawn counts as one."""
     return region.type == "UI" and getattr(region, "active_panel_category", TAB) in (TAB, "UNSUPPORTED")

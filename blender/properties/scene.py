@@ -1,4 +1,4 @@
-"""What a scene remembers of the user's wishes, and this session of the panel. No state of jobs is in here."""
+"""The settings that a scene keeps for its next results, and the panel's own. No state of jobs."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -15,7 +15,7 @@ DEFAULT_SIZE_LIMIT = 1920
 
 
 class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
-    """The wishes for the next results, those for pictures at the top; saved with the scene."""
+    """Settings of the next results, those of pictures at the top; saved with the scene."""
 
     prompt: StringProperty(name="Prompt", description="What to see in the picture", options={"TEXTEDIT_UPDATE"})
     negative_prompt: StringProperty(name="Avoid", description="What not to see in the picture")

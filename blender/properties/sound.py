@@ -1,4 +1,4 @@
-"""What a scene remembers of the wishes for sounds and voices."""
+"""A scene's settings for sounds and voices."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -23,7 +23,7 @@ SPEAKER_ITEMS = (
 
 
 class MOVIE_DIRECTOR_PG_sound(PropertyGroup):
-    """The wishes for the next sound effect; saved with the scene."""
+    """Settings of the next sound effect; saved with the scene."""
 
     prompt: StringProperty(name="Prompt", description="What is to be heard", options={"TEXTEDIT_UPDATE"})
     negative_prompt: StringProperty(name="Avoid", description="What is not to be heard")
@@ -42,7 +42,7 @@ class MOVIE_DIRECTOR_PG_sound(PropertyGroup):
 
 
 class MOVIE_DIRECTOR_PG_voice(PropertyGroup):
-    """The wishes for the next line, conversion or training; saved with the scene."""
+    """Settings of the next line, conversion or training; saved with the scene."""
 
     text: StringProperty(name="Line", description="What is to be said", options={"TEXTEDIT_UPDATE"})
     voice: StringProperty(

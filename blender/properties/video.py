@@ -1,4 +1,4 @@
-"""What a scene remembers of the wishes for video."""
+"""A scene's settings for clips."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -24,7 +24,7 @@ QUALITY_ITEMS = (
 
 
 class MOVIE_DIRECTOR_PG_video(PropertyGroup):
-    """The wishes for the next clip; saved with the scene."""
+    """Settings of the next clip; saved with the scene."""
 
     prompt: StringProperty(name="Prompt", description="What happens in the clip", options={"TEXTEDIT_UPDATE"})
     negative_prompt: StringProperty(name="Avoid", description="What not to see in the clip")

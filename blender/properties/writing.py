@@ -1,4 +1,4 @@
-"""What a scene remembers of the wishes for texts and shot lists."""
+"""A scene's settings for texts and shot lists."""
 
 # No postponed annotations here: Blender reads the properties from them.
 
@@ -30,7 +30,7 @@ TIMELINE_ITEMS = (
 
 
 class MOVIE_DIRECTOR_PG_writing(PropertyGroup):
-    """The wishes for the next text; saved with the scene."""
+    """Settings of the next text; saved with the scene."""
 
     prompt: StringProperty(name="Prompt", description="What the text should be about", options={"TEXTEDIT_UPDATE"})
     preset: EnumProperty(name="Kind", items=PRESET_ITEMS, default="FREE", description="What kind of text to write")

@@ -1,4 +1,4 @@
-"""What carries the runtime's events into Blender: a timer that lives only while there is work.
+"""The timer that carries the runtime's events into Blender; registered only while there is work.
 
 In background mode Blender's timers never fire, so whoever waits there calls ``pump_until``, which does the same in a
 loop.
@@ -57,7 +57,7 @@ def stop() -> None:
 
 
 def running() -> bool:
-    """Whether the timer is registered."""
+    """Return True while the timer is registered."""
     return bool(bpy.app.timers.is_registered(_timer))
 
 
@@ -71,8 +71,9 @@ def _timer() -> float | None:
 
 
 def tick(*, defer_while_busy: bool = True) -> None:
-    """Take what the workers have sent, write a piece of one answer, place at most one result, redraw if there is
-    something new. Never raises.
+    """Handle the workers' events, write a slice of one answer, place at most one result, redraw after changes.
+
+    Never raises.
 
     ``defer_while_busy``: a result waits while Blender plays or renders.
     """

@@ -1,4 +1,4 @@
-"""From a scene's wishes to a typed request, on the main thread: seed resolved, paths absolute, camera rendered."""
+"""Image requests from a scene's settings, on the main thread: seed resolved, paths absolute, camera rendered."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WISHES = (
 def obstacle(context: bpy.types.Context, *, files: bool = True) -> str:
     """Return why nothing can be generated now and what to do about it, "" if nothing is in the way.
 
-    ``files``: whether the result comes as files, which need a folder.
+    ``files``: True if the result is files, which need a folder.
     """
     if context.scene is None:
         return "There is no scene."
@@ -59,7 +59,7 @@ def obstacle(context: bpy.types.Context, *, files: bool = True) -> str:
 
 
 def ready(context: bpy.types.Context) -> bool:
-    """Whether the scene's own wishes are enough to generate, for the panel's button."""
+    """Return True if the scene's settings are enough to generate; for the panel's button."""
     props = context.scene.movie_director
     if obstacle(context) or not props.prompt.strip():
         return False
@@ -91,7 +91,7 @@ def parse_seed(text: str, most: int = MAX_SEED) -> int:
 
 
 def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
-    """Submit an image of the scene's wishes, those in ``overrides`` overruled; raises a ``BackendError`` in words.
+    """Submit an image from the scene's settings, ``overrides`` first; raises ``BackendError``.
 
     Nothing is sent on this thread, and no workflow is read. The camera, if it is the input, is rendered here.
     """
@@ -126,7 +126,7 @@ def submit_image(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
 
 
 def resubmit(view: JobView) -> Job:
-    """Submit what a job was once more, to be placed where that was to be placed."""
+    """Submit a job's request again, with the same placement target."""
     from ..state.placement_request import PlacementTarget
 
     return commands.submit(view.backend, runtime_ref.runtime().job(view.id).request, PlacementTarget.from_tag(view.tag))
@@ -145,7 +145,7 @@ def short(text: str) -> str:
 
 
 def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[ListedShot | None, dict[str, Any]]:
-    """Return the shot of that id and the fields of a wish for its place in the film; None and none for an empty id.
+    """Return the shot of that id and the target fields of its place in the film; (None, {}) for an empty id.
 
     ``ValidationError`` with code ``no_shot`` if it is not in the Sequencer.
     """
@@ -160,7 +160,7 @@ def shot_place(scene: bpy.types.Scene, shot_id: str) -> tuple[ListedShot | None,
 
 
 def target_for(scene: bpy.types.Scene, **fields: Any) -> PlacementTarget:
-    """Return what a result is wanted for in a scene, at its playhead unless ``fields`` say otherwise."""
+    """Return the placement target in a scene, at its playhead unless ``fields`` hold another frame."""
     from ..state.placement_request import PlacementTarget
 
     place = {"scene": scene.name, "scene_uid": scene.session_uid, "frame": scene.frame_current}
@@ -217,5 +217,5 @@ def start_picture(
 
 
 def provenance(scene: bpy.types.Scene, prompt: str) -> dict[str, str]:
-    """Return what a request's sidecar says about where it came from."""
+    """Return the provenance fields of a request's sidecar."""
     return {"prompt": prompt, "film": bpy.data.filepath, "scene": scene.name}

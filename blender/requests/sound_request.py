@@ -1,4 +1,4 @@
-"""From a scene's wishes to requests for sounds and voices, on the main thread; where and how long, from the strips."""
+"""Sound and voice requests from a scene's settings, on the main thread; place and length from the strips."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def submit_training(context: bpy.types.Context, overrides: Mapping[str, Any]) ->
 
 
 def place_of_strip(scene: bpy.types.Scene) -> dict[str, Any]:
-    """Return first frame and length of the selected strip as fields of a wish; nothing if none is selected."""
+    """Return first frame and length of the selected strip as target fields; {} if none is selected."""
     chosen = sequencer.selected(scene)
     if not chosen:
         return {}
@@ -145,7 +145,7 @@ def sound_strip(scene: bpy.types.Scene) -> Any:
 
 
 def spoken(dialogue: str) -> str:
-    """Return what is said in a line of dialogue, without who says it."""
+    """Return a line of dialogue without its speaker."""
     name, colon, words = dialogue.partition(":")
     return words.strip() if colon and len(name.split()) <= 3 else dialogue.strip()
 

@@ -1,4 +1,4 @@
-"""What a writer is asked: from a scene's wishes to a chat request, for texts and for shot lists."""
+"""Chat requests from a scene's settings, for texts and for shot lists."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def script_of(context: bpy.types.Context, name: str = "") -> bpy.types.Text | No
 
 
 def selected(text: bpy.types.Text) -> str:
-    """Return what is selected in a text."""
+    """Return the selected part of a text."""
     ends = sorted(
         ((text.current_line_index, text.current_character), (text.select_end_line_index, text.select_end_character))
     )
@@ -84,7 +84,7 @@ def selected(text: bpy.types.Text) -> str:
 
 
 def submit_text(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
-    """Submit the writing of a text, as the scene wishes it; ``overrides`` go before. Raises ``ValidationError``."""
+    """Submit a text from the scene's settings, ``overrides`` first; raises ``ValidationError``."""
     from ...clients.litellm import ChatRequest
     from ..placing import live_text
 

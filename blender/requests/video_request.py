@@ -1,4 +1,4 @@
-"""From a scene's wishes to a request for a clip, on the main thread: size, length, seed and first frame resolved."""
+"""Video requests from a scene's settings, on the main thread: size, length, seed and first frame resolved."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def size(context: bpy.types.Context) -> tuple[int, int]:
 
 
 def ready(context: bpy.types.Context) -> bool:
-    """Whether the scene's own wishes are enough to generate, for the panel's button."""
+    """Return True if the scene's settings are enough to generate; for the panel's button."""
     scene: Any = context.scene
     own = scene.movie_director.video
     if image_request.obstacle(context) or not own.prompt.strip():
@@ -51,7 +51,7 @@ def ready(context: bpy.types.Context) -> bool:
 
 
 def submit_video(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job:
-    """Submit a clip of the scene's wishes, those in ``overrides`` overruled; raises a ``BackendError`` in words.
+    """Submit a clip from the scene's settings, ``overrides`` first; raises ``BackendError``.
 
     Nothing is sent on this thread. The camera or the Sequencer, if the first frame is theirs, is rendered here.
     """

@@ -1,4 +1,4 @@
-"""What a result is wanted for, in plain strings that can wait in a journal until there is a result.
+"""Placement targets: where a job's result goes, as plain strings that a journal can keep.
 
 No Blender data is held: the scene that asked is remembered by name, by its id of this session, and by its file.
 """
@@ -39,12 +39,12 @@ class PlacementTarget:
     timeline: str = ""
 
     def to_tag(self) -> dict[str, str]:
-        """Return the wish as the plain strings a job is tagged with."""
+        """Return the target as the plain strings of a job's tag."""
         return {name: str(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_tag(cls, tag: Tag) -> PlacementTarget:
-        """Read a tag back; what it lacks or has in another form gets the default."""
+        """Make a target of a tag; missing or malformed fields get their defaults."""
         values: dict[str, str | int | bool] = {"title": ""}
         for field in fields(cls):
             if field.name in tag:
@@ -53,7 +53,7 @@ class PlacementTarget:
 
     @property
     def of_this_process(self) -> bool:
-        """Whether it was asked for in this run of Blender."""
+        """True if this run of Blender submitted the job."""
         return self.process == PROCESS_TOKEN
 
 

@@ -1,4 +1,4 @@
-"""API keys and extra headers: held in memory, and in the preferences file only if the user wants them kept.
+"""API keys and extra headers: held in memory, and in the preferences file only if the user chooses so.
 
 The callbacks are in a module of their own, without ``bpy`` among its globals: Blender never lets go of a property's
 callbacks, and through their globals they would keep the ``bpy`` module alive, which makes Blender 4.2 as a Python
@@ -16,7 +16,7 @@ _typed: dict[tuple[str, str], str] = {}
 
 
 def getter(field: str) -> Callable[[Any], str]:
-    """Return the ``get`` of a backend row's secret field: what was typed in this session, else what was saved."""
+    """Return the ``get`` of a backend row's secret field: the value typed in this session, else the saved one."""
 
     def get(row: Any) -> str:
         text: str = _typed.get((row.backend_name, field), getattr(row, saved_name(field)))
@@ -43,7 +43,7 @@ def saved_name(field: str) -> str:
 
 
 def remember_changed(preferences: Any, _context: Any) -> None:
-    """Save or drop all secrets, as the switch says now."""
+    """Save or drop all secrets, by the state of the switch."""
     from ...clients.registry import BACKENDS
 
     for name in BACKENDS:
@@ -53,6 +53,6 @@ def remember_changed(preferences: Any, _context: Any) -> None:
 
 
 def forget(backend: str | None = None) -> None:
-    """Forget what was typed in this session for a backend; None: for all."""
+    """Forget the secrets typed in this session for a backend; None: for all."""
     for key in [key for key in _typed if backend in (None, key[0])]:
         del _typed[key]

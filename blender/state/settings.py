@@ -31,7 +31,7 @@ def environment_name(backend: str, what: str) -> str:
 
 
 def environment_value(backend: str, what: str) -> str:
-    """Return what the environment says, "" if nothing."""
+    """Return the environment variable's value, "" if it is not set."""
     return os.environ.get(environment_name(backend, what), "").strip()
 
 

@@ -30,7 +30,7 @@ class PlacementState(enum.Enum):
 
 @dataclass
 class Placement:
-    """One job's result and what became of it; ``message`` says why it is not in the film."""
+    """One job's result and its way into the film; ``message`` gives the reason while it is not there."""
 
     job_id: str
     backend: str
@@ -61,7 +61,7 @@ class ConnectionTest:
 
     @property
     def pending(self) -> bool:
-        """Whether the server has not answered yet."""
+        """True until the server has answered."""
         return self.info is None and self.error is None
 
 
@@ -74,7 +74,7 @@ class MemoryRelease:
 
     @property
     def pending(self) -> bool:
-        """Whether the server has not answered yet."""
+        """True until the server has answered."""
         return not self.done and self.error is None
 
 
@@ -127,7 +127,7 @@ class UIState:
         self.touch()
 
     def forget(self, job_id: str) -> None:
-        """Drop what is known of a job's result; the files stay."""
+        """Forget a job's result; its files stay."""
         self.streams.pop(job_id, None)
         placement = self.placements.pop(job_id, None)
         if placement is not None and placement in self.queue:

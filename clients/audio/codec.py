@@ -21,7 +21,7 @@ def go_on() -> None:
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a sound file says of itself: ``kind`` as ``kind_of`` names it, ``rate`` in Hz, ``frames`` at that rate.
+    """A sound file's own header: ``kind`` as ``kind_of`` names it, ``rate`` in Hz, ``frames`` at that rate.
 
     The kind of a WAV that is neither PCM nor float has its coding too, such as ``wav (coding 7, 8 bit)``.
     """
@@ -64,7 +64,7 @@ class Conversion:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing can be heard: no sample is above -60 dB."""
+        """True if nothing can be heard: no sample is above -60 dB."""
         return self.peak <= SILENCE
 
 
@@ -81,7 +81,7 @@ class AudioCodec(abc.ABC):
 
     @abc.abstractmethod
     def probe(self, path: Path) -> AudioInfo:
-        """Return what the file is, without decoding all of it."""
+        """Return the file's format, without decoding all of it."""
 
     @abc.abstractmethod
     def convert(

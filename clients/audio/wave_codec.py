@@ -30,7 +30,7 @@ class WaveCodec(AudioCodec):
     resampler: ClassVar[type[Resampler]] = Resampler
 
     def probe(self, path: Path) -> AudioInfo:
-        """Return what the file is."""
+        """Return the file's format."""
         kind = known_kind(path)
         if kind != WAV:
             return self.other_info(path, kind)
@@ -124,7 +124,7 @@ class WaveWriter:
         self._bytes += len(data)
 
     def conversion(self, source: AudioInfo) -> Conversion:
-        """Return what was written."""
+        """Return the report of the written file."""
         samples = self._bytes // 2
         rms = math.sqrt(self._squares / samples) / FULL_SCALE if samples else 0.0
         frames = samples // self.channels

@@ -47,7 +47,7 @@ class BackgroundCall:
 
     @property
     def over(self) -> bool:
-        """Whether the call has ended."""
+        """True if the call has ended."""
         return not self._thread.is_alive()
 
     def start(self) -> None:

@@ -106,12 +106,13 @@ class BaseAPIClient(abc.ABC):
         return self.runner.job(job_id).status
 
     def get_result(self, job_id: str, timeout: float | None = None) -> Result:
-        """Wait for the job's result, ``timeout`` seconds at most; see ``Job.result`` for what it raises."""
+        """Wait for the job's result, ``timeout`` seconds at most; raises the errors of ``Job.result``."""
         return self.runner.job(job_id).result(timeout)
 
     def cancel(self, job_id: str) -> bool:
-        """End the job as cancelled, at once and without I/O here; a worker tells the backend. True if this call ended
-        it.
+        """End the job as cancelled, at once and without I/O here; a worker tells the backend.
+
+        True if this call ended it.
         """
         return self.runner.cancel(job_id)
 
@@ -150,7 +151,7 @@ class BaseAPIClient(abc.ABC):
     # The hooks of a backend
 
     def set_up(self) -> None:  # noqa: B027 - not every backend keeps something between jobs
-        """Make what the client keeps between jobs; called once, at the end of the constructor."""
+        """Create the state that the client keeps between jobs; called once, at the end of the constructor."""
 
     @abc.abstractmethod
     def run(self, job: JobContext) -> Result:
@@ -165,13 +166,11 @@ class BaseAPIClient(abc.ABC):
         """Tell the backend to cancel the job and wait until it is free, as long as ``job.wait`` allows."""
 
     def can_rejoin(self) -> bool:
-        """Whether a job that was sent can be found again on the server, also by another process."""
+        """Return True if a job that was sent can be found again on the server, also by another process."""
         return self.rejoins and self.server_outlives_us
 
     def can_detach(self) -> bool:
-        """Whether letting go of a job that was sent leaves the server in good order, so that ``close(detach=True)`` may
-        do so.
-        """
+        """Return True if ``close(detach=True)`` may leave a job that was sent running on the server."""
         return self.can_rejoin()
 
     @property

@@ -30,7 +30,7 @@ class Recorder(Protocol):
 
 
 class JobContext:
-    """A backend's view of one job while it runs: say what happens, wait so that a cancel is noticed, remember for a
+    """A backend's view of one job while it runs: report events, wait so that a cancel is noticed, keep state for a
     resume.
 
     Methods that wait or check raise ``JobCancelled`` or ``JobDetached`` once the job was ended from outside, and
@@ -72,7 +72,7 @@ class JobContext:
         """What was remembered for a resume."""
         return self._job.state
 
-    # Saying what happens
+    # Reporting events
 
     def sending(self, **state: Any) -> None:
         """Remember, on disk before this returns, that the backend may know the job from now on."""
@@ -80,7 +80,7 @@ class JobContext:
         self._remember(STAGE_SENT, state)
 
     def not_sent(self, **state: Any) -> None:
-        """Take ``sending`` back: the backend has said clearly that it did not take the job."""
+        """Take ``sending`` back: the backend has refused the job clearly."""
         self._remember(STAGE_QUEUED, state)
 
     def submitted(self, backend_id: str, **state: Any) -> None:
@@ -202,7 +202,7 @@ class JobContext:
 
 
 class CancelContext:
-    """What the hook that tells a backend to cancel gets: the job's ids and a bounded time.
+    """The argument of the hook that cancels on the backend: the job's ids and a bounded time.
 
     ``wait`` returns False once the time is over or the client is being closed, and the hook should then return at
     once. With ``check`` and ``sleep`` it is the scope of HTTP requests; those are still made while the client is

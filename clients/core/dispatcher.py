@@ -49,7 +49,7 @@ class Dispatcher:
         self._interrupts.put(interrupter)
 
     def close(self) -> list[threading.Thread]:
-        """Let both threads end after what is queued, and return them."""
+        """Let both threads end once their queues are empty, and return them."""
         self._changed_jobs.put(None)
         self._interrupts.put(None)
         return self._threads

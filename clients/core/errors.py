@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class BackendError(Exception):
-    """What went wrong with a backend or a job, in words a film maker can act on.
+    """An error of a backend or a job, in terms a film maker can act on.
 
     ``code`` is stable snake_case, ``message`` says what happened, ``hint`` what the user can do about it, ``backend``
     is the registry's name of the backend, ``context`` holds details without secrets, ``retryable`` says that the same
@@ -147,7 +147,7 @@ class APIError(BackendError):
 
 
 class AuthenticationError(APIError):
-    """The server wants another key, or one at all (401)."""
+    """The server needs a key, or another one (401)."""
 
     default_code = "authentication"
 
@@ -165,7 +165,10 @@ class NotFound(APIError):
 
 
 class RateLimited(APIError):
-    """Too many requests (429); ``retry_after_s`` is the server's wish in seconds, None if it named none."""
+    """Too many requests (429).
+
+    ``retry_after_s`` is the pause in seconds that the server asks for, None if it names none.
+    """
 
     default_code = "rate_limited"
     default_retryable = True
@@ -190,7 +193,7 @@ class Overloaded(APIError):
 
 
 class ValidationError(BackendError):
-    """The request is wrong, found here or by the backend; ``problems`` keeps the words for each field."""
+    """The request is wrong, found here or by the backend; ``problems`` keeps the backend's text for each field."""
 
     default_code = "invalid_request"
 
@@ -249,9 +252,7 @@ class ContextWindowExceeded(GenerationError):
 
 
 class InvalidOutput(GenerationError):
-    """The model's answer does not fit what was asked for; ``text`` is the answer, ``problems`` say what is wrong with
-    it.
-    """
+    """The model's answer does not fit the schema; ``text`` is the answer, ``problems`` list its faults."""
 
     default_code = "invalid_output"
 

@@ -21,7 +21,7 @@ class Interrupter:
 
     @property
     def fired(self) -> bool:
-        """Whether calls are broken off from now on."""
+        """True if calls are broken off from now on."""
         return self._fired.is_set()
 
     def wait(self, seconds: float) -> bool:

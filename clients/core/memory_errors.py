@@ -1,4 +1,4 @@
-"""Out of memory: one list of how servers, frameworks and drivers word it, for the graphics card and the main memory.
+"""Out of memory: one list of the messages of servers, frameworks and drivers, for the graphics card and main memory.
 
 The words are foreign text: only the ends of a long one are looked at, and the pattern takes time in proportion to them.
 """
@@ -29,7 +29,7 @@ _PATTERN = re.compile("|".join(WORDINGS), re.IGNORECASE)
 
 
 def is_out_of_memory(*texts: str) -> bool:
-    """Return whether one of the texts says that memory has run out."""
+    """Return True if one of the texts reports that memory has run out."""
     return any(_PATTERN.search(_ends(text)) for text in texts)
 
 

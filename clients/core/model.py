@@ -26,7 +26,7 @@ class JobState(enum.Enum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to a job in this state."""
+        """True if nothing more will happen to a job in this state."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -101,7 +101,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Result:
-    """What a job made. ``metadata`` is what is needed to make it again; ``problems`` are errors of parts beside it."""
+    """The result of a job. ``metadata`` holds what is needed to make it again; ``problems`` are errors of its parts."""
 
     artifacts: tuple[Artifact, ...] = ()
     text: str | None = None
@@ -124,7 +124,7 @@ class Result:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """Who a server says it is: ``dialect`` names its kind of protocol, ``latency_s`` is one small request's time."""
+    """A server's identity: ``dialect`` names its kind of protocol, ``latency_s`` is one small request's time."""
 
     version: str
     dialect: str

@@ -1,4 +1,4 @@
-"""What all typed requests have in common."""
+"""The base of all typed requests, and checks of their fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Request:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it, one sentence a field; needs neither disk nor server."""
+        """Return the problems that need neither disk nor server to be known, one sentence a field."""
         return [] if isinstance(self.metadata, dict) else ["metadata: a dict is needed."]
 
     def validate(self) -> None:
@@ -36,7 +36,7 @@ class Request:
             )
 
     def copied(self) -> Self:
-        """Return a copy that shares no dict or list with the caller, who may change his while the job waits."""
+        """Return a copy that shares no dict or list with the caller, who may change them while the job waits."""
         try:
             copied: Self = pickle.loads(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - our own bytes
         except (pickle.PicklingError, TypeError, AttributeError):
@@ -67,24 +67,24 @@ class Request:
 
 
 def text_problems(name: str, value: Any) -> list[str]:
-    """Return what is wrong with a field that must be a text with something in it."""
+    """Return the problems of a field that must be a non-empty text."""
     return [] if isinstance(value, str) and value.strip() else [f"{name}: a text is needed."]
 
 
 def path_problems(name: str, value: Any) -> list[str]:
-    """Return what is wrong with a field that must name a file; whether the file is there is found out later."""
+    """Return the problems of a field that must name a file; its existence is checked later."""
     good = isinstance(value, (str, Path)) and str(value) and "\0" not in str(value)
     return [] if good else [f"{name}: a file is needed."]
 
 
 def mapping_problems(name: str, value: Any) -> list[str]:
-    """Return what is wrong with a field that must map names to values."""
+    """Return the problems of a field that must map names to values."""
     good = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     return [] if good else [f"{name}: a mapping with names as keys is needed."]
 
 
 def integer_problems(name: str, value: Any, *, least: int, most: int | None = None) -> list[str]:
-    """Return what is wrong with a field that may be None or a whole number within its limits."""
+    """Return the problems of a field that may be None or a whole number within its limits."""
     if value is None:
         return []
     if not isinstance(value, int) or isinstance(value, bool):
@@ -96,7 +96,7 @@ def integer_problems(name: str, value: Any, *, least: int, most: int | None = No
 
 
 def number_problems(name: str, value: Any, *, above: float) -> list[str]:
-    """Return what is wrong with a field that must be a finite number above a limit."""
+    """Return the problems of a field that must be a finite number above a limit."""
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and above < value <= sys.float_info.max
     return [] if good else [f"{name}: a number above {above:g} is needed."]
 

@@ -16,7 +16,7 @@ class Scope(Protocol):
         """Breaks off the request's blocking calls."""
 
     def check(self) -> None:
-        """Raise if the work is not wanted any more."""
+        """Raise if the work was cancelled or its time is over."""
 
     def sleep(self, seconds: float) -> None:
         """Pause between tries."""

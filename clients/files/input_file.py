@@ -1,4 +1,4 @@
-"""Input files, read in pieces; what the disk refuses is a ``StorageError`` about the file."""
+"""Input files, read in pieces; an error of the disk becomes a ``StorageError`` about the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_start(path: Path, limit: int) -> bytes:
 
 
 def read_chunks(path: Path, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """Yield the whole file; what is raised between the chunks is not touched."""
+    """Yield the whole file; errors raised between the chunks pass unchanged."""
     with input_errors(path), path.open("rb") as file:
         while chunk := file.read(chunk_bytes):
             yield chunk

@@ -1,4 +1,4 @@
-"""Errors of the disk as typed errors that say what to do."""
+"""Errors of the disk as typed errors with a hint."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _Address = tuple[Any, ...]
 
 
 class BrokenOff(ConnectionAbortedError):
-    """The connection is not wanted any more."""
+    """The connection was cancelled while it was made."""
 
 
 def connect_tcp(host: str, port: int, timeout_s: float, interrupter: Interrupter) -> socket.socket:

@@ -143,8 +143,8 @@ class _Fetch:
             resumes += 1
 
     def _is_passing(self, error: NetworkError, *, got_further: bool) -> bool:
-        """Whether to try again: after a cut, after a stall that was not there from the start, and then also while the
-        server is not back yet.
+        """Return True if a retry may help: after a cut, after a stall in the body, and while the server is away after
+        one.
         """
         if error.code == "read":
             return got_further
@@ -191,7 +191,7 @@ class _Fetch:
 
 
 def _goes_on(response: Response, part: _Part) -> bool:
-    """Whether the answer is what was asked for: the rest, from where the part ends, of a file of the same size."""
+    """Return True if the response is the rest of the same file, from the end of the part on."""
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if response.status != _PARTIAL or match is None or int(match[1]) != part.size:
         return False

@@ -19,7 +19,7 @@ _END_OF = {name: re.compile(f"</{name}[^<>]*>", re.IGNORECASE) for name in ("scr
 
 
 def error_text(body: bytes, content_type: str, redact: Callable[[str], str]) -> str:
-    """Return what an error body says, in one line of bounded length, with the secrets out of it.
+    """Return the text of an error body in one line of bounded length, without secrets.
 
     Redacts before it shortens: a part of a key is still a part of a key.
     """

@@ -34,7 +34,7 @@ _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|RECOR
 
 
 def translated(error: BaseException, url: str, *, phase: str, interrupted: bool) -> BackendError:
-    """Return the typed error for what was raised while talking to ``url``, in time-out phase ``phase``.
+    """Return the typed error for an exception of an exchange with ``url``, in time-out phase ``phase``.
 
     Once the call was ``interrupted``, whatever goes wrong comes of that.
     """

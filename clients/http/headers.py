@@ -13,7 +13,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers, values without spaces around them; ``ValidationError`` (code ``invalid_header``) for one that
-    would break out of its line. The value, which may be a key, is not told.
+    would break out of its line. The error leaves the value out: it may be a key.
     """
     checked = {}
     for name, given in headers.items():

@@ -90,7 +90,7 @@ class Response:
         return b"".join(self.chunks_within(limit))
 
     def start(self, limit: int) -> bytes:
-        """Return the body's first bytes, up to ``limit``, as far as they can be read; for what an error says."""
+        """Return the body's first bytes, up to ``limit``, as far as they can be read; for error texts."""
         parts: list[bytes] = []
         length = 0
         try:

@@ -113,7 +113,7 @@ class HTTPSession:
         return other
 
     def hide(self, *secrets: str) -> None:
-        """Keep these out of errors too, such as a password, or what the server gave for it."""
+        """Redact these texts too, such as a password or the token that the server gave for it."""
         self._secrets = [*self._secrets, *secrets]
         self.redact = Redactor(self._secrets)
 
@@ -145,7 +145,7 @@ class HTTPSession:
         return self.request("POST", path, scope=scope, body=body, headers=headers, expect=expect, repeatable=repeatable)
 
     def json_of(self, response: Response) -> Any:
-        """Read an answer as JSON; a web page instead of it is a ``ProtocolError`` that says so."""
+        """Read a response as JSON; a web page instead raises a ``ProtocolError`` (code ``web_page``)."""
         chunks = response.chunks_within(self._max_bytes)
         first = next(chunks, b"")
         if response.content_type == "text/html" or first[:64].lstrip()[:1] == b"<":
@@ -165,7 +165,7 @@ class HTTPSession:
             raise
 
     def error_of(self, response: Response) -> BackendError:
-        """Read an answer with an error status and return its typed error, with the server's own words."""
+        """Read a response with an error status and return its typed error, with the server's own text."""
         words = error_text(response.start(ERROR_BODY_BYTES), response.content_type, self.redact)
         return self._finish(error_for_status(response, words, str(self.url)))
 

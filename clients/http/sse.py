@@ -47,7 +47,7 @@ class EventStreamParser:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the bytes so far end in the middle of an event, which is dropped if no more come."""
+        """True if the bytes so far end within an event, which is dropped if no more come."""
         return bool(self._tail or self._data)
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:

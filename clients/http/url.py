@@ -47,14 +47,14 @@ class ServerURL:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the address is this machine's own."""
+        """True if the address is this machine's own."""
         name = self.host.rstrip(".").lower()
         address = _address(self.host)
         return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
 
     @property
     def is_private(self) -> bool:
-        """Whether the address is this machine's or a private network's, as far as the name tells."""
+        """True if the address is this machine's or a private network's, as far as the name shows."""
         name = self.host.rstrip(".").lower()
         address = _address(self.host)
         return not address.is_global if address else "." not in name or name.endswith(_LOCAL_NAMES)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from ..blender.platform import formatting
 from ..blender.state import settings
 from ..blender.state.ui_state import ui
 from ..clients.core.errors import ValidationError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ..clients.core.job import Job
+    from ..clients.core.model import Result
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -26,7 +28,13 @@ def add_common(verb: argparse.ArgumentParser, *, files: bool = True) -> None:
     if files:
         verb.add_argument("--output", metavar="FOLDER", help="where results go; default: as in the preferences")
     verb.add_argument("--demo", action="store_true", help="use the stand-in inside Blender instead of a server")
+    add_strict(verb)
     verb.add_argument("--save", action="store_true", help="save the .blend file with the result in it")
+
+
+def add_strict(verb: argparse.ArgumentParser) -> None:
+    """Add the option of all verbs that fetch results."""
+    verb.add_argument("--strict", action="store_true", help="fail if a part of the result is missing")
 
 
 def use(options: argparse.Namespace) -> None:
@@ -47,16 +55,27 @@ def chosen(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def warn(result: Result) -> bool:
+    """Say which parts of a result are missing; returns whether any is."""
+    for problem in result.problems:
+        say(f"Warning: {formatting.error_text(problem)}", error=True)
+    return bool(result.problems)
+
+
 def finish(options: argparse.Namespace, job: Job) -> int:
-    """Wait for a job and its place in the film, print what came of it, save if asked to; return the exit status."""
+    """Wait for a job and its place in the film, print what came of it, save if asked to; return the exit status.
+
+    With ``--strict`` a result with a part missing is a failure, after which the film is not saved.
+    """
     wait_for_job(job)
     placement = ui.placements[job.id]
     for artifact in placement.result.artifacts:
         say(str(artifact.path))
     if placement.result.text:
         say(placement.result.text)
+    incomplete = warn(placement.result)
     say(placement.message, error=placement.unplaced)
-    if placement.unplaced:
+    if placement.unplaced or (incomplete and options.strict):
         return FAILED
     if options.save:
         bpy.ops.wm.save_mainfile()

@@ -32,6 +32,7 @@ def add(parsers: Any) -> None:
         "recover", help="join the unfinished jobs of an earlier Blender and fetch their results"
     )
     recover.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="wait no longer than this")
+    base.add_strict(recover)
     recover.set_defaults(verb=recover_jobs)
 
 
@@ -58,7 +59,10 @@ def list_jobs(_options: argparse.Namespace) -> int:
 
 
 def recover_jobs(options: argparse.Namespace) -> int:
-    """``recover``: fetch the results of jobs that were left unfinished; fails if one of them is lost."""
+    """``recover``: fetch the results of jobs that were left unfinished; fails if one of them is lost.
+
+    With ``--strict`` also if a part of a result is missing.
+    """
     from ..blender.pump import pump
 
     commands.recover()
@@ -69,11 +73,13 @@ def recover_jobs(options: argparse.Namespace) -> int:
         lambda: all(view.status.state.ended for view in runtime_ref.jobs()) and not runtime_ref.active(),
         options.timeout,
     )
-    lost = 0
+    lost = incomplete = 0
     for view in runtime_ref.jobs():
         lost += view.status.state.value != "succeeded"
         say(_outcome(view))
-    return OK if finished and not lost else FAILED
+        placement = ui.placements.get(view.id)
+        incomplete += placement is not None and base.warn(placement.result)
+    return OK if finished and not lost and not (options.strict and incomplete) else FAILED
 
 
 def _outcome(view: Any) -> str:

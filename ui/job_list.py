@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blender.platform import formatting, pictures
+from ..blender.placing.provenance import missing_parts
+from ..blender.platform import formatting, pictures, sequencer
 from ..blender.state import runtime_ref
 from ..blender.state.ui_state import PlacementState, ui
 from ..clients.core.errors import ConnectionFailed, OutOfMemory
@@ -33,6 +34,7 @@ ICONS: dict[str, Any] = {
 def draw(layout: UILayout, context: Context) -> None:
     """Draw the newest jobs, all that are under way among them, and the others on request."""
     views = runtime_ref.jobs()
+    _draw_selected_strips(layout, context)
     _draw_recovery(layout, context)
     if not views:
         layout.label(text="Nothing generated yet", icon="INFO")
@@ -44,6 +46,14 @@ def draw(layout: UILayout, context: Context) -> None:
     if len(views) > SHOWN:
         state = context.window_manager.movie_director
         layout.prop(state, "show_all_jobs", text=f"Show all {len(views)}", toggle=True, icon="PRESET")
+
+
+def _draw_selected_strips(layout: UILayout, context: Context) -> None:
+    """Draw what is missing of the results that the selected strips were made of."""
+    for strip in sequencer.selected(sequencer.scene_of(context)):
+        missing = missing_parts(strip)
+        if missing:
+            paragraph(layout, context, f"{strip.name}: {missing}", "ERROR", alert=True)
 
 
 def draw_running(layout: UILayout, context: Context, backend: str) -> None:

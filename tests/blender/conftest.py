@@ -6,6 +6,7 @@ tools/blender_suite.py starts the session, installs or enables the extension and
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shutil
 import sys
@@ -172,6 +173,15 @@ def script(words: str, name: str = "script") -> Any:
 def preferences() -> Any:
     """Return the extension's preferences."""
     return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def workflow_with_a_refused_part(path: Path) -> Path:
+    """Write the bundled workflow with a second picture that the server refuses, and return its path."""
+    graph = json.loads(own("clients.comfyui").bundled_workflow("text_to_image").read_text(encoding="utf-8"))
+    graph["90"] = {"class_type": "EmptyImage", "inputs": {"width": 0, "height": 8, "batch_size": 1, "color": 1}}
+    graph["91"] = {"class_type": "SaveImage", "inputs": {"images": ["90", 0], "filename_prefix": "x"}}
+    path.write_text(json.dumps(graph), encoding="utf-8")
+    return path
 
 
 def pump_until(done: Callable[[], Any]) -> None:

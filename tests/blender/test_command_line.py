@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import own, preferences, strips
+from conftest import own, preferences, strips, workflow_with_a_refused_part
 
 
 def run(*arguments: str) -> int:
@@ -61,6 +61,20 @@ def test_a_result_without_a_place_fails(film: Path, comfyui: Any, capsys: pytest
     captured = capsys.readouterr()
     assert "128 channels" in captured.err
     assert ".png" in captured.out
+
+
+@pytest.mark.parametrize(("strict", "status"), [([], 0), (["--strict"], 1)])
+def test_a_part_of_the_result_that_is_missing_is_said(
+    strict: list[str], status: int, film: Path, comfyui: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workflow = workflow_with_a_refused_part(film.parent / "half.json")
+    given = ["--prompt", "a fox", "--workflow", str(workflow), "--save", *strict]
+    assert run("generate-image", *given) == status
+    captured = capsys.readouterr()
+    [warning] = [line for line in captured.err.splitlines() if line.startswith("Warning: ")]
+    assert "'width'" in warning
+    assert ".png" in captured.out
+    assert ("Saved" in captured.out) is (status == 0)
 
 
 def test_saving_needs_a_file(comfyui: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,19 @@ from typing import Any
 import bpy
 import fakes
 import pytest
-from conftest import own, preferences, pump_until, runtime_ref, script, settled, start_job, start_text, strips, ui
+from conftest import (
+    own,
+    preferences,
+    pump_until,
+    runtime_ref,
+    script,
+    settled,
+    start_job,
+    start_text,
+    strips,
+    ui,
+    workflow_with_a_refused_part,
+)
 
 
 def panel(name: str) -> fakes.Layout:
@@ -252,6 +264,18 @@ def test_a_cancelled_job_says_whether_the_server_knows(comfyui: Any) -> None:
     assert "Cancelled" in panel("jobs").text()
     pump_until(lambda: job.status.backend_cancel.value == "confirmed")
     assert "the server has stopped" in panel("jobs").text()
+
+
+def test_a_missing_part_of_a_result_is_shown_with_its_job_and_its_strip(film: Any, comfyui: Any) -> None:
+    job = start_job(workflow=str(workflow_with_a_refused_part(film.parent / "half.json")))
+    pump_until(lambda: settled(job))
+    [strip] = strips()
+    strip.select = True
+    shown = " ".join(panel("jobs").texts())
+    assert shown.count("ComfyUI refused the workflow") == 2
+    assert f"{strip.name}: ComfyUI refused the workflow" in shown
+    strip.select = False
+    assert " ".join(panel("jobs").texts()).count("ComfyUI refused the workflow") == 1
 
 
 def test_old_jobs_are_folded_away_and_can_be_cleared(comfyui: Any) -> None:

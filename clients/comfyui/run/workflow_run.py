@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any, cast
 
 from ...core.context import CancelContext, JobContext
@@ -24,15 +23,16 @@ from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
 from ..server.object_info import DefinitionStore
 from ..server.server_info import version_text
 from ..server.timings import Timings
-from ..validation_errors import BACKEND, node_problems, rejected
+from ..validation_errors import BACKEND
 from ..workflow.loading import Prompt, load_workflow
 from ..workflow.template import WorkflowTemplate
 from .cancel import Canceller
 from .downloads import Fetcher
+from .left_out import LeftOut, find_left_out, left_out_from
 from .monitor import RunMonitor
 from .planning import models_in
 from .prepare import PreparedPrompt, Preparer
-from .submission import Accepted, Submission
+from .submission import Submission
 from .uploads import Uploads
 from .websocket_outputs import SocketImages
 
@@ -78,10 +78,10 @@ class WorkflowRunner:
         prepared = self._prepare(job)
         monitor = self._monitor(job, prepared.prompt)
         with self.connection.subscribed(job.job_id, job.post), monitor.pictures:
-            accepted = self._submit(prepared, job, monitor)
-            found = monitor.follow(accepted.prompt_id)
+            prompt_id, left_out = self._submit(prepared, job, monitor)
+            found = monitor.follow(prompt_id)
             result = self._publish(job, monitor, found, prepared.prompt, prepared.plan.seed)
-        return _with_problems(result, accepted, prepared.prompt)
+        return left_out.judge(result)
 
     def _rejoin(self, job: JobContext) -> Result:
         self._check_output_folder(job)
@@ -90,16 +90,17 @@ class WorkflowRunner:
         job.submitted(found.prompt_id, prompt_id=found.prompt_id)
         prompt = cast(Prompt, found.prompt or {})
         seed = cast("int | None", job.state.get("seed"))
+        left_out = left_out_from(job.state)
         if found.place.ended:
             fetcher = Fetcher(self._http, job, SocketImages(prompt, job.output_dir))
-            return fetcher.conclude(found, prompt, self._metadata(job, prompt, seed))
+            return left_out.judge(fetcher.conclude(found, prompt, self._metadata(job, prompt, seed)))
         monitor = self._monitor(job, prompt, found.targets)
         with ExitStack() as stack:
             stack.enter_context(monitor.pictures)
             if self.connection.start(str(job.state.get("client_id", ""))):
                 stack.enter_context(self.connection.subscribed(found.prompt_id, job.post))
                 monitor.wait_for_socket()
-            return self._publish(job, monitor, monitor.follow(found.prompt_id), prompt, seed)
+            return left_out.judge(self._publish(job, monitor, monitor.follow(found.prompt_id), prompt, seed))
 
     def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
         """Return a workflow as a form, its parameters as the server defines them now."""
@@ -142,8 +143,8 @@ class WorkflowRunner:
 
     # Sending
 
-    def _submit(self, prepared: PreparedPrompt, job: JobContext, monitor: RunMonitor) -> Accepted:
-        """Upload the files, wait for the websocket and send the prompt."""
+    def _submit(self, prepared: PreparedPrompt, job: JobContext, monitor: RunMonitor) -> tuple[str, LeftOut]:
+        """Upload the files, wait for the websocket and send the prompt; returns its id and what the server refused."""
         self.connection.start()
         prepared.upload_files(self._uploads, job)
         monitor.wait_for_socket()
@@ -159,14 +160,15 @@ class WorkflowRunner:
                 raise
             if accepted.prompt_id != job.job_id:
                 self.connection.subscribe(accepted.prompt_id, job.post)
+        left_out = find_left_out(accepted.node_errors, prepared)
         job.message("")
-        job.submitted(accepted.prompt_id, prompt_id=accepted.prompt_id)
-        for problem in node_problems(accepted.node_errors, prepared.prompt):
-            job.log(f"Left out by the server: {problem.text}")
+        job.submitted(accepted.prompt_id, prompt_id=accepted.prompt_id, **left_out.to_state())
+        for text in left_out.texts:
+            job.log(f"Left out by the server: {text}")
         outputs = prepared.outputs_to_run(accepted.node_errors)
         if outputs is not None:
             monitor.expect(outputs)
-        return accepted
+        return accepted.prompt_id, left_out
 
     # Until its end
 
@@ -233,8 +235,3 @@ def _redacted(redact: Redact) -> Iterator[None]:
         if isinstance(error, ValidationError):
             error.problems = tuple(redact(each) for each in error.problems)
         raise
-
-
-def _with_problems(result: Result, accepted: Accepted, prompt: Prompt) -> Result:
-    left_out = [problem.text for problem in node_problems(accepted.node_errors, prompt)]
-    return replace(result, problems=(*result.problems, rejected(left_out))) if left_out else result

@@ -38,14 +38,19 @@ def outputs_to_run(prompt: Prompt, known: Definitions | None, node_errors: Mappi
     """
     if known is None or any(node["class_type"] not in known for node in prompt.values()):
         return None
-    refused = {
+    refused = refused_outputs(node_errors)
+    outputs = [node_id for node_id in _outputs(prompt, known) if node_id not in refused]
+    return outputs or None
+
+
+def refused_outputs(node_errors: Mapping[str, Any]) -> set[str]:
+    """Return the output nodes that the server leaves out because of these errors."""
+    return {
         str(each)
         for entry in node_errors.values()
         if isinstance(entry, Mapping) and isinstance(entry.get("dependent_outputs"), list)
         for each in entry["dependent_outputs"]
     }
-    outputs = [node_id for node_id in _outputs(prompt, known) if node_id not in refused]
-    return outputs or None
 
 
 def _outputs(prompt: Prompt, known: Definitions) -> list[str]:

@@ -311,6 +311,63 @@ def test_outputs_that_the_server_leaves_out_are_problems_of_the_result(version, 
     assert said == ["Left out by the server: 'Second': input 'filename_prefix' is not connected or not set."]
 
 
+LACKS_MODEL = {
+    "5": node("CheckpointLoaderSimple", "Model", ckpt_name="nosuch.safetensors"),
+    "6": node("EmptyLatentImage", width=16, height=16, batch_size=1),
+    "7": node("VAEDecode", samples=["6", 0], vae=["5", 2]),
+    "8": node("SaveImage", "Wanted", images=["7", 0], filename_prefix="wanted"),
+}
+TOO_SMALL = {
+    "5": node("EmptyImage", "Small", width=0, height=8, batch_size=1, color=1),
+    "8": node("SaveImage", "Wanted", images=["5", 0], filename_prefix="wanted"),
+}
+PREVIEW = node("PreviewImage", "Look", images=["1", 0])
+
+
+def refused(kind, workflow, tmp_path, version="0.33.0", **inputs):
+    """Return the error of a job a part of which the server refuses, and that has made one picture all the same."""
+    with bench(tmp_path, version) as made:
+        error = failed(made.client().submit(WorkflowRequest(workflow, inputs=inputs)), kind)
+        assert len(made.posts()) == 1
+    (picture,) = error.partial.artifacts
+    assert picture.path.is_file()
+    return error
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_refused_output_is_the_failure_if_nothing_is_left_that_saves_a_file(version, tmp_path):
+    error = refused(MissingResource, picture_workflow(**LACKS_MODEL) | {"2": PREVIEW}, tmp_path, version)
+    assert (error.code, error.name) == ("missing_model", "nosuch.safetensors")
+    error = refused(ValidationError, picture_workflow(**TOO_SMALL) | {"2": PREVIEW}, tmp_path, version)
+    assert error.code == "workflow_refused"
+    assert "'Small': 'width'" in error.message
+
+
+@pytest.mark.parametrize(
+    ("part", "inputs"),
+    [(LACKS_MODEL, {"Wanted.filename_prefix": "mine"}), (TOO_SMALL, {"Small.width": 0})],
+    ids=["its output is named", "its value was refused"],
+)
+def test_a_refused_output_is_the_failure_if_the_request_has_chosen_it(part, inputs, tmp_path):
+    kind = MissingResource if part is LACKS_MODEL else ValidationError
+    refused(kind, picture_workflow(**part), tmp_path, **inputs)
+
+
+@pytest.mark.parametrize("saved", [node("SaveImage", images=["1", 0], filename_prefix="test"), PREVIEW])
+def test_a_refused_preview_is_a_problem_of_a_result_that_has_come(saved, tmp_path):
+    workflow = picture_workflow(**TOO_SMALL) | {"2": saved, "8": node("PreviewImage", images=["5", 0])}
+    with bench(tmp_path) as made:
+        result = made.client().submit(WorkflowRequest(workflow)).result(HANG_GUARD_S)
+    assert len(result.artifacts) == 1
+    assert [problem.code for problem in result.problems] == ["workflow_refused"]
+
+
+def test_a_refused_model_of_a_part_that_was_not_chosen_is_a_problem_that_names_it(tmp_path):
+    with bench(tmp_path) as made:
+        result = made.client().submit(WorkflowRequest(picture_workflow(**LACKS_MODEL))).result(HANG_GUARD_S)
+    assert [problem.code for problem in result.problems] == ["missing_model"]
+
+
 def test_nothing_listens_there(tmp_path):
     with bench(tmp_path) as made:
         client = made.client("http://127.0.0.1:9")

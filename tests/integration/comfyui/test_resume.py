@@ -9,13 +9,13 @@ import subprocess
 import sys
 
 import pytest
-from support.comfyui import VERSIONS, bench, picture_workflow, slow_workflow, stages_of, wait_for_event
+from support.comfyui import VERSIONS, bench, node, picture_workflow, slow_workflow, stages_of, wait_for_event
 from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import events
 from movie_director.clients.comfyui import WorkflowRequest
 from movie_director.clients.core.model import BackendCancel
-from movie_director.clients.errors import ConnectionFailed, JobDetached, JobLost, NodeError
+from movie_director.clients.errors import ConnectionFailed, JobDetached, JobLost, NodeError, ValidationError
 from movie_director.clients.mock import Fault
 
 
@@ -89,6 +89,20 @@ def test_a_job_that_has_failed_meanwhile_says_so(version, tmp_path):
         error = made.client().resume(record).exception(HANG_GUARD_S)
         assert isinstance(error, NodeError)
         assert "'Result' (SaveImage) failed: disk is full." in error.message
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_wanted_output_that_was_refused_fails_the_joined_job_too(ended, tmp_path):
+    workflow = slow_workflow(4 if ended else 100, 0.5)
+    workflow["7"] = node("SaveImage", "Wanted", images=["1", 0])
+    with bench(tmp_path) as made:
+        request = WorkflowRequest(workflow, inputs={"Wanted.images": ["1", 0]})
+        record = detached(made, request)
+        wait_for(lambda: not ended or made.mock.engine.remaining() == 0)
+        error = made.client().resume(record).exception(HANG_GUARD_S)
+        assert isinstance(error, ValidationError)
+        assert "'Wanted': input 'filename_prefix'" in error.message
+        assert error.partial.artifacts
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -1,0 +1,84 @@
+"""Outputs that the server refuses in a prompt that it accepts for the others: a problem of the result, or a failure.
+
+Fact: such a prompt is answered with status 200 and ``node_errors``; what the refused outputs need is not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...core.model import Result
+from ..server.outputs import TEMPORARY
+from ..validation_errors import NodeProblem, node_problems, refusal_for
+from ..workflow.prompt_checks import refused_outputs
+from .prepare import PreparedPrompt
+
+STATE = "left_out"
+_SHOWS_ONLY = "Preview"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What was refused. ``chosen`` if the request names a refused output, or gave a refused value; ``previews`` if all
+    refused outputs only show something.
+    """
+
+    problems: tuple[NodeProblem, ...] = ()
+    chosen: bool = False
+    previews: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        """The problems in words."""
+        return [problem.text for problem in self.problems]
+
+    def to_state(self) -> dict[str, Any]:
+        """Return it for the job's record; empty if nothing was refused."""
+        return {STATE: [self.texts, self.chosen, self.previews]} if self.problems else {}
+
+    def judge(self, result: Result) -> Result:
+        """Return the result with what was refused among its problems; raises it, with the result as ``partial``, if it
+        was wanted: chosen by the request, or nothing has come that saves a file.
+        """
+        if not self.problems:
+            return result
+        error = refusal_for(list(self.problems))
+        if self.chosen or not self._enough(result):
+            error.partial = result if result.artifacts or result.text else None
+            raise error
+        return replace(result, problems=(*result.problems, error))
+
+    def _enough(self, result: Result) -> bool:
+        if self.previews and (result.artifacts or result.text):
+            return True
+        return any(not artifact.source.startswith(f"{TEMPORARY}/") for artifact in result.artifacts)
+
+
+def find_left_out(node_errors: Mapping[str, Any], prepared: PreparedPrompt) -> LeftOut:
+    """Read the ``node_errors`` of a prompt that was accepted."""
+    prompt, given = prepared.prompt, prepared.plan.given
+    outputs = refused_outputs(node_errors)
+    named = {target.node_id for target in given} & outputs
+    values = given & _refused_inputs(node_errors)
+    classes = [str(prompt[node_id]["class_type"]) for node_id in outputs if node_id in prompt]
+    previews = bool(classes) and all(each.startswith(_SHOWS_ONLY) for each in classes)
+    return LeftOut(tuple(node_problems(node_errors, prompt)), bool(named or values), previews)
+
+
+def left_out_from(state: Mapping[str, Any]) -> LeftOut:
+    """Return what a job's record says."""
+    texts, chosen, previews = state.get(STATE) or ([], False, False)
+    return LeftOut(tuple(NodeProblem(str(text)) for text in texts), bool(chosen), bool(previews))
+
+
+def _refused_inputs(node_errors: Mapping[str, Any]) -> set[tuple[str, str]]:
+    found = set()
+    for node_id, entry in node_errors.items():
+        errors = entry.get("errors") if isinstance(entry, Mapping) else None
+        for error in errors if isinstance(errors, list) else ():
+            extra = error.get("extra_info") if isinstance(error, Mapping) else None
+            name = extra.get("input_name") if isinstance(extra, Mapping) else None
+            found.add((str(node_id), str(name)))
+    return found

@@ -5,8 +5,12 @@
 Logs and JUnit XML are left in build/reports. The exit status is 0 only if everything that ran went well; the last line
 is the sum over all test runs.
 
+Python 3.11 runs every test, in two processes that are measured. Python 3.13 runs all but what judges the mocks, the
+docs and the imports; the oldest libraries run that part of it that reaches a library (library_tests.py). Two legs and a
+Blender run side by side: most of a test's time is waiting.
+
 ``REQUIRE_BLENDER=4.2,4.5,5.2`` makes it a failure if one of these can't be had here; without it, what could not be
-tested is said in capitals. ``SERIAL=1`` keeps the suites in Blender from running beside the others (a slower machine).
+tested is said in capitals. ``SERIAL=1`` runs one suite at a time (a slower machine).
 """
 
 from __future__ import annotations
@@ -25,13 +29,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import checkout
 import envs
 from build_extension import zip_path
-from steps import Runner, Step, locked
+from library_tests import without_libraries
+from steps import LANES, Runner, Step, locked
 
 ROOT = checkout.ROOT
 REPORTS = ROOT / "build" / "reports"
 BLENDERS = ("4.2", "4.5", "5.2")
 UNIT = ("tests/unit", "tests/contract")
 INTEGRATION = ("tests/integration",)
+# What 3.11 alone runs. The mocks serve the tests of the clients in every environment; these judge them by recordings.
+ONCE = ("tests/unit/clients/mock", "tests/unit/docs", "tests/unit/test_import_rules.py")
 BPY_CODE = ("blender", "operators", "cli", "ui", "preferences")
 GRADIOS = ("gradio-5", "gradio-6")
 SERVERS = ("litellm", "cog", "rvc", "gradio")
@@ -56,6 +63,11 @@ def script(name: str, *arguments: str) -> list[str]:
 def required_blenders() -> set[str]:
     """Return the versions that must not be missing."""
     return {version.strip() for version in os.environ.get("REQUIRE_BLENDER", "").split(",") if version.strip()}
+
+
+def is_serial() -> bool:
+    """Tell whether the suites are to run one after another."""
+    return bool(os.environ.get("SERIAL"))
 
 
 def setup_steps() -> list[Step]:
@@ -123,23 +135,30 @@ def leg(name: str, environment: str, folders: tuple[str, ...], arguments: list[s
 
 
 def coverage_steps(arguments: list[str]) -> list[Step]:
-    """Return the leg that is measured, and its gate."""
+    """Return the two legs that are measured, the longer one first, and the gate."""
+    legs = [
+        leg("tests 3.11 integration", "dev-3.11", ("tests/contract", *INTEGRATION), arguments, coverage=True),
+        leg("tests 3.11 unit", "dev-3.11", ("tests/unit",), arguments, coverage=True),
+    ]
+    gate = [python("dev-3.11"), str(ROOT / "tools" / "coverage_gate.py")]
+    after = tuple(step.name for step in legs)
+    return [*legs, Step("coverage", gate, "check", ("setup dev-3.11",), after)]
+
+
+def other_legs(arguments: list[str]) -> list[Step]:
+    """Return the legs on the newest Python and on the oldest libraries, each with what can end otherwise there."""
+    once = [f"--ignore={path}" for path in ONCE]
+    free = [f"--ignore={path.relative_to(ROOT)}" for path in without_libraries(ROOT / "tests" / "unit")]
     return [
-        leg("tests 3.11", "dev-3.11", (*UNIT, *INTEGRATION), arguments, coverage=True),
-        Step(
-            "coverage",
-            [python("dev-3.11"), str(ROOT / "tools" / "coverage_gate.py")],
-            "check",
-            ("setup dev-3.11",),
-            ("tests 3.11",),
-        ),
+        leg("tests 3.13", "test-3.13", (*UNIT, *INTEGRATION), [*once, *arguments]),
+        leg("tests 3.11 old libraries", "legacy-3.11", (*UNIT, *INTEGRATION), [*once, *free, *arguments]),
     ]
 
 
 def blender_steps(versions: tuple[str, ...], arguments: list[str]) -> list[Step]:
     """Return the build and the headless suite for each version."""
     setups = tuple(f"setup bpy-{version}" for version in versions)
-    lane = "tests" if os.environ.get("SERIAL") else "blender"
+    lane = "tests" if is_serial() else "blender"
     # after all set-ups, so that every Blender's validator judges the zip
     steps = [Step("build", script("build_extension.py"), "check", after=setups)]
     for version in versions:
@@ -212,17 +231,13 @@ def steps_of(group: str, arguments: list[str]) -> list[Step]:
     if group == "setup":
         return setups
     if group == "all":
-        legs = [
-            leg("tests 3.11 old libraries", "legacy-3.11", (*UNIT, *INTEGRATION), arguments),
-            leg("tests 3.13", "test-3.13", (*UNIT, *INTEGRATION), arguments),
-        ]
         checks = [*lint_steps(), *type_steps()]
         return [
             *setups,
             *checks,
             *coverage_steps(arguments),
             *blender_steps(BLENDERS, arguments),
-            *legs,
+            *other_legs(arguments),
             *litellm_steps(arguments),
             *cog_steps(arguments),
             *rvc_steps(arguments),
@@ -262,12 +277,13 @@ def main() -> int:
         print(f"There is nothing to run for {arguments.group} in this tree.")
         return 0
     REPORTS.mkdir(parents=True, exist_ok=True)
+    lanes = {**LANES, "tests": 1} if is_serial() else LANES
     # steps are sessions of their own: whoever ends this has to end them
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # a whole run has a measured leg and the gate that reads it: not two of them at once
         with locked(REPORTS / f"group-{arguments.group}.lock"):
-            return 0 if Runner(steps, ROOT, REPORTS).run() else 1
+            return 0 if Runner(steps, ROOT, REPORTS, lanes).run() else 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import stat
 import subprocess
 import sys
 import time
@@ -149,40 +148,6 @@ def test_what_cannot_be_had_is_said_in_capitals_and_is_no_failure(
     assert run(steps, tmp_path)
     assert steps[1].state is State.NOT_RUN
     assert "COULD NOT BE SET UP: SETUP BPY-5.2. NOT TESTED: BLENDER 5.2" in capsys.readouterr().out
-
-
-def test_required_blender_that_cannot_be_had_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    import run_tests
-
-    monkeypatch.setenv("REQUIRE_BLENDER", "")
-    assert {step.name for step in run_tests.setup_steps() if step.optional} == {
-        "setup bpy-4.2",
-        "setup bpy-4.5",
-        "setup bpy-5.2",
-        "setup test-3.13",
-    }
-    monkeypatch.setenv("REQUIRE_BLENDER", "4.2,4.5,5.2")
-    assert not any(step.optional for step in run_tests.setup_steps())
-
-
-def test_everything_has_its_setup_and_every_blender_is_tested() -> None:
-    import run_tests
-
-    steps = run_tests.steps_of("all", [])
-    names = [step.name for step in steps]
-    assert len(names) == len(set(names))
-    assert {need for step in steps for need in step.needs} <= set(names)
-    assert {after for step in steps for after in step.after} <= set(names)
-    wanted = {"lint", "format", "types clients runtime", "coverage", "build", "tests 3.11", "tests 3.11 old libraries"}
-    wanted |= {"tests 3.13", "blender 4.2", "blender 4.5", "blender 5.2"}
-    wanted |= {"types bpy 4.2", "types bpy 4.5", "types bpy 5.2"}
-    assert wanted <= set(names)
-
-
-def test_ci_requires_every_blender() -> None:
-    script = ROOT / ".ci" / "run"
-    assert script.stat().st_mode & stat.S_IXUSR
-    assert "4.2,4.5,5.2" in script.read_text(encoding="utf-8")
 
 
 def test_junit_that_is_no_xml_counts_as_failed(tmp_path: Path) -> None:

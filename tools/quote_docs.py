@@ -31,16 +31,17 @@ def quote(text: str, root: Path) -> str:
 
 def code_of(source: str, name: str) -> str:
     """Return the code of a function, a class, a method or a module's variable, moved to the left edge."""
-    node: ast.AST = ast.parse(source)
+    body = ast.parse(source).body
     for part in name.split("."):
-        node = _find(node, part)
+        node = _find(body, part)
+        body = getattr(node, "body", [])
     first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
     lines = source.splitlines()[first - 1 : node.end_lineno]
     return textwrap.dedent("\n".join(lines))
 
 
-def _find(parent: ast.AST, name: str) -> ast.stmt:
-    for node in getattr(parent, "body", ()):
+def _find(body: list[ast.stmt], name: str) -> ast.stmt:
+    for node in body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if getattr(node, "name", None) == name or any(getattr(each, "id", None) == name for each in targets):
             return node

@@ -67,10 +67,14 @@ RECORDED = {"audioldm": "", "comfyui": "0.33.0", "gradio": "", "litellm": "", "r
 
 def state_blocks(tables: Callable[[], state_docs.Tables], *regions: str) -> dict[str, Callable[[], str]]:
     """Return the blocks of a state machine's page: a drawing and the states of each region, and all events."""
-    blocks: dict[str, Callable[[], str]] = {"events": lambda: state_docs.events_table(tables())}
+
+    def block(make: Callable[..., str], *arguments: str) -> Callable[[], str]:
+        return lambda: make(tables(), *arguments)
+
+    blocks = {"events": block(state_docs.events_table)}
     for region in regions:
-        blocks[f"{region} drawing"] = lambda region=region: state_docs.diagram(tables(), region)
-        blocks[f"{region} states"] = lambda region=region: state_docs.states_table(tables(), region)
+        blocks[f"{region} drawing"] = block(state_docs.diagram, region)
+        blocks[f"{region} states"] = block(state_docs.states_table, region)
     return blocks
 
 
@@ -96,9 +100,10 @@ def written(name: str) -> str:
     text = quote_docs.quote((ROOT / name).read_text(encoding="utf-8"), ROOT)
     for marker, block in TABLES.get(name, {}).items():
         pattern = re.compile(rf"(<!-- {marker}:[^\n]*-->\n\n?)(```mermaid\n.*?```\n|(?:\|[^\n]*\n)*)", re.DOTALL)
-        text, found = pattern.subn(lambda match, block=block: f"{match[1].rstrip()}\n\n{block()}\n", text)
+        found = pattern.search(text)
         if not found:
             raise LookupError(f"{name} has no line <!-- {marker}: ... -->")
+        text = f"{text[: found.start()]}{found[1].rstrip()}\n\n{block()}\n{text[found.end() :]}"
     return text
 
 

@@ -72,6 +72,6 @@ def test_wheel_holds_the_bpy_free_half_and_its_data(checkout: Path, tmp_path: Pa
         f"movie_director/{path.relative_to(ROOT).as_posix()}"
         for folder in ("clients", "runtime")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".json", ".typed", ".png"}
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert names == expected | {"movie_director/__init__.py"}

@@ -556,7 +556,7 @@ def test_a_conversion_of_before_is_lost_and_its_cancel_waits_for_nothing(tmp_pat
         with another(mock, client) as fresh:
             again = fresh.resume(job.record())
             assert again.exception(HANG_GUARD_S).code == "outcome_unknown"
-            context = CancelContext(again, HANG_GUARD_S, threading.Event())
+            context = CancelContext(again._internals, HANG_GUARD_S, threading.Event())
             assert fresh.cancel_on_backend(context) is BackendCancel.UNSUPPORTED
 
 

@@ -21,6 +21,7 @@ CONTROL: Final = "CONTROL"
 BUTTON: Final = "BUTTON"
 CONTROL_VALUES = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 CUSTOM_COMBO = "CustomCombo"
+POWER_LORA = frozenset({"Power Lora Loader (rgthree)"})
 # Classes whose editor extension appends a 3D view that is saved and sent as a text.
 WITH_VIEW = frozenset({"SaveGLB", "Preview3D"})
 
@@ -54,18 +55,27 @@ def read_fields(node: Node, info: Mapping[str, Any]) -> dict[str, Field]:
     """Return the node's widgets by name, in the editor's order, with their saved values, or defaults where none is.
 
     Values by place count before values by name, as in the editor: a tool that edits a file may know only the former.
-    Where they do not fit, the class has changed since, and those by name are right. ``ValidationError`` without them.
+    Where they do not fit, the class has changed since, and those by name are right. ``ValidationError`` without them,
+    and for values that are left over.
     """
     specs = declared(info)
     named = node.values if isinstance(node.values, dict) else node.named
     by_place = _ByPlace(_without_forced(node.values, specs) if isinstance(node.values, list) else [])
     fields, wrong = _read(node, specs, by_place.take)
-    if named is not None and (wrong is not None or not by_place.exact):
+    by_name = named is not None and (wrong is not None or not by_place.exact or not isinstance(node.values, list))
+    if by_name and named is not None:
         fields, wrong = _read(node, specs, lambda name: named.get(name, ABSENT))
     if wrong is not None:
         raise _mismatch(node, wrong)
-    if isinstance(node.values, dict):
-        fields.update(_undeclared(node.values, fields))
+    if node.type in POWER_LORA:
+        return {**fields, **_power_loras(node, named)}
+    if not by_name or named is None:
+        _check_left_over(node, info, by_place.rest())
+        return fields
+    left = {name: value for name, value in named.items() if name not in fields}
+    _check_left_over(node, info, [value for name, value in left.items() if _is_structure(name, value)])
+    if isinstance(node.values, dict) or _is_of_a_pack(info):
+        fields.update(_undeclared(left))
     return fields
 
 
@@ -86,6 +96,10 @@ class _ByPlace:
         """True if as many values were taken as there are."""
         return self._at == len(self._values)
 
+    def rest(self) -> list[Any]:
+        """Return the values that nothing has taken."""
+        return self._values[self._at :]
+
 
 def _read(node: Node, specs: list[Spec], take: Callable[[str], Any]) -> tuple[dict[str, Field], Field | None]:
     """Return the fields, and the first whose value can't be its own, if any."""
@@ -102,13 +116,66 @@ def _read(node: Node, specs: list[Spec], take: Callable[[str], Any]) -> tuple[di
     return fields, wrong
 
 
-def _undeclared(values: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, Field]:
+def _undeclared(left: Mapping[str, Any]) -> dict[str, Field]:
     """Return what a pack saved by name beyond the declared inputs: its nodes grow widgets while they are edited."""
     return {
         name: Field(Widget(name, "UNDECLARED"), value)
-        for name, value in values.items()
-        if name not in fields and isinstance(value, (str, int, float)) and value not in CONTROL_VALUES
+        for name, value in left.items()
+        if isinstance(value, (str, int, float)) and value not in CONTROL_VALUES
     }
+
+
+def _is_structure(name: str, value: Any) -> bool:
+    """Return True for a value with parts, but for the state of a player, which VideoHelperSuite saves."""
+    return isinstance(value, (dict, list)) and "preview" not in name
+
+
+def _is_of_a_pack(info: Mapping[str, Any]) -> bool:
+    module = info.get("python_module")
+    return isinstance(module, str) and module.startswith("custom_nodes")
+
+
+def _check_left_over(node: Node, info: Mapping[str, Any], values: list[Any]) -> None:
+    """Raise ``ValidationError`` for saved values that no declared input takes, if they may matter.
+
+    A pack's own scripts can give a node widgets that the server knows nothing of. Not judged are nodes of ComfyUI
+    itself, whose editor is known, and nodes that end a workflow: they show there what they were given.
+    """
+    packs = _is_of_a_pack(info)
+    if info.get("output_node") or (isinstance(info.get("python_module"), str) and not packs):
+        return
+    matter = [value for value in values if value and (packs or isinstance(value, (dict, list)))]
+    matter = [value for value in matter if value not in _EMPTY_WORDS]
+    if not matter:
+        return
+    raise refuse(
+        "needs_editor",
+        f"{place(node.title, node.type, node.id)} holds values that only ComfyUI's editor can tell the meaning of:"
+        f" {', '.join(f'{value!r:.40}' for value in matter[:_MOST_SHOWN])}.",
+        node_id=node.id,
+        title=node.title,
+    )
+
+
+_EMPTY_WORDS = (*CONTROL_VALUES, "image", "upload")
+"""What buttons and controls save."""
+
+_MOST_SHOWN = 3
+
+
+def _power_loras(node: Node, named: Mapping[str, Any] | None) -> dict[str, Field]:
+    """Return what rgthree's Power Lora Loader sends: an input ``lora_1`` and so on for each row that it was saved with,
+    the strength for the text model only where it shows it.
+    """
+    saved = node.values if isinstance(node.values, list) else list((named or {}).values())
+    rows = [dict(value) for value in saved if isinstance(value, dict) and "lora" in value]
+    separate = node.properties.get("Show Strengths") == "Separate Model & Clip"
+    for row in rows:
+        second = row.pop("strengthTwo", None)
+        if separate:
+            row["strengthTwo"] = 1 if second is None else second
+    widgets = [Widget(f"lora_{number}", "UNDECLARED") for number in range(1, len(rows) + 1)]
+    return {widget.name: Field(widget, row) for widget, row in zip(widgets, rows, strict=True)}
 
 
 def _mismatch(node: Node, wrong: Field) -> ValidationError:

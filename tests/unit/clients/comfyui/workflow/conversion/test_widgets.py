@@ -262,6 +262,92 @@ def test_title(title: Any, info: dict[str, Any], expected: str) -> None:
     assert prompt["1"]["_meta"] == {"title": expected}
 
 
+def _of_pack(values: Any, module: Any = "custom_nodes.pack", **more: Any) -> dict[str, Any]:
+    info = class_info(SEED, python_module=module, **more)
+    inputs: dict[str, Any] = ui_to_api(workflow([node(1, "It", values=values, title="Mine")], []), {"It": info})["1"][
+        "inputs"
+    ]
+    return inputs
+
+
+LORA = {"on": True, "lora": "a.safetensors", "strength": 1, "strengthTwo": None}
+
+
+@pytest.mark.parametrize("left", [[LORA], ["a.safetensors"], [None, 0.5], [[1, 2]], [True]], ids=str)
+def test_values_that_a_packs_script_made_are_refused(left: list[Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _of_pack([1, "fixed", 20, *left])
+    assert (caught.value.code, caught.value.context) == ("needs_editor", {"node_id": "1", "title": "Mine"})
+    assert 'node "Mine" (It, id 1)' in caught.value.message
+    assert "Export (API)" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("left", "more"),
+    [
+        ([None, "", 0, False, {}, []], {}),
+        (["image", "randomize"], {}),
+        (["what was shown", {"url": "x"}], {"output_node": True}),
+        (["width: 5", {"before": "x"}], {"module": "comfy_extras.nodes_images"}),
+        (["surplus", 5], {"module": None}),
+    ],
+    ids=["nothing", "buttons", "shown at the end", "ComfyUI's own", "nobody knows whose"],
+)
+def test_values_left_over_that_mean_nothing(left: list[Any], more: dict[str, Any]) -> None:
+    assert _of_pack([1, "fixed", 20, *left], **more) == {"seed": 1, "steps": 20}
+
+
+def test_values_left_over_that_have_names_are_sent_by_them_for_packs_only() -> None:
+    named = {"seed": 1, "steps": 2, "mode": "fast", "after": "fixed", "amount": 0.5, "videopreview": {"hidden": True}}
+    values = [1, "fixed", 2, "fast", "fixed", 0.5, {"hidden": True}]
+    expected = {"seed": 1, "steps": 2}
+    for module, extra in (("custom_nodes.pack", {"mode": "fast", "amount": 0.5}), ("nodes", {}), (None, {})):
+        info = class_info(SEED, python_module=module)
+        ui = workflow([node(1, "It", values=values, widgets_values_named=named)], [])
+        assert ui_to_api(ui, {"It": info})["1"]["inputs"] == {**expected, **extra}
+    assert _of_pack({k: v for k, v in named.items() if k != "after"}) == {**expected, "mode": "fast", "amount": 0.5}
+
+
+def test_a_class_without_widgets_may_have_values_by_name() -> None:
+    assert _inputs({}, {"mode": "fast"}) == {"mode": "fast"}
+    ui = workflow([node(1, "It", widgets_values_named={"mode": "fast"})], [])
+    info = class_info({}, python_module="custom_nodes.pack")
+    assert ui_to_api(ui, {"It": info})["1"]["inputs"] == {"mode": "fast"}
+
+
+@pytest.mark.parametrize("as_named", [True, False])
+def test_structured_values_with_names_are_refused(as_named: bool) -> None:
+    named = {"seed": 1, "steps": 2, "rows": [LORA]}
+    more = {"widgets_values_named": named} if as_named else {}
+    ui = workflow([node(1, "It", values=[1, "fixed", 2, [LORA]] if as_named else named, **more)], [])
+    with pytest.raises(ValidationError) as caught:
+        ui_to_api(ui, {"It": class_info(SEED, python_module="custom_nodes.pack")})
+    assert caught.value.code == "needs_editor"
+
+
+def test_structured_values_are_refused_whosever_they_are() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _inputs({}, [{}, LORA])
+    assert caught.value.code == "needs_editor"
+
+
+POWER = "Power Lora Loader (rgthree)"
+ROWS = [{}, {"type": "PowerLoraLoaderHeaderWidget"}, LORA, {**LORA, "on": False, "strengthTwo": 0.5}, {}, ""]
+SENT = {"on": True, "lora": "a.safetensors", "strength": 1}
+
+
+@pytest.mark.parametrize(
+    ("properties", "second"),
+    [({}, ({}, {})), ({"Show Strengths": "Separate Model & Clip"}, ({"strengthTwo": 1}, {"strengthTwo": 0.5}))],
+)
+def test_the_rows_of_a_power_lora_loader(properties: dict[str, Any], second: tuple[Any, Any]) -> None:
+    expected = {"lora_1": {**SENT, **second[0]}, "lora_2": {**SENT, "on": False, **second[1]}}
+    assert _inputs({}, ROWS, POWER, properties=properties) == expected
+    named = {"divider": {}, "lora_1": ROWS[2], "lora_7": ROWS[3], "more": ""}
+    assert _inputs({}, named, POWER, properties=properties) == expected
+    assert _inputs({}, None, POWER, properties=properties, widgets_values_named=named) == expected
+
+
 def _driven(primitive: dict[str, Any], *, link: bool = True) -> Any:
     target = node(1, "Source", widgets=[("width", "INT", 4 if link else None)], values=[512, "red"])
     ui = workflow([primitive, node(3, "Source", values=[7, ""], title="Pic"), target], [(4, 2, 0, 1)])

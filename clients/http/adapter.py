@@ -56,6 +56,15 @@ class InterruptibleAdapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Leave the pool's TLS settings as they are."""
 
+    def close(self) -> None:
+        """Close the pools; urllib3 2 would only forget them, and whatever refers to one keeps its connections open."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in list(manager.pools.keys()):
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
+
     def send(self, request: requests.PreparedRequest, *args: Any, call: Call, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # with `call`
         """Send a request as ``call``, whose interrupter can break it off."""
         with call.under_way():

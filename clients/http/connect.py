@@ -13,11 +13,10 @@ import selectors
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, cast
-
-from ..core.interrupt import Interrupter
+from typing import Any, Protocol, cast
 
 STAGGER_S = 0.25
 """How long one address has before the next one is tried beside it."""
@@ -25,21 +24,32 @@ STAGGER_S = 0.25
 _Address = tuple[Any, ...]
 
 
+class Interruptible(Protocol):
+    """What is connected for, and may end before."""
+
+    @property
+    def interrupted(self) -> bool:
+        """True once it is broken off."""
+
+    def guarded(self, end: Callable[[], None]) -> AbstractContextManager[None]:
+        """Have ``end`` called if it is broken off while the block runs."""
+
+
 class BrokenOff(ConnectionAbortedError):
     """The connection was cancelled while it was made."""
 
 
-def connect_tcp(host: str, port: int, timeout_s: float, interrupter: Interrupter) -> socket.socket:
+def connect_tcp(host: str, port: int, timeout_s: float, call: Interruptible) -> socket.socket:
     """Return a socket that is connected to the host, with ``timeout_s`` as its time-out.
 
     Raises ``socket.gaierror``, ``TimeoutError`` if all of it takes longer than ``timeout_s`` seconds, ``BrokenOff`` at
-    once when ``interrupter`` fires, else the ``OSError`` of an address, of one that refused if any did.
+    once when ``call`` is broken off, else the ``OSError`` of an address, of one that refused if any did.
     """
     deadline = time.monotonic() + timeout_s
-    race = _HappyEyeballs(_addresses(host, port, deadline, interrupter))
+    race = _HappyEyeballs(_addresses(host, port, deadline, call))
     try:
-        with interrupter.guard(race.wake):
-            sock = race.run(deadline, interrupter)
+        with call.guarded(race.wake):
+            sock = race.run(deadline, call)
     finally:
         race.end()
     sock.settimeout(timeout_s)
@@ -60,15 +70,15 @@ class _HappyEyeballs:
         self._errors: list[OSError] = []
 
     def wake(self) -> None:
-        """End the wait of ``run``, which looks at its interrupter then; for another thread."""
+        """End the wait of ``run``, which looks at its call then; for another thread."""
         with suppress(OSError):
             self._waker.send(b"\0")
 
-    def run(self, deadline: float, interrupter: Interrupter) -> socket.socket:
+    def run(self, deadline: float, call: Interruptible) -> socket.socket:
         next_at = 0.0
         while self._addresses or self._running:
             now = time.monotonic()
-            if interrupter.fired:
+            if call.interrupted:
                 raise BrokenOff("not wanted any more")
             if now >= deadline:
                 raise TimeoutError("timed out")
@@ -117,13 +127,13 @@ class _HappyEyeballs:
         return not problem
 
 
-def _addresses(host: str, port: int, deadline: float, interrupter: Interrupter) -> list[_Address]:
+def _addresses(host: str, port: int, deadline: float, call: Interruptible) -> list[_Address]:
     if _needs_no_network(host):
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     answers: SimpleQueue[list[_Address] | OSError] = SimpleQueue()
     threading.Thread(target=_look_up, args=(host, port, answers), name="movie-director-dns", daemon=True).start()
     try:
-        with interrupter.guard(lambda: answers.put(BrokenOff("not wanted any more"))):
+        with call.guarded(lambda: answers.put(BrokenOff("not wanted any more"))):
             answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
     except Empty:
         raise TimeoutError("looking up the name timed out") from None

@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
@@ -52,14 +52,19 @@ _filter_log(logging.getLogger("urllib3.connectionpool"))
 class Call:
     """One exchange on its wire.
 
-    ``send_timeout_s`` bounds the silence of a server that does not take what is sent; ``proxy_headers`` sign in to the
-    proxy, if there is one.
+    ``interrupter`` ends it, and ``closing`` does, which is the transport's. ``send_timeout_s`` bounds the silence of a
+    server that does not take what is sent; ``proxy_headers`` sign in to the proxy, if there is one.
     """
 
     def __init__(
-        self, interrupter: Interrupter, send_timeout_s: float, proxy_headers: dict[str, str] | None = None
+        self,
+        interrupter: Interrupter,
+        send_timeout_s: float,
+        proxy_headers: dict[str, str] | None = None,
+        closing: Interrupter | None = None,
     ) -> None:
         self.interrupter = interrupter
+        self.closing = closing or Interrupter()
         self.send_timeout_s = send_timeout_s
         self.proxy_headers = proxy_headers or {}
         self.tls_host = ""
@@ -76,17 +81,23 @@ class Call:
         finally:
             _thread.call = None
 
+    @property
+    def interrupted(self) -> bool:
+        """True once the call is broken off, whatever becomes of it."""
+        return self.interrupter.fired or self.closing.fired
+
     @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Let the interrupter break the call off while the block runs."""
-        with self.interrupter.guard(self._shut_down):
+    def guarded(self, end: Callable[[], None] | None = None) -> Iterator[None]:
+        """Have ``end`` called, or the socket shut down, if the call is broken off while the block runs."""
+        end = end or self.shut_down
+        with self.interrupter.guard(end), self.closing.guard(end):
             yield
 
     def use(self, sock: Any) -> None:
         """Note the socket; ``BrokenOff`` if the call is not wanted any more."""
         with self._lock:
             self._sock = getattr(sock, "socket", sock)  # within urllib3's TLS through TLS there is one
-        if self.interrupter.fired:
+        if self.interrupted:
             raise BrokenOff("not wanted any more")
 
     def settimeout(self, seconds: float) -> None:
@@ -100,7 +111,8 @@ class Call:
         with self._lock:
             self._sock = None
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """Make what blocks on the socket end; for another thread than the one that does."""
         with self._lock:
             if self._sock is not None:
                 shut_down(self._sock)
@@ -213,7 +225,7 @@ class Connection(HTTPConnection):
         call = current_call()
         timeout_s: Any = self.timeout
         try:
-            sock = connect_tcp(self._dns_host, self.port, timeout_s, call.interrupter)
+            sock = connect_tcp(self._dns_host, self.port, timeout_s, call)
         except TimeoutError as error:
             raise u3.ConnectTimeoutError("connecting timed out") from error
         except OSError as error:

@@ -7,6 +7,7 @@ event of a stream back until a whole chunk has come, and urllib3 1.26 and 2 diff
 from __future__ import annotations
 
 import http.client
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,7 @@ class Response:
         # None: chunked, or up to the connection's end
         self._left = self._announced = getattr(self._body, "length", None)
         self._call = call
+        self._reading = threading.Lock()
         self._read_timeout_s = read_timeout_s
 
     def __enter__(self) -> Response:
@@ -114,14 +116,19 @@ class Response:
         else:
             self._drop()
 
+    def abandon(self) -> None:
+        """Close the connection, from another thread than the reader's: reading it any further raises."""
+        self._call.shut_down()
+        with self._reading:
+            self._drop()
+
     def _pieces(self, size: int, phase: str) -> Iterator[bytes]:
         try:
             with self._call.guarded():
                 self._call.settimeout(self._read_timeout_s)
                 self._check_encoding()
-                while data := self._piece(size):
+                while data := self._next_piece(size):
                     yield data
-                self._check_end()
             self._release()
         except BackendError as error:
             self._drop()
@@ -129,7 +136,7 @@ class Response:
             raise
         except TRANSPORT_ERRORS as error:
             self._drop()
-            failure = translated(error, self.url, phase=phase, interrupted=self._call.interrupter.fired)
+            failure = translated(error, self.url, phase=phase, interrupted=self._call.interrupted)
             failure.__cause__ = error
             self.finish(failure)
             raise failure from failure.__cause__
@@ -154,9 +161,12 @@ class Response:
                 hint="Does a proxy before the server repack its answers?",
             )
 
-    def _check_end(self) -> None:
-        if self._call.interrupter.fired:  # what looks like the end is our own breaking off
+    def _next_piece(self, size: int) -> bytes:
+        with self._reading:
+            data = self._piece(size)
+        if not data and self._call.interrupted:  # what looks like the end is our own breaking off
             raise broken_off(self.url)
+        return data
 
     def _release(self) -> None:
         self._call.release()

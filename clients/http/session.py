@@ -101,7 +101,7 @@ class HTTPSession:
                 scope.check()
                 self._finish(error)
                 pause = None if once else self._retry.pause_s(attempt, error, repeatable=repeatable)
-                if pause is None or scope.interrupter.fired:
+                if pause is None or scope.interrupter.fired or error.code == "interrupted":
                     raise
             attempt += 1
             scope.sleep(pause)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,9 @@ from .url import ServerURL
 
 if TYPE_CHECKING:
     import requests  # noqa: TID251
+
+CLOSE_TIMEOUT_S = 1.0
+"""How long ``close`` waits for threads whose calls it has broken off; they take milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,10 @@ class Transport:
         self._pool_size = pool_size
         self._lock = threading.Lock()
         self._sessions: dict[bool, requests.Session] = {}
+        self._closing = Interrupter()
+        self._under_way = 0
+        self._at_rest = threading.Condition(self._lock)
+        self._responses: weakref.WeakSet[Response] = weakref.WeakSet()
         self._tls: ssl.SSLContext | None = None
 
     @classmethod
@@ -84,31 +93,47 @@ class Transport:
         or has fired. What ``body`` raises is passed on; one that is neither bytes nor a list needs its Content-Length.
         """
         proxy = proxy_for(url)
-        call = Call(interrupter, timeouts.first_byte_s, proxy.headers if proxy else None)
         request = make_request(method, target, _with_length(headers, body), body)
-        try:
-            answer = self._session(url, proxy).send(
-                request,
-                call=call,
-                timeout=(timeouts.connect_s, timeouts.first_byte_s),
-                proxies={url.scheme: str(proxy)} if proxy else {},
-                stream=True,
-                allow_redirects=False,
-            )
-        except TRANSPORT_ERRORS as error:
-            raise translated(error, target, phase="first_byte", interrupted=interrupter.fired) from error
-        return Response(answer.raw, target, call, timeouts.read_s)
+        with self._call(interrupter, timeouts.first_byte_s, proxy) as call:
+            try:
+                answer = self._session(url, proxy).send(
+                    request,
+                    call=call,
+                    timeout=(timeouts.connect_s, timeouts.first_byte_s),
+                    proxies={url.scheme: str(proxy)} if proxy else {},
+                    stream=True,
+                    allow_redirects=False,
+                )
+            except TRANSPORT_ERRORS as error:
+                raise translated(error, target, phase="first_byte", interrupted=call.interrupted) from error
+            response = Response(answer.raw, target, call, timeouts.read_s)
+            with self._lock:
+                self._responses.add(response)
+            return response
 
     def open_socket(self, url: ServerURL, *, timeout_s: float, interrupter: Interrupter) -> socket.socket:
         """Return a socket connected to the server, through the proxy and with TLS where the address asks for it, for
         protocols other than HTTP. Raises as ``exchange`` does; the socket's time-out is ``timeout_s``.
         """
-        call = Call(interrupter, timeout_s)
+        with self._call(interrupter, timeout_s) as call:
+            try:
+                with call.under_way():
+                    return self._connected(url, proxy_for(url), timeout_s)
+            except TRANSPORT_ERRORS as error:
+                raise translated(error, url.origin, phase="connect", interrupted=call.interrupted) from error
+
+    @contextmanager
+    def _call(self, interrupter: Interrupter, send_timeout_s: float, proxy: Proxy | None = None) -> Iterator[Call]:
+        """Make a call that ``close`` breaks off, and waits for until the block has ended."""
+        with self._lock:
+            closing = self._closing
+            self._under_way += 1
         try:
-            with call.under_way():
-                return self._connected(url, proxy_for(url), timeout_s)
-        except TRANSPORT_ERRORS as error:
-            raise translated(error, url.origin, phase="connect", interrupted=interrupter.fired) from error
+            yield Call(interrupter, send_timeout_s, proxy.headers if proxy else None, closing)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._at_rest.notify_all()
 
     def _connected(self, url: ServerURL, proxy: Proxy | None, timeout_s: float) -> socket.socket:
         to = proxy or url
@@ -133,9 +158,19 @@ class Transport:
             return self._tls
 
     def close(self) -> None:
-        """Close all idle connections; those in use close when their answers do."""
+        """Break off the calls that are under way and close all connections of HTTP, whatever still refers to them.
+
+        Sockets of ``open_socket`` are their users' own. The transport can be used again.
+        """
         with self._lock:
             sessions, self._sessions = list(self._sessions.values()), {}
+            closing, self._closing = self._closing, Interrupter()
+        closing.fire()
+        with self._lock:
+            self._at_rest.wait_for(lambda: not self._under_way, CLOSE_TIMEOUT_S)
+            responses = list(self._responses)
+        for response in responses:
+            response.abandon()
         for session in sessions:
             session.close()
 

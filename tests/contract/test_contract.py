@@ -7,15 +7,18 @@ import json
 import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from conftest import CANARY
 from drivers import DRIVERS
+from support.sockets import open_sockets_to
 from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ClientOptions, JobState, Result, errors, events
 from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.http.transport import Transport
+from movie_director.clients.mock import Fault
 
 every = pytest.mark.parametrize("driver", DRIVERS, ids=str)
 
@@ -332,6 +335,30 @@ def test_close_cancels_and_leaves_no_thread(driver, make_client):
     assert job.cancelled()
     names = [each.name for each in threading.enumerate() if each.name.startswith(f"movie-director-{driver.name}")]
     assert names == []
+
+
+@every
+def test_close_leaves_no_socket_open(driver, backend, make_client):
+    """Whatever is still referenced: the errors of jobs keep what they came from alive."""
+    client = make_client(max_retries=0)
+    kept = [client.submit(driver.quick()), running(client, driver)]
+    wait_for(kept[0].done)
+    kept[1].cancel()
+    failures = []
+    for fault in ("reset", "cut_body"):
+        backend.inject(Fault(fault))
+        try:
+            client.probe()
+        except errors.BackendError as error:
+            failures.append(error)
+    backend.inject(Fault("cut_body", times=None))
+    kept.append(client.submit(driver.quick()))
+    backend.inject(Fault("stall", times=None))
+    kept.append(client.submit(driver.quick()))
+    client.close()
+    assert open_sockets_to(urlsplit(backend.url).port) == []
+    assert all(job.done() for job in kept)
+    assert all(each.__traceback__ for each in failures)
 
 
 @every

@@ -15,6 +15,11 @@ from support.waiting import HANG_GUARD_S
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.http import connect
 from movie_director.clients.http.connect import BrokenOff, connect_tcp
+from movie_director.clients.http.interruptible_pool import Call
+
+
+def call(interrupter=None):
+    return Call(interrupter or Interrupter(), HANG_GUARD_S)
 
 
 def quiet(peer):
@@ -35,7 +40,7 @@ def resolving_to(monkeypatch, *addresses):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_it_connects(host):
-    with FaultServer(quiet) as server, connect_tcp(host, server.port, 5.0, Interrupter()) as sock:
+    with FaultServer(quiet) as server, connect_tcp(host, server.port, 5.0, call()) as sock:
         assert sock.getpeername()[:2] == ("127.0.0.1", server.port)
         assert sock.gettimeout() == 5.0
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -44,7 +49,7 @@ def test_it_connects(host):
 def test_nobody_there_is_told_at_once():
     began = time.monotonic()
     with pytest.raises(ConnectionRefusedError):
-        connect_tcp("127.0.0.1", closed_port(), HANG_GUARD_S, Interrupter())
+        connect_tcp("127.0.0.1", closed_port(), HANG_GUARD_S, call())
     assert time.monotonic() - began < 1.0
 
 
@@ -52,7 +57,7 @@ def test_nobody_there_is_told_at_once():
 def test_the_next_address_is_tried_when_the_first_refuses(monkeypatch, first):
     with FaultServer(quiet) as server:
         resolving_to(monkeypatch, (first, closed_port()), ("127.0.0.1", server.port))
-        with connect_tcp("localhost", 1, HANG_GUARD_S, Interrupter()) as sock:
+        with connect_tcp("localhost", 1, HANG_GUARD_S, call()) as sock:
             assert sock.getpeername()[1] == server.port
 
 
@@ -60,7 +65,7 @@ def test_the_next_address_is_tried_while_the_first_hangs(monkeypatch):
     with BlackHole() as hole, FaultServer(quiet) as server:
         resolving_to(monkeypatch, ("127.0.0.1", int(hole.url.rpartition(":")[2])), ("127.0.0.1", server.port))
         began = time.monotonic()
-        with connect_tcp("localhost", 1, HANG_GUARD_S, Interrupter()) as sock:
+        with connect_tcp("localhost", 1, HANG_GUARD_S, call()) as sock:
             assert sock.getpeername()[1] == server.port
         assert time.monotonic() - began < HANG_GUARD_S / 2
 
@@ -75,10 +80,10 @@ def test_a_family_that_the_system_lacks_is_passed_over(monkeypatch):
     with FaultServer(quiet) as server:
         resolving_to(monkeypatch, ("::1", server.port), ("127.0.0.1", server.port))
         monkeypatch.setattr(socket, "socket", OnlyIPv4)
-        connect_tcp("localhost", 1, 5.0, Interrupter()).close()
+        connect_tcp("localhost", 1, 5.0, call()).close()
         resolving_to(monkeypatch, ("::1", server.port))
         with pytest.raises(OSError, match="not supported"):
-            connect_tcp("localhost", 1, 5.0, Interrupter())
+            connect_tcp("localhost", 1, 5.0, call())
 
 
 def test_a_refusal_tells_more_than_the_other_errors(monkeypatch):
@@ -93,10 +98,10 @@ def test_a_refusal_tells_more_than_the_other_errors(monkeypatch):
     for order in ([far, near, far], [near, far], [far, near]):
         resolving_to(monkeypatch, *order)
         with pytest.raises(ConnectionRefusedError):
-            connect_tcp("localhost", 1, 5.0, Interrupter())
+            connect_tcp("localhost", 1, 5.0, call())
     resolving_to(monkeypatch, far, far)
     with pytest.raises(OSError, match="No route to host"):
-        connect_tcp("localhost", 1, 5.0, Interrupter())
+        connect_tcp("localhost", 1, 5.0, call())
 
 
 def test_a_system_without_that_option_still_connects(monkeypatch):
@@ -106,14 +111,14 @@ def test_a_system_without_that_option_still_connects(monkeypatch):
 
     with FaultServer(quiet) as server:
         monkeypatch.setattr(socket, "socket", Stubborn)
-        connect_tcp("127.0.0.1", server.port, 5.0, Interrupter()).close()
+        connect_tcp("127.0.0.1", server.port, 5.0, call()).close()
 
 
 def test_a_black_hole_is_given_up_in_time():
     with BlackHole() as hole:
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            connect_tcp("127.0.0.1", int(hole.url.rpartition(":")[2]), 0.3, Interrupter())
+            connect_tcp("127.0.0.1", int(hole.url.rpartition(":")[2]), 0.3, call())
         assert 0.3 <= time.monotonic() - began < 3.0
 
 
@@ -129,7 +134,7 @@ def test_connecting_is_broken_off():
         timer = threading.Timer(0.1, fire)
         timer.start()
         with pytest.raises(BrokenOff):
-            connect_tcp("127.0.0.1", int(hole.url.rpartition(":")[2]), HANG_GUARD_S, interrupter)
+            connect_tcp("127.0.0.1", int(hole.url.rpartition(":")[2]), HANG_GUARD_S, call(interrupter))
         assert time.monotonic() - fired_at[0] < 1.0
         timer.join()
 
@@ -147,13 +152,13 @@ def test_a_name_that_nobody_knows(monkeypatch, raised):
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with pytest.raises(socket.gaierror):
-        connect_tcp("nowhere.example", 80, HANG_GUARD_S, Interrupter())
+        connect_tcp("nowhere.example", 80, HANG_GUARD_S, call())
 
 
 def test_a_name_that_is_known(monkeypatch):
     with FaultServer(quiet) as server:
         resolving_to(monkeypatch, ("127.0.0.1", server.port))
-        connect_tcp("somewhere.example", 80, HANG_GUARD_S, Interrupter()).close()
+        connect_tcp("somewhere.example", 80, HANG_GUARD_S, call()).close()
 
 
 @pytest.fixture
@@ -174,12 +179,12 @@ def slow_look_up(monkeypatch):
 def test_looking_up_a_name_is_bounded_and_broken_off():
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="looking up"):
-        connect_tcp("slow.example", 80, 0.2, Interrupter())
+        connect_tcp("slow.example", 80, 0.2, call())
     interrupter = Interrupter()
     timer = threading.Timer(0.1, interrupter.fire)
     timer.start()
     with pytest.raises(BrokenOff):
-        connect_tcp("slow.example", 80, HANG_GUARD_S, interrupter)
+        connect_tcp("slow.example", 80, HANG_GUARD_S, call(interrupter))
     timer.join()
     assert time.monotonic() - began < 3.0
 
@@ -193,7 +198,7 @@ def test_no_file_descriptor_is_left(monkeypatch):
         before = count()
         for _ in range(3):
             with pytest.raises(TimeoutError):
-                connect_tcp("localhost", 1, 0.1, Interrupter())
+                connect_tcp("localhost", 1, 0.1, call())
         assert count() == before
 
 
@@ -209,8 +214,8 @@ def test_too_many_open_files_is_told_and_passes(monkeypatch):
 
             patch.setattr(socket, "socket", Exhausted)
             with pytest.raises(OSError, match="Too many open files"):
-                connect_tcp("127.0.0.1", server.port, 5.0, Interrupter())
-        connect_tcp("127.0.0.1", server.port, 5.0, Interrupter()).close()
+                connect_tcp("127.0.0.1", server.port, 5.0, call())
+        connect_tcp("127.0.0.1", server.port, 5.0, call()).close()
 
 
 def test_which_names_need_no_network():

@@ -11,8 +11,10 @@ import time
 import tracemalloc
 
 import pytest
+from certificates import Authority
 from faultserver import BlackHole, FaultServer, always, answer, answers, closed_port, silent
-from support.waiting import HANG_GUARD_S
+from support.sockets import open_sockets_to
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
@@ -707,10 +709,58 @@ def test_a_transport_can_be_closed_and_used_again(transport, ask):
         held = ask(server.url)
         ask(server.url).read(9)
         transport.close()
-        assert held.read(9) == b"x"
+        assert failing(held.read, 9).code == "interrupted"
         assert ask(server.url).read(9) == b"x"
         transport.close()
         transport.close()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_closing_leaves_no_socket_open_whatever_refers_to_one(secure, tmp_path):
+    """urllib3 2 forgets its pools when it is told to clear them; a traceback remembers them."""
+    authority = Authority(tmp_path / "ca") if secure else None
+
+    def half(peer):
+        peer.request()
+        peer.send(answer(b"half", length=1000))
+        peer.wait_gone()
+
+    def to_the_end(peer):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nsome")
+        peer.wait_gone()
+
+    scripts = [always(answer(b"idle"))] * 2 + [half] * 2 + [to_the_end, lambda peer: peer.request(), silent]
+    tls = authority.server("IP:127.0.0.1") if authority else None
+    with FaultServer(*scripts, tls=tls) as server, Transport(verify_tls=authority.file if authority else True) as own:
+        url = parse_server_url(server.url)
+
+        def send():
+            return own.exchange("GET", url, url.join("/"), headers={}, body=None, timeouts=PATIENT, interrupter=one)
+
+        one = Interrupter()
+        idle = [send(), send()]
+        begun, unread, open_ended = send(), send(), send()
+        pieces = begun.chunks(2)
+        assert next(pieces) == b"ha"
+        error = failing(send)  # the traceback refers to the pool
+        waiting = []
+        thread = threading.Thread(target=lambda: waiting.append(failing(send)))
+        for each in idle:
+            each.read(9)
+        busy = [send(), send()]  # the idle ones, so that the waiting one needs a connection of its own
+        thread.start()
+        wait_for(lambda: server.connections == 7 and len(server.asked) >= 8)
+        for each in busy:
+            each.read(9)
+        assert len(open_sockets_to(server.port)) == 6
+        own.close()
+        assert open_sockets_to(server.port) == []
+        thread.join(HANG_GUARD_S)
+    assert waiting[0].code == "interrupted"
+    assert failing(next, pieces).code == "interrupted"
+    assert failing(unread.read, 2000).code == failing(open_ended.read, 2000).code == "interrupted"
+    assert error.__traceback__ is not None
 
 
 def test_made_of_options(tmp_path):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ..http.redaction import redact_error
 from ..http.url import ServerURL, parse_server_url
 from .context import CancelContext, JobContext, Recorder
 from .errors import BackendError
@@ -137,7 +138,7 @@ class BaseAPIClient(abc.ABC):
         self.runner.close(detach=detach, timeout_s=timeout_s)
         with self._session_lock:
             self._closed = True
-            session, self._session = self._session, None
+            session = self._session
         self.disconnect(max(0.1, deadline - time.monotonic()))
         if session is not None:
             session.close()
@@ -177,6 +178,16 @@ class BaseAPIClient(abc.ABC):
     def server(self) -> str:
         """Which server this client talks to, as records name it: its address without a query."""
         return str(self.url) if self.server_outlives_us else DEMO_SERVER
+
+    def redact(self, text: str) -> str:
+        """Return the text without the client's keys: servers quote what they were sent."""
+        with self._session_lock:
+            session = self._session
+        return text if session is None else session.redact(text)
+
+    def redact_error(self, error: BackendError) -> None:
+        """Take the client's keys out of an error, in place."""
+        redact_error(error, self.redact)
 
     def disconnect(self, timeout_s: float) -> None:  # noqa: B027 - most backends have nothing to do here
         """Close connections beside the HTTP pool, such as a websocket, and join their threads; called once, by

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .context import CancelContext, JobContext
+    from .errors import BackendError
     from .model import BackendCancel, Result
 
 
@@ -30,3 +31,9 @@ class Hooks(Protocol):
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
         """Tell the backend to cancel the job, and wait until it is free."""
+
+    def redact(self, text: str) -> str:
+        """Return the text without the client's keys."""
+
+    def redact_error(self, error: BackendError) -> None:
+        """Take the client's keys out of an error, in place."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -228,9 +229,11 @@ class JobRunner:
                 hooks = entry.hooks = self._provider()
                 job.server = hooks.server
                 result = self._rejoin(entry, hooks) if entry.rejoin else hooks.run(entry.context)
+            for problem in result.problems:
+                hooks.redact_error(problem)
             event = Succeeded(result, job_id=job.id, at=time.time())
         except BaseException as error:  # noqa: BLE001 - MemoryError and SystemExit end the job, not the worker
-            failure = self._as_backend_error(error)
+            failure = self._as_backend_error(error, entry.hooks)
             ended = job.end(Failed(failure, job_id=job.id, at=time.time()))
             return ended and isinstance(failure, NetworkTimeout) and failure.code == "job_timeout"
         job.end(event)
@@ -262,11 +265,21 @@ class JobRunner:
                 raise
         return hooks.run(entry.context)
 
-    def _as_backend_error(self, error: BaseException) -> BackendError:
+    def _as_backend_error(self, error: BaseException, hooks: Hooks | None) -> BackendError:
+        """Return the error that ended a job, typed and without the client's keys; log a defect."""
         if isinstance(error, BackendError):
-            error.backend = error.backend or self.backend
-            return error
-        _log.error("A %s job failed unexpectedly", self.backend, exc_info=error)
+            failure = error
+            failure.backend = failure.backend or self.backend
+        else:
+            failure = self._defect(error, hooks)
+        if hooks is not None:
+            hooks.redact_error(failure)
+        return failure
+
+    def _defect(self, error: BaseException, hooks: Hooks | None) -> BackendError:
+        """Log what is no typed error, and return one for it."""
+        traces = "".join(traceback.format_exception(error))
+        _log.error("A %s job failed unexpectedly\n%s", self.backend, hooks.redact(traces) if hooks else traces)
         failure = BackendError(
             f"Movie Director failed on its own: {type(error).__name__}: {error}",
             code="internal",

@@ -198,7 +198,7 @@ def check_config(access: GradioHTTP, value: Mapping[str, Any]) -> GradioConfig:
     """
     config = config_of(value)
     if config is None:
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"{access.server} is a Gradio server, but its app has no functions to call.",
                 code="not_blocks",
@@ -206,7 +206,7 @@ def check_config(access: GradioHTTP, value: Mapping[str, Any]) -> GradioConfig:
             )
         )
     if config.generation < OLDEST:
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"{access.server} runs Gradio {config.version}, which is too old: version 3 is the oldest that works.",
                 code="gradio_version",
@@ -311,7 +311,7 @@ def _no_function(config: GradioConfig, name: str, nearest: Any) -> MissingResour
 
 
 def _not_gradio(access: GradioHTTP) -> BackendError:
-    return access.named(
+    return access.http.clean(
         ProtocolError(
             f"{access.server} answers, but not as a Gradio program does.",
             code="not_gradio",

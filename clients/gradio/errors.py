@@ -41,7 +41,7 @@ def failure_of(access: GradioHTTP, function: str, said: Any, title: Any = None) 
     text = said_text(said)
     context = {"server": access.server, "function": function, "title": _bounded(access, title)}
     if not text:
-        return access.named(
+        return access.http.clean(
             GenerationError(
                 f"{access.server} failed in {function} without giving a reason.",
                 code="no_reason",
@@ -53,14 +53,14 @@ def failure_of(access: GradioHTTP, function: str, said: Any, title: Any = None) 
     text = _bounded(access, text)
     context["said"] = text
     if out_of_memory:
-        return access.named(
+        return access.http.clean(
             OutOfMemory(
                 f"The server has run out of memory: {text}",
                 hint="Make it smaller or shorter, or close other programs that use the GPU, and try again.",
                 context=context,
             )
         )
-    return access.named(
+    return access.http.clean(
         GenerationError(f"The server reports: {text}", hint="Its console may have more about it.", context=context)
     )
 
@@ -113,7 +113,7 @@ def refusal(access: GradioHTTP, status: int, words: str, function: str) -> Backe
         )
     else:
         error = _failed(access, status, _last_line(words), function, context)
-    return access.named(error)
+    return access.http.clean(error)
 
 
 def _failed(access: GradioHTTP, status: int, words: str, function: str, context: dict[str, Any]) -> BackendError:
@@ -139,7 +139,7 @@ def interrupted(access: GradioHTTP, session_hash: str, reason: str, *, gone: boo
         hint="Has the server stopped or been restarted? What it had made may still be there.",
         context={"server": access.server, "session": "gone" if gone else "unknown", "session_hash": session_hash},
     )
-    access.named(error)
+    access.http.clean(error)
     return error
 
 
@@ -151,7 +151,7 @@ def cancelled_there(access: GradioHTTP, function: str) -> GenerationError:
         hint="It was cancelled there, or its connection was lost; start it again if it is still wanted.",
         context={"server": access.server, "function": function},
     )
-    access.named(error)
+    access.http.clean(error)
     return error
 
 
@@ -164,7 +164,7 @@ def too_large(access: GradioHTTP, path: Path, size: int, limit: str) -> Validati
         hint="Use a smaller or shorter file, or raise the server's limit for uploads.",
         context={"server": access.server, "path": str(path)},
     )
-    access.named(error)
+    access.http.clean(error)
     return error
 
 
@@ -177,7 +177,7 @@ def not_handed_out(access: GradioHTTP, path: str, cause: PermissionDenied) -> Pe
         hint="It lies outside the folders that the program allows, or is not there any more.",
         context={"server": access.server, "path": path},
     )
-    access.named(error)
+    access.http.clean(error)
     return error
 
 

@@ -62,7 +62,7 @@ def upload(
             raise _refused(access, response, path, body.file_size)
         answer = access.http.json_of(response)
     if not isinstance(answer, list) or len(answer) != 1 or not isinstance(answer[0], str) or not answer[0]:
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"{access.server} took {path.name} but did not say where it has put it.",
                 code="bad_upload",
@@ -103,7 +103,7 @@ def file_route(access: GradioHTTP, config: GradioConfig, file: GradioFile) -> st
     base = str(access.http.url)
     if address.startswith(f"{base}/"):
         return address.removeprefix(base)
-    raise access.named(
+    raise access.http.clean(
         ProtocolError(
             f"{access.server} keeps {file.name} on another server.",
             code="foreign_file",

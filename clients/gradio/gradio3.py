@@ -52,7 +52,7 @@ class Gradio3Session:
 
     def __init__(self, access: GradioHTTP, config: GradioConfig, session_hash: str | None = None) -> None:
         if config.generation != _GENERATION:
-            raise access.named(
+            raise access.http.clean(
                 ProtocolError(
                     f"{access.server} runs Gradio {config.version}, not 3.",
                     code="gradio_version",

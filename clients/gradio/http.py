@@ -104,13 +104,6 @@ class GradioHTTP:
         with response:
             return error_text(response.start(ERROR_BODY_BYTES), response.content_type, self.http.redact)
 
-    def named(self, error: BackendError) -> BackendError:
-        """Name the backend in an error that the server's words went into, and take the secrets out of it."""
-        error.backend = self.http.backend
-        error.message = self.http.redact(error.message)
-        error.args = (error.message,)
-        return error
-
     def cookie(self) -> str:
         """Return the cookies of the last sign-in as a header's value, empty if there was none."""
         with self._lock:
@@ -141,7 +134,7 @@ class GradioHTTP:
             cookies = dict(_cookies_of(response.headers))
             response.read(ERROR_BODY_BYTES)
         if not cookies:
-            raise self.named(
+            raise self.http.clean(
                 ProtocolError(
                     f"{self.server} took the sign-in but gave no cookie for it.",
                     code="no_cookie",
@@ -153,7 +146,7 @@ class GradioHTTP:
     def not_signed_in(self, words: str) -> BackendError:
         """Return the error of a request that was answered with 401; ``words`` are the server's."""
         said = f": {words}" if words and words != "Not authenticated" else "."
-        return self.named(
+        return self.http.clean(
             AuthenticationError(
                 f"{self.server} asks for a user name and password{said}",
                 status=_UNAUTHORIZED,
@@ -165,7 +158,7 @@ class GradioHTTP:
 
     def _refused(self, status: int, words: str) -> BackendError:
         said = f": {words}" if words else "."
-        return self.named(
+        return self.http.clean(
             AuthenticationError(
                 f"{self.server} refused this user name or password{said}",
                 status=status,

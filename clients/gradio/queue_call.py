@@ -102,10 +102,10 @@ class GradioCall:
             if isinstance(told, Yielded) and weight > MAX_VALUES_BYTES:
                 raise _too_large()
         except ProtocolError as error:
-            told = Failed(self._access.named(error))
+            told = Failed(self._access.http.clean(error))
         except Exception as error:  # noqa: BLE001 - the other calls of the session go on
             _log.exception("Reading a Gradio message failed unexpectedly")
-            told = Failed(self._access.named(_malformed(f"{type(error).__name__}: {error}")))
+            told = Failed(self._access.http.clean(_malformed(f"{type(error).__name__}: {error}")))
         if told is not None:
             self.put(serial, told, weight)
 

@@ -78,7 +78,7 @@ def post(
 def _answer(access: GradioHTTP, response: Response, dependency: Dependency) -> RunReply:
     value = access.http.json_of(response)
     if not isinstance(value, Mapping) or not ("error" in value or isinstance(value.get("data"), list)):
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"{access.server} answered the call of {dependency.label} with something that is no answer.",
                 code="bad_answer",

@@ -210,7 +210,7 @@ class GradioSession:
             answer = self.access.http.json_of(response)
         event_id = answer.get("event_id") if isinstance(answer, dict) else None
         if not isinstance(event_id, str) or not event_id:
-            raise self.access.named(
+            raise self.access.http.clean(
                 ProtocolError(
                     f"{self.access.server} took the call of {dependency.label} but gave it no id.",
                     code="no_event_id",
@@ -236,7 +236,7 @@ def check_count(dependency: Dependency, data: Sequence[Any]) -> None:
 def _check_protocol(access: GradioHTTP, config: GradioConfig) -> None:
     if config.generation >= 4 and config.protocol.startswith("sse_v"):
         return
-    raise access.named(
+    raise access.http.clean(
         ProtocolError(
             f"{access.server} runs Gradio {config.version} with the protocol {config.protocol or 'of Gradio 3'}, "
             "which can't be used here.",

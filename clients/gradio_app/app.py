@@ -97,7 +97,7 @@ def _read_info(access: GradioHTTP, config: GradioConfig, scope: Scope | None) ->
 def _check_generation(access: GradioHTTP, config: GradioConfig) -> None:
     if config.generation >= OLDEST and config.protocol.startswith("sse_v"):
         return
-    raise access.named(
+    raise access.http.clean(
         ProtocolError(
             f"{access.server} runs Gradio {config.version}; endpoints can be called from version 4 on.",
             code="gradio_version",
@@ -109,7 +109,7 @@ def _check_generation(access: GradioHTTP, config: GradioConfig) -> None:
 def _check_endpoints(access: GradioHTTP, app: App) -> None:
     name = app.config.title or "The app"
     if not app.endpoints:
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"{name} at {access.server} has no named endpoint: none of its functions can be called from outside.",
                 code="no_endpoint",
@@ -117,7 +117,7 @@ def _check_endpoints(access: GradioHTTP, app: App) -> None:
             )
         )
     if not any(each.fields or each.outputs for each in app.endpoints):
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"The endpoints of {name} at {access.server} work on the state of its page alone: "
                 "they take no value and return none.",

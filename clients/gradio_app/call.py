@@ -161,7 +161,7 @@ class EndpointCall:
             return self._wire.translate(error, "first_byte")
         if isinstance(error, CancelledError):
             return self._lost()
-        return self._access.named(
+        return self._access.http.clean(
             ProtocolError(
                 f"The call of {function} ended with something that makes no sense: {type(error).__name__}.",
                 code="bad_message",
@@ -178,7 +178,7 @@ class EndpointCall:
             context={"server": self._access.server, "cause": error.code},
         )
         lost.__cause__ = error
-        return self._access.named(lost)
+        return self._access.http.clean(lost)
 
     def _lost(self) -> BackendError:
         """Return the error of a call whose event stream has ended before the call did."""
@@ -193,4 +193,4 @@ class EndpointCall:
             partial=self.partial(),
         )
         lost.__cause__ = cause
-        return self._access.named(lost)
+        return self._access.http.clean(lost)

@@ -112,12 +112,12 @@ class Wire(httpx.Auth):
                 hint="Has the server stopped? Try again.",
                 context={"server": self._url.authority},
             )
-            return self._access.named(lost)
-        return self._access.named(translated(error, str(self._url), phase=phase, interrupted=False))
+            return self._access.http.clean(lost)
+        return self._access.http.clean(translated(error, str(self._url), phase=phase, interrupted=False))
 
     def fail(self, error: BackendError) -> httpx.RemoteProtocolError:
         """Note why the event stream is of no use any more, and return what ends it quietly in the library."""
-        self.error = self.error or self._access.named(error)
+        self.error = self.error or self._access.http.clean(error)
         return httpx.RemoteProtocolError("the event stream is of no use any more")
 
     # For httpx, on the library's threads
@@ -178,7 +178,7 @@ class Wire(httpx.Auth):
         answer = decode_json(body)
         event_id = answer.get("event_id") if isinstance(answer, Mapping) else None
         if not isinstance(event_id, str) or not event_id:
-            raise self._access.named(
+            raise self._access.http.clean(
                 ProtocolError(
                     f"{self._access.server} took the call of {self._function} but gave it no id.",
                     code="no_event_id",
@@ -200,7 +200,7 @@ class Wire(httpx.Auth):
         if response.status_code == 401:
             return self._access.not_signed_in(words)
         if response.status_code < 400:
-            return self._access.named(
+            return self._access.http.clean(
                 ProtocolError(
                     f"{self._access.server} sends the call of {self._function} on to another address.",
                     code="redirected",

@@ -6,7 +6,7 @@ import copy
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -26,10 +26,9 @@ from ..core.interrupt import Interrupter
 from ..core.options import ClientOptions
 from ..core.scope import Scope, SessionScope
 from .error_text import error_text
-from .errors import causes
 from .headers import checked_headers, merged_headers
 from .json_decode import decode_json
-from .redaction import Redactor
+from .redaction import ErrorT, Redactor, redact_error
 from .response import Response
 from .retry import IDEMPOTENT, RetryPolicy, retry_after_s
 from .transport import Timeouts, Transport
@@ -62,8 +61,7 @@ class HTTPSession:
         self.url = url
         self.backend = backend
         self.timeouts = Timeouts.of(options)
-        self._secrets = [*headers.values(), *(part.partition("=")[2] for part in url.query.split("&"))]
-        self.redact = Redactor(self._secrets)
+        self.redact = Redactor([*headers.values(), *(part.partition("=")[2] for part in url.query.split("&"))])
         self._headers = checked_headers(headers)
         self._retry = RetryPolicy.of(options)
         self._closing = Interrupter()
@@ -99,7 +97,7 @@ class HTTPSession:
                 return self._send(method, path, scope, body, extra, frozenset(expect), timeouts or self.timeouts)
             except BackendError as error:
                 scope.check()
-                self._finish(error)
+                self.clean(error)
                 pause = None if once else self._retry.pause_s(attempt, error, repeatable=repeatable)
                 if pause is None or scope.interrupter.fired or error.code == "interrupted":
                     raise
@@ -112,10 +110,22 @@ class HTTPSession:
         other.timeouts = Timeouts(self.timeouts.connect_s, first_byte_s, self.timeouts.read_s)
         return other
 
+    def clean(self, error: ErrorT) -> ErrorT:
+        """Take the secrets out of an error that the server's words went into, and name the backend in it."""
+        return redact_error(error, self.redact, self.backend)
+
+    @contextmanager
+    def cleaned(self) -> Iterator[None]:
+        """Clean the errors of the block."""
+        try:
+            yield
+        except BackendError as error:
+            self.clean(error)
+            raise
+
     def hide(self, *secrets: str) -> None:
         """Redact these texts too, such as a password or the token that the server gave for it."""
-        self._secrets = [*self._secrets, *secrets]
-        self.redact = Redactor(self._secrets)
+        self.redact.add(*secrets)
 
     def free_scope(self) -> SessionScope:
         """Return a scope for requests that belong to no job; ``close`` ends it."""
@@ -150,7 +160,7 @@ class HTTPSession:
         first = next(chunks, b"")
         if response.content_type == "text/html" or first[:64].lstrip()[:1] == b"<":
             response.close()
-            raise self._finish(
+            raise self.clean(
                 ProtocolError(
                     f"{self.url} answers with a web page where {self.backend} would send data.",
                     code="web_page",
@@ -161,13 +171,13 @@ class HTTPSession:
         try:
             return decode_json(itertools.chain((first,), chunks))
         except ProtocolError as error:
-            self._finish(error)
+            self.clean(error)
             raise
 
     def error_of(self, response: Response) -> BackendError:
         """Read a response with an error status and return its typed error, with the server's own text."""
         words = error_text(response.start(ERROR_BODY_BYTES), response.content_type, self.redact)
-        return self._finish(error_for_status(response, words, str(self.url)))
+        return self.clean(error_for_status(response, words, str(self.url)))
 
     def _send(
         self,
@@ -190,7 +200,7 @@ class HTTPSession:
                 timeouts=timeouts,
                 interrupter=scope.interrupter,
             )
-            response.finish = self._finish
+            response.finish = self.clean
             if response.status < 300 or response.status in expect:
                 return response
             with response:
@@ -227,18 +237,6 @@ class HTTPSession:
         if place.is_loopback and not other.is_loopback:
             return False
         return other.origin == self.url.origin or self.redact(there) == there
-
-    def _finish(self, error: BackendError) -> BackendError:
-        """Name the backend in the error and take the secrets out of it."""
-        error.backend = self.backend
-        error.message = self.redact(error.message)
-        error.args = (error.message,)
-        error.context = {
-            key: self.redact(each) if isinstance(each, str) else each for key, each in error.context.items()
-        }
-        if any(self.redact(repr(cause)) != repr(cause) for cause in causes(error)):
-            error.__cause__ = error.__context__ = None  # the server has put a secret into its malformed answer
-        return error
 
 
 _ERRORS: dict[int, tuple[type[APIError], str, str]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from ..core.delivery import may_have_arrived
 from ..core.errors import BackendError, ConnectionLost, GenerationError, JobCancelled, StreamInterrupted
 from ..core.model import Result
 from ..http.json_decode import decode_json
+from ..http.redaction import redact_json
 from ..http.response import Response
 from ..http.retry import RetryPolicy
 from ..http.session import ERROR_BODY_BYTES
@@ -20,7 +20,7 @@ from ..http.transport import Timeouts
 from .completion import Completion, StreamFailure
 from .errors import RequestContext, failure_in_stream, failure_of, refusal_of
 from .payload import encoded
-from .server_info import ERRORS, LITELLM, Profile, ServerProfileCache, redacted, without_secrets
+from .server_info import ERRORS, LITELLM, Profile, ServerProfileCache, without_secrets
 
 if TYPE_CHECKING:
     from ..http.session import HTTPSession
@@ -87,7 +87,7 @@ class ChatStream:
             if response.status >= 400:
                 body = without_secrets(response.start(ERROR_BODY_BYTES), self.http)
                 refusal = refusal_of(response.status, body, response.content_type)
-                error = redacted(failure_of(refusal, where, response.headers), self.http)
+                error = self.http.clean(failure_of(refusal, where, response.headers))
                 return _Refused(error, from_server=not refusal.plain)
             self._accepted(response)
             return _Reading(self, where, emit).read(response)
@@ -148,7 +148,7 @@ class _Reading:
             self._take([answer.finish()])
             self._check_end(done)
         except StreamFailure as failure:
-            reported = json.loads(without_secrets(json.dumps(failure.error).encode(), self._exchange.http))
+            reported = redact_json(failure.error, self._exchange.http.redact)
             raise self._with_partial(failure_in_stream(reported, self._where)) from None
         except ConnectionLost as error:
             raise self._with_partial(self._ended() or self._cut("was cut off: the connection ended")) from error
@@ -222,7 +222,7 @@ class _Reading:
         text = answer.text
         if text or answer.reasoning or answer.tool_calls:
             error.partial = Result(text=text, usage=answer.usage, metadata=said_of(answer))
-        return redacted(error, self._exchange.http)
+        return self._exchange.http.clean(error)
 
 
 def said_of(answer: Completion) -> dict[str, Any]:

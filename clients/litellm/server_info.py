@@ -188,7 +188,7 @@ class ServerProbe:
         error = failure_of(
             refusal_of(reply.status, without_secrets(reply.body, self._http), reply.content_type), where, reply.headers
         )
-        return redacted(error, self._http)
+        return self._http.clean(error)
 
     def _with_groups(self, models: list[ModelInfo]) -> list[ModelInfo]:
         """Add what ``/v1/models`` does not know: which models see pictures and call tools, and their windows."""
@@ -223,14 +223,6 @@ class ServerProbe:
 def without_secrets(body: bytes, http: HTTPSession) -> bytes:
     """Take the key out of what a server sent, before any of it is cut to length."""
     return http.redact(body.decode("utf-8", "replace")).encode()
-
-
-def redacted(error: BackendError, http: HTTPSession) -> BackendError:
-    """Take the key out of an error that a server's words went into, and name the backend."""
-    error.backend = http.backend
-    error.message = http.redact(error.message)
-    error.args = (error.message,)
-    return error
 
 
 def _with_group(model: ModelInfo, group: Mapping[str, Any] | None) -> ModelInfo:

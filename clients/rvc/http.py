@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.scope import Scope
 from ..files.storage_errors import storage_errors
+from ..http.redaction import redact_json
 from ..http.response import Response
 from ..http.session import HTTPSession
 from .errors import odd_answer
@@ -96,7 +97,7 @@ class RVCHTTP:
             return Reply(response.status, None)
         value = self.http.json_of(response)
         if response.status >= 400:  # what is said there goes into errors: no key may be in it
-            value = json.loads(self.http.redact(json.dumps(value)))
+            value = redact_json(value, self.http.redact)
         return Reply(response.status, value)
 
 

@@ -7,7 +7,7 @@ Both answer a failed run with status 200; refusals are ``{"detail": ...}`` or ``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, GenerationError, OutOfMemory, Overloaded, ProtocolError, ValidationError
 from ...core.memory_errors import is_out_of_memory
 from ...http.error_text import error_text
+from ...http.redaction import Redact, redact_json
 from ...http.session import ERROR_BODY_BYTES
 from ...http.transport import Timeouts
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ...core.scope import Scope
     from ...http.session import HTTPSession
 
-Redact = Callable[[str], str]
 HEALTHS = frozenset({"UNKNOWN", "STARTING", "READY", "BUSY", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"})
 ASYNC = {"Prefer": "respond-async"}
 LOADING = frozenset({"STARTING", "UNKNOWN"})
@@ -206,6 +206,6 @@ def problems_in(value: Any) -> list[str]:
 
 def _json(data: bytes, redact: Redact) -> Any:
     try:
-        return json.loads(redact(json.dumps(json.loads(data))))
+        return redact_json(json.loads(data), redact)
     except (ValueError, RecursionError):
         return None

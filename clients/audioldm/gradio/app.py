@@ -63,7 +63,7 @@ def app_profile(
     found = [(each, fields_for(config, each)) for each in config.dependencies if _makes_sound(config, each)]
     fitting = [(each, fields) for each, fields in found if {PROMPT, DURATION} <= by_role(fields).keys()]
     if not fitting:
-        raise access.named(
+        raise access.http.clean(
             ProtocolError(
                 f"{access.server} is a Gradio app, but none of its functions makes a sound of a text.",
                 code="not_sound",

@@ -9,9 +9,9 @@ from ...core.context import JobContext
 from ...core.errors import APIError, BackendError, GenerationError, NotFound, ProtocolError
 from ...core.model import Artifact, Result
 from ...http.download import download
+from ...http.redaction import redact_json
 from ...http.session import HTTPSession
 from ..execution_errors import interrupted_error, run_error, unexplained_error
-from ..secrecy import redacted
 from ..server.job_lookup import LookupResult, ServerJobState
 from ..server.outputs import OutputFile, Outputs, collect
 from ..validation_errors import BACKEND
@@ -32,7 +32,7 @@ class Fetcher:
         outputs = collect(found.outputs, prompt)
         if found.place is ServerJobState.SUCCEEDED:
             return self._fetched(outputs, metadata)
-        error = _error_of(found.place, redacted(found.end, self._http.redact), prompt)
+        error = _error_of(found.place, redact_json(found.end, self._http.redact), prompt)
         self._artifacts += self._pictures.publish()
         if outputs.files or outputs.texts or self._artifacts:
             error.partial = self._rescued(outputs, metadata)

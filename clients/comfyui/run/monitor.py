@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.context import JobContext
 from ...core.errors import BackendError
-from ..secrecy import Redact
+from ...http.redaction import Redact
 from ..server.event_socket import EventSocket
 from ..server.job_lookup import JobLookup, LookupResult
 from ..server.timings import Timings

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...core.errors import BackendError
 from ...core.state_table import Region, Row, Table, each, go, ignore, stay
+from ...http.redaction import Redact, redact_json
 from ..execution_errors import first_line, history_cleared, removed_from_queue, server_restarted, worker_dead
-from ..secrecy import Redact, redacted
 from ..server.job_lookup import LookupResult, ServerJobState
 from ..server.timings import Timings
 from ..workflow.loading import title_of
@@ -262,7 +262,9 @@ class RunMachine:
     def _log_blocked(self, event: RunEvent) -> None:
         data = event.message.data
         title = title_of(self._prompt, str(data.get("node_id", "")))
-        self._do(LogLine(f"{title!r} was blocked: {first_line(redacted(data.get('exception_message'), self._redact))}"))
+        self._do(
+            LogLine(f"{title!r} was blocked: {first_line(redact_json(data.get('exception_message'), self._redact))}")
+        )
 
     def _report_preview(self, event: RunEvent) -> None:
         self._do(ReportPreview(event.preview, self._running_node))

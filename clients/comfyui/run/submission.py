@@ -17,7 +17,7 @@ from ...core.context import JobContext
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, ConnectionLost, JobLost, NetworkTimeout, ValidationError
 from ...core.scope import Scope
-from ..secrecy import redacted
+from ...http.redaction import redact_json
 from ..server.api import ComfyAPI
 from ..server.job_lookup import MARKER, JobLookup, LookupResult, ServerJobState
 from ..server.timings import Timings
@@ -86,11 +86,11 @@ class Submission:
                 hint="Numbers must be finite; texts, lists and mappings plain.",
             ) from error
         if status != 200:
-            raise refusal_of(redacted(answer, self._api.http.redact), prompt)
+            raise refusal_of(redact_json(answer, self._api.http.redact), prompt)
         prompt_id = answer.get("prompt_id") if isinstance(answer, Mapping) else None
         if not isinstance(prompt_id, str) or not prompt_id:
             raise self._api.not_comfyui()
-        node_errors = redacted(answer.get("node_errors"), self._api.http.redact)
+        node_errors = redact_json(answer.get("node_errors"), self._api.http.redact)
         return Accepted(prompt_id, node_errors if isinstance(node_errors, Mapping) else {})
 
     def _look_for_it(self, error: BackendError) -> LookupResult:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, cast
 
 from ...core.context import CancelContext, JobContext
-from ...core.errors import BackendError, JobLost, MissingResource, ValidationError
+from ...core.errors import JobLost, MissingResource, ValidationError
 from ...core.model import BackendCancel, Result
 from ...files.storage_errors import check_writable
 from ...http.session import HTTPSession
 from ..execution_errors import job_lost
 from ..request import WorkflowRequest
-from ..secrecy import Redact
 from ..server.api import ComfyAPI
 from ..server.event_socket import EventSocket, Socket
 from ..server.job_lookup import JobLookup, LookupResult, ServerJobState
@@ -62,19 +61,6 @@ class WorkflowRunner:
 
     def run(self, job: JobContext) -> Result:
         """Submit the job's request, monitor its run and fetch the result."""
-        with _redacted(self._http.redact):
-            return self._run(job)
-
-    def rejoin(self, job: JobContext) -> Result:
-        """Monitor a job that may have been sent before; raises ``JobLost`` if the server does not know it."""
-        with _redacted(self._http.redact):
-            return self._rejoin(job)
-
-    def cancel(self, job: CancelContext) -> BackendCancel:
-        """Tell the server and wait until the job is gone from it."""
-        return Canceller(self.api, self._lookup, self._timings, job).run()
-
-    def _run(self, job: JobContext) -> Result:
         prepared = self._prepare(job)
         monitor = self._monitor(job, prepared.prompt)
         with self.connection.subscribed(job.job_id, job.post), monitor.pictures:
@@ -83,7 +69,8 @@ class WorkflowRunner:
             result = self._publish(job, monitor, found, prepared.prompt, prepared.plan.seed)
         return left_out.judge(result)
 
-    def _rejoin(self, job: JobContext) -> Result:
+    def rejoin(self, job: JobContext) -> Result:
+        """Monitor a job that may have been sent before; raises ``JobLost`` if the server does not know it."""
         self._check_output_folder(job)
         self._learn_version(job)
         found = self._find_again(job)
@@ -102,11 +89,15 @@ class WorkflowRunner:
                 monitor.wait_for_socket()
             return left_out.judge(self._publish(job, monitor, monitor.follow(found.prompt_id), prompt, seed))
 
+    def cancel(self, job: CancelContext) -> BackendCancel:
+        """Tell the server and wait until the job is gone from it."""
+        return Canceller(self.api, self._lookup, self._timings, job).run()
+
     def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
         """Return a workflow as a form, its parameters as the server defines them now."""
         if not self.connection.live:
             self._forget_server()  # nothing would have told that it was restarted
-        with _redacted(self._http.redact):
+        with self._http.cleaned():
             converted = self._preparer.convert(load_workflow(source))
             known = self._definitions.of(str(node["class_type"]) for node in converted.prompt.values())
             return WorkflowTemplate.of(converted.prompt, known, parameters, converted.widgets)
@@ -221,17 +212,3 @@ class WorkflowRunner:
             "prompt": prompt,
             "request_metadata": fields["metadata"],
         }
-
-
-@contextmanager
-def _redacted(redact: Redact) -> Iterator[None]:
-    """Take the client's keys out of errors that quote the server."""
-    try:
-        yield
-    except BackendError as error:
-        error.message = redact(error.message)
-        error.args = (error.message,)
-        error.context = {key: redact(each) if isinstance(each, str) else each for key, each in error.context.items()}
-        if isinstance(error, ValidationError):
-            error.problems = tuple(redact(each) for each in error.problems)
-        raise

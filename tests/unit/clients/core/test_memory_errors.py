@@ -68,7 +68,7 @@ INNOCENT = [
     "program ran out of ideas",
     "",
 ]
-ACCESS = SimpleNamespace(server="http://localhost:7860", http=SimpleNamespace(redact=str), named=lambda error: error)
+ACCESS = SimpleNamespace(server="http://localhost:7860", http=SimpleNamespace(redact=str, clean=lambda error: error))
 WHERE = RequestContext("http://localhost:4000", "demo-writer", has_key=True)
 
 MAPPERS = {

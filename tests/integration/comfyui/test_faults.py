@@ -474,7 +474,7 @@ def test_a_job_behind_one_of_the_same_client_is_not_held_up(tmp_path):
     with bench(tmp_path) as made:
         client = made.client(max_workers=2, timings=replace(QUICK, next_s=0.0))
         running = client.submit(slow(2000, 1.0))
-        wait_for(running, events.Started)
+        wait_for_event(running, events.Started)
         waiting = client.submit(quick())
         wait_for(lambda: waiting.status.queue_position == 0 and waiting.backend_id)
         wait_for(lambda: sum("status=pending" in request.path for request in made.mock.requests) >= 3)

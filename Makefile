@@ -47,7 +47,7 @@ test-gui: ## a real Blender with a window under Xvfb (Debian, as root)
 test-litellm: ## only the text client against the real LiteLLM proxy, in an environment of its own (750 MB)
 	@"$(PYTHON)" tools/run_tests.py litellm -- $(ARGS)
 
-test-gradio: ## only the Gradio sessions against real servers of Gradio 5 and 6, in environments of their own (840 MB)
+test-gradio: ## only the Gradio clients against real servers of Gradio 4, 5 and 6, in environments of their own (1.4 GB)
 	@"$(PYTHON)" tools/run_tests.py gradio -- $(ARGS)
 
 test-cog: ## only the client of sounds against real Cog servers, in environments of their own (120 MB)

@@ -40,7 +40,7 @@ INTEGRATION = ("tests/integration",)
 # What 3.11 alone runs. The mocks serve the tests of the clients in every environment; these judge them by recordings.
 ONCE = ("tests/unit/clients/mock", "tests/unit/docs", "tests/unit/test_import_rules.py")
 BPY_CODE = ("blender", "operators", "cli", "ui", "preferences")
-GRADIOS = ("gradio-5", "gradio-6")
+GRADIOS = ("gradio-4", "gradio-5", "gradio-6")
 SERVERS = ("litellm", "cog", "rvc", "gradio")
 GROUPS = ("all", "setup", "lint", "types", "unit", "integration", *SERVERS, "blender", "bench", "format")
 
@@ -185,11 +185,10 @@ def litellm_steps(arguments: list[str]) -> list[Step]:
 
 
 def gradio_steps(arguments: list[str]) -> list[Step]:
-    """Return the tests against real Gradio servers; setting them up takes 470 and 370 MB, and 20 s each."""
+    """Return the tests against real Gradio servers; setting them up takes 570, 470 and 370 MB, and 20 s each."""
     setups = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in GRADIOS]
-    tests = leg(
-        "gradio", "dev-3.11", ("tests/servers/test_gradio_servers.py", "tests/servers/test_wangp_page.py"), arguments
-    )
+    files = ("test_gradio_servers.py", "test_gradio_apps.py", "test_wangp_page.py")
+    tests = leg("gradio", "dev-3.11", tuple(f"tests/servers/{name}" for name in files), arguments)
     pythons = {f"MOVIE_DIRECTOR_{name.upper().replace('-', '_')}_PYTHON": python(name) for name in GRADIOS}
     needs = (*tests.needs, *(setup.name for setup in setups))
     return [*setups, dataclasses.replace(tests, needs=needs, environment={**tests.environment, **pythons})]

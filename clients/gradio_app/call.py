@@ -59,6 +59,11 @@ class EndpointCall:
         return event_id
 
     @property
+    def is_listening(self) -> bool:
+        """True once the server has answered with the event stream, which it would notice to be dropped."""
+        return self._wire.stream_opened
+
+    @property
     def session_hash(self) -> str:
         """The session's name, made by the library."""
         name: str = self._client.session_hash
@@ -116,12 +121,6 @@ class EndpointCall:
             raise failure from failure.__cause__  # not from the library's own error, which nobody has taken keys out of
         result = self._sent_job.future.result()
         return [result] if len(self.endpoint.outputs) == 1 else list(result)
-
-    def is_unstoppable(self) -> bool:
-        """True for a function that runs and that does not yield: the app cannot stop it."""
-        for _ in self.updates():
-            pass
-        return self.started and not self.endpoint.is_generator
 
     def partial(self) -> Result | None:
         """Return what a generator has yielded last, None if it has nothing yet."""

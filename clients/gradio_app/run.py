@@ -146,23 +146,26 @@ class EndpointRun:
 def cancel_call(access: GradioHTTP, call: EndpointCall, job: CancelContext) -> BackendCancel:
     """Cancel a call as far as the app can, wait until it is free of it, and close the call.
 
-    What waits in the app's queue is taken out, and a function that yields is stopped at its next yield. Nothing stops
-    another function that runs: then its end is waited for, as long as ``job.wait`` allows.
+    What waits in the app's queue is taken out by dropping the stream: asked to cancel it, servers before the spring of
+    2026 leave it there and run it for nobody (gradio issue 13323). A function that yields is stopped at its next yield.
+    Nothing stops another function that runs: then its end is waited for, as long as ``job.wait`` allows.
     """
     try:
-        while call.event_id is None and not call.ended and job.wait(POLL_S):
+        while not (call.is_listening or call.ended) and job.wait(POLL_S):
             pass
         if call.ended:
             return BackendCancel.CONFIRMED if call.event_id or not call.may_have_arrived else BackendCancel.FAILED
-        if call.event_id is None:
+        if not call.is_listening:
             return BackendCancel.FAILED
-        if call.is_unstoppable() or not call.app.can_cancel:
+        for _ in call.updates():
+            pass
+        if not call.started:
+            return BackendCancel.CONFIRMED
+        if not (call.endpoint.is_generator and call.app.can_cancel):
             _wait_for_end(call, job)
             return BackendCancel.UNSUPPORTED
         was_told = _tell(access, call, job)
         _wait_for_end(call, job)
-        if call.is_unstoppable():  # it has begun meanwhile
-            return BackendCancel.UNSUPPORTED
         return BackendCancel.CONFIRMED if was_told else BackendCancel.FAILED
     finally:
         call.close(CLOSE_S)

@@ -57,12 +57,14 @@ class Wire(httpx.Auth):
     """The requests and answers of one call of ``function``.
 
     ``error`` is what has ended the event stream, None while it is sound or has ended in order. ``join_sent`` is True
-    once there was a connection to send the call over. ``cut`` ends everything that blocks, now and later.
+    once there was a connection to send the call over, ``stream_opened`` once the server has answered with the event
+    stream. ``cut`` ends everything that blocks, now and later.
     """
 
     def __init__(self, access: GradioHTTP, config: GradioConfig, function: str) -> None:
         self.error: BackendError | None = None
         self.join_sent = False
+        self.stream_opened = False
         self._access = access
         self._function = function
         self._base = str(httpx.URL(f"{self._url}{config.api_prefix}"))
@@ -192,6 +194,7 @@ class Wire(httpx.Auth):
             raise self.fail(self._refusal(response, _read(response)))
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise self.fail(_malformed("the event stream is compressed"))
+        self.stream_opened = True
         response.stream = _Events(self, response.stream)
 
     def _refusal(self, response: httpx.Response, body: bytes) -> BackendError:

@@ -71,12 +71,15 @@ class EventQueue:
             self._start_next(group)
 
     def cancel(self, session: str, event_id: str) -> None:
-        """End an event for its client at once. A generator does not continue; an ordinary function runs on."""
+        """End an event for its client at once. A generator does not continue; an ordinary function runs on. Before
+        generation 6 an event that waits stays in the queue (gradio issue 13323), and runs for nobody.
+        """
         with self._changed:
             event = self._events.get(event_id)
             if event is not None and event.alive and event.session == session:
                 event.alive, event.cancelled = False, True
-                self._release(event)
+                if self._dialect.generation > 5 or event in self._running[event.dependency.concurrency_group]:
+                    self._release(event)
             if session in self._mail:
                 self._post(session, self._dialect.completed(event_id, {}, success=True))
 

@@ -282,6 +282,7 @@ def test_what_waits_in_the_app_s_queue_is_taken_out(server, make_client):
     assert wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is BackendCancel.CONFIRMED
     assert ahead.running()
+    wait_for(lambda: server.queue.size() == 0)
 
 
 def test_an_app_before_4_29_can_t_be_told(make_client):

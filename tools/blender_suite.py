@@ -28,7 +28,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = ("install", "restart")
 MODULE = "bl_ext.user_default.movie_director"
-LIBRARIES = ("urllib3", "certifi", "requests", "websocket", "wsproto", "h11", "filelock", "fastjsonschema")
+LIBRARIES = (
+    *("urllib3", "certifi", "requests", "websocket", "wsproto", "h11", "filelock", "fastjsonschema"),
+    *("gradio_client", "httpx", "huggingface_hub", "yaml"),
+)
 NOT_INSTALLED = 90
 
 # What our own code does wrongly is an error, what Blender's does is not ours.

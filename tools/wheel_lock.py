@@ -5,7 +5,8 @@
 ``python tools/wheel_lock.py lock`` resolves ``WANTED`` to the newest versions and rewrites the lock, the manifest's
 wheel list and the development pins. The index is whatever pip is configured with: no host is named here.
 
-Only pure-Python wheels are taken, so that one zip serves every platform and every Python from 3.11 on.
+Only pure-Python wheels are taken, so that one zip serves every platform and every Python from 3.11 on. Of a package
+that has none (``BUILT``) one is built from its source, whose hash is locked too; see ``pure_wheel.py``.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from __future__ import annotations
 import argparse
 import email.parser
 import hashlib
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import tomllib
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import envs
+import pure_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "wheels" / "wheels.lock"
@@ -34,6 +37,15 @@ LEGACY_PINS = ROOT / "tools" / "requirements" / "libraries-blender-4.2.txt"
 
 # What the code imports; their own dependencies are found by pip and locked too.
 WANTED = ("urllib3>=2", "certifi", "requests", "websocket-client", "wsproto", "filelock", "fastjsonschema")
+# gradio_client, and what importing it imports. Their dependencies are not resolved: pip would bring the rest of what
+# they declare (envs.LEFT_OUT), of which a part is compiled. tests/unit/tools/test_wheels.py looks for what is missing.
+LISTED = (
+    *("gradio-client>=2.7,<3", "httpx<1", "httpcore", "huggingface-hub", "httpx2"),
+    *("fsspec", "packaging", "typing-extensions"),
+)
+BUILT = {"pyyaml": {"PYYAML_FORCE_LIBYAML": "0"}}
+"""Built from source, with these environment variables: PyYAML without its C part, as huggingface_hub imports it."""
+
 PURE_TAGS = ("py3-none-any", "py2.py3-none-any")
 # pip prefers a compiled wheel of this machine where there is one (charset-normalizer has both): it is told of a machine
 # that can run none.
@@ -53,13 +65,14 @@ class WheelError(Exception):
 
 @dataclass(frozen=True)
 class Wheel:
-    """One locked wheel; ``tag`` as in its file name."""
+    """One locked wheel; ``tag`` as in its file name, ``source_sha256`` of the source if it is built from that."""
 
     name: str
     version: str
     filename: str
     sha256: str
     tag: str
+    source_sha256: str = ""
 
 
 def read_lock(path: Path = LOCK) -> list[Wheel]:
@@ -72,7 +85,7 @@ def write_lock(wheels: list[Wheel], path: Path = LOCK) -> None:
     """Write the lock in a form that diffs well."""
     parts = [HEADER]
     for wheel in sorted(wheels, key=lambda one: one.filename):
-        lines = [f'{key} = "{value}"' for key, value in vars(wheel).items()]
+        lines = [f'{key} = "{value}"' for key, value in vars(wheel).items() if value]
         parts.append("\n[[wheel]]\n" + "\n".join(lines) + "\n")
     path.write_text("".join(parts), encoding="utf-8")
 
@@ -118,8 +131,11 @@ def fetch(wheels: list[Wheel], folder: Path | None = None) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with envs.locked("wheels"):
         missing = [wheel for wheel in wheels if not _is_cached(folder / wheel.filename, wheel)]
-        if missing:
-            _download(missing, folder)
+        if fetched := [wheel for wheel in missing if not wheel.source_sha256]:
+            _download(fetched, folder)
+        for wheel in missing:
+            if wheel.source_sha256:
+                _build(wheel, folder)
     for wheel in wheels:
         check(folder / wheel.filename, wheel)
     return [folder / wheel.filename for wheel in wheels]
@@ -143,21 +159,67 @@ def _download(wheels: list[Wheel], folder: Path) -> None:
             found.replace(folder / wheel.filename)
 
 
+def _build(wheel: Wheel, folder: Path) -> None:
+    """Have pip build the wheel from the locked source, and pack what comes of it in the one form there is of it."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        requirements = Path(scratch) / "requirements.txt"
+        requirements.write_text(
+            f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.source_sha256}\n", encoding="utf-8"
+        )
+        _pip_source("wheel", wheel.name, scratch, "--require-hashes", "--requirement", str(requirements))
+        built = _one_file(Path(scratch), "*.whl")
+        pure_wheel.repack(built, Path(scratch) / wheel.filename).replace(folder / wheel.filename)
+
+
+def _one_file(folder: Path, pattern: str) -> Path:
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise WheelError(f"pip made {sorted(path.name for path in found)} of one source")
+    return found[0]
+
+
 def _pip(command: str, *arguments: str) -> None:
-    whole = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input"]
-    done = subprocess.run([*whole, *PURE_ONLY, *arguments], capture_output=True, text=True, check=False)
+    _run_pip(command, *PURE_ONLY, *arguments)
+
+
+def _pip_source(command: str, name: str, folder: str, *arguments: str) -> None:
+    """Run pip on the source of a package; its cache may have wheels of the same source with compiled parts."""
+    where = "--dest" if command == "download" else "--wheel-dir"
+    source = ("--no-deps", "--no-cache-dir", "--no-binary", name, where, folder)
+    _run_pip(command, *source, *arguments, environment=BUILT[name])
+
+
+def _run_pip(command: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    whole = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input", *arguments]
+    environment = {**os.environ, **(environment or {})}
+    done = subprocess.run(whole, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise WheelError(f"pip {command} failed:\n{done.stderr[-3000:]}")
 
 
 def lock_newest() -> list[Wheel]:
-    """Resolve ``WANTED`` to the newest wheels and return them checked."""
+    """Resolve ``WANTED``, ``LISTED`` and ``BUILT`` to the newest wheels and return them checked."""
     with tempfile.TemporaryDirectory() as scratch:
         _pip("download", "--dest", scratch, *WANTED)
+        if LISTED:
+            _pip("download", "--no-deps", "--dest", scratch, *LISTED)
         wheels = [describe(path) for path in sorted(Path(scratch).iterdir())]
         for wheel in wheels:
             check(Path(scratch) / wheel.filename, wheel)
-    return wheels
+    return sorted((*wheels, *map(_lock_built, BUILT)), key=lambda wheel: wheel.filename)
+
+
+def _lock_built(name: str) -> Wheel:
+    """Build the newest version of a package from its source."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _pip_source("download", name, scratch, name)
+        source = _one_file(Path(scratch), "*.tar.gz")
+        _pip_source("wheel", name, scratch, str(source))
+        built = _one_file(Path(scratch), "*.whl")
+        packed = pure_wheel.repack(built, Path(scratch) / "packed" / built.name)
+        wheel = replace(describe(packed), source_sha256=hash_of(source))
+        check(packed, wheel)
+    return wheel
 
 
 def manifest_with(text: str, wheels: list[Wheel]) -> str:

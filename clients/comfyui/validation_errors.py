@@ -7,7 +7,7 @@ dependent_outputs}}}``; the error types and what they carry are those of release
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import BackendError, MissingResource, ProtocolError, ValidationError
@@ -39,14 +39,17 @@ def refusal_of(answer: Any, prompt: Prompt) -> BackendError:
     return refusal_for(problems) if problems else _without_nodes(error)
 
 
-def rejected(problems: list[str]) -> ValidationError:
-    """Return the error for a workflow with something wrong in some of its nodes."""
+def rejected(problems: list[str], reported: Sequence[Mapping[str, Any]] = ()) -> ValidationError:
+    """Return the error for a workflow with something wrong in some of its nodes; ``reported`` is what the server said
+    of each, for ``context["reported"]``.
+    """
     return ValidationError(
         f"ComfyUI refused the workflow: {' '.join(problems)}",
         code="workflow_refused",
         backend=BACKEND,
         problems=problems,
         hint="Correct the inputs named, or choose another workflow.",
+        context={"reported": list(reported)} if reported else {},
     )
 
 
@@ -67,11 +70,16 @@ def missing_node(name: str, nearest: tuple[str, ...] = (), others: tuple[str, ..
 
 
 class NodeProblem:
-    """What is wrong with one input of one node: a sentence, and the thing that is missing, if that is it."""
+    """What is wrong with one input of one node: a sentence, and the thing that is missing, if that is it.
+
+    ``reported`` is what the server said of it: node, input, type, message, details, received value and limits, as far
+    as it said so.
+    """
 
     def __init__(self, text: str, resource: MissingResource | None = None) -> None:
         self.text = text
         self.resource = resource
+        self.reported: Mapping[str, Any] = {}
 
 
 def node_problems(node_errors: Any, prompt: Prompt) -> Iterator[NodeProblem]:
@@ -88,13 +96,62 @@ def _node_problem(title: str, error: Mapping[str, Any]) -> NodeProblem:
     extra = extra if isinstance(extra, Mapping) else {}
     name = str(extra.get("input_name") or error.get("details") or "?")
     say = _WORDS.get(str(error.get("type")))
-    if say is not None:
-        return say(title, name, error, extra)
-    words = " ".join(str(error[key]) for key in ("message", "details") if error.get(key))
-    return NodeProblem(f"{title!r}: {words or 'it was refused'}.")
+    problem = say(title, name, error, extra) if say is not None else None
+    problem = problem or _in_own_words(title, error, extra)
+    problem.reported = _reported(title, error, extra)
+    return problem
 
 
-_Words = Callable[[str, str, Mapping[str, Any], Mapping[str, Any]], NodeProblem]
+def _in_own_words(title: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
+    place = f", input {extra['input_name']!r:.200}" if extra.get("input_name") else ""
+    received = f" (it is {_received(extra)})" if extra.get("received_value") is not None else ""
+    return NodeProblem(f"{title!r}{place}: {_own_words(error) or 'it was refused'}{received}.")
+
+
+def _own_words(error: Mapping[str, Any]) -> str:
+    """Return the server's message and details in one."""
+    return " ".join(str(error[key])[:_LONGEST] for key in ("message", "details") if error.get(key))
+
+
+def _reported(title: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {
+        "input": extra.get("input_name"),
+        **{key: error.get(key) for key in ("type", "message", "details")},
+        **{key: extra.get(key) for key in ("received_value", "received_type", "exception_message")},
+    }
+    told = {key: _short(value) for key, value in facts.items() if value is not None}
+    limits = {key: value for key, value in _options(extra).items() if key in ("min", "max") and _is_number(value)}
+    return {"node": title, **told, **limits}
+
+
+_LONGEST = 500
+
+
+def _short(value: Any) -> Any:
+    return value if isinstance(value, (int, float)) else str(value)[:_LONGEST]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _options(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of an input's definition, none where the server did not send it."""
+    config = extra.get("input_config")
+    return config[1] if isinstance(config, list) and len(config) > 1 and isinstance(config[1], Mapping) else {}
+
+
+def _type(extra: Mapping[str, Any]) -> str:
+    config = extra.get("input_config")
+    return config[0] if isinstance(config, list) and config and isinstance(config[0], str) else ""
+
+
+def _received(extra: Mapping[str, Any]) -> str:
+    return f"{extra['received_value']!r:.200}" if "received_value" in extra else ""
+
+
+_Words = Callable[[str, str, Mapping[str, Any], Mapping[str, Any]], NodeProblem | None]
+"""Returns what is wrong in words of ours, None where the server gave too little for them: then its own words stand."""
 
 
 def not_set(title: str, name: str) -> NodeProblem:
@@ -126,55 +183,74 @@ def refusal_for(problems: list[NodeProblem]) -> BackendError:
     """Return the error for what is wrong with some nodes: the missing model, if that is all."""
     if len(problems) == 1 and problems[0].resource is not None:
         return problems[0].resource
-    return rejected([problem.text for problem in problems])
+    return rejected([problem.text for problem in problems], [each.reported for each in problems if each.reported])
 
 
 def _required(title: str, name: str, _error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
     return not_set(title, name)
 
 
-def _not_in_list(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
-    value = extra.get("received_value")
-    choices = combo_choices(extra.get("input_config"))
+def _not_in_list(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
+    value, choices = extra.get("received_value"), combo_choices(extra.get("input_config"))
+    if value is None:
+        return None
     if MODEL_FILE.search(str(value)):
-        return missing_model(title, name, str(value), choices, str(error.get("details", ""))[:500])
+        return missing_model(title, name, str(value), choices, str(error.get("details", ""))[:_LONGEST])
     near = nearest_names(str(value), choices)
     like = f"; near it are {', '.join(near)}" if near else _list_of(choices)
-    return NodeProblem(f"{title!r}: {value!r} is not a choice of {name!r}{like}.")
+    more = "" if choices else _more(name, error)
+    return NodeProblem(f"{title!r}: {_received(extra)} is not a choice of {name!r}{like}.{more}")
 
 
-def _limits(title: str, name: str, _error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
-    config = extra.get("input_config")
-    bounds = config[1] if isinstance(config, list) and len(config) > 1 and isinstance(config[1], Mapping) else {}
-    low, high = bounds.get("min", "?"), bounds.get("max", "?")
-    return NodeProblem(f"{title!r}: {name!r} must be between {low} and {high}, it is {extra.get('received_value')!r}.")
+def _limits(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
+    low, high = (value if _is_number(value := _options(extra).get(key)) else None for key in ("min", "max"))
+    if low is None and high is None:
+        return None
+    must = f"between {low} and {high}" if low is not None and high is not None else ""
+    must = must or (f"at least {low}" if low is not None else f"at most {high}")
+    received = f", it is {_received(extra)}." if _received(extra) else f".{_more(name, error)}"
+    return NodeProblem(f"{title!r}: {name!r} must be {must}{received}")
 
 
-def _wrong_kind(title: str, name: str, _error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
-    config = extra.get("input_config")
-    kind = config[0] if isinstance(config, list) and config else ""
-    wanted = {"INT": "a whole number", "FLOAT": "a number", "BOOLEAN": "true or false"}.get(str(kind), f"a {kind}")
-    return NodeProblem(f"{title!r}: {name!r} needs {wanted}, not {extra.get('received_value')!r}.")
+def _wrong_kind(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
+    kind = _type(extra)
+    if not kind:
+        return None
+    wanted = {"INT": "a whole number", "FLOAT": "a number", "BOOLEAN": "true or false"}.get(kind, f"a {kind}")
+    received = f", not {_received(extra)}." if _received(extra) else f".{_more(name, error)}"
+    return NodeProblem(f"{title!r}: {name!r} needs {wanted}{received}")
 
 
-def _mismatch(title: str, name: str, _error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
-    return NodeProblem(f"{title!r}: input {name!r} is wired to an output of type {extra.get('received_type')}.")
+def _mismatch(title: str, name: str, _error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
+    received, wanted = extra.get("received_type"), _type(extra)
+    if not received:
+        return None
+    needs = f", it needs {wanted}" if wanted else ""
+    return NodeProblem(f"{title!r}: input {name!r} is wired to an output of type {received}{needs}.")
+
+
+def _more(name: str, error: Mapping[str, Any]) -> str:
+    """Return what the server said beyond the input's name."""
+    details = str(error.get("details") or "")
+    return f" ComfyUI: {_own_words(error)}." if details not in ("", name) else ""
 
 
 def _bad_link(title: str, name: str, _error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
     return NodeProblem(f"{title!r}: the wire to input {name!r} is broken.")
 
 
-def _custom(title: str, _name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
-    return NodeProblem(f"{title!r}: {error.get('details') or error.get('message')}.")
+def _custom(title: str, _name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem | None:
+    words = error.get("details") or error.get("message")
+    return NodeProblem(f"{title!r}: {words}.") if words else None
 
 
 def _damaged(title: str, name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
-    return NodeProblem(f"the workflow is damaged at node {title!r}, input {name!r}: {error.get('details')}.")
+    words = _own_words(error) or "no reason is given"
+    return NodeProblem(f"the workflow is damaged at node {title!r}, input {name!r}: {words}.")
 
 
-def _cycle(title: str, _name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
-    return NodeProblem(f"{title!r}: nodes form a loop: {error.get('details')}.")
+def _cycle(title: str, name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
+    return NodeProblem(f"{title!r}: nodes form a loop: {error.get('details') or error.get('message') or name}.")
 
 
 _WORDS: dict[str, _Words] = {
@@ -209,7 +285,7 @@ def _missing_class(error: Mapping[str, Any]) -> str:
 
 def _without_nodes(error: Mapping[str, Any]) -> ValidationError:
     kind = str(error.get("type"))
-    words = " ".join(str(error[key]) for key in ("message", "details") if error.get(key))
+    words = _own_words(error)
     if kind == "prompt_no_outputs":
         message, hint = "The workflow has no node that saves or previews anything.", "Add a Save Image node to it."
     elif kind == "prompt_outputs_failed_validation":

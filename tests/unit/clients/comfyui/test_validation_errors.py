@@ -125,21 +125,92 @@ def test_a_missing_model_among_other_problems_is_one_problem_of_several():
     [
         (one_error("something_new"), "'1': Said more."),
         (answer({"1": {"errors": [{"type": "something_new"}]}}), "'1': it was refused."),
-        (one_error("value_not_in_list", input_name="a", received_value=3), "3 is not a choice of 'a'."),
-        (one_error("value_smaller_than_min", input_name="a", received_value=3), "between ? and ?"),
-        (one_error("value_bigger_than_max", input_name="a", input_config=["INT"], received_value=3), "? and ?"),
-        (one_error("invalid_input_type", input_name="a", input_config=["FLOAT"], received_value="b"), "a number"),
-        (one_error("invalid_input_type", input_name="a", input_config=["BOOLEAN"]), "true or false"),
-        (one_error("invalid_input_type", input_name="a", input_config=["MASK"]), "a MASK"),
-        (one_error("invalid_input_type", input_name="a"), "needs a , not None"),
+        (
+            one_error("value_not_in_list", input_name="a", received_value=3),
+            "3 is not a choice of 'a'. ComfyUI: Said more.",
+        ),
+        (one_error("value_not_in_list", input_name="a"), "'1', input 'a': Said more."),
+        (one_error("value_smaller_than_min", input_name="a", received_value=3), "input 'a': Said more (it is 3)."),
+        (
+            one_error("value_bigger_than_max", input_name="a", input_config=["INT"], received_value=3),
+            "'1', input 'a': Said more (it is 3).",
+        ),
+        (
+            one_error("value_bigger_than_max", input_name="a", input_config=["INT", {"max": 2}], received_value=3),
+            "'1': 'a' must be at most 2, it is 3.",
+        ),
+        (
+            one_error("value_smaller_than_min", input_name="a", input_config=["INT", {"min": 4, "max": True}]),
+            "'1': 'a' must be at least 4. ComfyUI: Said more.",
+        ),
+        (
+            one_error("invalid_input_type", input_name="a", input_config=["FLOAT"], received_value="b"),
+            "'a' needs a number, not 'b'.",
+        ),
+        (
+            one_error("invalid_input_type", input_name="a", input_config=["BOOLEAN"]),
+            "needs true or false. ComfyUI: Said more.",
+        ),
+        (
+            one_error("invalid_input_type", input_name="a", input_config=["MASK"], received_value=None),
+            "a MASK, not None.",
+        ),
+        (one_error("invalid_input_type", input_name="a"), "'1', input 'a': Said more."),
+        (one_error("return_type_mismatch", input_name="a"), "'1', input 'a': Said more."),
+        (one_error("return_type_mismatch", input_name="a", received_type="CLIP"), "to an output of type CLIP."),
+        (
+            one_error("return_type_mismatch", input_name="a", received_type="CLIP", input_config=["MODEL", {}]),
+            "to an output of type CLIP, it needs MODEL.",
+        ),
         (one_error("custom_validation_failed"), "'1': more."),
-        (one_error("exception_during_validation"), "damaged at node '1'"),
+        (one_error("exception_during_validation"), "damaged at node '1', input 'more': Said more."),
+        (one_error("dependency_cycle"), "nodes form a loop: more."),
+        (answer({"1": {"errors": [{"type": "custom_validation_failed"}]}}), "'1': it was refused."),
+        (answer({"1": {"errors": [{"type": "exception_during_validation"}]}}), "input '?': no reason is given."),
+        (answer({"1": {"errors": [{"type": "value_bigger_than_max"}]}}), "'1': it was refused."),
         (answer({"1": {"errors": [{"type": "required_input_missing"}]}}), "input '?'"),
     ],
 )
 def test_refusals_of_other_releases(body, words):
     error = refusal_of(body, {})
     assert words in error.message
+
+
+def test_what_the_server_said_of_each_field_is_kept():
+    config = ["INT", {"min": 1, "max": 2, "default": 1}]
+    errors = [
+        {
+            "type": "value_bigger_than_max",
+            "message": "Value 9 bigger than max of 2",
+            "details": "steps",
+            "extra_info": {"input_name": "steps", "received_value": 9, "input_config": config},
+        },
+        {"type": "custom_validation_failed", "message": "m" * 600, "extra_info": {"received_value": ["x"]}},
+    ]
+    error = refusal_of(answer({"1": {"errors": errors}}), {"1": {"class_type": "KSampler"}})
+    assert error.context["reported"] == [
+        {
+            "node": "KSampler",
+            "input": "steps",
+            "type": "value_bigger_than_max",
+            "message": "Value 9 bigger than max of 2",
+            "details": "steps",
+            "received_value": 9,
+            "min": 1,
+            "max": 2,
+        },
+        {"node": "KSampler", "type": "custom_validation_failed", "message": "m" * 500, "received_value": "['x']"},
+    ]
+    assert error.problems[0] == "'KSampler': 'steps' must be between 1 and 2, it is 9."
+
+
+def test_no_refusal_says_what_nobody_knows():
+    for kind in ("value_smaller_than_min", "value_bigger_than_max", "invalid_input_type", "value_not_in_list"):
+        for extra in ({}, {"input_name": "a"}, {"received_value": None}, {"input_config": [[], {}]}):
+            error = refusal_of(one_error(kind, **extra), {})
+            assert "?" not in error.message
+            assert "None" not in error.message or "received_value" in extra
+            assert "more" in error.message
 
 
 def test_a_long_list_of_choices_is_cut():

@@ -44,6 +44,11 @@ def strips_of(scene: bpy.types.Scene) -> Any:
     return () if editor is None else _collection(editor)
 
 
+def strips_within(meta: Any) -> Any:
+    """Return the strips of a meta strip."""
+    return _collection(meta)
+
+
 def _collection(editor: Any) -> Any:
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 

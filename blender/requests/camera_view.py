@@ -16,11 +16,13 @@ import bpy
 
 from ...clients.core.errors import StorageError, ValidationError
 from ...clients.files.storage_errors import prepare_folder
-from ..platform import sequencer
+from . import shown_frame
 
 MULTIPLE = 8
 MIN_SIDE = 64
 SLOT_NAME = "Movie Director"
+PLAIN_TRANSFORMS = ("Standard", "Un-tone-mapped", "Raw")
+"""View transforms that leave a picture's colours as they are: Blender's own, and those of ACES configurations."""
 
 
 def picture_size(scene: bpy.types.Scene, limit: int) -> tuple[int, int]:
@@ -49,11 +51,11 @@ def check_camera(scene: bpy.types.Scene) -> None:
 def check_strips(scene: bpy.types.Scene) -> None:
     """Raise ``ValidationError`` with code ``no_strip`` if the Sequencer shows nothing at the current frame."""
     frame = scene.frame_current
-    if not any(start <= frame < end for start, end in map(sequencer.bounds, sequencer.strips_of(scene))):
+    if not shown_frame.visible_strips(scene, frame):
         raise ValidationError(
-            f"There is no strip at frame {frame} of '{scene.name}'.",
+            f"The Sequencer of '{scene.name}' shows no strip at frame {frame}.",
             code="no_strip",
-            hint="Move the playhead over a strip, or start from the prompt alone.",
+            hint="Move the playhead over a picture or a clip that is not muted, or start from the prompt alone.",
         )
 
 
@@ -71,6 +73,9 @@ def render(
             return render(scene, folder, size, strips=strips)
     if strips:
         check_strips(scene)
+        still = shown_frame.still_file(scene, scene.frame_current)
+        if still is not None:
+            return still
     else:
         check_camera(scene)
     if bpy.app.is_job_running("RENDER"):
@@ -78,8 +83,10 @@ def render(
             "Blender is rendering.", code="rendering", hint="Generate from the camera again when the render is done."
         )
     path = _new_path(folder, scene, "strips" if strips else "camera")
+    # The Sequencer places pictures by the film's pixels: a smaller frame would show their middle only.
+    rendered_size = (scene.render.resolution_x, scene.render.resolution_y) if strips else size
     with _announced(scene), _restored(scene), _own_render_slot():
-        _set_up(scene, path, size, strips=strips)
+        _set_up(scene, path, rendered_size, strips=strips)
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
         except RuntimeError as error:
@@ -94,7 +101,19 @@ def render(
             code="render_failed",
             hint="Is the disk full? Another folder can be chosen in the preferences of Movie Director.",
         )
+    if rendered_size != size:
+        _scale(path, size)
     return path
+
+
+def _scale(path: Path, size: tuple[int, int]) -> None:
+    """Scale a picture file to a size in pixels."""
+    image = bpy.data.images.load(str(path))
+    try:
+        image.scale(*size)
+        image.save()
+    finally:
+        bpy.data.images.remove(image)
 
 
 def _new_path(folder: Path, scene: bpy.types.Scene, prefix: str) -> Path:
@@ -131,6 +150,23 @@ def _set_up(scene: bpy.types.Scene, path: Path, size: tuple[int, int], *, strips
     image.color_mode = "RGB"
     image.color_depth = "8"
     image.color_management = "FOLLOW_SCENE"
+    if strips:
+        _show_plain_colours(scene)
+
+
+def _show_plain_colours(scene: bpy.types.Scene) -> None:
+    """Have the Sequencer's colours written as its files have them, without the film's look and exposure."""
+    view = scene.view_settings
+    for transform in PLAIN_TRANSFORMS:
+        # A colour configuration of the user's own may have none of them: the film's transform stays then.
+        with contextlib.suppress(TypeError):
+            view.view_transform = transform
+            break
+    with contextlib.suppress(TypeError):
+        view.look = "None"
+    view.exposure, view.gamma, view.use_curve_mapping = 0.0, 1.0, False
+    if hasattr(view, "use_white_balance"):
+        view.use_white_balance = False
 
 
 @contextlib.contextmanager
@@ -174,18 +210,22 @@ _RENDER_SETTINGS = (
     "film_transparent",
 )
 # in this order: each of them decides which values the next may have
+_VIEW_SETTINGS = ("view_transform", "look", "exposure", "gamma", "use_curve_mapping", "use_white_balance")
 _IMAGE_SETTINGS = ("media_type", "file_format", "color_mode", "color_depth", "color_management")
 
 
 @contextlib.contextmanager
 def _restored(scene: bpy.types.Scene) -> Iterator[None]:
     settings = scene.render
-    render_before = _values(settings, _RENDER_SETTINGS)
-    image_before = _values(settings.image_settings, _IMAGE_SETTINGS)
+    owners = (
+        (settings, _values(settings, _RENDER_SETTINGS)),
+        (settings.image_settings, _values(settings.image_settings, _IMAGE_SETTINGS)),
+        (scene.view_settings, _values(scene.view_settings, _VIEW_SETTINGS)),
+    )
     try:
         yield
     finally:
-        for owner, before in ((settings, render_before), (settings.image_settings, image_before)):
+        for owner, before in owners:
             for name, value in before.items():
                 setattr(owner, name, value)
 

@@ -217,7 +217,7 @@ def test_a_strip_s_frame_is_the_first_frame(film: Path, wan2gp: Any) -> None:
     red, green, blue, _ = image.pixels[:4]
     assert red > 0.5 > max(green, blue)
     bpy.context.scene.frame_set(1)
-    with pytest.raises(RuntimeError, match="no strip at frame 1"):
+    with pytest.raises(RuntimeError, match="shows no strip at frame 1"):
         generate(input_source="STRIPS")
 
 

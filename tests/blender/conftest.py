@@ -132,9 +132,16 @@ def assert_no_threads(known: Collection[threading.Thread] = ()) -> None:
     assert not left, "\n".join(stacks)
 
 
+FILM_SIZE = (480, 272)
+"""The size of a picture for the film of a test: a mock paints it in a tenth of the time that it takes for full HD."""
+
+
 def new_film(path: Path) -> Path:
-    """Start from Blender's factory scene and save it under a name."""
+    """Start from Blender's factory scene, with a smaller picture in fewer steps, and save it under a name."""
     bpy.ops.wm.read_homefile(use_factory_startup_app_template_only=False, use_empty=False)
+    render = bpy.context.scene.render
+    render.resolution_x, render.resolution_y = FILM_SIZE
+    bpy.context.scene.movie_director.steps = 3
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     return path
 

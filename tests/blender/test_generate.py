@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import own, preferences, start_job, strips
+from conftest import FILM_SIZE, own, preferences, start_job, strips
 from support.workflows import picture_in_a_subgraph
 
 FRAME = 37
@@ -33,6 +33,7 @@ def posted(comfyui: Any) -> dict[str, Any]:
 def test_an_image_lands_at_the_playhead(film: Path, comfyui: Any) -> None:
     scene = bpy.context.scene
     scene.frame_set(FRAME)
+    scene.render.resolution_x, scene.render.resolution_y = 1920, 1080
     assert generate(prompt="a red fox in the snow", seed="4711") == {"FINISHED"}
 
     [picture] = pictures(film)
@@ -208,7 +209,7 @@ def test_everything_survives_saving_and_loading(film: Path, comfyui: Any) -> Non
     assert len(strips()) == 1
     [image] = [image for image in bpy.data.images if image.get("movie_director")]
     assert image.filepath.startswith("//movie_director/")
-    assert tuple(image.size) == (1920, 1080)
+    assert tuple(image.size) == FILM_SIZE
 
 
 def test_submitting_returns_before_anything_is_sent(film: Path, comfyui: Any) -> None:

@@ -162,7 +162,7 @@ def test_pressing_generate_reads_no_workflow(
     monkeypatch.setattr(loading, "_read", noted)
     invoked("generate", "generate_image", prompt="hello")
     busy.cancel()
-    wait_for(lambda: bool(threads))
+    tick_until(lambda: bool(threads))
     assert threading.main_thread().name not in threads
 
 

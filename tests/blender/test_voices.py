@@ -229,11 +229,10 @@ def test_a_new_voice_is_chosen_and_the_list_asked_for_again(film: Path) -> None:
     assert "rvc" not in ui().probes
 
 
-@pytest.fixture
-def samples(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three recordings, long enough for a voice."""
-    folder = tmp_path / "samples"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("samples")
     for number in range(3):
         words = "Hello there, my friend, and how are you today? " * 8
         (folder / f"{number}.wav").write_bytes(own("clients.mock.media.sound").speech_wave(words, "mara", seed=number))

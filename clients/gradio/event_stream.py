@@ -92,12 +92,18 @@ class EventStream:
         self._pending: dict[str, GradioCall] = {}
         self._early = _Early()
         self._serial = 0
+        self._received_at = time.monotonic()
         self._thread: threading.Thread | None = None
 
     @property
     def open(self) -> bool:
         """Whether the stream is open, or being opened."""
         return self._thread is not None
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the stream has brought nothing, no heartbeat either; 0 while none is open."""
+        return time.monotonic() - self._received_at if self._machine.reading else 0.0
 
     @contextmanager
     def joining(self, scope: Scope) -> Iterator[None]:
@@ -126,6 +132,7 @@ class EventStream:
                 self._pending[call.event_id] = call
                 self._handle(StreamEvent(StreamEventKind.CALL_ACCEPTED, "it is closed."))
             if self._machine.reading and self._thread is None:
+                self._received_at = time.monotonic()
                 self._thread = threading.Thread(target=self._run, name="movie-director-gradio-stream", daemon=True)
                 self._thread.start()
         return call
@@ -197,6 +204,7 @@ class EventStream:
 
     def _read_messages(self, response: Response) -> StreamEvent:
         for events in batches(response.available(), EventStreamParser(MAX_EVENT_BYTES)):
+            self._received_at = time.monotonic()
             for event in events:
                 message = decode_json(event.data)
                 if not isinstance(message, Mapping):

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ..core.errors import ProtocolError
 from ..core.scope import Scope
 from ..http.response import Response
+from ..http.transport import Timeouts
 from .component_values import unwrapped
 from .config import Dependency, GradioConfig
 from .errors import REFUSALS, failure_of, refusal_of
@@ -45,10 +46,11 @@ def run_endpoint(
     data: Sequence[Any],
     session_hash: str,
     scope: Scope,
+    timeouts: Timeouts | None = None,
 ) -> RunReply:
     """Call a function, at most once, and return its answer; raises the error of what it fails with."""
     payload = {"data": list(data), "fn_index": dependency.id, "session_hash": session_hash}
-    return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), scope)
+    return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), scope, timeouts)
 
 
 def post(
@@ -57,6 +59,7 @@ def post(
     dependency: Dependency,
     body: bytes | list[bytes],
     scope: Scope,
+    timeouts: Timeouts | None = None,
 ) -> RunReply:
     """Send a call whose body is written already."""
     # by its name Gradio 3.34 would begin a generator anew each time
@@ -69,6 +72,7 @@ def post(
         headers=_JSON,
         expect=REFUSALS,
         repeatable=False,
+        timeouts=timeouts,
     ) as response:
         if response.status >= 400 and not (response.status == 500 and response.content_type.endswith("json")):
             raise refusal_of(access, response, dependency.label)

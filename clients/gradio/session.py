@@ -18,6 +18,7 @@ from ..core.errors import BackendError, ProtocolError, ValidationError
 from ..core.model import Artifact
 from ..core.scope import Scope
 from ..http.download import OnBytes
+from ..http.transport import Timeouts
 from . import files
 from .component_values import GradioFile
 from .config import Dependency, GradioConfig
@@ -92,12 +93,7 @@ class GradioSession:
         """
         dependency = self.dependency(target)
         check_count(dependency, data)
-        payload = {
-            "data": list(data),
-            "fn_index": dependency.id,
-            "session_hash": self.session_hash,
-            "event_data": event_data,
-        }
+        payload = {**self._payload(dependency, data), "event_data": event_data}
         if trigger_id is not None:
             payload["trigger_id"] = trigger_id
         with self._stream.joining(scope):
@@ -127,14 +123,25 @@ class GradioSession:
                 raise message.error
             yield message
 
-    def run(self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope) -> list[Any]:
+    def run(
+        self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope, timeout_s: float | None = None
+    ) -> list[Any]:
         """Call a short function without queue and stream, in one request that its answer ends; return its values.
 
-        Errors are those of ``GradioCall.result``. A lost answer leaves open whether it ran.
+        ``timeout_s`` is how long the server may be silent, instead of the client's own times. Errors are those of
+        ``GradioCall.result``. A lost answer leaves open whether it ran.
         """
         dependency = self.dependency(target)
         check_count(dependency, data)
-        return run_endpoint(self.access, self.config, dependency, data, self.session_hash, scope).data
+        connect_s = self.access.http.timeouts.connect_s
+        timeouts = None if timeout_s is None else Timeouts(connect_s, timeout_s, timeout_s)
+        return run_endpoint(self.access, self.config, dependency, data, self.session_hash, scope, timeouts).data
+
+    def send(self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope) -> None:
+        """Send a call whose messages nobody reads: no stream is opened for it."""
+        dependency = self.dependency(target)
+        check_count(dependency, data)
+        self._send(self._payload(dependency, data), dependency, scope)
 
     def follow(self, *calls: GradioCall, scope: Scope) -> Iterator[tuple[GradioCall, Message]]:
         """Yield the messages of several calls as they come, until all of them have ended."""
@@ -194,6 +201,11 @@ class GradioSession:
         """Whether the stream is open, or being opened."""
         return self._stream.open
 
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the stream has brought nothing, not even a heartbeat (every 15 s); 0 without one."""
+        return self._stream.silent_s
+
     def dependency(self, target: Dependency | str | int) -> Dependency:
         """Return the function meant; ``MissingResource`` if the app has none such."""
         return self.config.resolve(target)
@@ -201,6 +213,9 @@ class GradioSession:
     def close(self, timeout_s: float = 2.0) -> None:
         """Drop the stream, which cancels what runs in this session, and end its thread within ``timeout_s``."""
         self._stream.close(timeout_s)
+
+    def _payload(self, dependency: Dependency, data: Sequence[Any]) -> dict[str, Any]:
+        return {"data": list(data), "fn_index": dependency.id, "session_hash": self.session_hash, "event_data": None}
 
     def _send(self, payload: dict[str, Any], dependency: Dependency, scope: Scope) -> str:
         path = self.config.path("/queue/join")

@@ -29,5 +29,9 @@ class Timings:
     """Between two looks into the gallery for the result of a job whose stream was lost."""
     gallery_first_s: float = 0.5
     """Before the first such look: the server must have noticed that the stream is gone."""
+    gallery_timeout_s: float = 30.0
+    """How long the answer to such a look may take."""
+    heartbeat_s: float = 45.0
+    """Silence after which the stream of a server that answers counts as dead: it sends a heartbeat every 15 s."""
     lost_s: float = 4 * 3600.0
     """How long the gallery is looked at for such a job."""

@@ -22,6 +22,7 @@ QUICK = Timings(
     preview_s=5.0,
     gallery_s=0.05,
     gallery_first_s=0.05,
+    gallery_timeout_s=2.0,
     lost_s=20.0,
 )
 MODEL = "t2v_1.3B"

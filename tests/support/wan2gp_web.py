@@ -69,6 +69,7 @@ class ReplayedPage(MockServer):
         self.route("POST", "/gradio_api/upload", lambda _: Response.json(["/srv/gradio-tmp/abc/queue.zip"]))
         self.route("POST", "/gradio_api/queue/join", self._join)
         self.route("GET", "/gradio_api/queue/data", self._data)
+        self.route("POST", "/gradio_api/run/{name}", self._run)
 
     def missing(self, request: Request) -> Response:
         if request.path.startswith("/gradio_api/file="):
@@ -86,6 +87,11 @@ class ReplayedPage(MockServer):
         for place, message in recorded.popleft() if recorded else [(0, nothing)]:
             self._pending.put((place, event_id, {**message, "event_id": event_id}))
         return Response.json({"event_id": event_id})
+
+    def _run(self, request: Request) -> Response:
+        recorded = self.events[request.json()["fn_index"]]
+        ends = [message for _, message in (recorded.popleft() if recorded else []) if "output" in message]
+        return Response.json({"data": ends[-1]["output"]["data"] if ends else []})
 
     def _data(self, request: Request) -> Response:
         return Stream(200, headers={"Content-Type": "text/event-stream"}, pieces=self._messages())

@@ -142,6 +142,8 @@ class MockWan2GP(MockGradio):
     # Generating
 
     def do_process_tasks(self, call: Call, session: Session) -> Iterator[Any]:
+        if session.stale:
+            session.queue.pop(0)
         if not session.queue:
             session.status_shown = False
             yield update(), update(), update()

@@ -46,12 +46,13 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while a task runs. One whose stream was lost stays in the queue, but does not count once it ended."""
+        return self.in_progress and bool(self.queue) and not self.stale
+
+    @property
+    def stale(self) -> bool:
+        """True if the first task of the queue has ended, but its stream was lost before the queue was told."""
         latest = self.latest
-        return (
-            self.in_progress
-            and bool(self.queue)
-            and not (latest is not None and latest.ended and latest.task is self.queue[0])
-        )
+        return bool(self.queue) and latest is not None and latest.ended and latest.task is self.queue[0]
 
     @property
     def gallery(self) -> list[dict[str, Any]]:

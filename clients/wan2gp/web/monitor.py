@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from ...core.context import JobContext
-from ...core.errors import BackendError
+from ...core.errors import BackendError, StreamInterrupted
 from ...gradio.component_values import is_update
 from ...gradio.messages import Completed, Failed, Log, Message, Progress, Queued, Started, Yielded
 from ...gradio.queue_call import GradioCall
 from ...gradio.session import GradioSession
+from ..errors import BACKEND
 from ..previews import preview_of
 from ..progress import USUAL_S, Estimate, fraction_of, parse_phase
 from ..timings import Timings
@@ -42,6 +43,7 @@ class RunMonitor:
         self._status_line = ""
         self._status_runs = False
         self._renew_at = 0.0
+        self._check_at = 0.0
 
     def follow(self, process: GradioCall, status: GradioCall | None) -> str:
         """Wait for the end and return the last status line; raises the error that ``process`` ended with."""
@@ -53,6 +55,7 @@ class RunMonitor:
             elif process.ended:
                 break
             status = self._renewed(status)
+            self._check_stream()
             self._mind_silence()
         self._await_status(status)
         process.result(self._job)
@@ -148,6 +151,22 @@ class RunMonitor:
             self._job.log(self._status_line)
 
     # Silence
+
+    def _check_stream(self) -> None:
+        """Raise ``StreamInterrupted`` if the stream is dead: no heartbeat comes although the server answers. One that
+        does not answer may be loading a model, which holds up its heartbeats too.
+        """
+        if self._session.silent_s < self._timings.heartbeat_s or time.monotonic() < self._check_at:
+            return
+        self._check_at = time.monotonic() + self._timings.heartbeat_s
+        try:
+            self._session.run(self._chain.gallery, [None], scope=self._job, timeout_s=self._timings.gallery_timeout_s)
+        except BackendError:
+            self._job.check()
+            return
+        raise StreamInterrupted(
+            "The connection to the running job was lost: no sign of life came over it.", backend=BACKEND
+        )
 
     def _mind_silence(self) -> None:
         """Estimate the progress of a job of which nothing is heard: the status has one place for the whole server."""

@@ -55,6 +55,8 @@ class Searcher:
         self._away_since: float | None = None
         self._idle_looks = 0
         self._connected = False
+        self.ran = False
+        """True once the server was seen to work on the job, or to have its file: an idle session has an empty queue."""
 
     def wait(self, ask_gallery: Callable[[], Any]) -> tuple[GradioFile, ...]:
         """Return the job's files when they are there; ``JobLost`` if the server neither has them nor works on them."""
@@ -97,6 +99,7 @@ class Searcher:
         self._back()
         working = is_working(outputs)
         files = task_files(gallery_files(outputs), self._task.stem, own_session=True)
+        self.ran = self.ran or working or bool(files)
         if files and not working:
             return files
         if working:

@@ -1,9 +1,11 @@
 """Door A: one job through the queue of WanGP's web page.
 
 Facts: what happens to a session's queue is told over the session's one stream. Dropping that stream does not stop the
-work: the file is made all the same, but the status display of the whole server hangs until it is restarted. So a job
-that is cancelled is aborted, and its stream is read to its natural end. All data of a session are on the server under
-its ``session_hash``, which is made of the job's id: whoever knows the job finds its gallery again.
+work: the file is made all the same, but the status display of the whole server hangs until the session's queue is
+processed once more, or the server restarted. So a job that is cancelled is aborted, and its stream is read to its
+natural end. All data of a session are on the server under its ``session_hash``, which is made of the job's id: whoever
+knows the job finds its gallery again. Two streams of one session take messages from each other, also one that only the
+server still takes for open.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from ...core.errors import (
     ConnectionLost,
     GenerationError,
     JobCancelled,
+    JobLost,
     NotFound,
     ProtocolError,
     ServerError,
@@ -49,6 +52,7 @@ from .queue_functions import Chain
 from .recovery import Searcher, session_hash_of
 
 ENDPOINT = "web"
+_Call = Callable[..., list[object]]
 _LOADED = "Loaded"
 _MAX_LINES = 100
 
@@ -228,7 +232,7 @@ class WebEndpoint:
             job.check()
             if not may_have_arrived(error):
                 raise
-            return self._found_again(job, live, task, self._searcher(job, task, error))
+            return self._found_again(job, live, task, self._searcher(job, task, error), stream_lost=False)
         job.submitted(live.process.event_id)
         status = self._status_call(job, session)
         follower = RunMonitor(job, session, self.chain, self._timings, self._usual_s)
@@ -238,9 +242,9 @@ class WebEndpoint:
             job.check()
             return self._found_again(job, live, task, self._searcher(job, task, error))
         except GenerationError as error:
-            self._finish(session, job)
-            if error.code == "cancelled_on_server":
+            if error.code == "cancelled_on_server":  # its work goes on, and finishing would hide that
                 return self._found_again(job, live, task, self._searcher(job, task, error))
+            self._finish(session.call, job)
             raise generation_failed(_said(error), request_of(job)) from error
         self._usual_s = time.monotonic() - began
         files = self._finished_files(job, session, task)
@@ -261,23 +265,26 @@ class WebEndpoint:
 
     def _finished_files(self, job: JobContext, session: GradioSession, task: Task) -> tuple[GradioFile, ...]:
         """Return the files of a job that has ended, as the last step or else the gallery tells them."""
-        files = task_files(gallery_files(self._finish(session, job)), task.stem, own_session=True)
+        files = task_files(gallery_files(self._finish(session.call, job)), task.stem, own_session=True)
         if not files:
             files = task_files(
                 gallery_files(session.call(self.chain.gallery, [None], scope=job)), task.stem, own_session=True
             )
         return files
 
-    def _finish(self, session: GradioSession, scope: Scope) -> list[object]:
-        """Take the last steps, without which the session stays in work; returns what the finalizer tells."""
+    def _finish(self, call: _Call, scope: Scope) -> list[object]:
+        """Take the last steps, without which the session stays in work; returns the outputs of the finalizer.
+
+        ``call`` is the session's ``call``, or its ``run`` where its stream is not to be used.
+        """
         outputs: list[object] = []
         try:
-            outputs = session.call(self.chain.finalize, [None], scope=scope)
+            outputs = call(self.chain.finalize, [None], scope=scope)
         except BackendError:
             scope.check()
         if self.chain.unload is not None:
             try:
-                session.call(self.chain.unload, [None], scope=scope)
+                call(self.chain.unload, [None], scope=scope)
             except BackendError:
                 scope.check()
         return outputs
@@ -303,30 +310,74 @@ class WebEndpoint:
     def _searcher(self, job: JobContext, task: Task, cause: BackendError | None = None) -> Searcher:
         return Searcher(job, self.access, self.config, task, self._timings, self._usual_s, cause)
 
-    def _found_again(self, job: JobContext, live: _Live, task: Task, searcher: Searcher) -> Result:
-        """Wait for the job's file in the gallery of its session."""
+    def _found_again(
+        self, job: JobContext, live: _Live, task: Task, searcher: Searcher, *, stream_lost: bool = True
+    ) -> Result:
+        """Wait for the job's file in the gallery of its session.
+
+        Everything is asked by requests of their own: a second stream would take messages from a client that still
+        follows the job, and a stream that the server takes for open would take ours.
+        """
         live.session.close()
         live.session = self._session(job.job_id)
         live.process = None
-        files = searcher.wait(lambda: live.session.call(self.chain.gallery, [None], scope=job))
-        self._finish(live.session, job)
+        try:
+            files = searcher.wait(lambda: self._gallery(live.session, job))
+        except JobLost:
+            if stream_lost and searcher.ran:
+                self._bring_progress_back(live.session, job)
+            raise
+        if stream_lost and searcher.ran:
+            self._bring_progress_back(live.session, job)
+        self._finish(live.session.run, job)
         return self._fetched(job, files, task)
+
+    def _gallery(self, session: GradioSession, scope: Scope) -> list[object]:
+        return session.run(self.chain.gallery, [None], scope=scope, timeout_s=self._timings.gallery_timeout_s)
+
+    def _bring_progress_back(self, session: GradioSession, scope: Scope) -> None:
+        """Free the status display of the server, which hangs for everybody after a stream was lost: processing the
+        session's queue switches it off. Only once that queue is empty: else its task would be run again.
+        """
+        try:
+            session.send(self.chain.process, [None], scope=scope)
+        except BackendError:
+            scope.check()
 
     # Cancelling
 
     def _abort(self, job: CancelContext, live: _Live) -> None:
-        """Ask for the end until the server says that it is there; ``JobCancelled`` when the time is over first."""
-        session = live.session
-        try:
-            self._ask_to_abort(session, job)
-        except (ConnectionLost, StreamInterrupted):
-            job.check()
-            self._ask_to_abort(session, job)  # to ask twice does no harm
+        """Ask for the end until the server says that it is there; ``JobCancelled`` when the time is over first.
+
+        A job whose stream is not ours, or is lost, is aborted by requests of their own, as in ``_found_again``.
+        """
+        session, followed = live.session, live.process is not None
         if live.process is not None:
-            with suppress(GenerationError, StreamInterrupted, ProtocolError):
-                live.process.result(job)
-        self._wait_until_idle(session, job)
-        self._finish(session, job)
+            try:
+                self._ask_to_abort(session, job)
+                with suppress(GenerationError):
+                    live.process.result(job)
+            except (ConnectionLost, StreamInterrupted, ProtocolError):
+                job.check()
+                followed = False
+        ran = not followed and is_working(self._gallery(session, job))
+        if not followed:
+            self._abort_apart(session, job)
+        while is_working(self._gallery(session, job)):
+            job.sleep(self._timings.poll_s)
+        if ran:
+            self._bring_progress_back(session, job)
+        self._finish(session.call if followed else session.run, job)
+
+    def _abort_apart(self, session: GradioSession, job: CancelContext) -> None:
+        """Ask in both ways, for no log tells whether the first one worked; to ask twice does no harm."""
+        if self.chain.abort_task is not None:
+            with suppress(GenerationError, ServerError, ValidationError):
+                session.run(self.chain.abort_task, [None, job.job_id], scope=job)
+        session.run(self.chain.abort, self._nothing_for(self.chain.abort), scope=job)
+
+    def _nothing_for(self, function: int) -> list[object]:
+        return [None] * len(self.config.dependency(function).inputs)
 
     def _ask_to_abort(self, session: GradioSession, job: CancelContext) -> None:
         confirmed = False
@@ -334,18 +385,13 @@ class WebEndpoint:
             with suppress(GenerationError, ServerError, ValidationError):
                 confirmed = self._asked_to_abort(session, self.chain.abort_task, [None, job.job_id], job)
         if not confirmed:
-            inputs = self.config.dependency(self.chain.abort).inputs
-            self._asked_to_abort(session, self.chain.abort, [None] * len(inputs), job)
+            self._asked_to_abort(session, self.chain.abort, self._nothing_for(self.chain.abort), job)
 
     def _asked_to_abort(self, session: GradioSession, function: int, data: list[object], scope: Scope) -> bool:
         """Whether the server says that it aborts."""
         said: list[Log] = []
         session.call(function, data, scope=scope, on_message=_lines_into(said))
         return any("abort" in each.text.lower() for each in said)
-
-    def _wait_until_idle(self, session: GradioSession, job: CancelContext) -> None:
-        while is_working(session.call(self.chain.gallery, [None], scope=job)):
-            job.sleep(self._timings.poll_s)
 
     def _leave_open(self, session: GradioSession) -> None:
         """Keep a stream whose job has not ended yet: dropping it would take the progress from everybody."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from ..audio.client import AudioClient
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobLost, NetworkTimeout, ProtocolError
+from ..core.json_fields import parse_number
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import MIB, ClientOptions
 from ..core.request import Request
 from ..gradio.login import sign_in_of
-from .input_mapping import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, number_of, whole_number_of
+from .input_mapping import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, whole_number_of
 from .request import SoundRequest
 from .server_profile import COG, COG_OLD, Profile, ServerProfileCache
 
@@ -175,8 +176,8 @@ class AudioLDMClient(AudioClient):
     def _made(self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs, seed: int | None) -> int | None:
         """Have the sound made; return the seed that the server names, if it does. ``seed`` is the one it is sent."""
         profile = server.profile
-        seconds = number_of(inputs.of(profile.fields, DURATION)) or 1.0
-        work = seconds * (number_of(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
+        seconds = parse_number(inputs.of(profile.fields, DURATION)) or 1.0
+        work = seconds * (parse_number(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
         if server.app is not None:
             from .gradio.app import values_of
             from .gradio.run import GradioRun

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import MissingResource, ValidationError
+from ..core.json_fields import parse_number
 from ..core.request import nearest_names
 from .request import SoundRequest
 
@@ -56,18 +57,18 @@ class Field:
         if self.choices:
             return self._choice(value)
         if self.kind in ("integer", "number"):
-            number = number_of(value)
+            number = parse_number(value)
             return None if number is None else self._within(number)
         return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
     def _choice(self, value: Any) -> Any:
         if value in self.choices:
             return value
-        number = number_of(value)
+        number = parse_number(value)
         distances = [
             (found - number, each)
             for each in self.choices
-            if number is not None and (found := number_of(each)) is not None
+            if number is not None and (found := parse_number(each)) is not None
         ]
         longer = [pair for pair in distances if self.role == DURATION and pair[0] > -_SECONDS_SPARE]
         return min(longer or distances, key=lambda pair: abs(pair[0]))[1] if distances else None
@@ -128,7 +129,7 @@ def filled(fields: Sequence[Field], request: SoundRequest, seed: int) -> Filled:
         if value is None:
             continue
         values[field.name] = value
-        if number_of(value) != number_of(wanted):
+        if parse_number(value) != parse_number(wanted):
             which = "next" if role == DURATION else "nearest"
             notes.append(f"{role}: {value} instead of {wanted}, the {which} that this server takes.")
     return Filled({**values, **_own_settings(fields, request.settings)}, tuple(notes))
@@ -174,16 +175,5 @@ def _no_model(wanted: str, field: Field) -> MissingResource:
 
 def whole_number_of(value: Any) -> int | None:
     """Return a value as a whole number, None if it is no number."""
-    number = number_of(value)
+    number = parse_number(value)
     return None if number is None else int(number)
-
-
-def number_of(value: Any) -> float | None:
-    """Return a value as a finite number, also one that is written as a text; None if it is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConnectionFailed, ProtocolError
+from ..core.json_fields import as_text, get_member, parse_version
 from .cog.api import LOADING, Health, health_in, setup_failed
 from .cog.schema import UNDECLARED, fields_of
 from .input_mapping import PROMPT, by_role
@@ -68,8 +68,7 @@ class ServerProbe:
         if health.broken:
             raise setup_failed(health)
         index = self.json("/")
-        version = index.get("cog_version") if isinstance(index, Mapping) else None
-        version = version if isinstance(version, str) else UNKNOWN_VERSION
+        version = as_text(get_member(index, "cog_version"), UNKNOWN_VERSION)
         dialect = COG if version != UNKNOWN_VERSION else COG_OLD
         details = {"status": health.status}
         if health.status in LOADING:
@@ -78,9 +77,5 @@ class ServerProbe:
         declared = isinstance(document, Mapping) and "components" in document
         fields = fields_of(document) if declared else UNDECLARED
         prompt = by_role(fields)[PROMPT]
-        observable = dialect == COG and prompt.required and _numbers(version) >= _STATES_BEFORE_INPUTS
+        observable = dialect == COG and prompt.required and parse_version(version)[:2] >= _STATES_BEFORE_INPUTS
         return Profile(dialect, version, fields, declared, observable, latency_s, details)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

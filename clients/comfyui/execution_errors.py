@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import GenerationError, JobLost, NodeError, OutOfMemory
+from ..core.json_fields import as_list
 from ..core.memory_errors import is_out_of_memory
 from .workflow.loading import title_of
 
@@ -54,7 +55,7 @@ def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) 
         "node_id": node_id,
         "node_type": node_type,
         "exception_type": kind,
-        "details": "".join(str(line) for line in _list(data.get("traceback")))[-_TRACEBACK_CHARS:],
+        "details": "".join(str(line) for line in as_list(data.get("traceback")))[-_TRACEBACK_CHARS:],
     }
     if is_out_of_memory(kind, str(data.get("exception_message") or "")):
         return OutOfMemory(
@@ -138,7 +139,3 @@ def first_line(message: Any) -> str:
 
 def _hint(words: str) -> str:
     return next((hint for pattern, hint in _HINTS if pattern.search(words)), _DEFAULT_HINT)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

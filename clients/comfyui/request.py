@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.json_fields import is_number
 from ..core.request import Request, integer_problems, mapping_problems, path_problems
 
 MAX_SEED = 2**64 - 1
@@ -94,6 +94,6 @@ class WorkflowRequest(Request):
                 found += path_problems(f"slots: {name}", value)
             elif name in TEXT_SLOTS:
                 found += [] if isinstance(value, str) else [f"slots: {name}: a text is needed."]
-            elif not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+            elif not is_number(value):
                 found.append(f"slots: {name}: a number is needed.")
         return found

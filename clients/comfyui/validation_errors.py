@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import BackendError, MissingResource, ProtocolError, ValidationError
+from ..core.json_fields import as_object, get_member, get_objects
 from ..core.request import nearest_names
 from .workflow.combo_choices import combo_choices
 from .workflow.loading import MODEL_FILE, Prompt, title_of
@@ -23,7 +24,7 @@ _OLD_MISSING_NODE = re.compile(r"node (?P<name>.+) does not exist")
 
 def refusal_of(answer: Any, prompt: Prompt) -> BackendError:
     """Return the typed error for the body of a 400."""
-    error = answer.get("error") if isinstance(answer, Mapping) else None
+    error = get_member(answer, "error")
     if not isinstance(error, Mapping):
         return ProtocolError(
             "The server refused the workflow without saying why.",
@@ -84,16 +85,13 @@ class NodeProblem:
 
 def node_problems(node_errors: Any, prompt: Prompt) -> Iterator[NodeProblem]:
     """Yield what is wrong, node by node; takes what ``node_errors`` holds, also of an answer with status 200."""
-    for node_id, entry in node_errors.items() if isinstance(node_errors, Mapping) else ():
-        errors = entry.get("errors") if isinstance(entry, Mapping) else None
-        for error in errors if isinstance(errors, list) else ():
-            if isinstance(error, Mapping):
-                yield _node_problem(title_of(prompt, str(node_id)), error)
+    for node_id, entry in as_object(node_errors).items():
+        for error in get_objects(get_member(entry, "errors")):
+            yield _node_problem(title_of(prompt, str(node_id)), error)
 
 
 def _node_problem(title: str, error: Mapping[str, Any]) -> NodeProblem:
-    extra = error.get("extra_info")
-    extra = extra if isinstance(extra, Mapping) else {}
+    extra = as_object(error.get("extra_info"))
     name = str(extra.get("input_name") or error.get("details") or "?")
     say = _WORDS.get(str(error.get("type")))
     problem = say(title, name, error, extra) if say is not None else None

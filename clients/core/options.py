@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ValidationError
+from .json_fields import is_int, is_number
 
 MIB = 1024 * 1024
 
@@ -78,7 +79,7 @@ class ClientOptions:
         return [
             f"{name}: a whole number of at least {least[name]} is needed."
             for name, value in counts.items()
-            if not isinstance(value, int) or isinstance(value, bool) or value < least[name]
+            if not is_int(value) or value < least[name]
         ]
 
 
@@ -87,4 +88,4 @@ _PAUSES = ("drain_timeout_s", "backoff_base_s", "backoff_max_s")
 
 
 def _is_time(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= threading.TIMEOUT_MAX
+    return is_number(value) and 0 < value <= threading.TIMEOUT_MAX

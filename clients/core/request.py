@@ -6,13 +6,13 @@ import copy
 import dataclasses
 import difflib
 import pickle
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from .errors import ValidationError
+from .json_fields import is_int, is_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def integer_problems(name: str, value: Any, *, least: int, most: int | None = No
     """Return the problems of a field that may be None or a whole number within its limits."""
     if value is None:
         return []
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_int(value):
         return [f"{name}: a whole number is needed."]
     if value < least or (most is not None and value > most):
         limits = f"at least {least}" if most is None else f"between {least} and {most}"
@@ -97,8 +97,7 @@ def integer_problems(name: str, value: Any, *, least: int, most: int | None = No
 
 def number_problems(name: str, value: Any, *, above: float) -> list[str]:
     """Return the problems of a field that must be a finite number above a limit."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and above < value <= sys.float_info.max
-    return [] if good else [f"{name}: a number above {above:g} is needed."]
+    return [] if is_number(value) and value > above else [f"{name}: a number above {above:g} is needed."]
 
 
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:

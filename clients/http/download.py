@@ -28,7 +28,7 @@ _CHUNK_BYTES = 512 * 1024
 _FURTHER_BYTES = 64 * 1024
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 _WORTH_WAITING = (ConnectionLost, ConnectionFailed, NetworkTimeout)
 
 OnBytes = Callable[[int, int | None], None]

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ..core.json_fields import as_text
+
 MAX_WORDS = 500
 _TAG = re.compile(r"<[^<>]*>")
 _MUTE = re.compile(r"<(script|style|head)(?=[\s/>])", re.IGNORECASE)
@@ -55,4 +57,4 @@ def _message_in(value: Any) -> str:
     for key in ("error", "detail", "message"):
         if isinstance(value, dict) and value.get(key):
             return _message_in(value[key])
-    return value if isinstance(value, str) else ""
+    return as_text(value)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..core.errors import ProtocolError
+from ..core.json_fields import parse_int
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """An event, or a line of one, that is longer ends the stream: a server must not fill our memory."""
@@ -112,8 +113,8 @@ class EventStreamParser:
             self._event = value
         elif raw_name == b"id" and "\0" not in value:
             self._id = value
-        elif raw_name == b"retry" and raw_value.removeprefix(b" ").isdigit():
-            self.retry_ms = int(value)
+        elif raw_name == b"retry":
+            self.retry_ms = self.retry_ms if (pause_ms := parse_int(value)) is None else pause_ms
 
     def _check_size(self) -> None:
         if self._data_length + self._tail_length > self._limit:

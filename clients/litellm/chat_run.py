@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.context import JobContext
 from ..core.errors import BackendError, ContextWindowExceeded, GenerationError, InvalidOutput, MissingResource
+from ..core.json_fields import as_int, is_number
 from ..core.model import Result
 from . import structured_output
 from .chat_stream import ChatStream, said_of
@@ -109,8 +110,8 @@ class ChatRun:
     def _account(self, answer: Completion, messages: Messages) -> None:
         model = self._choice.name
         usage = answer.usage or {}
-        counted = usage.get("prompt_tokens")
-        cut = isinstance(counted, int) and counted < _TOO_FEW * estimate_messages(messages)
+        counted = as_int(usage.get("prompt_tokens"), least=1)
+        cut = counted is not None and counted < _TOO_FEW * estimate_messages(messages)
         if cut and self._profile.dialect == OLLAMA:
             words = f"{model} has read {counted} tokens only: the server has cut off the beginning of the prompt."
             hint = "Raise the context length in Ollama (num_ctx), or shorten the prompt."
@@ -270,8 +271,7 @@ def _added(total: dict[str, Any] | None, usage: dict[str, Any]) -> dict[str, Any
     added = dict(total)
     for name, value in usage.items():
         known = total.get(name)
-        numbers = isinstance(value, (int, float)) and isinstance(known, (int, float))
-        added[name] = known + value if numbers else value
+        added[name] = known + value if is_number(value) and is_number(known) else value
     return added
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, cast
 
 from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobLost
+from ..core.json_fields import parse_version
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
@@ -96,7 +96,7 @@ class LiteLLMClient(BaseAPIClient):
         It stops at once in mid-stream, and with plain servers always. Before the first token a newer LiteLLM may let
         the model go on until it writes, and there is no way to tell it; which version it is, its first answer says.
         """
-        version = tuple(int(part) for part in re.findall(r"\d+", self.knowledge.version)[:2])
+        version = parse_version(self.knowledge.version)[:2]
         silent = job.job_id in self.knowledge.unanswered and job.state.get("dialect") == LITELLM
         self.knowledge.unanswered.discard(job.job_id)
         if silent and not () < version < _DISCONNECT_IGNORED_BEFORE:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import ProtocolError
+from ..core.json_fields import as_int, as_text
 from .reasoning import ThinkFilter
 
 
@@ -59,8 +60,8 @@ class Completion:
         if chunk.get("error"):
             raise StreamFailure(chunk["error"])
         if not self.id:
-            self.id = _text(chunk.get("id"))
-            self.model = _text(chunk.get("model"))
+            self.id = as_text(chunk.get("id"))
+            self.model = as_text(chunk.get("model"))
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self.usage = dict(usage)
@@ -90,20 +91,16 @@ class Completion:
         return self._add(self._filter.feed(content)) if isinstance(content, str) and content else ""
 
     def _take_tool_call(self, piece: Mapping[str, Any], at: int) -> None:
-        index = piece.get("index")
-        index = index if isinstance(index, int) else at
+        index = as_int(piece.get("index"))
+        index = at if index is None else index
         call = self._tools.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
-        call["id"] = call["id"] or _text(piece.get("id"))
+        call["id"] = call["id"] or as_text(piece.get("id"))
         function = piece.get("function")
         if isinstance(function, dict):
-            call["function"]["name"] = call["function"]["name"] or _text(function.get("name"))
-            call["function"]["arguments"] += _text(function.get("arguments"))
+            call["function"]["name"] = call["function"]["name"] or as_text(function.get("name"))
+            call["function"]["arguments"] += as_text(function.get("arguments"))
 
     def _add(self, text: str) -> str:
         if text:
             self._text.append(text)
         return text
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

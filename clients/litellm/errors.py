@@ -30,6 +30,7 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ..core.json_fields import as_int, parse_int
 from ..core.memory_errors import is_out_of_memory
 from ..core.request import nearest_names
 from ..http.error_text import error_text
@@ -119,8 +120,8 @@ def refusal_in(status: int, error: Any) -> Refusal:
         str(error.get("message") or error),
         f"{error.get('type') or ''} {'' if code.isdigit() else code}".strip(),
         str(error.get("param") or ""),
-        _whole(error.get("n_ctx")),
-        _whole(error.get("n_prompt_tokens")),
+        as_int(error.get("n_ctx")),
+        as_int(error.get("n_prompt_tokens")),
     )
 
 
@@ -165,9 +166,9 @@ def failure_in_stream(error: Any, where: RequestContext) -> BackendError:
 def wanted_pause_s(headers: Mapping[str, str]) -> float | None:
     """Return the pause that a server asks for, in seconds: its own, or the one of the provider behind LiteLLM."""
     for prefix in ("", "llm_provider-"):
-        exact = headers.get(f"{prefix}retry-after-ms", "")
-        if exact.isdigit():
-            return int(exact) / 1000
+        exact_ms = parse_int(headers.get(f"{prefix}retry-after-ms", ""))
+        if exact_ms is not None:
+            return exact_ms / 1000
         pause = retry_after_s(headers.get(f"{prefix}retry-after"))
         if pause is not None:
             return pause
@@ -307,8 +308,4 @@ def _listed(error: Any) -> str:
 def _number(pattern: re.Pattern[str], message: str) -> int | None:
     """Return the number that a pattern finds in any of its groups, with or without thousands commas."""
     found = pattern.search(message)
-    return int(next(filter(None, found.groups())).replace(",", "")) if found else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+    return parse_int(next(filter(None, found.groups())).replace(",", "")) if found else None

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.json_fields import as_int, as_text, get_member, get_objects
+
 CHAT_MODES = ("", "chat", "responses", "llm", "vlm")
 WILDCARD_FROM = 12
 """A provider's prefix that so many models share comes of a wildcard route: none of them need exist."""
@@ -60,8 +62,7 @@ def models_of(listing: Any) -> list[ModelInfo]:
 
 def rows_of(listing: Any) -> list[Mapping[str, Any]]:
     """Return the rows of any listing of a text server, none if it is no listing."""
-    rows = listing.get("data") if isinstance(listing, Mapping) else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    return get_objects(get_member(listing, "data"))
 
 
 def deployed_windows(listing: Any) -> dict[str, int]:
@@ -69,7 +70,7 @@ def deployed_windows(listing: Any) -> dict[str, int]:
     windows: dict[str, int] = {}
     for row in rows_of(listing):
         name, info = row.get("model_name"), row.get("model_info")
-        window = count_of(info.get("max_input_tokens")) if isinstance(info, Mapping) else None
+        window = count_of(get_member(info, "max_input_tokens"))
         if isinstance(name, str) and window:
             windows[name] = min(window, windows.get(name, window))
     return windows
@@ -114,7 +115,7 @@ def _model_of(row: Mapping[str, Any]) -> ModelInfo:
     window = next((found for found in map(count_of, _windows(row, meta)) if found), None)
     return ModelInfo(
         row["id"],
-        row["mode"] if isinstance(row.get("mode"), str) else _text(row.get("type")),
+        as_text(row.get("mode"), "" if row.get("type") == "model" else as_text(row.get("type"))),
         window,
         count_of(row.get("max_output_tokens")),
         True if row.get("type") == "vlm" else _flag(row.get("supports_vision")),
@@ -131,12 +132,8 @@ def _windows(row: Mapping[str, Any], meta: Any) -> list[Any]:
 
 def count_of(value: Any) -> int | None:
     """Return a number of tokens, None for anything else; LiteLLM sends some as floats."""
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else None
+    return as_int(value, least=1)
 
 
 def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) and value != "model" else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.json_fields import is_number
 from ..core.request import Request, integer_problems, mapping_problems, text_problems
 from .schema import schema_of, schema_problems
 
@@ -146,8 +146,8 @@ def image_problems(images: Any) -> list[str]:
 def _range_problems(name: str, value: Any, least: float, most: float) -> list[str]:
     if value is None:
         return []
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return [] if good and least <= value <= most else [f"{name}: a number from {least:g} to {most:g} is needed."]
+    good = is_number(value) and least <= value <= most
+    return [] if good else [f"{name}: a number from {least:g} to {most:g} is needed."]
 
 
 def _repair_problems(value: Any) -> list[str]:

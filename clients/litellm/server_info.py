@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import BackendError, ProtocolError
+from ..core.json_fields import as_text, get_member
 from ..core.options import ClientOptions
 from .errors import RequestContext, failure_of, refusal_of
 from .models import ModelInfo, count_of, deployed_windows, models_of, rows_of
@@ -215,9 +216,7 @@ class ServerProbe:
         return OPENAI, UNKNOWN_VERSION, models
 
     def _version(self, path: str, member: str) -> str:
-        value = self.get(path).value
-        found = value.get(member) if isinstance(value, Mapping) else None
-        return found if isinstance(found, str) and found else UNKNOWN_VERSION
+        return as_text(get_member(self.get(path).value, member)) or UNKNOWN_VERSION
 
 
 def without_secrets(body: bytes, http: HTTPSession) -> bytes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..core.json_fields import as_int, as_list, get_member
 from .context_window import transcript
 from .payload import Messages
 from .server_info import LITELLM, LLAMACPP, VLLM, Profile, ServerProbe
@@ -25,14 +25,13 @@ def count_on_server(inquiry: ServerProbe, profile: Profile, model: str, messages
     """
     if profile.dialect == LITELLM:
         value = inquiry.post("/utils/token_counter", {"model": model, "messages": messages}).value
-        counted = value.get("total_tokens") if isinstance(value, Mapping) else None
+        counted = get_member(value, "total_tokens")
     elif profile.dialect == VLLM:
         value = inquiry.post("/tokenize", {"model": model, "messages": messages}).value
-        counted = value.get("count") if isinstance(value, Mapping) else None
+        counted = get_member(value, "count")
     elif profile.dialect == LLAMACPP:
         value = inquiry.post("/tokenize", {"content": transcript(messages)}).value
-        tokens = value.get("tokens") if isinstance(value, Mapping) else None
-        counted = len(tokens) if isinstance(tokens, list) else None
+        counted = len(as_list(get_member(value, "tokens")))
     else:
         return None
-    return counted if isinstance(counted, int) and counted > 0 else None
+    return as_int(counted, least=1)

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..core.json_fields import as_int
+
 SAFETY = 1.2
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_REPLY = 3
@@ -89,10 +91,10 @@ class TokenMeter:
         weight: float = WEIGHT_OF_NEWEST,
     ) -> None:
         """Take in the prompt tokens that a server reported; senseless ones and short prompts are passed over."""
-        estimate = estimate_messages(messages)
-        if not isinstance(prompt_tokens, int) or prompt_tokens <= 0 or estimate < LEAST_PROMPT:
+        estimate, counted = estimate_messages(messages), as_int(prompt_tokens, least=1)
+        if counted is None or estimate < LEAST_PROMPT:
             return
-        seen = max(_LEAST_RATIO, min(prompt_tokens / estimate, _MOST_RATIO))
+        seen = max(_LEAST_RATIO, min(counted / estimate, _MOST_RATIO))
         with self._lock:
             known = self._ratios.get(model)
             self._ratios[model] = seen if known is None else known + weight * (seen - known)

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, GenerationError, MissingResource, ValidationError
+from ..core.json_fields import as_object, as_text, get_member, get_objects
 from ..core.model import BackendCancel
 from ..core.scope import Scope
 from ..files.storage_errors import storage_errors
@@ -56,8 +57,7 @@ class Endpoint:
 
     def default(self, label: str) -> str:
         """Return the default of a parameter that is a text."""
-        value = dict(self.parameters).get(label)
-        return value if isinstance(value, str) else ""
+        return as_text(dict(self.parameters).get(label))
 
     def filled(self, values: Mapping[str, Any]) -> list[Any]:
         """Return a value for each parameter: the given one, or the default."""
@@ -201,7 +201,7 @@ class Applio(Dialect):
         said, sound = (*self._called(job, function, {**values, TERMS: True}), None, None)[:2]
         found = files_in(sound)
         if not found:
-            raise _failure(self.http.redact(said) if isinstance(said, str) else "")
+            raise _failure(self.http.redact(as_text(said)))
         fetched = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
         with storage_errors(take.raw.parent):
             fetched.path.replace(take.raw)
@@ -262,16 +262,14 @@ def applio_of(access: GradioHTTP, config: GradioConfig, scope: Scope) -> Applio 
     listed = read_info(access, config, scope=scope).get("named_endpoints")
     endpoints = {
         name.lstrip("/"): Endpoint(name.lstrip("/"), tuple(_parameters(each)))
-        for name, each in (listed.items() if isinstance(listed, Mapping) else ())
+        for name, each in as_object(listed).items()
     }
     return Applio(access, config, endpoints)
 
 
 def _parameters(endpoint: Any) -> Iterator[tuple[str, Any]]:
-    listed = endpoint.get("parameters") if isinstance(endpoint, Mapping) else None
-    for each in listed if isinstance(listed, list) else ():
-        if isinstance(each, Mapping):
-            yield str(each.get("label", "")), each.get("parameter_default")
+    for each in get_objects(get_member(endpoint, "parameters")):
+        yield str(each.get("label", "")), each.get("parameter_default")
 
 
 def _check_terms(*, agreed: bool) -> None:

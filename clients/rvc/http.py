@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.json_fields import as_object, get_member
 from ..core.scope import Scope
 from ..files.storage_errors import storage_errors
 from ..http.redaction import redact_json
@@ -29,7 +30,7 @@ class Reply:
 
     def member(self, name: str) -> Any:
         """Return a member of the JSON object, None if there is none."""
-        return self.value.get(name) if isinstance(self.value, Mapping) else None
+        return get_member(self.value, name)
 
 
 class RVCHTTP:
@@ -45,8 +46,7 @@ class RVCHTTP:
 
     def routes(self) -> frozenset[str]:
         """Return the paths that a FastAPI server says it has, empty for a server that says nothing."""
-        paths = self.get("/openapi.json").member("paths")
-        return frozenset(str(each) for each in paths) if isinstance(paths, Mapping) else frozenset()
+        return frozenset(as_object(self.get("/openapi.json").member("paths")))
 
     def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
         """POST JSON."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.json_fields import is_number
 from ..core.request import Request, integer_problems, number_problems, path_problems, text_problems
 
 F0_METHODS = ("rmvpe", "fcpe", "crepe", "crepe-tiny", "harvest", "pm", "dio")
@@ -190,8 +191,7 @@ def _whole(name: str, value: Any, least: int, most: int) -> list[str]:
 
 
 def _share_problems(name: str, value: Any, most: float) -> list[str]:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value <= most
-    return [] if good else [f"{name}: a number between 0 and {most:g} is needed."]
+    return [] if is_number(value) and 0.0 <= value <= most else [f"{name}: a number between 0 and {most:g} is needed."]
 
 
 def _choice_problems(name: str, value: Any, choices: tuple[Any, ...]) -> list[str]:

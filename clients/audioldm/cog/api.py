@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, GenerationError, OutOfMemory, Overloaded, ProtocolError, ValidationError
+from ...core.json_fields import as_list, as_text, get_member, get_objects
 from ...core.memory_errors import is_out_of_memory
 from ...http.error_text import error_text
 from ...http.redaction import Redact, redact_json
@@ -141,9 +142,7 @@ def health_in(value: Any, redact: Redact) -> Health | None:
     """Return what an answer of ``/health-check`` says, None if it is none."""
     if not isinstance(value, Mapping) or value.get("status") not in HEALTHS:
         return None
-    setup = value.get("setup")
-    log = setup.get("logs") if isinstance(setup, Mapping) else ""
-    return Health(str(value["status"]), redact(log) if isinstance(log, str) else "")
+    return Health(str(value["status"]), redact(as_text(get_member(value, "setup", "logs"))))
 
 
 def setup_failed(health: Health) -> BackendError:
@@ -194,13 +193,10 @@ def failed(words: object, log: str, redact: Redact) -> BackendError:
 
 def problems_in(value: Any) -> list[str]:
     """Return FastAPI's list of what is wrong with a request, one sentence a field."""
-    detail = value.get("detail") if isinstance(value, Mapping) else None
     found = []
-    for each in detail if isinstance(detail, list) else []:
-        if isinstance(each, Mapping):
-            place = each.get("loc")
-            steps = [str(step) for step in place if step not in ("body", "input")] if isinstance(place, list) else []
-            found.append(f"{'.'.join(steps) or 'request'}: {each.get('msg', '')}.")
+    for each in get_objects(get_member(value, "detail")):
+        steps = [str(step) for step in as_list(each.get("loc")) if step not in ("body", "input")]
+        found.append(f"{'.'.join(steps) or 'request'}: {each.get('msg', '')}.")
     return found
 
 

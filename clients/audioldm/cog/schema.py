@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.errors import ProtocolError
-from ..input_mapping import DURATION, PROMPT, ROLES, Field, by_role, number_of
+from ...core.json_fields import as_list, as_number, as_object, as_text, get_member, get_objects, parse_number
+from ..input_mapping import DURATION, PROMPT, ROLES, Field, by_role
 
 UNDECLARED = tuple(
     Field(name, ROLES[name], kind)
@@ -23,12 +24,11 @@ UNDECLARED = tuple(
 
 def fields_of(document: Any) -> tuple[Field, ...]:
     """Return the inputs in the document's order; ``ProtocolError`` (code ``not_sound``) if it is no maker of sounds."""
-    schemas = _mapping(_mapping(document, "components"), "schemas")
-    inputs = _mapping(schemas, "Input")
-    required = inputs.get("required")
-    required = required if isinstance(required, list) else []
+    schemas = as_object(get_member(document, "components", "schemas"))
+    inputs = as_object(schemas.get("Input"))
+    required = as_list(inputs.get("required"))
     fields = []
-    for name, described in sorted(_mapping(inputs, "properties").items(), key=_order):
+    for name, described in sorted(as_object(inputs.get("properties")).items(), key=_order):
         if isinstance(described, Mapping):
             fields.append(_field(name, _resolved(described, schemas), name in required))
     known = by_role(fields)
@@ -42,16 +42,14 @@ def fields_of(document: Any) -> tuple[Field, ...]:
 
 
 def _field(name: str, described: Mapping[str, Any], required: bool) -> Field:
-    choices = described.get("enum")
-    kind = described.get("type")
     return Field(
         name,
         ROLES.get(name, ""),
-        kind if isinstance(kind, str) else "string",
-        tuple(choices) if isinstance(choices, list) else (),
+        as_text(described.get("type"), "string"),
+        tuple(as_list(described.get("enum"))),
         described.get("default"),
-        number_of(described.get("minimum")),
-        number_of(described.get("maximum")),
+        parse_number(described.get("minimum")),
+        parse_number(described.get("maximum")),
         required=required,
     )
 
@@ -70,16 +68,10 @@ def _resolved(described: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mappi
 def _parts(described: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for key in ("allOf", "anyOf", "oneOf"):
-        listed = described.get(key)
-        found += [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+        found += get_objects(described.get(key))
     return found
 
 
-def _mapping(value: Any, name: str) -> Mapping[str, Any]:
-    found = value.get(name) if isinstance(value, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
 def _order(item: tuple[str, Any]) -> float:
-    place = number_of(item[1].get("x-order")) if isinstance(item[1], Mapping) else None
+    place = as_number(get_member(item[1], "x-order"))
     return 1e9 if place is None else place

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...core.json_fields import parse_int
+
 MAX_BODY_BYTES = 128 * 1024 * 1024
 _POLL_S = 0.05
 _SILENCE_S = 30.0
@@ -73,10 +75,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        fits = length.isdigit() and int(length) <= MAX_BODY_BYTES
+        length = parse_int(self.headers.get("Content-Length", ""))
+        fits = length is not None and length <= MAX_BODY_BYTES
         if fits:
-            self.server.take(self.path, self.rfile.read(int(length)))
+            self.server.take(self.path, self.rfile.read(length))
         self.send_response(200 if fits else 413)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import BackendError, GenerationError, ProtocolError
+from ...core.json_fields import parse_number
 from ...gradio.component_values import choices_of
 from ...gradio.config import Component, Dependency, GradioConfig, read_config
 from ...gradio.http import GradioHTTP
@@ -26,7 +27,6 @@ from ..input_mapping import (
     STEPS,
     Field,
     by_role,
-    number_of,
 )
 from ..server_profile import AUDIOLDM, AUDIOLDM2, GRADIO, Profile
 
@@ -108,11 +108,11 @@ def _field(name: str, role: str, component: Component | None) -> Field:
     if component is None:
         return Field(name)
     props = component.props
-    step = number_of(props.get("step"))
+    step = parse_number(props.get("step"))
     whole = role in (SEED, CANDIDATES, STEPS) or (step is not None and step == int(step) and role != DURATION)
     kind = "string" if component.kind not in _NUMBERS else "integer" if whole else "number"
     choices = tuple(choices_of(props)) if component.kind in _CHOICES else ()
-    limits = (number_of(props.get("minimum")), number_of(props.get("maximum")))
+    limits = (parse_number(props.get("minimum")), parse_number(props.get("maximum")))
     return Field(name, role, kind, choices, props.get("value"), *limits, step if component.kind == "slider" else None)
 
 

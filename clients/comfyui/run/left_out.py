@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...core.json_fields import as_list, get_member
 from ...core.model import Result
 from ..server.outputs import TEMPORARY
 from ..validation_errors import NodeProblem, node_problems, refusal_for
@@ -76,9 +77,6 @@ def left_out_from(state: Mapping[str, Any]) -> LeftOut:
 def _refused_inputs(node_errors: Mapping[str, Any]) -> set[tuple[str, str]]:
     found = set()
     for node_id, entry in node_errors.items():
-        errors = entry.get("errors") if isinstance(entry, Mapping) else None
-        for error in errors if isinstance(errors, list) else ():
-            extra = error.get("extra_info") if isinstance(error, Mapping) else None
-            name = extra.get("input_name") if isinstance(extra, Mapping) else None
-            found.add((str(node_id), str(name)))
+        for error in as_list(get_member(entry, "errors")):
+            found.add((str(node_id), str(get_member(error, "extra_info", "input_name"))))
     return found

@@ -6,12 +6,12 @@ a node is done when the next ``executing`` comes. Cached nodes are named once an
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.json_fields import as_list, as_number, as_object
 from ..workflow.loading import is_link, title_of
 
 HEAVY = 10.0
@@ -103,7 +103,7 @@ class ProgressTracker:
         return min(fraction, 1.0)
 
     def _cached(self, nodes: Any) -> None:
-        for node_id in nodes if isinstance(nodes, list) else ():
+        for node_id in as_list(nodes):
             self._nodes.pop(str(node_id), None)
 
     def _executing(self, data: Mapping[str, Any]) -> None:
@@ -124,7 +124,7 @@ class ProgressTracker:
     def _states(self, states: Any) -> None:
         self._has_states = True
         children: dict[str, list[float]] = {}
-        for key, state in states.items() if isinstance(states, Mapping) else ():
+        for key, state in as_object(states).items():
             if not isinstance(state, Mapping):
                 continue
             node_id = self._visible(key, state.get("display_node_id")) or str(key)
@@ -198,9 +198,7 @@ def _weight_of(node: Mapping[str, Any]) -> float:
 
 def _number(value: Any) -> float:
     """Read a server's number: what is none, or below 0, or endless, counts as 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return 0.0
-    return max(0.0, float(value))
+    return max(0.0, float(as_number(value) or 0.0))
 
 
 def _ratio(value: Any, most: Any) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 from ...core.context import JobContext
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, ConnectionLost, JobLost, NetworkTimeout, ValidationError
+from ...core.json_fields import get_member
 from ...core.scope import Scope
 from ...http.redaction import redact_json
 from ..server.api import ComfyAPI
@@ -87,7 +88,7 @@ class Submission:
             ) from error
         if status != 200:
             raise refusal_of(redact_json(answer, self._api.http.redact), prompt)
-        prompt_id = answer.get("prompt_id") if isinstance(answer, Mapping) else None
+        prompt_id = get_member(answer, "prompt_id")
         if not isinstance(prompt_id, str) or not prompt_id:
             raise self._api.not_comfyui()
         node_errors = redact_json(answer.get("node_errors"), self._api.http.redact)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...core.errors import NotFound, ProtocolError
+from ...core.json_fields import as_int, as_list, as_object, get_member, get_objects, get_texts
 from ...core.scope import Scope
 from ...http.multipart import MultipartUpload
 from ...http.response import Response
@@ -54,14 +55,13 @@ class ComfyAPI:
     def models(self, folder: str, scope: Scope | None = None) -> list[str]:
         """The model files in one of the server's folders; empty if it has no such folder."""
         value = self._get_if_there(f"/api/models/{quote(folder, safe='')}", scope)
-        return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+        return get_texts(value)
 
     def remaining(self, scope: Scope | None = None) -> int:
         """How many prompts run or wait; the cheapest request there is."""
         value = self._get("/api/prompt", scope)
-        info = value.get("exec_info") if isinstance(value, Mapping) else None
-        count = info.get("queue_remaining") if isinstance(info, Mapping) else None
-        if not isinstance(count, int):
+        count = as_int(get_member(value, "exec_info", "queue_remaining"))
+        if count is None:
             raise self.not_comfyui()
         return count
 
@@ -69,7 +69,7 @@ class ComfyAPI:
         """The definition of one node class (empty if unknown), or of all of them: megabytes."""
         path = f"/api/object_info/{quote(class_type, safe='')}" if class_type else "/api/object_info"
         value = self._get(path, scope)
-        return value if isinstance(value, Mapping) else {}
+        return as_object(value)
 
     def replaceable_nodes(self, scope: Scope | None = None) -> frozenset[str]:
         """Classes of old names, which the server (from 0.14) swaps for newer ones in a posted prompt by itself."""
@@ -96,13 +96,13 @@ class ComfyAPI:
     def history(self, prompt_id: str, scope: Scope | None = None) -> Mapping[str, Any] | None:
         """The history entry of a prompt; None while there is none (not finished, unknown, deleted: all alike)."""
         value = self._get(f"/api/history/{quote(prompt_id, safe='')}", scope)
-        entry = value.get(prompt_id) if isinstance(value, Mapping) else None
+        entry = get_member(value, prompt_id)
         return entry if isinstance(entry, Mapping) else None
 
     def latest_history(self, count: int, scope: Scope | None = None) -> Mapping[str, Any]:
         """The last ``count`` history entries by id."""
         value = self._get(f"/api/history?max_items={count}", scope)
-        return value if isinstance(value, Mapping) else {}
+        return as_object(value)
 
     def job(self, prompt_id: str, scope: Scope | None = None) -> tuple[bool, Mapping[str, Any] | None]:
         """Whether the server has the jobs API, and the job, None if it does not know it."""
@@ -116,8 +116,7 @@ class ComfyAPI:
     def open_jobs(self, scope: Scope | None = None) -> list[Mapping[str, Any]]:
         """The jobs that run or wait, without their prompts; for servers that have the jobs API."""
         value = self._get("/api/jobs?status=pending,in_progress", scope)
-        jobs = value.get("jobs") if isinstance(value, Mapping) else None
-        return [each for each in jobs if isinstance(each, Mapping)] if isinstance(jobs, list) else []
+        return get_objects(get_member(value, "jobs"))
 
     # Ending prompts; all of these do no harm when repeated
 
@@ -146,7 +145,7 @@ class ComfyAPI:
             "POST", "/api/upload/image", scope=scope, body=body, headers=body.headers, repeatable=True
         ) as response:
             value = self.http.json_of(response)
-        name = value.get("name") if isinstance(value, Mapping) else None
+        name = get_member(value, "name")
         if not isinstance(name, str) or not name:
             raise self.not_comfyui()
         return name, str(value.get("subfolder") or "")
@@ -161,7 +160,7 @@ class ComfyAPI:
     def users(self) -> dict[str, str] | None:
         """The names of the server's users by their ids; None on a server without ``--multi-user``."""
         value = self._get_if_there("/api/users", None)
-        users = value.get("users") if isinstance(value, Mapping) else None
+        users = get_member(value, "users")
         return {str(each): str(name) for each, name in users.items()} if isinstance(users, Mapping) else None
 
     def saved_files(self, headers: Mapping[str, str]) -> list[Any]:
@@ -169,7 +168,7 @@ class ComfyAPI:
         path = "/api/userdata?dir=workflows&recurse=true&full_info=true"
         with self._request("GET", path, None, expect=(404,), headers=headers) as response:
             value = None if response.status == 404 else self.http.json_of(response)
-        return value if isinstance(value, list) else []
+        return as_list(value)
 
     def saved_file(self, path: str, headers: Mapping[str, str]) -> bytes | None:
         """The content of one of them; None if there is none of that path."""
@@ -215,7 +214,7 @@ class ComfyAPI:
 
 def _items(value: Any) -> list[Any]:
     """Return the queue items that have the form of one."""
-    return [each for each in value if _is_item(each)] if isinstance(value, list) else []
+    return [each for each in as_list(value) if _is_item(each)]
 
 
 def _is_item(item: Any) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...core.json_fields import as_list, as_number, as_object, get_member, get_texts
 from ...core.scope import Scope
 from .api import ComfyAPI
 
@@ -92,8 +93,7 @@ class JobLookup:
 
     def _marked(self, job_id: str, scope: Scope | None) -> tuple[str, Mapping[str, Any] | None]:
         for prompt_id, entry in self._api.latest_history(MARKED_HISTORY_ITEMS, scope).items():
-            prompt = entry.get("prompt") if isinstance(entry, Mapping) else None
-            if isinstance(prompt, list) and job_marked(prompt) == job_id:
+            if job_marked(as_list(get_member(entry, "prompt"))) == job_id:
                 return prompt_id, entry
         return "", None
 
@@ -107,8 +107,7 @@ class JobLookup:
             return _ranked(prompt_id, self._api.open_jobs(scope)) if position else LookupResult(ServerJobState.PENDING)
         if status == "in_progress":
             return LookupResult(ServerJobState.RUNNING, prompt_id=prompt_id)
-        workflow = job.get("workflow")
-        prompt = workflow.get("prompt") if isinstance(workflow, Mapping) else None
+        prompt = get_member(job, "workflow", "prompt")
         extra = [0, prompt_id, prompt] if isinstance(prompt, Mapping) else None
         entry = {"outputs": job.get("outputs"), "status": job.get("execution_status"), "prompt": extra}
         finding = parse_history_entry(entry, prompt_id)
@@ -122,12 +121,10 @@ def parse_history_entry(entry: Mapping[str, Any], prompt_id: str) -> LookupResul
     """Read a history entry. An interrupted run is an error with a message that says so; entries that other tools made
     can be without a status: what has outputs has succeeded.
     """
-    status = entry.get("status")
-    status = status if isinstance(status, Mapping) else {}
-    messages = status.get("messages")
+    status = as_object(entry.get("status"))
     ends = {
         each[0]: each[1]
-        for each in (messages if isinstance(messages, list) else ())
+        for each in as_list(status.get("messages"))
         if isinstance(each, list) and len(each) == 2 and isinstance(each[1], Mapping)
     }
     place, end = ServerJobState.FAILED, ends.get("execution_error")
@@ -135,8 +132,8 @@ def parse_history_entry(entry: Mapping[str, Any], prompt_id: str) -> LookupResul
         place, end = ServerJobState.INTERRUPTED, ends["execution_interrupted"]
     elif status.get("status_str") == "success" or (not status and entry.get("outputs")):
         place, end = ServerJobState.SUCCEEDED, ends.get("execution_success")
-    item = entry.get("prompt")
-    prompt = item[2] if isinstance(item, list) and len(item) > 2 and isinstance(item[2], Mapping) else None
+    item = as_list(entry.get("prompt"))
+    prompt = item[2] if len(item) > 2 and isinstance(item[2], Mapping) else None
     return LookupResult(place, outputs=entry.get("outputs"), end=end, prompt=prompt, prompt_id=prompt_id)
 
 
@@ -147,9 +144,7 @@ def run_order(item: Any) -> tuple[float, str]:
 
 def job_marked(item: Any) -> str | None:
     """Return the id of the job that a queue item, or the prompt of a history entry, was sent for."""
-    extra = item[3] if len(item) > 3 else None
-    mark = extra.get(MARKER) if isinstance(extra, Mapping) else None
-    job_id = mark.get("job") if isinstance(mark, Mapping) else None
+    job_id = get_member(item[3] if len(item) > 3 else None, MARKER, "job")
     return job_id if isinstance(job_id, str) else None
 
 
@@ -165,9 +160,7 @@ def _in_queue(running: list[Any], pending: list[Any], prompt_id: str, job_id: st
 
 
 def _queued_finding(place: ServerJobState, item: Any, position: int | None, *, idle: bool) -> LookupResult:
-    targets = (
-        [each for each in item[4] if isinstance(each, str)] if len(item) > 4 and isinstance(item[4], list) else None
-    )
+    targets = get_texts(item[4]) if len(item) > 4 and isinstance(item[4], list) else None
     prompt = item[2] if isinstance(item[2], Mapping) else None
     return LookupResult(place, position, idle, prompt=prompt, targets=targets, prompt_id=item[1])
 
@@ -183,7 +176,7 @@ def _ranked(prompt_id: str, jobs: list[Mapping[str, Any]]) -> LookupResult:
 
 
 def _rank(number: Any) -> float:
-    return float(number) if isinstance(number, (int, float)) else 0.0
+    return as_number(number) or 0.0
 
 
 def _is_ours(item: Any, prompt_id: str, job_id: str) -> bool:

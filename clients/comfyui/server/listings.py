@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import MissingResource, ValidationError
+from ...core.json_fields import as_number
 from ...core.model import JobState
 from ...core.request import nearest_names
 from ..validation_errors import BACKEND
@@ -121,13 +122,13 @@ def user_id(api: ComfyAPI, user: str) -> str:
 
 def _past(prompt_id: str, entry: Mapping[str, Any]) -> PastPrompt:
     found = parse_history_entry(entry, prompt_id)
-    moment = (found.end or {}).get("timestamp")
+    moment = as_number((found.end or {}).get("timestamp"))
     item = entry.get("prompt")
     files = collect(found.outputs, found.prompt or {}).files
     return PastPrompt(
         prompt_id,
         _STATES[found.place],
-        moment / 1000.0 if isinstance(moment, (int, float)) else None,
+        None if moment is None else moment / 1000.0,
         tuple(file.source for file in files),
         job_marked(item) if isinstance(item, list) else None,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import ProtocolError
+from ...core.json_fields import as_text, get_member
 from ...http.json_decode import decode_json
 
 FEATURE_FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
@@ -67,8 +68,7 @@ def _parse_text(raw: str) -> Message | None:
     data = value.get("data")
     if not isinstance(data, dict):
         return None
-    prompt_id = data.get("prompt_id")
-    return Message(value["type"], data, prompt_id if isinstance(prompt_id, str) else "")
+    return Message(value["type"], data, as_text(data.get("prompt_id")))
 
 
 def _parse_binary(raw: bytes) -> Frame | None:
@@ -91,7 +91,7 @@ def _metadata(head: bytes) -> dict[str, str]:
         value = decode_json(head)
     except ProtocolError:
         return {}
-    found = {name: value.get(name) for name in ("prompt_id", "node_id")} if isinstance(value, dict) else {}
+    found = {name: get_member(value, name) for name in ("prompt_id", "node_id")}
     return {name: each for name, each in found.items() if isinstance(each, str)}
 
 

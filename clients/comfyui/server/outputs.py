@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from ...core.json_fields import as_list
 from ...files.names import kind_and_type
 
 TEMPORARY = "temp"
@@ -51,7 +52,7 @@ def collect(outputs: Any, prompt: Mapping[str, Any]) -> Outputs:
     texts: list[str] = []
     for values in _in_order(outputs, prompt):
         for key, items in values.items():
-            for item in items if isinstance(items, list) else ():
+            for item in as_list(items):
                 if key == "text" and isinstance(item, str):
                     texts.append(item)
                 elif (file := _file(item)) is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ...core.json_fields import as_text, get_member, get_objects
 from ...core.model import ServerInfo
 from ..validation_errors import BACKEND
 from .api import ComfyAPI
@@ -14,7 +15,8 @@ from .api import ComfyAPI
 Version = tuple[int, int, int]
 
 CHECKPOINTS = "checkpoints"
-_NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_NUMBERS = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
+_MAX_VERSION_CHARS = 100
 _SINCE: Mapping[str, Version] = {
     "interrupt_by_id": (0, 3, 57),
     "preview_per_prompt": (0, 5, 0),
@@ -25,15 +27,13 @@ _SINCE: Mapping[str, Version] = {
 
 def parse_version(text: Any) -> Version | None:
     """Read ``comfyui_version`` (``0.33.0``, ``v0.3.40-12-gabc``); None where a fork says nothing readable."""
-    found = _NUMBERS.search(text) if isinstance(text, str) else None
+    found = _NUMBERS.search(as_text(text)[:_MAX_VERSION_CHARS])
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def version_text(stats: Mapping[str, Any]) -> str:
     """Return the version that an answer of ``/system_stats`` names, empty for none."""
-    system = stats.get("system")
-    version = system.get("comfyui_version") if isinstance(system, Mapping) else None
-    return version if isinstance(version, str) else ""
+    return as_text(get_member(stats, "system", "comfyui_version"))
 
 
 def capabilities(version: Version | None, features: Mapping[str, Any] | None, *, has_jobs: bool) -> frozenset[str]:
@@ -67,5 +67,4 @@ def ask_who(api: ComfyAPI) -> ServerInfo:
 
 
 def _devices(stats: Mapping[str, Any]) -> list[str]:
-    devices = stats.get("devices")
-    return [str(each.get("name")) for each in devices if isinstance(each, Mapping)] if isinstance(devices, list) else []
+    return [str(each.get("name")) for each in get_objects(stats.get("devices"))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...core.json_fields import as_list, get_member
+
 
 def combo_choices(spec: Any) -> list[str]:
     """Return the choices of an input's definition; empty if it is no combo.
@@ -16,12 +18,9 @@ def combo_choices(spec: Any) -> list[str]:
     choices = spec[0]
     if choices == "COMBO" and len(spec) > 1 and isinstance(spec[1], Mapping):
         choices = spec[1].get("options")
-    return [str(each) for each in choices] if isinstance(choices, list) else []
+    return [str(each) for each in as_list(choices)]
 
 
 def choices_of(object_info: Any, class_type: str, input_name: str) -> list[str]:
     """Return the choices of a required input of a node class, from an answer of ``/object_info``."""
-    spec = object_info
-    for key in (class_type, "input", "required", input_name):
-        spec = spec.get(key) if isinstance(spec, Mapping) else None
-    return combo_choices(spec)
+    return combo_choices(get_member(object_info, class_type, "input", "required", input_name))

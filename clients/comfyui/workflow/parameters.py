@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.json_fields import is_int, is_number
 from ...core.request import nearest_names
 from ..request import MAX_SEED
 from .conversion.specs import Spec
@@ -58,7 +59,7 @@ class Parameter:
 
     def _number_problem(self, value: Any) -> str:
         whole = self.kind != NUMBER
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        if not (is_int(value) if whole else is_number(value)):
             return self._needs("a whole number" if whole else "a number", value)
         low, high = self.minimum, self.maximum
         if (low is not None and value < low) or (high is not None and value > high):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ...core.json_fields import is_number
 from ..request import DENOISE, HEIGHT, IMAGE, NEGATIVE, PROMPT, SLOTS, STEPS, TEXT_SLOTS, WIDTH
 from .addressing import Target
 from .conversion import EditorWidget
@@ -274,7 +275,7 @@ class _Finder:
         if slot == IMAGE:
             return self._is_picture(target)
         value = self._graph.value(target)
-        return isinstance(value, str) if slot in TEXT_SLOTS else _is_number(value)
+        return isinstance(value, str) if slot in TEXT_SLOTS else is_number(value)
 
     # Texts
 
@@ -383,7 +384,7 @@ class _Finder:
             target = waiting.pop()
             value = self._graph.value(target)
             source = self._graph.source(value)
-            if _is_number(value):
+            if is_number(value):
                 found[target] = None
             fresh = [each for each in self._number_step(source) if each not in seen] if source else []
             seen.update(fresh)
@@ -413,7 +414,7 @@ class _Finder:
             found = []
             for node_id in node_ids:
                 inputs = self._graph.inputs(node_id)
-                held = [name for name in (slot, *_NUMBERS) if _is_number(inputs.get(name))]
+                held = [name for name in (slot, *_NUMBERS) if is_number(inputs.get(name))]
                 found += [Target(node_id, name) for name in held[:1]]
             return found
 
@@ -493,7 +494,3 @@ class _Finder:
             return target.input_name == IMAGE and self._graph.kind(target.node_id) in _LOADERS
         shows = spec.options.get("image_upload") or spec.options.get("animated_image_upload")
         return kind_of(spec) == FILE and bool(shows) and "IMAGE" in self._graph.outputs(target.node_id)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from ...core.context import CancelContext, JobContext
 from ...core.errors import GenerationError
+from ...core.json_fields import as_text
 from ...core.model import BackendCancel
 from ...core.scope import Scope
 from ...files.storage_errors import storage_errors
@@ -82,9 +83,9 @@ class WebUI(Dialect):
         found = files_in(_at(values, 1))
         if not found:
             raise generation_error(
-                self.http.redact(_text(_at(values, 0))), doing="the conversion", code="conversion_failed"
+                self.http.redact(as_text(_at(values, 0))), doing="the conversion", code="conversion_failed"
             )
-        job.log(self.http.redact(_text(_at(values, 0))).partition("\n")[0])
+        job.log(self.http.redact(as_text(_at(values, 0))).partition("\n")[0])
         sound = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
         with storage_errors(take.raw.parent):
             sound.path.replace(take.raw)
@@ -125,7 +126,7 @@ class WebUI(Dialect):
             raise generation_error(
                 said, doing=f"loading the voice {settings.voice}", code="voice_not_loaded"
             ) from error
-        return _text(unwrapped(_at(values, 3)))
+        return as_text(unwrapped(_at(values, 3)))
 
     @abc.abstractmethod
     def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
@@ -187,7 +188,3 @@ def _at(values: list[Any], place: int) -> Any:
     if len(values) <= place:
         raise odd_answer("/run", f"value number {place + 1} is missing")
     return values[place]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

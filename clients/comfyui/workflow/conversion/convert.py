@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ....core.json_fields import is_number
 from .errors import missing_nodes, place, refuse
 from .graph import DEEPEST, Graph, Node, read_workflow
 from .links import OWN, PASSING, Output, Resolver, Value
@@ -273,7 +274,7 @@ class _Conversion:
             return copied
         if kind == "CURVE":
             return {"__type__": "CURVE", "__value__": copied}
-        if len(value) == 2 and isinstance(value[0], str) and _is_number(value[1]):
+        if len(value) == 2 and isinstance(value[0], str) and is_number(value[1]):
             raise refuse(
                 "ambiguous_list",
                 f"The server would read the value of {name} in {place(node.title, node.type, node.id)} as a link.",
@@ -295,10 +296,6 @@ def _copied(node: Node, value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_copied(node, item, depth + 1) for item in value]
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _default_title(node: Node, info: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ....core.json_fields import as_int, as_list, as_text, get_member, parse_int
 from .errors import refuse
 
 INPUT_NODE = "-10"
@@ -124,7 +125,7 @@ def _read_definitions(holder: Mapping[Any, Any], found: dict[str, Graph], depth:
     if depth > DEEPEST:
         raise refuse("nested_too_deep", f"Subgraph definitions are nested deeper than {DEEPEST} levels.")
     definitions = holder.get("definitions")
-    for entry in _items(definitions.get("subgraphs") if isinstance(definitions, Mapping) else None):
+    for entry in as_list(get_member(definitions, "subgraphs")):
         if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str):
             raise refuse("malformed_subgraph", "A subgraph definition of the workflow is damaged: it has no id.")
         found.setdefault(entry["id"], _read_graph(entry, entry["id"]))
@@ -133,14 +134,14 @@ def _read_definitions(holder: Mapping[Any, Any], found: dict[str, Graph], depth:
 
 def _read_graph(document: Mapping[Any, Any], graph_id: str) -> Graph:
     nodes: dict[str, Node] = {}
-    for raw in _items(document.get("nodes")):
+    for raw in as_list(document.get("nodes")):
         node = _read_node(raw)
         if node.id in nodes:
             raise refuse("duplicate_node_id", f"Two nodes of the workflow have the id {node.id}.", node_id=node.id)
         nodes[node.id] = node
-    links = {link.id: link for link in map(_read_link, _items(document.get("links"))) if link is not None}
+    links = {link.id: link for link in map(_read_link, as_list(document.get("links"))) if link is not None}
     inputs, outputs = _ports(document.get("inputs")), _ports(document.get("outputs"))
-    return Graph(graph_id, nodes, links, inputs, outputs, text(document.get("name")))
+    return Graph(graph_id, nodes, links, inputs, outputs, as_text(document.get("name")))
 
 
 def _read_node(raw: object) -> Node:
@@ -153,10 +154,10 @@ def _read_node(raw: object) -> Node:
     return Node(
         id=node_id,
         type=node_type,
-        title=text(raw.get("title")),
+        title=as_text(raw.get("title")),
         mode=mode if isinstance(mode, int) else 0,
-        inputs=tuple(_read_slot(slot) for slot in _items(raw.get("inputs")) if isinstance(slot, Mapping)),
-        outputs=tuple(_slot_type(slot) for slot in _items(raw.get("outputs"))),
+        inputs=tuple(_read_slot(slot) for slot in as_list(raw.get("inputs")) if isinstance(slot, Mapping)),
+        outputs=tuple(_slot_type(slot) for slot in as_list(raw.get("outputs"))),
         values=values if isinstance(values, (list, dict)) else None,
         named=named if isinstance(named, dict) else None,
         properties=properties if isinstance(properties, dict) else {},
@@ -169,10 +170,10 @@ _NODE_DICTS = ("widgets_values_named", "properties")
 def _read_slot(raw: Mapping[Any, Any]) -> Slot:
     widget = raw.get("widget")
     return Slot(
-        name=text(raw.get("name")),
+        name=as_text(raw.get("name")),
         type=_slot_type(raw),
         link=identifier(raw.get("link")),
-        widget=text(widget.get("name")) if isinstance(widget, Mapping) else None,
+        widget=as_text(widget.get("name")) if isinstance(widget, Mapping) else None,
     )
 
 
@@ -200,15 +201,11 @@ def _read_link(raw: object) -> Link | None:
 
 def _ports(raw: object) -> tuple[Port, ...]:
     ports = []
-    for entry in _items(raw):
+    for entry in as_list(raw):
         item = entry if isinstance(entry, Mapping) else {}
-        ids = tuple(link for link in map(identifier, _items(item.get("linkIds"))) if link is not None)
-        ports.append(Port(text(item.get("name")), _slot_type(item), ids, text(item.get("label"))))
+        ids = tuple(link for link in map(identifier, as_list(item.get("linkIds"))) if link is not None)
+        ports.append(Port(as_text(item.get("name")), _slot_type(item), ids, as_text(item.get("label"))))
     return tuple(ports)
-
-
-def _items(raw: object) -> list[Any]:
-    return raw if isinstance(raw, list) else []
 
 
 def identifier(raw: object) -> str | None:
@@ -221,13 +218,4 @@ def identifier(raw: object) -> str | None:
 
 def whole(raw: object) -> int | None:
     """Return a JSON number or numeric text as an int, None for everything else (also for fractions and true)."""
-    if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
-        return None
-    if isinstance(raw, str):
-        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 16 else None
-    return int(raw) if raw == raw // 1 else None
-
-
-def text(raw: object) -> str:
-    """Return the text, or an empty one for what is none."""
-    return raw if isinstance(raw, str) else ""
+    return parse_int(raw) if isinstance(raw, str) else as_int(raw)

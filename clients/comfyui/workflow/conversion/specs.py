@@ -5,10 +5,11 @@ Rules of the editor, frontend 1.49.6 to 1.58.1: protocol notes, section 13.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ....core.json_fields import as_number
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 DYNAMIC_GROUP = "COMFY_DYNAMICGROUP_V3"
@@ -85,10 +86,7 @@ class Spec:
 
     def limit(self, name: str) -> float | None:
         """Return a number among the options, such as ``min``; None if there is none."""
-        value = self.options.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        return value if isinstance(value, int) or math.isfinite(value) else None
+        return as_number(self.options.get(name))
 
 
 def read_spec(name: str, raw: object) -> Spec:

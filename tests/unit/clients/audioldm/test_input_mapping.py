@@ -15,9 +15,10 @@ from movie_director.clients.audioldm.cog.api import _json as as_json
 from movie_director.clients.audioldm.cog.schema import fields_of
 from movie_director.clients.audioldm.cog.webhook_listener import WebhookListener
 from movie_director.clients.audioldm.gradio.app import fields_for
-from movie_director.clients.audioldm.input_mapping import DURATION, Field, filled, number_of, whole_number_of
+from movie_director.clients.audioldm.input_mapping import DURATION, Field, filled, whole_number_of
 from movie_director.clients.core.context import JobContext
 from movie_director.clients.core.job_internals import JobInternals
+from movie_director.clients.core.json_fields import parse_number
 from movie_director.clients.gradio.config import config_of
 from movie_director.clients.mock.audioldm.cog_schemas import document
 from movie_director.clients.mock.audioldm.server import MockAudioLDM
@@ -170,7 +171,7 @@ def test_an_answer_that_is_no_json():
 
 def test_numbers():
     assert [whole_number_of(each) for each in (0, "7", 3.9, None, "x")] == [0, 7, 3, None, None]
-    assert [number_of(each) for each in ("2.5", 3, "nan", "x", True, None, [1])] == [
+    assert [parse_number(each) for each in ("2.5", 3, "nan", "x", True, None, [1])] == [
         2.5,
         3,
         None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 PACKAGE = __package__.rsplit(".", 2)[0]
 """The name Blender knows the extension by."""
+
+_PARTING = re.compile(r"\|(?=\s*(?:[A-Za-z0-9_.-]+:\s|$))")
 
 BESIDE_FILE = "//movie_director/"
 
@@ -43,11 +46,11 @@ def server_url(backend: str, row: Any) -> str:
 def parse_headers(text: str, label: str) -> tuple[tuple[str, str], ...]:
     """Read extra headers, one "Name: value" a line, or parted by "|", as a field of the preferences has one line only.
 
-    A line that is no header raises ``ValidationError``, which names the backend by its ``label``; the text is not
-    repeated, for it may hold a key.
+    A "|" that no "Name: " follows belongs to the value: cookies of access proxies have some. A line that is no header
+    raises ``ValidationError``, which names the backend by its ``label``; the text is not repeated: it may hold a key.
     """
     headers = []
-    for number, line in enumerate(text.replace("|", "\n").splitlines(), start=1):
+    for number, line in enumerate(_PARTING.sub("\n", text).splitlines(), start=1):
         if not line.strip():
             continue
         name, colon, value = line.partition(":")

@@ -16,6 +16,9 @@ _OTHER_SCHEME = re.compile(r"^(file|mailto|javascript|data|ftp):", re.IGNORECASE
 _HOST_LABELS = re.compile(r"^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?$")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SECURE_FORM = {"ws": "http", "wss": "https"}
+_INVISIBLE = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+"
+"""What addresses that are copied from web pages and chats have around them."""
+_AROUND = re.compile(f"^{_INVISIBLE}|{_INVISIBLE}$")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound: what servers print that listen on all
 _LOCAL_NAMES = (".local", ".localhost", ".lan", ".home.arpa", ".internal")
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=-._~"
@@ -77,15 +80,15 @@ class ServerURL:
 
 
 def parse_server_url(text: str) -> ServerURL:
-    """Read an address as a user types it, forgivingly: scheme optional, ``0.0.0.0`` meant as this machine, slashes
-    trimmed.
+    """Read an address as a user types or pastes it, forgivingly: scheme optional, ``0.0.0.0`` meant as this machine,
+    slashes and invisible characters around it trimmed.
 
     Raises ``ValidationError`` with code ``invalid_url`` for what can't be a server: other schemes, no host, a bad
     port, a password in the address (it would end in logs; there is a field for keys).
     """
-    if not isinstance(text, str) or not text.strip():
+    typed = _AROUND.sub("", text) if isinstance(text, str) else ""
+    if not typed:
         raise _invalid(text, "it is empty")
-    typed = text.strip()
     if any(ord(each) <= 32 or ord(each) == 127 for each in typed):
         raise _invalid(typed, "it has a space or control character in it")
     if _OTHER_SCHEME.match(typed):

@@ -55,7 +55,13 @@ def test_a_ca_file_is_used_only_with_checks_on(tmp_path: Path) -> None:
     assert settings_now().backends["comfyui"].verify_tls is False
 
 
-@pytest.mark.parametrize("text", ["A: 1|B-C: two: 2", "A: 1\n\nB-C: two: 2\n"])
+def test_a_bar_within_a_value_stays_there() -> None:
+    text = "Cookie: session=abc|def|12:34; a=|x|X-Key: k|"
+    headers = own("blender.state.settings").parse_headers(text, "ComfyUI")
+    assert headers == (("Cookie", "session=abc|def|12:34; a=|x"), ("X-Key", "k"))
+
+
+@pytest.mark.parametrize("text", ["A: 1|B-C: two: 2", "A: 1\n\nB-C: two: 2\n", " A: 1 | B-C: two: 2 |"])
 def test_headers_are_parted(text: str) -> None:
     assert own("blender.state.settings").parse_headers(text, "ComfyUI") == (("A", "1"), ("B-C", "two: 2"))
 

@@ -12,6 +12,7 @@ from .errors import ValidationError
 from .json_fields import is_int, is_number
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 
 
 def default_output_dir() -> Path:
@@ -27,7 +28,8 @@ class ClientOptions:
     exchange, never its age; ``stream_idle_timeout_s`` is how long an event stream or websocket may be mute before the
     client looks after it. ``job_timeout_s`` bounds a whole job (None: no limit), ``drain_timeout_s`` how long a
     cancelled job may keep its lane. ``max_workers`` is how many jobs run at once, ``keep_finished`` how many ended
-    ones stay in memory. ``verify_tls`` is True, False, or a file of trusted certificates.
+    ones stay in memory. ``max_response_bytes`` bounds an answer that is read into memory, ``max_file_bytes`` a file
+    that is written to disk. ``verify_tls`` is True, False, or a file of trusted certificates.
 
     Raises ``ValidationError`` (code ``invalid_options``) for a value that can't be one; paths may be given as text.
     """
@@ -47,6 +49,7 @@ class ClientOptions:
     output_dir: Path = field(default_factory=default_output_dir)
     max_response_bytes: int = 64 * MIB
     verify_tls: bool | Path = True
+    max_file_bytes: int = 16 * GIB
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output_dir", Path(self.output_dir))
@@ -74,7 +77,14 @@ class ClientOptions:
         return problems
 
     def _count_problems(self) -> list[str]:
-        least = {"max_retries": 0, "keep_finished": 0, "pool_size": 1, "max_workers": 1, "max_response_bytes": 1}
+        least = {
+            "max_retries": 0,
+            "keep_finished": 0,
+            "pool_size": 1,
+            "max_workers": 1,
+            "max_response_bytes": 1,
+            "max_file_bytes": 1,
+        }
         counts = {name: getattr(self, name) for name in least}
         return [
             f"{name}: a whole number of at least {least[name]} is needed."

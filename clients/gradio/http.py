@@ -45,6 +45,11 @@ class GradioHTTP:
         """The server's address, as it stands in messages."""
         return str(self.http.url)
 
+    @property
+    def max_file_bytes(self) -> int:
+        """The largest file that is downloaded."""
+        return self.http.max_file_bytes
+
     def free_scope(self) -> SessionScope:
         """Return a scope for requests that belong to no job."""
         return self.http.free_scope()

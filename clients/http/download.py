@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from typing import BinaryIO, Protocol
 from ..core.errors import ConnectionFailed, ConnectionLost, NetworkError, NetworkTimeout, ProtocolError
 from ..core.model import Artifact
 from ..core.scope import Scope
+from ..files.disk_space import CHECK_EVERY_BYTES, check_free_space
 from ..files.names import kind_and_type, safe_name, signature_problem
 from ..files.part_file import part_path, publish_part
 from ..files.storage_errors import prepare_folder, storage_errors
@@ -36,6 +34,10 @@ OnBytes = Callable[[int, int | None], None]
 
 class Requests(Protocol):
     """What a file is fetched through: a server's session, or something that adds to its requests."""
+
+    @property
+    def max_file_bytes(self) -> int:
+        """The largest file that is taken."""
 
     def request(
         self,
@@ -60,8 +62,10 @@ class _Part:
     source: str
     path: Path
     file: BinaryIO
+    max_bytes: int
     digest: hashlib._Hash
     size: int = 0
+    checked_at: int = 0
     total: int | None = None
     validator: str = ""
 
@@ -74,18 +78,32 @@ class _Part:
             if self.size:  # ext4 writes a file that was cut to nothing to disk when it is closed
                 self.file.seek(0)
                 self.file.truncate()
-            _check_room(self.path, response.content_length)
         self.digest = hashlib.sha256()
-        self.size = 0
+        self.size = self.checked_at = 0
+        self._check_size(response.content_length or 0)
+        check_free_space(self.path.parent, response.content_length or 0)
         self.total = response.content_length
         tag = response.headers.get("ETag", "")
         self.validator = "" if tag.startswith("W/") else tag or response.headers.get("Last-Modified", "")
 
     def write(self, chunk: bytes) -> None:
+        self._check_size(self.size + len(chunk))
+        if self.size - self.checked_at >= CHECK_EVERY_BYTES:
+            self.checked_at = self.size
+            check_free_space(self.path.parent)
         with storage_errors(self.path.parent):
             self.file.write(chunk)
         self.digest.update(chunk)
         self.size += len(chunk)
+
+    def _check_size(self, size: int) -> None:
+        if size > self.max_bytes:
+            raise ProtocolError(
+                f"The file {self.name} that the server sends is larger than {self.max_bytes} bytes.",
+                code="too_large",
+                hint="If the server can be trusted, raise max_file_bytes.",
+                context={"source": self.source},
+            )
 
 
 def download(
@@ -102,10 +120,10 @@ def download(
 
     ``on_bytes(received, total)`` is told how far it is. A cut is resumed by Range up to five times in a row if the
     server says that the file is still the same, else the file is fetched anew. Raises ``StorageError`` for the disk,
-    ``ProtocolError`` (code ``bad_file``) for a file that is empty or not what its name says, and the session's errors.
-    No partial file stays behind.
+    ``ProtocolError`` for a file that is empty or not what its name says (code ``bad_file``) or of more than the
+    session's ``max_file_bytes`` (code ``too_large``), and the session's errors. No partial file stays behind.
     """
-    part = _open_part(folder, safe_name(name), source or name)
+    part = _open_part(folder, safe_name(name), source or name, session.max_file_bytes)
     try:
         _Fetch(session, path, part, scope or session.free_scope(), on_bytes).run()
         return _publish(part)
@@ -198,18 +216,11 @@ def _goes_on(response: Response, part: _Part) -> bool:
     return part.total is None or int(match[2]) == part.total
 
 
-def _open_part(folder: Path, name: str, source: str) -> _Part:
+def _open_part(folder: Path, name: str, source: str, max_bytes: int) -> _Part:
     prepare_folder(folder)
     path = part_path(folder, name)
     with storage_errors(folder):
-        return _Part(name, source, path, path.open("xb"), hashlib.sha256())
-
-
-def _check_room(path: Path, wanted: int | None) -> None:
-    disk = shutil.disk_usage(path.parent)
-    # network folders can say that they have no room at all
-    if wanted is not None and disk.total and wanted > disk.free:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return _Part(name, source, path, path.open("xb"), max_bytes, hashlib.sha256())
 
 
 def _publish(part: _Part) -> Artifact:

@@ -66,6 +66,7 @@ class HTTPSession:
         self._retry = RetryPolicy.of(options)
         self._closing = Interrupter()
         self._max_bytes = options.max_response_bytes
+        self.max_file_bytes = options.max_file_bytes
 
     def request(
         self,

@@ -89,6 +89,7 @@ OPTIONS = [
     "output_dir",
     "max_response_bytes",
     "verify_tls",
+    "max_file_bytes",
 ]
 
 

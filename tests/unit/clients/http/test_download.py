@@ -18,8 +18,10 @@ from support.waiting import HANG_GUARD_S
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
+from movie_director.clients.files.disk_space import MIN_FREE_BYTES
 from movie_director.clients.files.names import MAX_NAME_BYTES
 from movie_director.clients.files.storage_errors import prepare_folder, storage_errors
+from movie_director.clients.http import download as module
 from movie_director.clients.http.download import MAX_RESUMES, download
 from movie_director.clients.http.session import HTTPSession
 from movie_director.clients.http.transport import Transport
@@ -528,17 +530,73 @@ def test_a_disk_that_fills_up_while_writing(fetch, folder):
     assert names(folder) == []
 
 
-def test_a_file_that_will_not_fit_is_not_begun(fetch, monkeypatch):
-    usage = shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+def disk_with(monkeypatch, *free_bytes, **more):
+    """Let the disk have so many bytes free, another number each time it is asked."""
+    usage, left = shutil.disk_usage("/"), list(free_bytes)
+
+    def disk_usage(_path):
+        return usage._replace(free=left.pop(0) if len(left) > 1 else left[0], **more)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+
+
+def test_a_file_that_will_not_fit_is_not_begun(fetch, folder, monkeypatch):
+    disk_with(monkeypatch, MIN_FREE_BYTES + len(PNG) - 1)
     with FaultServer(always(answer(PNG))) as server:
-        assert_storage_error(failing(fetch, server), "disk_full")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(total=0, free=0))
+        error = failing(fetch, server)
+    assert (type(error), error.code) == (errors.StorageError, "disk_full")
+    assert "269 MB of free space left" in error.message
+    assert error.context["coming_bytes"] == len(PNG)
+    assert names(folder) == []
+    disk_with(monkeypatch, MIN_FREE_BYTES + len(PNG))
+    with FaultServer(always(answer(PNG))) as server:
+        assert fetch(server).size == len(PNG)
+    disk_with(monkeypatch, 0, total=0)  # a network folder
     with FaultServer(always(answer(PNG))) as server:
         assert fetch(server).size == len(PNG)
     monkeypatch.setattr(shutil, "disk_usage", refusing(errno.EIO))
     with FaultServer(always(answer(PNG))) as server:
         assert_storage_error(failing(fetch, server), "storage")
+
+
+def test_a_disk_on_which_others_write_too_is_not_filled(fetch, folder, monkeypatch):
+    monkeypatch.setattr(module, "CHECK_EVERY_BYTES", 1)
+    disk_with(monkeypatch, 1 << 40, 1000)
+    with FaultServer(always(answer(b"x" * 2_000_000))) as server:
+        error = failing(fetch, server)
+    assert (type(error), error.code) == (errors.StorageError, "disk_full")
+    assert "0 MB of free space left" in error.message
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_file_beyond_the_bound_is_cut_and_gone(fetch, folder, announced):
+    """An endless one is never whole."""
+    sent = []
+
+    def script(peer):
+        peer.request()
+        if announced:
+            peer.send(answer(b"x" * 1000, length=100_001))
+            peer.wait_gone()
+            return
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            peer.send(b"x" * 65536)
+            sent.append(65536)
+
+    with FaultServer(script) as server:
+        error = failing(fetch, server, options={"max_file_bytes": 100_000})
+        assert len(server.asked) == 1
+    assert (type(error), error.code) == (errors.ProtocolError, "too_large")
+    assert "max_file_bytes" in error.hint
+    assert sum(sent) < 50_000_000
+    assert names(folder) == []
+
+
+def test_a_file_of_just_the_bound_is_taken(fetch):
+    with FaultServer(always(answer(PNG))) as server:
+        assert fetch(server, options={"max_file_bytes": len(PNG)}).size == len(PNG)
 
 
 class Watched:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..core.json_fields import as_int, as_list, as_text, get_member
+
 _MAX_DEPTH = 8
 _SEPARATORS = re.compile(r"[/\\]")
 _WRAPPINGS = ("video", "image")
@@ -55,8 +57,7 @@ def choices_of(value: Any) -> list[Any]:
 
     From 4 on each choice is a pair of label and value.
     """
-    choices = value.get("choices") if isinstance(value, Mapping) else None
-    return [_choice(each) for each in choices] if isinstance(choices, list) else []
+    return [_choice(each) for each in as_list(get_member(value, "choices"))]
 
 
 def files_in(value: Any) -> list[GradioFile]:
@@ -73,7 +74,7 @@ def _files(value: Any, caption: str, depth: int) -> Iterator[GradioFile]:
         if file is not None:
             yield file
             return
-        caption = _text(value.get("caption")) or caption
+        caption = as_text(value.get("caption")) or caption
         for key in _WRAPPINGS:
             yield from _files(value.get(key), caption, depth - 1)
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
@@ -82,16 +83,14 @@ def _files(value: Any, caption: str, depth: int) -> Iterator[GradioFile]:
 
 
 def _file(value: Mapping[str, Any], caption: str) -> GradioFile | None:
-    path = _text(value.get("path"))
+    path = as_text(value.get("path"))
     if not path and value.get("is_file") is True:
-        path = _text(value.get("name"))
-    url = _text(value.get("url"))
+        path = as_text(value.get("name"))
+    url = as_text(value.get("url"))
     if not path and not url:
         return None
-    size = value.get("size")
-    name = _text(value.get("orig_name")) or _last_part(path or url.partition("?")[0])
-    whole = size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None
-    return GradioFile(path, name, url, whole, _text(value.get("mime_type")), caption)
+    name = as_text(value.get("orig_name")) or _last_part(path or url.partition("?")[0])
+    return GradioFile(path, name, url, as_int(value.get("size"), least=0), as_text(value.get("mime_type")), caption)
 
 
 def _last_part(path: str) -> str:
@@ -100,7 +99,3 @@ def _last_part(path: str) -> str:
 
 def _choice(each: Any) -> Any:
     return each[1] if isinstance(each, list) and len(each) == 2 else each
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

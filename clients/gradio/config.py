@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..core.errors import BackendError, MissingResource, NetworkTimeout, NotFound, ProtocolError
+from ..core.json_fields import as_int, as_list, as_object, as_text, get_member, get_objects, is_int
 
 if TYPE_CHECKING:
     from ..core.scope import Scope
@@ -219,7 +220,7 @@ def check_config(access: GradioHTTP, value: Mapping[str, Any]) -> GradioConfig:
 def read_info(access: GradioHTTP, config: GradioConfig, *, scope: Scope | None = None) -> Mapping[str, Any]:
     """Return the schema of the app's named and unnamed functions: megabytes for a large app."""
     value = access.get_json(config.path("/info"), scope=scope)
-    return value if isinstance(value, Mapping) else {}
+    return as_object(value)
 
 
 def config_of(value: Mapping[str, Any]) -> GradioConfig | None:
@@ -227,16 +228,15 @@ def config_of(value: Mapping[str, Any]) -> GradioConfig | None:
     listed = value.get("dependencies")
     if not isinstance(listed, list):
         return None
-    limit = value.get("max_file_size")
     app_id = value.get("app_id")
     return GradioConfig(
-        version=_text(value.get("version")).strip(),
-        api_prefix=_prefix(_text(value.get("api_prefix"))),
-        protocol=_text(value.get("protocol")),
-        title=_text(value.get("title")),
+        version=as_text(value.get("version")).strip(),
+        api_prefix=_prefix(as_text(value.get("api_prefix"))),
+        protocol=as_text(value.get("protocol")),
+        title=as_text(value.get("title")),
         app_id="" if app_id is None else str(app_id),
         show_error=value.get("show_error") is True,
-        max_file_size=limit if isinstance(limit, int) and not isinstance(limit, bool) else None,
+        max_file_size=as_int(value.get("max_file_size")),
         dependencies=tuple(_dependencies(listed)),
         components={each.id: each for each in _components(value.get("components"))},
     )
@@ -256,48 +256,36 @@ def _dependencies(listed: list[Any]) -> Iterator[Dependency]:
 
 def _dependency(place: int, entry: Mapping[str, Any]) -> Dependency:
     number = entry.get("id")
-    types = entry.get("types")
-    kinds = types if isinstance(types, Mapping) else {}
     after = entry.get("trigger_after")
     return Dependency(
-        id=number if _is_id(number) else place,
-        api_name=_text(entry.get("api_name")),
+        id=number if is_int(number) else place,
+        api_name=as_text(entry.get("api_name")),
         inputs=_ids(entry.get("inputs")),
         outputs=_ids(entry.get("outputs")),
         targets=tuple(_targets(entry)),
-        trigger_after=after if _is_id(after) else None,
+        trigger_after=after if is_int(after) else None,
         in_backend=entry.get("backend_fn") is not False,
-        is_generator=kinds.get("generator") is True,
+        is_generator=get_member(entry, "types", "generator") is True,
         queued=entry.get("queue") is not False,
     )
 
 
 def _targets(entry: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """Yield component and event; 3.x names the event once for all."""
-    listed = entry.get("targets")
-    for each in listed if isinstance(listed, list) else ():
+    for each in as_list(entry.get("targets")):
         component, event = each if isinstance(each, list) and len(each) == 2 else (each, entry.get("trigger"))
-        if _is_id(component):
-            yield component, _text(event)
+        if is_int(component):
+            yield component, as_text(event)
 
 
 def _components(listed: Any) -> Iterator[Component]:
-    for entry in listed if isinstance(listed, list) else ():
-        if isinstance(entry, Mapping) and _is_id(entry.get("id")):
-            props = entry.get("props")
-            yield Component(entry["id"], _text(entry.get("type")), props if isinstance(props, Mapping) else {})
+    for entry in get_objects(listed):
+        if is_int(entry.get("id")):
+            yield Component(entry["id"], as_text(entry.get("type")), as_object(entry.get("props")))
 
 
 def _ids(listed: Any) -> tuple[int, ...]:
-    return tuple(each for each in listed if _is_id(each)) if isinstance(listed, list) else ()
-
-
-def _is_id(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return tuple(each for each in as_list(listed) if is_int(each))
 
 
 def _no_function(config: GradioConfig, name: str, nearest: Any) -> MissingResource:

@@ -22,6 +22,7 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ..core.json_fields import as_text
 from ..core.memory_errors import is_out_of_memory
 from ..http.response import Response
 from .http import GradioHTTP
@@ -66,7 +67,7 @@ def failure_of(access: GradioHTTP, function: str, said: Any, title: Any = None) 
 
 
 def _bounded(access: GradioHTTP, said: Any) -> str:
-    return access.http.redact(said)[:MAX_WORDS] if isinstance(said, str) else ""
+    return access.http.redact(as_text(said))[:MAX_WORDS]
 
 
 def said_text(said: Any) -> str:

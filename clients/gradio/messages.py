@@ -6,12 +6,12 @@ component updates unwrapped (None where the update leaves the value as it was), 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import BackendError
+from ..core.json_fields import as_int, as_number, as_text, get_objects
 from .component_values import unwrapped
 
 _MAX_COUNT = 2**31 - 1
@@ -120,43 +120,31 @@ Message = Queued | Started | Progress | Yielded | Log | Completed | Failed
 
 def queued_of(message: Mapping[str, Any]) -> Queued:
     """Read an ``estimation``."""
-    return Queued(_whole(message.get("rank")), _whole(message.get("queue_size")), number_of(message.get("rank_eta")))
+    return Queued(_count(message.get("rank")), _count(message.get("queue_size")), as_number(message.get("rank_eta")))
 
 
 def progress_of(message: Mapping[str, Any]) -> Progress | None:
     """Read a ``progress``; None if it has no bar."""
-    listed = message.get("progress_data")
-    bars = [_bar(each) for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    bars = [_bar(each) for each in get_objects(message.get("progress_data"))]
     return Progress(tuple(bars)) if bars else None
 
 
 def log_of(message: Mapping[str, Any]) -> Log:
     """Read a ``log``."""
-    return Log(_text(message.get("level")) or "info", _text(message.get("log")), _text(message.get("title")))
-
-
-def number_of(value: Any) -> float | None:
-    """Return a number as it is, None for anything else, and for what is not finite or too large for a float."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    return value if good else None
+    return Log(as_text(message.get("level")) or "info", as_text(message.get("log")), as_text(message.get("title")))
 
 
 def _bar(entry: Mapping[str, Any]) -> Bar:
-    index, length = number_of(entry.get("index")), number_of(entry.get("length"))
-    fraction = number_of(entry.get("progress"))
+    index, length = as_number(entry.get("index")), as_number(entry.get("length"))
+    fraction = as_number(entry.get("progress"))
     if fraction is None and index is not None and length:
         fraction = index / length
-    return Bar(index, length, _text(entry.get("unit")), _text(entry.get("desc")), _clamped(fraction))
+    return Bar(index, length, as_text(entry.get("unit")), as_text(entry.get("desc")), _clamped(fraction))
 
 
 def _clamped(fraction: float | None) -> float | None:
     return None if fraction is None else max(0.0, min(fraction, 1.0))
 
 
-def _whole(value: Any) -> int | None:
-    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
-    return value if good else None
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _count(value: Any) -> int | None:
+    return as_int(value, least=0, most=_MAX_COUNT)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..core.errors import ProtocolError
+from ..core.json_fields import as_number
 from ..core.scope import Scope
 from .config import Dependency
 from .errors import cancelled_there, failure_of
 from .http import GradioHTTP
-from .messages import Completed, Failed, Message, Started, Yielded, log_of, number_of, progress_of, queued_of
+from .messages import Completed, Failed, Message, Started, Yielded, log_of, progress_of, queued_of
 from .output_diffs import apply_diff, approx_size
 
 _log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class GradioCall:
         if kind == "estimation":
             return queued_of(message)
         if kind == "process_starts":
-            return Started(number_of(message.get("eta")))
+            return Started(as_number(message.get("eta")))
         if kind == "progress":
             return progress_of(message)
         if kind == "log":
@@ -150,7 +151,7 @@ class GradioCall:
         data = output.get("data")
         if data is not None and not isinstance(data, list):
             raise _malformed("the values are no list")
-        return Completed(data, number_of(output.get("duration")))
+        return Completed(data, as_number(output.get("duration")))
 
 
 def values_of(access: GradioHTTP, function: str, end: Completed | Failed | None) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..core.errors import ProtocolError
+from ..core.json_fields import as_number
 from ..core.scope import Scope
 from ..http.response import Response
 from ..http.transport import Timeouts
@@ -20,7 +21,6 @@ from .component_values import unwrapped
 from .config import Dependency, GradioConfig
 from .errors import REFUSALS, failure_of, refusal_of
 from .http import GradioHTTP
-from .messages import number_of
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -91,4 +91,4 @@ def _answer(access: GradioHTTP, response: Response, dependency: Dependency) -> R
         )
     if response.status >= 400 or not isinstance(value.get("data"), list):
         raise failure_of(access, dependency.label, value.get("error"))
-    return RunReply(value["data"], value.get("is_generating") is True, number_of(value.get("duration")))
+    return RunReply(value["data"], value.get("is_generating") is True, as_number(value.get("duration")))

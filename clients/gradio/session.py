@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.delivery import may_have_arrived
 from ..core.errors import BackendError, ProtocolError, ValidationError
+from ..core.json_fields import as_text, get_member
 from ..core.model import Artifact
 from ..core.scope import Scope
 from ..http.download import OnBytes
@@ -223,8 +224,8 @@ class GradioSession:
             if response.status >= 400:
                 raise refusal_of(self.access, response, dependency.label)
             answer = self.access.http.json_of(response)
-        event_id = answer.get("event_id") if isinstance(answer, dict) else None
-        if not isinstance(event_id, str) or not event_id:
+        event_id = as_text(get_member(answer, "event_id"))
+        if not event_id:
             raise self.access.http.clean(
                 ProtocolError(
                     f"{self.access.server} took the call of {dependency.label} but gave it no id.",

@@ -10,11 +10,11 @@ An endpoint that the app hides has ``show_api`` false, or from 6 on an ``api_vis
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..gradio.messages import number_of
+from ..core.json_fields import as_int, as_list, as_number, as_object, as_text, get_objects, get_texts
 
 _MAX_DEPTH = 6
 _CHOOSING = frozenset({"dropdown", "radio", "checkboxgroup"})
@@ -139,9 +139,9 @@ class Endpoint:
 
 def parse_endpoints(config: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     """Return the endpoints that have a name and are not hidden, in the app's order."""
-    components = {each["id"]: each for each in _mappings(config.get("components")) if isinstance(each.get("id"), int)}
+    components = {each["id"]: each for each in get_objects(config.get("components")) if isinstance(each.get("id"), int)}
     found = []
-    for name, entry in _mapping(info.get("named_endpoints")).items():
+    for name, entry in as_object(info.get("named_endpoints")).items():
         dependency = find_dependency(config, name)
         if dependency is not None and isinstance(entry, Mapping) and is_shown(entry):
             found.append(_endpoint(name, entry, dependency, components))
@@ -157,7 +157,7 @@ def find_dependency(config: Mapping[str, Any], name: str) -> Mapping[str, Any] |
     """Return the app's function of that endpoint: the first of the name, as ``gradio_client`` takes it; None if there
     is none that the server runs.
     """
-    for place, each in enumerate(_mappings(config.get("dependencies"))):
+    for place, each in enumerate(get_objects(config.get("dependencies"))):
         if f"/{each.get('api_name')}" == name:
             return {"id": place, **each} if each.get("backend_fn") is not False else None
     return None
@@ -166,13 +166,13 @@ def find_dependency(config: Mapping[str, Any], name: str) -> Mapping[str, Any] |
 def _endpoint(
     name: str, entry: Mapping[str, Any], dependency: Mapping[str, Any], components: Mapping[int, Mapping[str, Any]]
 ) -> Endpoint:
-    parameters = list(_mappings(entry.get("parameters")))
-    returns = list(_mappings(entry.get("returns")))
+    parameters = list(get_objects(entry.get("parameters")))
+    returns = list(get_objects(entry.get("returns")))
     inputs = _filled_in(dependency.get("inputs"), components, len(parameters))
     outputs = _filled_in(dependency.get("outputs"), components, len(returns))
     names: dict[str, None] = {}
     for place, each in enumerate(returns):
-        names[_free(_text(each.get("label")) or f"output {place + 1}", names)] = None
+        names[_free(as_text(each.get("label")) or f"output {place + 1}", names)] = None
     return Endpoint(
         name,
         dependency["id"],
@@ -181,8 +181,8 @@ def _endpoint(
             Output(label, _component(each, part), _output_media(each, part))
             for label, each, part in zip(names, returns, outputs, strict=True)
         ),
-        _mapping(dependency.get("types")).get("generator") is True,
-        _text(entry.get("description")).strip(),
+        as_object(dependency.get("types")).get("generator") is True,
+        as_text(entry.get("description")).strip(),
     )
 
 
@@ -194,38 +194,37 @@ def _filled_in(numbers: Any, components: Mapping[int, Mapping[str, Any]], count:
 
 
 def _field(place: int, entry: Mapping[str, Any], part: Mapping[str, Any]) -> Field:
-    props, schema = _mapping(part.get("props")), _mapping(entry.get("type"))
+    props, schema = as_object(part.get("props")), as_object(entry.get("type"))
     component = _component(entry, part)
-    name = _text(entry.get("parameter_name")) or f"param_{place}"
+    name = as_text(entry.get("parameter_name")) or f"param_{place}"
     choices = _choices(component, props, schema)
-    step = number_of(props.get("step"))
+    step = as_number(props.get("step"))
     whole = schema.get("type") == "integer" or _is_whole(component, props, entry.get("parameter_default"))
     kind, wrapping = _kind(component, schema, bool(choices), whole)
     has_default = entry.get("parameter_has_default") is True
-    lines = props.get("lines")
     return Field(
         name=name,
-        label=_text(entry.get("label")) or name,
+        label=as_text(entry.get("label")) or name,
         kind=kind,
         component=component,
         required=not has_default,
         default=entry.get("parameter_default") if has_default else None,
-        minimum=_first(number_of(props.get("minimum")), number_of(schema.get("minimum"))),
-        maximum=_first(number_of(props.get("maximum")), number_of(schema.get("maximum"))),
+        minimum=_first(as_number(props.get("minimum")), as_number(schema.get("minimum"))),
+        maximum=_first(as_number(props.get("maximum")), as_number(schema.get("maximum"))),
         step=step,
         choices=choices,
         takes_other_values=props.get("allow_custom_value") is True,
         media=_file_media(component, props) if kind in (FieldKind.FILE, FieldKind.FILES) else "",
-        file_types=tuple(each for each in _listed(props.get("file_types")) if isinstance(each, str)),
-        help=_text(props.get("info")) or _text(props.get("placeholder")),
-        lines=lines if isinstance(lines, int) and not isinstance(lines, bool) and lines > 0 else 1,
+        file_types=tuple(get_texts(props.get("file_types"))),
+        help=as_text(props.get("info")) or as_text(props.get("placeholder")),
+        lines=as_int(props.get("lines"), least=1) or 1,
         wrapping=wrapping,
     )
 
 
 def _kind(component: str, schema: Mapping[str, Any], has_choices: bool, whole: bool) -> tuple[FieldKind, Wrapping]:
     many = schema.get("type") == "array"
-    properties = _mapping(schema.get("properties"))
+    properties = as_object(schema.get("properties"))
     if component == "imageeditor" or {"background", "layers"} <= properties.keys():
         return FieldKind.FILE, Wrapping.EDITOR
     if component == "gallery":
@@ -246,14 +245,14 @@ def _is_file(schema: Mapping[str, Any]) -> bool:
     """True for the schema of a file, or of a list of files."""
     if schema.get("type") == "array":
         schema = _resolved(schema)
-    return {"path", "meta"} <= _mapping(schema.get("properties")).keys() or schema.get("type") == "filepath"
+    return {"path", "meta"} <= as_object(schema.get("properties")).keys() or schema.get("type") == "filepath"
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the schema of a list's items, which may stand among the definitions."""
-    items = _mapping(schema.get("items"))
-    reference = _text(items.get("$ref")).rpartition("/")[2]
-    return _mapping(_mapping(schema.get("$defs")).get(reference)) if reference else items
+    items = as_object(schema.get("items"))
+    reference = as_text(items.get("$ref")).rpartition("/")[2]
+    return as_object(as_object(schema.get("$defs")).get(reference)) if reference else items
 
 
 def _is_whole(component: str, props: Mapping[str, Any], default: Any) -> bool:
@@ -262,30 +261,30 @@ def _is_whole(component: str, props: Mapping[str, Any], default: Any) -> bool:
         return props.get("precision") == 0
     if component != "slider":
         return False
-    numbers = [number_of(props.get(name)) for name in ("minimum", "step")]
-    default = number_of(default)
+    numbers = [as_number(props.get(name)) for name in ("minimum", "step")]
+    default = as_number(default)
     return all(each is not None and each == int(each) for each in numbers) and (default is None or default % 1 == 0)
 
 
 def _choices(component: str, props: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
-    listed = _listed(props.get("choices")) if component in _CHOOSING else []
+    listed = as_list(props.get("choices")) if component in _CHOOSING else []
     if not listed:
-        listed = _listed(schema.get("enum")) or _listed(_resolved(schema).get("enum"))
+        listed = as_list(schema.get("enum")) or as_list(_resolved(schema).get("enum"))
     pairs = (each if isinstance(each, list) and len(each) == 2 else (each, each) for each in listed)
     return tuple(Choice(str(label), value) for label, value in pairs)
 
 
 def _file_media(component: str, props: Mapping[str, Any]) -> str:
     media = _MEDIA.get(component, "other")
-    named = _listed(props.get("file_types"))
+    named = as_list(props.get("file_types"))
     return str(named[0]) if media == "other" and len(named) == 1 and named[0] in _OF_FILE_TYPES else media
 
 
 def _output_media(entry: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     component = _component(entry, part)
     if component in _MEDIA:
-        return _file_media(component, _mapping(part.get("props")))
-    schema = _mapping(entry.get("type"))
+        return _file_media(component, as_object(part.get("props")))
+    schema = as_object(entry.get("type"))
     if _holds_file(schema, _MAX_DEPTH):
         return "other"
     return "text" if schema.get("type") == "string" else ""
@@ -300,7 +299,7 @@ def _holds_file(schema: Any, depth: int) -> bool:
 
 
 def _component(entry: Mapping[str, Any], part: Mapping[str, Any]) -> str:
-    return (_text(part.get("type")) or _text(entry.get("component"))).lower()
+    return (as_text(part.get("type")) or as_text(entry.get("component"))).lower()
 
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:
@@ -312,19 +311,3 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
 
 def _first(*values: float | None) -> float | None:
     return next((each for each in values if each is not None), None)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (each for each in _listed(value) if isinstance(each, Mapping))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ValidationError
+from ..core.json_fields import is_number
 from ..core.request import nearest_names
 from .endpoints import Endpoint, Field, FieldKind, Wrapping
 from .request import EndpointRequest
@@ -114,7 +115,7 @@ def _value_problems(field: Field, value: Any) -> list[str]:
 
 
 def _number_problems(field: Field, value: Any) -> list[str]:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not is_number(value):
         return ["a number is needed."]
     if field.kind is FieldKind.WHOLE_NUMBER and value != int(value):
         return ["a whole number is needed."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +14,16 @@ from ..core.errors import ProtocolError
 WHOLE_BELOW_CHARS = 128 * 1024
 """Texts up to this length are decoded in one go, which holds the interpreter's lock for about a millisecond."""
 
+_MOST_DIGITS = 400
+"""An integer of more digits is no float any more; from 4,300 on Python refuses to read it."""
+
+
+def _long_int(text: str) -> float:
+    return int(text) if len(text) <= _MOST_DIGITS else math.copysign(math.inf, -1 if text.startswith("-") else 1)
+
+
 _decoder = json.JSONDecoder()
+_decoder_of_long_ints = json.JSONDecoder(parse_int=_long_int)
 _space = re.compile(r"[ \t\n\r]*")
 
 
@@ -38,11 +48,22 @@ def decode_json(data: bytes | str | Iterable[bytes]) -> Any:
 def _decoded(data: bytes | str | Iterable[bytes]) -> Any:
     text = data if isinstance(data, str) else _text_of((data,) if isinstance(data, bytes) else data)
     if len(text) <= WHOLE_BELOW_CHARS:
-        return json.loads(text)
-    value, end = _value(text, _skip(text, 0), levels=2)
+        value, end = _decode_at(text, _skip(text, 0))
+    else:
+        value, end = _value(text, _skip(text, 0), levels=2)
     if _skip(text, end) != len(text):
         raise ValueError(f"text after the value, at {end}")
     return value
+
+
+def _decode_at(text: str, at: int) -> tuple[Any, int]:
+    """Decode the value that begins there; an integer that Python refuses to read for its length is an infinity."""
+    try:
+        return _decoder.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return _decoder_of_long_ints.raw_decode(text, at)
 
 
 def _text_of(pieces: Iterable[bytes]) -> str:
@@ -64,7 +85,7 @@ def _value(text: str, at: int, levels: int) -> tuple[Any, int]:
         return _members(text, at, levels)
     if levels and opening == "[":
         return _items(text, at, levels)
-    return _decoder.raw_decode(text, at)
+    return _decode_at(text, at)
 
 
 def _members(text: str, at: int, levels: int) -> tuple[dict[str, Any], int]:

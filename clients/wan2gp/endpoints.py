@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..core.context import CancelContext, JobContext
 from ..core.errors import APIError, ProtocolError
+from ..core.json_fields import as_text
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.scope import Scope
 from ..gradio.config import GradioConfig, read_config
@@ -85,8 +86,7 @@ def wangp_version(config: GradioConfig) -> str:
     """Return the version that the page's heading names, ``unknown`` if none does."""
     for kind in ("markdown", "html"):
         for component in config.of_kind(kind):
-            text = component.props.get("value")
-            found = _VERSION.search(_TAG.sub("", text)) if isinstance(text, str) else None
+            found = _VERSION.search(_TAG.sub("", as_text(component.props.get("value"))))
             if found is not None:
                 return found[1]
     return "unknown"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from ..core.json_fields import get_texts
 from ..gradio.component_values import GradioFile, files_in, unwrapped
 
 _MAX_PATHS_CHARS = 1024 * 1024
@@ -59,8 +60,8 @@ def _sounds(text: Any) -> Iterator[GradioFile]:
         paths = json.loads(text)
     except (ValueError, RecursionError):
         return
-    for path in paths if isinstance(paths, list) else ():
-        if isinstance(path, str) and path:
+    for path in get_texts(paths):
+        if path:
             yield GradioFile(path, base_name(path))
 
 

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.context import JobContext
+from ...core.json_fields import as_number, get_objects
 from ..progress import parse_phase
 
 _NOISE = re.compile(
     r"^(\[\d\d/\d\d/\d\d [\d:]+\])?\s*(INFO\s+Processing request of type|CallToolRequest|ListToolsRequest).*", re.DOTALL
 )
 _MAX_LINE = 500
+_MOST = 1_000_000_000
 
 
 class EventTeller:
@@ -30,20 +32,20 @@ class EventTeller:
     def take(self, events: Any) -> bool:
         """Tell what is new among a snapshot's events; whether anything was."""
         news = False
-        for event in events if isinstance(events, list) else ():
-            if isinstance(event, Mapping) and self._is_new(event):
+        for event in get_objects(events):
+            if self._is_new(event):
                 self._tell(str(event.get("kind")), event.get("data"))
                 news = True
         return news
 
     def _is_new(self, event: Mapping[str, Any]) -> bool:
         """Events have no ids; several can have the same time."""
-        at = event.get("timestamp")
-        if not isinstance(at, (int, float)) or at < self._seen:
+        at = as_number(event.get("timestamp"))
+        if at is None or at < self._seen:
             return False
         mark = hash(repr(event))
         if at > self._seen:
-            self._seen = float(at)
+            self._seen = at
             self._told_now = {mark}
             return True
         if mark in self._told_now:
@@ -78,5 +80,4 @@ class EventTeller:
 
 
 def _number(value: Any) -> float | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
-    return float(value) if good else None
+    return as_number(value, least=0, most=_MOST)

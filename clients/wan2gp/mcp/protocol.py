@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import BackendError, ProtocolError
+from ...core.json_fields import as_object, get_member, get_objects, get_texts
 from ...core.scope import Scope
 from ...http.json_decode import decode_json
 from ...http.response import Response
@@ -70,13 +71,11 @@ class MCP:
 
     def tools(self, scope: Scope | None = None) -> dict[str, Mapping[str, Any]]:
         """Return the server's tools by name, each with the properties that it takes."""
-        tools = self._rpc("tools/list", {}, scope, repeatable=True).get("tools")
+        tools = get_objects(self._rpc("tools/list", {}, scope, repeatable=True).get("tools"))
         found: dict[str, Mapping[str, Any]] = {}
-        for tool in tools if isinstance(tools, list) else ():
-            if isinstance(tool, Mapping) and isinstance(tool.get("name"), str):
-                schema = tool.get("inputSchema")
-                properties = schema.get("properties") if isinstance(schema, Mapping) else None
-                found[tool["name"]] = properties if isinstance(properties, Mapping) else {}
+        for tool in tools:
+            if isinstance(tool.get("name"), str):
+                found[tool["name"]] = as_object(get_member(tool, "inputSchema", "properties"))
         return found
 
     def call(self, tool: str, arguments: Mapping[str, Any], scope: Scope | None, *, repeatable: bool = True) -> Any:
@@ -151,10 +150,4 @@ def _answer_in(response: Response) -> Any:
 
 
 def _text_of(result: Mapping[str, Any]) -> str:
-    content = result.get("content")
-    texts = [
-        each["text"]
-        for each in (content if isinstance(content, list) else ())
-        if isinstance(each, Mapping) and isinstance(each.get("text"), str)
-    ]
-    return "\n".join(texts)
+    return "\n".join(get_texts([each.get("text") for each in get_objects(result.get("content"))]))

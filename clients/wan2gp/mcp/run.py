@@ -14,6 +14,7 @@ from typing import Any
 from ...core.context import CancelContext, JobContext
 from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, NotFound
+from ...core.json_fields import get_member, get_objects, get_texts
 from ...core.model import Artifact, BackendCancel, Result
 from ...core.scope import Scope
 from ...files.storage_errors import check_writable
@@ -102,7 +103,7 @@ class MCPEndpoint:
         place = self._tools.upload_url(media_name(task, index, attachment), job)
         with self._http.request("PUT", place.path, scope=job, body=body, headers=body.headers) as response:
             answer = self._http.json_of(response)
-        found = answer.get("media_id") or answer.get("gallery_id") if isinstance(answer, Mapping) else None
+        found = get_member(answer, "media_id") or get_member(answer, "gallery_id")
         if not isinstance(found, str):
             raise malformed(self._tools.mcp, "no id for an upload")
         return found
@@ -142,7 +143,7 @@ class MCPEndpoint:
             raise self._error_of(job, result, task)
         items = self._items_of(job, result, task)
         if not items:
-            made = ", ".join(_base_name(each) for each in _texts(result.get("generated_files")))
+            made = ", ".join(_base_name(each) for each in get_texts(result.get("generated_files")))
             raise not_in_gallery(made) if made else no_output()
         return self._fetched(job, items, task)
 
@@ -185,8 +186,7 @@ class MCPEndpoint:
 
     def _error_of(self, job: JobContext, result: Mapping[str, Any], task: Task) -> BackendError:
         """Return why the run failed, with what it had made before."""
-        errors = result.get("errors")
-        first = next((each for each in errors if isinstance(each, Mapping)), {}) if isinstance(errors, list) else {}
+        first = next(iter(get_objects(result.get("errors"))), {})
         stage = "cancelled" if result.get("cancelled") is True else str(first.get("stage") or "")
         error = generation_failed(str(first.get("message") or ""), request_of(job), stage=stage)
         try:
@@ -202,7 +202,7 @@ class MCPEndpoint:
     def _items_of(self, job: JobContext, result: Mapping[str, Any], task: Task) -> list[Mapping[str, Any]]:
         """Return the gallery's items of a result: those it names, else those with the base names of its files."""
         items = _items(result.get("gallery_items"))
-        names = {_base_name(each) for each in _texts(result.get("generated_files"))}
+        names = {_base_name(each) for each in get_texts(result.get("generated_files"))}
         if items or not names:
             return items
         return [each for each in _items(self._tools.gallery(job)) if _base_name(str(each.get("path"))) in names]
@@ -247,16 +247,7 @@ def _media_id(item: Mapping[str, Any]) -> str:
 
 def _items(value: Any) -> list[Mapping[str, Any]]:
     """Return the gallery items that have an id."""
-    items = value if isinstance(value, list) else []
-    return [
-        each
-        for each in items
-        if isinstance(each, Mapping) and isinstance(each.get("media_id") or each.get("gallery_id"), str)
-    ]
-
-
-def _texts(value: Any) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return [each for each in get_objects(value) if isinstance(each.get("media_id") or each.get("gallery_id"), str)]
 
 
 def _base_name(path: str) -> str:

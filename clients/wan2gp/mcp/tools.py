@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import APIError, ProtocolError
+from ...core.json_fields import get_member, get_objects
 from ...core.scope import Scope
 from .protocol import MCP, ToolFailure
 
@@ -100,7 +101,7 @@ class MCPTools:
         if "wangp_list_gallery" not in self._tools:
             return []
         answer = self.mcp.call("wangp_list_gallery", {"media_type": "all", "limit": 50}, scope)
-        return [each for each in answer if isinstance(each, Mapping)] if isinstance(answer, list) else []
+        return get_objects(answer)
 
     def has_model(self, model: str, scope: Scope) -> bool | None:
         """Whether the server has the model; None if it has no tool that would say so."""
@@ -131,7 +132,7 @@ class MCPTools:
         return "gallery_id" if "gallery_id" in known else "media_id"
 
     def _media_url(self, answer: Any, key: str) -> MediaURL:
-        path = answer.get(key) if isinstance(answer, Mapping) else None
+        path = get_member(answer, key)
         if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
             raise malformed(self.mcp, f"no {key}")
         return MediaURL(path, str(answer.get("filename") or ""))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...core.json_fields import is_number
 from ...core.request import nearest_names
 from ...files.names import kind_and_type
 from ..catalogue import Catalogue, Model, Setting
@@ -189,8 +189,7 @@ def _int_problem(value: Any) -> str:
 
 
 def _float_problem(value: Any) -> str:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    return "" if good else "a number is needed."
+    return "" if is_number(value) else "a number is needed."
 
 
 def _length_problem(value: Any) -> str:

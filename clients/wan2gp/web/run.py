@@ -13,7 +13,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from ...core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ...core.json_fields import as_text, get_member
 from ...core.model import Artifact, BackendCancel, Result
 from ...core.scope import Scope
 from ...files.storage_errors import check_writable, storage_errors
@@ -156,7 +157,7 @@ class WebEndpoint:
 
     def _app_id(self, scope: Scope) -> str | None:
         answer = self.access.get_json(self.config.path("/app_id"), scope=scope)
-        told = answer.get("app_id") if isinstance(answer, Mapping) else None
+        told = get_member(answer, "app_id")
         return None if told is None else str(told)
 
     # Handing in
@@ -411,5 +412,4 @@ def _lines_into(lines: list[Log]) -> Callable[[Message], None]:
 
 def _said(error: GenerationError) -> str:
     """Return the program's own words for why it failed."""
-    said = error.context.get("said")
-    return said if isinstance(said, str) else ""
+    return as_text(error.context.get("said"))

@@ -20,7 +20,6 @@ from movie_director.clients.gradio.messages import (
     Queued,
     Yielded,
     log_of,
-    number_of,
     progress_of,
     queued_of,
 )
@@ -214,11 +213,6 @@ def test_a_key_with_a_colon_is_a_sign_in():
     assert "pass:word" not in repr(sign_in_of("user:pass:word"))
     for key in (None, "", "token", ":x", "x:"):
         assert sign_in_of(key) is None
-
-
-@pytest.mark.parametrize("number", [10**400, -(10**400), float("nan"), float("inf"), True, "1", None])
-def test_what_is_no_finite_number_is_none(number):
-    assert number_of(number) is None
 
 
 def test_a_path_of_edits_costs_no_more_than_its_depth():

@@ -135,7 +135,6 @@ def test_a_cut_at_any_place_is_an_error(monkeypatch, whole_below):
         b"<html>",
         b'"\xff"',
         b'{"a": "\x01"}',
-        b'{"n": ' + b"1" * 5000 + b"}",
         b"\x00",
     ],
 )
@@ -209,3 +208,13 @@ def test_a_large_document_is_right_and_lets_other_threads_run(monkeypatch):
     # one call into C, which nothing can interrupt, takes one member and not the document
     assert longest < len(data) / 100
     assert len(turns) > 5
+
+
+@pytest.mark.parametrize("whole_below", [0, 10**9])
+def test_an_integer_too_long_to_be_read_is_an_infinity_and_spoils_nothing_else(monkeypatch, whole_below):
+    monkeypatch.setattr(json_decode, "WHOLE_BELOW_CHARS", whole_below)
+    text = f'{{"a": {"9" * 5000}, "b": [1, -{"9" * 5000}, {{"c": 12}}], "d": {"9" * 400}, "e": "ok"}}'
+    assert decode_json(text) == {"a": math.inf, "b": [1, -math.inf, {"c": 12}], "d": int("9" * 400), "e": "ok"}
+    assert decode_json("9" * 5000) == math.inf
+    with pytest.raises(ProtocolError):
+        decode_json(f'{{"a": {"9" * 5000}, "b"}}')

@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from report import report, report_absent
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build" / "src"))
 
 ROUNDS = 5
@@ -119,7 +121,7 @@ def main() -> int:
     try:
         import openai
     except ImportError:
-        print("openai-python is not installed here: no ratio")
+        report_absent("chat chunks", "openai-python", f"{sys.executable} has none")
     else:
         print(f"openai-python {openai.__version__}")
         contenders["openai"] = theirs
@@ -131,12 +133,16 @@ def main() -> int:
     for name, rate in rates.items():
         print(f"{name:8} {rate:10.0f} chunks/s")
     if "openai" in rates:
-        print(f"ratio    {rates['ours'] / rates['openai']:10.1f}")
-    print(f"event    {lateness_ms(url):10.2f} ms after its chunk (median)")
+        report(
+            "chat chunks",
+            rates["ours"] / rates["openai"],
+            f"{rates['ours']:,.0f} against {rates['openai']:,.0f} a second",
+        )
+    report("chat event", lateness_ms(url), "median")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ours(url, LONG_CHUNKS, "long")
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"memory   {peak:10.1f} MiB more at its peak for {LONG_CHUNKS:,} chunks in one answer")
+    report("chat memory", peak, f"{LONG_CHUNKS:,} chunks in one answer")
     server.terminate()
     return 0
 

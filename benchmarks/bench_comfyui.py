@@ -27,6 +27,7 @@ from typing import Any
 
 import requests
 import websocket
+from report import report
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "build" / "src"))
 
@@ -190,6 +191,8 @@ def job_overhead(url: str, folder: Path, jobs: int) -> None:
         print(f"  {title}: ours {ours:.2f} ms")
         for name, theirs in zip(list(figures)[1:], others, strict=True):
             print(f"    {name:34} {theirs:.2f} ms: ours {ours - theirs:+.2f} ms")
+        if figures is wall:
+            report("job", ours - others[0], f"ours {ours:.2f} ms, by hand {others[0]:.2f} ms; medians of {jobs}")
 
 
 def big_output(url: str, folder: Path, rounds: int) -> None:
@@ -231,7 +234,9 @@ def big_output(url: str, folder: Path, rounds: int) -> None:
     print(f"\na job whose output is {BIG_MIB} MiB (wanted: at least 0.9 x http.client, constant memory)")
     for name, rate in rates.items():
         print(f"  {name:28}{rate:8.0f} MiB/s   ours is {rates['ours'] / rate:.2f} x as fast")
-    print(f"  memory: {watch}")
+    report("big output", rates["ours"] / rates["http.client 64 KiB"], f"{rates['ours']:,.0f} MiB/s, hashed and checked")
+    report("big output, hashed", rates["ours"] / rates["http.client 64 KiB, hashed"])
+    report("big output, memory", watch.memory - watch.before)
 
 
 def many_at_once(url: str, folder: Path, jobs: int) -> None:
@@ -250,7 +255,8 @@ def many_at_once(url: str, folder: Path, jobs: int) -> None:
     print(f"\n{jobs} jobs queued at once")
     print(f"  all done in {seconds:.1f} s, {jobs / seconds:.0f} jobs/s")
     print(f"  submit(): median {statistics.median(costs):.3f} ms, 99 % below {costs[int(len(costs) * 0.99)]:.2f} ms")
-    print(f"  memory: {watch}")
+    report("many jobs, submit", statistics.median(costs), f"{jobs / seconds:.0f} jobs done a second")
+    report("many jobs, memory", watch.memory - watch.before, f"{watch.threads - watch.threads_before} threads more")
 
 
 def flat(url: str, folder: Path, jobs: int) -> None:
@@ -271,6 +277,9 @@ def flat(url: str, folder: Path, jobs: int) -> None:
     print(f"\nmemory and threads after {jobs}, {2 * jobs} and {3 * jobs} finished jobs (wanted: flat)")
     for memory, threads in figures:
         print(f"  {memory:7.1f} MiB   {threads} threads")
+    report(
+        "finished jobs", figures[-1][0] - figures[0][0], ", ".join(f"{memory:.1f}" for memory, _ in figures) + " MiB"
+    )
 
 
 def cancels(folder: Path, rounds: int) -> None:
@@ -301,6 +310,8 @@ def cancels(folder: Path, rounds: int) -> None:
     print("\ncancelling a running job (wanted: ended here within 50 ms, the server told within 500 ms)")
     for name, each in (("ended here", ended), ("server told", told)):
         print(f"  {name:12} median {statistics.median(each):6.2f} ms   longest {max(each):6.2f} ms")
+    report("cancel ends here", statistics.median(ended), f"median; longest {max(ended):.1f} ms")
+    report("cancel is told", statistics.median(told), f"median; longest {max(told):.1f} ms")
 
 
 def main() -> int:

@@ -20,6 +20,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from report import report, report_absent
+
 if TYPE_CHECKING:
     from movie_director.clients.gradio.session import GradioSession
     from movie_director.clients.http.session import HTTPSession
@@ -116,8 +118,8 @@ def main() -> int:
         began = time.perf_counter()
         import gradio_client
     except ImportError:
-        print("gradio_client is not installed here: nothing to compare with")
-        return 0
+        report_absent("Gradio call", "gradio_client", f"{sys.executable} has none")
+        return 1
     print(f"gradio_client {gradio_client.__version__}, imported in {(time.perf_counter() - began) * 1000:.0f} ms")
     from support.gradio_process import real_app
 
@@ -175,6 +177,11 @@ def measure(transport: Transport, url: str) -> None:
         ROUNDS,
     )
     show("one call of a function that does nothing", calls, "ours, over the queue (call)")
+    report(
+        "Gradio call",
+        calls["ours, over the queue (call)"],
+        f"with the server's time; gradio_client {calls['gradio_client predict']:.0f} ms",
+    )
     session.close()
     client.close()
 

@@ -31,6 +31,7 @@ from typing import Any
 import requests
 import urllib3
 import websocket
+from report import report, report_absent
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "build" / "src"), str(ROOT / "tests")]
@@ -236,8 +237,8 @@ def websocket_contenders(url: str, kind: str) -> dict[str, Contender]:
 # The tables
 
 
-def compare(title: str, contenders: dict[str, Contender], count: int, unit: str, amount: float) -> None:
-    """Let them take turns and print medians, and ours as a multiple of each of the others' rates."""
+def compare(title: str, contenders: dict[str, Contender], count: int, unit: str, amount: float) -> dict[str, float]:
+    """Let them take turns and print medians; return ours as a multiple of each of the others' rates."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for measure in contenders.values():
         measure(count)
@@ -250,6 +251,7 @@ def compare(title: str, contenders: dict[str, Contender], count: int, unit: str,
     for name, rate in rates.items():
         mark = f"   ours is {ours / rate:.2f} x as fast" if name != next(iter(rates)) else ""
         print(f"  {name:34}{rate:12,.0f} {unit}{mark}")
+    return {name: ours / rate for name, rate in rates.items()}
 
 
 def cancels(url: str) -> None:
@@ -301,7 +303,7 @@ def cancels(url: str) -> None:
         }
         for name, (address, path) in phases.items():
             figures = sorted(ended_ms(address, path) for _ in range(CANCELS))
-            print(f"  {name:24} median {statistics.median(figures):5.2f} ms   longest {figures[-1]:5.2f} ms")
+            report(f"cancel {name}", statistics.median(figures), f"median; longest {figures[-1]:.1f} ms")
 
 
 def first_event(url: str) -> None:
@@ -313,7 +315,7 @@ def first_event(url: str) -> None:
             assert next(iter(response.available())) == EVENT
             figures.append((time.perf_counter() - started) * 1000)
     print("\nthe first event of a stream that pauses after it (wanted: not held back)")
-    print(f"  request to event: median {statistics.median(figures):.2f} ms, longest {max(figures):.2f} ms")
+    report("first event", statistics.median(figures), f"median; longest {max(figures):.1f} ms")
 
 
 def submit_cost() -> None:
@@ -329,7 +331,7 @@ def submit_cost() -> None:
         costs = [timed(lambda: client.submit(WorkflowRequest(workflow, seed=1)), 1) * 1000 for _ in range(200)]
     costs.sort()
     print("\nsubmit() of a workflow of 200 nodes, on the caller's thread (wanted: below 1 ms)")
-    print(f"  median {statistics.median(costs):.2f} ms, 99 % below {costs[-3]:.2f} ms")
+    report("submit", statistics.median(costs), f"median; 99 % below {costs[-3]:.2f} ms")
 
 
 REGISTER = """\
@@ -339,11 +341,11 @@ try:
 except ImportError:
     bpy = None
 before = set(sys.modules)
-started = time.perf_counter()
+started = time.process_time()
 import movie_director, movie_director.clients
 if bpy:
     movie_director.register()
-seconds = time.perf_counter() - started
+seconds = time.process_time() - started
 new = set(sys.modules) - before
 heavy = new & {"urllib3", "requests", "websocket", "gradio_client"}
 print(seconds * 1000, len(new), ",".join(heavy) or "none", flush=True)
@@ -368,6 +370,11 @@ def import_cost() -> None:
             results.append(done.stdout.strip().splitlines()[-1].split(" "))
         median = statistics.median(float(each[0]) for each in results[1:])
         print(f"  {name:14}{median:6.1f} ms, {results[0][1]} modules, heavy ones among them: {results[0][2]}")
+        if name.startswith("bpy-"):
+            report(f"register {name.removeprefix('bpy-')}", median, f"processor time; {results[0][1]} modules")
+    for version in ("4.2", "4.5", "5.2"):
+        if f"bpy-{version}" not in interpreters:
+            report_absent(f"register {version}", f"Blender {version}", "it is not set up here")
 
 
 def lateness() -> None:
@@ -381,6 +388,7 @@ def lateness() -> None:
     data = json.dumps({f"Node{n}": node for n in range(20 * MIB // len(json.dumps(node)))}).encode()
     pieces = [data[at : at + 65536] for at in range(0, len(data), 65536)]
     print(f"\nwake-up of another thread while {len(data) / MIB:.0f} MiB of JSON are decoded (wanted: p99 below 10 ms)")
+    p99s: dict[str, float] = {}
     contenders = {"ours": lambda: decode_json(pieces), "json.loads": lambda: json.loads(b"".join(pieces))}
     for name, decode in contenders.items():
         late: list[float] = []
@@ -396,6 +404,8 @@ def lateness() -> None:
         late.sort()
         p50, p99 = late[len(late) // 2], late[int(len(late) * 0.99)]
         print(f"  {name:12} p50 {p50:6.1f} ms late   p99 {p99:6.1f} ms   max {late[-1]:6.1f} ms")
+        p99s[name] = p99
+    report("wake-up", p99s["ours"], f"with `json.loads` {p99s['json.loads']:.0f} ms")
 
 
 def main() -> int:
@@ -410,35 +420,43 @@ def main() -> int:
     url = f"http://127.0.0.1:{ready.recv()}"
     names = ", ".join(f"{each.__name__} {each.__version__}" for each in (urllib3, requests, websocket))
     print(f"Python {sys.version.split()[0]}, {names}")
-    compare(
+    ratios = compare(
         "small GET + JSON (wanted: at most 1.2 x the time of requests.Session)",
         small_contenders(url),
         1000 // few,
         "requests/s",
         1,
     )
+    report("small GET", 1 / ratios["requests.Session"])
     with tempfile.TemporaryDirectory() as folder:
-        compare(
+        ratios = compare(
             "download to a file (wanted: at least 0.9 x http.client)",
             download_contenders(url, Path(folder)),
             2,
             "MiB/s",
             size / MIB,
         )
-    compare(
+    report("download", ratios["http.client 64 KiB"], "the transport")
+    ratios = compare(
         f"websocket, texts of {len(TEXT)} bytes + JSON (wanted: at least 3 x websocket-client)",
         websocket_contenders(url, "texts"),
         20_000 // few,
         "messages/s",
         1,
     )
-    compare(
+    report(
+        "websocket texts",
+        ratios["websocket-client"],
+        f"{ratios['websocket-client, no UTF-8 check']:.2f} x without its check of UTF-8",
+    )
+    ratios = compare(
         "websocket, binary of 1 MiB (wanted: at least 0.8 x websocket-client)",
         websocket_contenders(url, "binary"),
         200 // few,
         "MiB/s",
         1,
     )
+    report("websocket binary", ratios["websocket-client"])
     cancels(url)
     first_event(url)
     lateness()

@@ -213,15 +213,19 @@ def rvc_steps(arguments: list[str]) -> list[Step]:
 
 
 def bench_steps() -> list[Step]:
-    """Return one step for each benchmark, in the environment that has what ours is measured against."""
-    steps = []
+    """Return one step for each benchmark, in the environment that has what ours is measured against, and the table."""
+    environments = {"bench_chat": "litellm", "bench_gradio": "dev-3.11"}
+    servers = {"bench_gradio": "gradio-6"}
+    steps = [Step(f"setup {name}", script("envs.py", "ensure", name), "setup") for name in ("litellm", "gradio-6")]
+    benchmarks = []
     for path in sorted((ROOT / "benchmarks").glob("bench_*.py")):
-        name = "litellm" if path.stem == "bench_chat" else "legacy-3.11"
-        setup = f"setup {name}"
-        if name == "litellm":
-            steps.append(litellm_setup())
-        steps.append(Step(path.stem, [python(name), str(path)], "tests", (setup,), environment=clean_environment()))
-    return steps
+        name, server = environments.get(path.stem, "legacy-3.11"), servers.get(path.stem)
+        command = [python(name), str(path), *(["--server", python(server)] if server else [])]
+        needs = tuple(f"setup {each}" for each in (name, server) if each)
+        benchmarks.append(path.stem)
+        steps.append(Step(path.stem, command, "bench", needs, environment=clean_environment(), shown=True))
+    table = [sys.executable, str(ROOT / "benchmarks" / "report.py")]
+    return [*steps, Step("table", table, "bench", after=tuple(benchmarks), shown=True)]
 
 
 def steps_of(group: str, arguments: list[str]) -> list[Step]:

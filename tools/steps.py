@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 # How many steps of a kind at once. The suites wait for most of their time: on two cores two of them and a Blender take
 # less than half of what they take one after another.
-LANES = {"setup": 2, "check": 1, "tests": 2, "blender": 1}
+LANES = {"setup": 2, "check": 1, "tests": 2, "blender": 1, "bench": 1}
 TAIL_LINES = 120
 HEARTBEAT_S = 60.0
 STOP_GRACE_S = 5.0
@@ -56,6 +56,7 @@ class Step:
     """One command. ``needs``: steps that must have gone well; ``after``: steps that must have ended.
 
     ``optional``: if it fails, what needs it is not run, which is said in capitals, and the run is no failure for that.
+    ``shown``: all that it prints is shown, not only how it went wrong.
     ``junit``: the result files of a test step, each of which must be there when the command ends.
     """
 
@@ -67,6 +68,7 @@ class Step:
     environment: Mapping[str, str] = field(default_factory=dict)
     junit: Sequence[Path] = ()
     optional: bool = False
+    shown: bool = False
     timeout_s: float = 1800.0
     state: State = State.WAITING
     seconds: float = 0.0
@@ -203,7 +205,7 @@ class Runner:
             stop(process)
 
     def _print_end(self, step: Step, log: Path) -> None:
-        if step.state is not State.OK:
+        if step.state is not State.OK or step.shown:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             shown = lines[-TAIL_LINES:]
             left_out = f" (the last {TAIL_LINES} of {len(lines)} lines)" if len(lines) > len(shown) else ""

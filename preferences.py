@@ -205,7 +205,7 @@ def _draw_overridable(
 
 def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
     """Draw the newest connection test's answer."""
-    answer = ui.probes.get(info.name)
+    answer = ui.probe_of(info.name, settings.server_key(info.name))
     if answer is None:
         return
     if answer.pending:

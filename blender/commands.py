@@ -6,12 +6,13 @@ Workers reach Blender through the runtime's event channel, never through this mo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..clients.core.errors import BackendError, JobNotFound
 from .platform import pictures
 from .pump import pump
-from .state import runtime_ref
+from .state import runtime_ref, settings
 from .state.ui_state import ConnectionTest, MemoryRelease, ui
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 def submit(backend: str, request: Request, target: PlacementTarget) -> Job:
     """Submit a request and keep the pump going; raises ``ValidationError`` or ``OfflineRefused``."""
+    target = replace(target, server=settings.server_key(backend))
     job = runtime_ref.runtime().submit(backend, request, tag=target.to_tag())
     ui.recovered, ui.elsewhere = None, ()
     ui.touch()
@@ -34,9 +36,9 @@ def submit(backend: str, request: Request, target: PlacementTarget) -> Job:
 def probe(backend: str) -> ConnectionTest:
     """Start a connection test and return it; the pump fills in its result, and a refusal is one too."""
     try:
-        test = ConnectionTest(runtime_ref.runtime().probe(backend))
+        test = ConnectionTest(runtime_ref.runtime().probe(backend), settings.server_key(backend))
     except BackendError as error:
-        test = ConnectionTest("", error=error)
+        test = ConnectionTest("", settings.server_key(backend), error=error)
     ui.probes[backend] = test
     ui.touch()
     pump.start()
@@ -58,7 +60,7 @@ def free_memory(backend: str) -> MemoryRelease:
 
 def models(backend: str) -> tuple[str, ...]:
     """Return the names that the newest connection test has brought; the first call starts one in the background."""
-    test = ui.probes.get(backend)
+    test = ui.probe_of(backend, settings.server_key(backend))
     if test is None:
         test = probe(backend)
     return test.info.models if test.info is not None else ()

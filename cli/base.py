@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -14,7 +15,7 @@ from ..operators.blocking import wait_for_job
 from ..operators.reporting import say
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
 
     from ..clients.core.job import Job
     from ..clients.core.model import Result
@@ -22,9 +23,35 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
+FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574
+"""The frames that Blender has (MINAFRAME and MAXFRAME of its source)."""
+LONGEST_S = 24 * 3600.0
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return the type of an option that takes a whole number within its limits."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least} and {most}")
+        return value
+
+    parse.__name__ = "whole number"
+    return parse
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of an option: above 0, one day at most."""
+    value = float(text)
+    if not 0 < value <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text} is not a time between 0 and {LONGEST_S:.0f} seconds")
+    return value
+
+
 def add_common(verb: argparse.ArgumentParser, *, files: bool = True) -> None:
     """Add the options that all verbs have which generate; ``files``: those about where files go."""
-    verb.add_argument("--frame", type=int, help="go to this frame first")
+    verb.add_argument("--frame", type=whole_number(FIRST_FRAME, LAST_FRAME), help="go to this frame first")
     if files:
         verb.add_argument("--output", metavar="FOLDER", help="where results go; default: as in the preferences")
     verb.add_argument("--demo", action="store_true", help="use the stand-in inside Blender instead of a server")

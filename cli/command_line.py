@@ -6,6 +6,8 @@ nobody else pays for them at Blender's start.
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,10 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as ending:  # argparse has printed the usage
         return OK if ending.code in (0, None) else USAGE
     verb: Callable[[argparse.Namespace], int] = options.verb
+    missing = _film_not_opened()
+    if missing:
+        say(f"Error: The film {missing} could not be opened. Check its path.", error=True)
+        return FAILED
     try:
         return verb(options)
     except BackendError as error:
@@ -55,6 +61,13 @@ def run(arguments: Sequence[str]) -> int:
     except Interrupted:
         say("Cancelled.", error=True)
         return INTERRUPTED
+
+
+def _film_not_opened() -> str:
+    """Return the .blend file of Blender's command line if it could not be opened: Blender goes on without it."""
+    before_command = itertools.takewhile(lambda argument: argument not in ("-c", "--command"), sys.argv[1:])
+    films = [argument for argument in before_command if argument.lower().endswith(".blend")]
+    return films[-1] if films and not bpy.data.filepath else ""
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ def add(parsers: Any) -> None:
     generate.add_argument("--prompt", help="what to see; default: the scene's")
     generate.add_argument("--avoid", help="what not to see")
     generate.add_argument("--seed", help="0 to 18446744073709551615; default: the scene's if locked, else a new one")
-    generate.add_argument("--steps", type=int)
+    generate.add_argument("--steps", type=base.whole_number(1, 1000))
     start = generate.add_mutually_exclusive_group()
     start.add_argument("--camera", action="store_true", help="start from what the scene's camera sees")
     start.add_argument("--image", metavar="FILE", help="start from an image file")

@@ -31,7 +31,7 @@ def add(parsers: Any) -> None:
     recover = parsers.add_parser(
         "recover", help="join the unfinished jobs of an earlier Blender and fetch their results"
     )
-    recover.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="wait no longer than this")
+    recover.add_argument("--timeout", type=base.seconds, metavar="SECONDS", help="wait no longer than this")
     base.add_strict(recover)
     recover.set_defaults(verb=recover_jobs)
 

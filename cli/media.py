@@ -21,7 +21,7 @@ def add(parsers: Any) -> None:
     sound = parsers.add_parser("sound-effect", help="generate a sound and put it into the film")
     sound.add_argument("--prompt", help="what is to be heard; default: the scene's")
     sound.add_argument("--avoid", help="what is not to be heard")
-    sound.add_argument("--seconds", type=float, help="default: the selected strip's length, else the scene's")
+    sound.add_argument("--seconds", type=base.seconds, help="default: the selected strip's length, else the scene's")
     sound.add_argument("--seed", help="0 to 4294967295; default: the scene's if locked, else a new one")
     base.add_common(sound)
     sound.set_defaults(verb=make_sound)
@@ -44,7 +44,7 @@ def add(parsers: Any) -> None:
     train = parsers.add_parser("train-voice", help="make a new voice from recordings")
     train.add_argument("voice", help="its name: letters, digits, - and _")
     train.add_argument("samples", metavar="FOLDER", help="recordings of the voice alone")
-    train.add_argument("--epochs", type=int)
+    train.add_argument("--epochs", type=base.whole_number(1, 100_000))
     train.add_argument("--shared-folder", metavar="FOLDER", help="for a server elsewhere: a folder that both see")
     train.add_argument("--server-folder", metavar="PATH", help="what the server calls that folder")
     train.add_argument("--accept-terms", action="store_true", default=None, help="you agree to Applio's terms of use")
@@ -57,7 +57,7 @@ def _add_video(parsers: Any) -> None:
     video.add_argument("--prompt", help="what happens; default: the scene's")
     video.add_argument("--avoid", help="what not to see")
     video.add_argument("--model", help="one of Wan2GP's models; default: the scene's")
-    video.add_argument("--seconds", type=float, help="how long; default: the scene's")
+    video.add_argument("--seconds", type=base.seconds, help="how long; default: the scene's")
     video.add_argument("--quality", choices=[item[0] for item in QUALITY_ITEMS])
     video.add_argument("--seed", help="0 to 999999999; default: the scene's if locked, else a new one")
     start = video.add_mutually_exclusive_group()
@@ -70,7 +70,7 @@ def _add_video(parsers: Any) -> None:
 
 def _add_voice(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--voice", help="one of the server's; default: the scene's")
-    verb.add_argument("--pitch", type=int, help="semitones")
+    verb.add_argument("--pitch", type=base.whole_number(-48, 48), help="semitones")
     verb.add_argument("--accept-terms", action="store_true", default=None, help="you agree to Applio's terms of use")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from bpy.types import Operator
 
 from ..blender import commands
@@ -94,6 +94,10 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
     bl_label = "Place Here"
     bl_options = set()
 
+    in_shot: BoolProperty(
+        name="In Its Shot", options={"SKIP_SAVE"}, description="Put the result where its shot is, not at the playhead"
+    )
+
     @classmethod
     def poll(cls, _context: "Context") -> bool:
         """Return True if the film can be changed now."""
@@ -114,7 +118,8 @@ class MOVIE_DIRECTOR_OT_place_result(JobOperator, Operator):
         if found in ui.queue:
             ui.queue.remove(found)
         scene = sequencer.scene_of(context)
-        found.target = replace(found.target, shot="")  # here, not where its shot is
+        if not self.in_shot:
+            found.target = replace(found.target, shot="")
         placement.place_in(found, scene, scene.frame_current)
         ui.touch()
         return self.report_outcome(found)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..blender.placing import shots
 from ..blender.placing.provenance import missing_parts
 from ..blender.platform import formatting, pictures, sequencer
-from ..blender.state import runtime_ref
+from ..blender.state import runtime_ref, settings
 from ..blender.state.ui_state import PlacementState, ui
-from ..clients.core.errors import ConnectionFailed, OutOfMemory
+from ..clients.core.errors import ConnectionFailed, OutOfMemory, ProtocolError
 from ..clients.registry import BACKENDS
 from .labels import paragraph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bpy.types import Context, UILayout
 
     from ..blender.state.ui_state import Placement
@@ -80,8 +83,14 @@ def _draw_recovery(layout: UILayout, context: Context) -> None:
 
 
 def server_answers(backend: str) -> bool:
-    """Return True if one of a backend's jobs has reached the server."""
-    return any(view.backend == backend and _was_reached(view) for view in runtime_ref.jobs())
+    """Return True if one of a backend's jobs has reached the server that is set now."""
+    return any(_was_reached(view) for view in _jobs_of_server(backend))
+
+
+def _jobs_of_server(backend: str) -> Iterator[JobView]:
+    """Yield the backend's jobs that were sent to the server that is set now, newest first."""
+    server = settings.server_key(backend)
+    return (view for view in runtime_ref.jobs() if view.backend == backend and view.tag.get("server") == server)
 
 
 def _was_reached(view: JobView) -> bool:
@@ -89,11 +98,17 @@ def _was_reached(view: JobView) -> bool:
 
 
 def newest_connection_error(backend: str) -> BackendError | None:
-    """Return the error of a backend's newest ended job if no server could be reached by it."""
-    for view in runtime_ref.jobs():
-        if view.backend == backend and view.status.state.ended:
-            return view.status.error if isinstance(view.status.error, ConnectionFailed) else None
+    """Return the error of the newest ended job on the server set now, if no server of this kind answered there."""
+    for view in _jobs_of_server(backend):
+        if view.status.state.ended:
+            error = view.status.error
+            return error if isinstance(error, ConnectionFailed) or _is_another_program(error) else None
     return None
+
+
+def _is_another_program(error: BackendError | None) -> bool:
+    """Return True for an error of a server of another kind, such as a web page at the address."""
+    return isinstance(error, ProtocolError) and (error.code == "web_page" or error.code.startswith("not_"))
 
 
 def _draw_job(box: UILayout, context: Context, view: JobView, *, newest: bool) -> None:
@@ -166,10 +181,18 @@ def _draw_memory(box: UILayout, context: Context, backend: str) -> None:
         paragraph(box, context, f"{BACKENDS[backend].label} frees its memory before it takes the next job.", "INFO")
 
 
+def _draw_places(box: UILayout, context: Context, placement: Placement) -> None:
+    """Draw where an unplaced result can go: into its shot, if this film has it, or to the playhead."""
+    if shots.is_in(sequencer.scene_of(context), placement.target.shot):
+        button = box.operator("movie_director.place_result", text="Place in Its Shot", icon="SEQUENCE")
+        button.job_id, button.in_shot = placement.job_id, True
+    box.operator("movie_director.place_result", icon="PASTEDOWN").job_id = placement.job_id
+
+
 def _draw_result(box: UILayout, context: Context, placement: Placement, *, large: bool) -> None:
     if placement.state in (PlacementState.OFFERED, PlacementState.FAILED):
         paragraph(box, context, placement.message, "INFO", alert=placement.state is PlacementState.FAILED)
-        box.operator("movie_director.place_result", icon="PASTEDOWN").job_id = placement.job_id
+        _draw_places(box, context, placement)
     elif placement.message:
         paragraph(box, context, placement.message, "BLANK1")
     for problem in placement.result.problems:

@@ -21,7 +21,7 @@ def draw_server(layout: UILayout, context: Context, backend: str) -> None:
         row.label(text=f"Demo mode: {BACKENDS[backend].demo_label}", icon="GHOST_ENABLED")
         row.operator("movie_director.demo_mode", text="", icon="X", emboss=False).enable = False
         return
-    answer = ui.probes.get(backend)
+    answer = ui.probe_of(backend, settings.server_key(backend))
     row = layout.row(align=True)
     error = answer.error if answer else job_list.newest_connection_error(backend)
     row.label(text=_server_line(backend, answer, error), icon=_server_icon(backend, answer, error))

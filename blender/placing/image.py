@@ -34,6 +34,7 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     strip.directory = film_path(artifact.path.parent, folder=True)
     strip[METADATA_KEY] = metadata(placement)
     shots.mark(strip, plan.shot)
+    sequencer.extend_film(scene, sequencer.bounds(strip)[1])
     return ""
 
 

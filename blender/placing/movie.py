@@ -51,6 +51,7 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
     strip.filepath = film_path(artifact.path)
     strip[METADATA_KEY] = metadata(placement)
     shots.mark(strip, plan.shot)
+    sequencer.extend_film(scene, sequencer.bounds(strip)[1])
     return _add_sound(placement, scene, artifact, strip, frames)
 
 

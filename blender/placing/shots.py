@@ -34,6 +34,13 @@ def mark(strip: Any, shot: ListedShot | None) -> None:
         strip[SHOT_KEY] = asdict(shot)
 
 
+def is_in(scene: bpy.types.Scene, shot_id: str) -> bool:
+    """Return True if a strip of the scene carries the shot."""
+    return bool(shot_id) and any(
+        (shot := of_strip(strip)) is not None and shot.id == shot_id for strip in sequencer.strips_of(scene)
+    )
+
+
 def selected(scene: bpy.types.Scene) -> list[tuple[Any, ListedShot]]:
     """Return the selected strips that have shots, in their order in the film."""
     found = [(strip, shot) for strip in sequencer.strips_of(scene) if strip.select and (shot := of_strip(strip))]
@@ -58,4 +65,5 @@ def add_placeholders(scene: bpy.types.Scene, shots: Sequence[ListedShot], frame:
         colour = colorsys.hsv_to_rgb(scenes.index(shot.scene) * _GOLDEN % 1.0, 0.45, 0.35)
         strip = sequencer.add_colour(scene, shot.title(number), frame + start, length, colour, channel)
         mark(strip, replace(shot, id=os.urandom(8).hex()))
+        sequencer.extend_film(scene, frame + start + length)
     return len(shots)

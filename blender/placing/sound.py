@@ -45,5 +45,6 @@ def add_strip(
         sequencer.set_length(strip, frames)
     sound.filepath = film_path(artifact.path)
     strip.show_waveform = True
+    sequencer.extend_film(scene, sequencer.bounds(strip)[1])
     strip[METADATA_KEY] = metadata(placement)
     return strip

@@ -165,6 +165,11 @@ def selected(scene: bpy.types.Scene) -> list[Any]:
     return sorted(chosen, key=lambda strip: (strip != active, bounds(strip)[0]))
 
 
+def extend_film(scene: bpy.types.Scene, end: int) -> None:
+    """Have the film last until ``end``, the frame after its last, if it is shorter."""
+    scene.frame_end = max(scene.frame_end, end - 1)
+
+
 def remove(scene: bpy.types.Scene, strip: Any) -> None:
     """Take a strip out of the scene's Sequencer."""
     _collection(editor_of(scene)).remove(strip)

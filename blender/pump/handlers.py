@@ -39,6 +39,6 @@ def _loaded(*_arguments: object) -> None:
     # the panels of the new file have drawn nothing of the jobs yet, and its windows have no modal operator of ours
     from ..state.ui_state import ui
 
-    ui.touch()
+    ui.settle_again()
     for call in _after_load:
         call()

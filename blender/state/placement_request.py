@@ -21,6 +21,7 @@ class PlacementTarget:
 
     ``kind`` is one of ``placement.KINDS``; ``shot`` the id of the placeholder strip that the result takes the place of;
     ``text`` the name of the Text datablock that an answer is written into; ``timeline`` what a shot list becomes there.
+    ``server`` names the server that the job was sent to (``settings.server_key``).
     """
 
     title: str
@@ -37,6 +38,7 @@ class PlacementTarget:
     shot: str = ""
     text: str = ""
     timeline: str = ""
+    server: str = ""
 
     def to_tag(self) -> dict[str, str]:
         """Return the target as the plain strings of a job's tag."""

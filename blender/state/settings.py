@@ -81,6 +81,12 @@ def backend_settings(name: str, row: Any) -> BackendSettings:
     )
 
 
+def server_key(name: str) -> str:
+    """Return what tells a backend's servers apart for the panels: ``demo`` in demo mode, else the address as typed."""
+    chosen = preferences()
+    return "demo" if chosen.demo_mode else server_url(name, getattr(chosen.backends, name))
+
+
 def speech_settings(row: Any) -> SpeechSettings:
     """Return who reads lines for RVC."""
     from ...runtime import SpeechSettings

@@ -52,9 +52,13 @@ class Placement:
 
 @dataclass
 class ConnectionTest:
-    """The newest connection test of a backend. Neither ``info`` nor ``error``: it is under way."""
+    """The newest connection test of a backend, for the server named ``server`` (``settings.server_key``).
+
+    Neither ``info`` nor ``error``: the test is under way.
+    """
 
     probe_id: str
+    server: str = ""
     info: ServerInfo | None = None
     error: BackendError | None = None
     at: float = field(default_factory=time.time)
@@ -126,6 +130,14 @@ class UIState:
         self.queue.append(placement)
         self.touch()
 
+    def settle_again(self) -> None:
+        """Queue the results whose scene was missing: another file is loaded, which may hold it."""
+        for placement in self.placements.values():
+            if placement.state is PlacementState.OFFERED:
+                placement.state, placement.message = PlacementState.WAITING, ""
+                self.queue.append(placement)
+        self.touch()
+
     def forget(self, job_id: str) -> None:
         """Forget a job's result; its files stay."""
         self.streams.pop(job_id, None)
@@ -139,6 +151,11 @@ class UIState:
         self.probes.pop(backend, None)
         self.memory.pop(backend, None)
         self.touch()
+
+    def probe_of(self, backend: str, server: str) -> ConnectionTest | None:
+        """Return the connection test of a backend's server; None if another server was tested, or none."""
+        test = self.probes.get(backend)
+        return test if test is not None and test.server == server else None
 
     def mark_reachable(self, backend: str) -> None:
         """Forget that a connection test failed, and that memory was freed: the server has taken a job since."""

@@ -110,3 +110,31 @@ def test_nothing_to_recover(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0 unfinished" in capsys.readouterr().out
     assert run("recover") == 0
     assert "No unfinished jobs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate-image", "--prompt", "x", "--frame", "99999999999"],
+        ["generate-image", "--prompt", "x", "--steps", "0"],
+        ["generate-image", "--prompt", "x", "--steps", "1.5"],
+        ["generate-video", "--prompt", "x", "--seconds", "nan"],
+        ["generate-video", "--prompt", "x", "--seconds", "-1"],
+        ["sound-effect", "--prompt", "x", "--seconds", "inf"],
+        ["recover", "--timeout", "0"],
+    ],
+)
+def test_numbers_that_make_no_sense_are_wrong_usage(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert own("cli.command_line").run(arguments) == 2
+    error = capfd.readouterr().err
+    assert arguments[-2] in error
+    assert "Traceback" not in error
+
+
+def test_a_film_that_could_not_be_opened_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bpy.ops.wm.read_homefile(use_empty=False)
+    monkeypatch.setattr("sys.argv", ["blender", "-b", "/nowhere/film.blend", "--command", "movie_director", "jobs"])
+    assert own("cli.command_line").run(["jobs"]) == 1
+    assert "/nowhere/film.blend could not be opened" in capfd.readouterr().err

@@ -326,3 +326,23 @@ def test_error_details_are_complete(film: Any) -> None:
     for part in (view.id, "[refused]", view.status.error.message, view.status.error.hint):
         assert part in details
     assert bpy.ops.movie_director.copy_error(job_id=view.id) == {"FINISHED"}
+
+
+def test_demo_jobs_say_nothing_of_the_server(comfyui: Any) -> None:
+    job_list = own("ui.job_list")
+    job = start_job(steps=1)
+    pump_until(lambda: settled(job))
+    assert job_list.server_answers("comfyui")
+    preferences().demo_mode = True
+    assert not job_list.server_answers("comfyui")
+    preferences().demo_mode = False
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    assert not job_list.server_answers("comfyui")
+
+
+def test_a_connection_test_is_of_one_address(comfyui: Any) -> None:
+    assert bpy.ops.movie_director.test_connection("EXEC_DEFAULT", backend="comfyui") == {"FINISHED"}
+    settings = own("blender.state.settings")
+    assert ui().probe_of("comfyui", settings.server_key("comfyui")).info is not None
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    assert ui().probe_of("comfyui", settings.server_key("comfyui")) is None

@@ -102,6 +102,45 @@ def test_one_result_a_tick(comfyui: Any) -> None:
     assert len(strips()) == 3
 
 
+def test_a_result_of_another_film_is_placed_when_its_film_is_back(film: Path, comfyui: Any) -> None:
+    job = start_job(steps=1)
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.read_homefile(use_empty=False)
+    pump_until(lambda: settled(job))
+    assert placement_of(job).state.value == "offered"
+    bpy.ops.wm.open_mainfile(filepath=str(film))
+    own("blender.pump.handlers")._loaded()
+    pump_until(lambda: not ui().queue)
+    assert placement_of(job).state.value == "placed"
+    assert len(strips()) == 1
+
+
+def test_a_result_can_be_placed_in_its_shot_again(film: Path, comfyui: Any) -> None:
+    shots = own("blender.placing.shots")
+    rows = [own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", duration=1.0)]
+    shots.add_placeholders(bpy.context.scene, rows, 40, 1)
+    [placeholder] = strips()
+    shot = shots.of_strip(placeholder)
+    job = start_job(steps=1, shot=shot.id)
+    pump_until(lambda: settled(job))
+    bpy.context.scene.frame_set(1)
+    assert bpy.ops.movie_director.place_result(job_id=job.id, in_shot=True) == {"FINISHED"}
+    starts = [own("blender.platform.sequencer").bounds(strip)[0] for strip in strips()]
+    assert starts == [40, 40]
+    assert bpy.ops.movie_director.place_result(job_id=job.id) == {"FINISHED"}
+    assert min(own("blender.platform.sequencer").bounds(strip)[0] for strip in strips()) == 1
+
+
+def test_the_film_lasts_until_its_newest_result_ends(film: Path, comfyui: Any) -> None:
+    scene = bpy.context.scene
+    scene.frame_end = 50
+    scene.frame_set(40)
+    job = start_job(steps=1)
+    pump_until(lambda: settled(job))
+    [strip] = strips()
+    assert scene.frame_end == own("blender.platform.sequencer").bounds(strip)[1] - 1 > 50
+
+
 def test_a_tick_survives_what_blender_does_not_take(comfyui: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: Any) -> None:
         raise RuntimeError("Blender says no")

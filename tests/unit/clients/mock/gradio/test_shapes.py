@@ -122,7 +122,7 @@ BREAKS = {
 def test_the_comparison_notices_a_mock_that_does_otherwise(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scenario, owner, name, broken = BREAKS[what]
     monkeypatch.setattr(owner, name, broken)
-    monkeypatch.setattr(gradio_replay, "GUARD_S", 1.0)
+    monkeypatch.setattr(gradio_replay, "HANG_GUARD_S", 1.0)
     with MockProto(version="5.29.0", speed=SPEED) as mock:
         replay = Replay(mock.url, recorded("5.29.0", scenario))
         try:

@@ -403,14 +403,31 @@ def test_progress_comes_back_for_everybody_after_a_lost_stream(clients, lost_by)
     assert len(mock.outputs) == 2
 
 
-def test_progress_comes_back_after_a_lost_job_was_cancelled(clients):
-    mock = server(speed=5.0)
+@pytest.mark.parametrize("version", ["12.60", "9.44"])
+def test_progress_comes_back_after_a_lost_job_was_cancelled(clients, version):
+    mock = server(speed=5.0, version=version)
     job = crashed(clients, mock, short(steps=400))
     (call,) = [each for each in joins(mock) if is_called(mock, each, "process_tasks")]
     wait_for(lambda: not mock.queue._running[f"fn-{call['fn_index']}"])
     job.cancel()
     wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
     assert len(progress_of(clients(mock.url).submit(short("the next", steps=20)))) > 1
+
+
+def test_a_server_that_refuses_to_bring_progress_back_gives_the_result_all_the_same(clients):
+    class Refusing(MockWan2GP):
+        starts = 0
+
+        def _push(self, event):
+            self.starts += (event.dependency.api_name or "").startswith("process_tasks")
+            return Response(500, b"no", {"content-type": "text/plain"}) if self.starts == 2 else super()._push(event)
+
+    mock = Refusing(speed=5.0)
+    job = clients(mock).submit(short(steps=20))
+    wait_for(lambda: job.status.progress is not None)
+    mock._listener.reset_all()
+    assert len(job.result(HANG_GUARD_S).artifacts) == 1
+    assert mock.starts == 2
 
 
 def test_a_task_that_never_began_is_not_begun_by_looking_for_it(clients):

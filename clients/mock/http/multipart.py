@@ -1,18 +1,16 @@
-"""Reads multipart/form-data bodies."""
+"""Reads multipart/form-data bodies, with the standard library's parser of messages."""
 
 from __future__ import annotations
 
-import re
-import urllib.parse
-from collections.abc import Iterator
+import email
+import email.utils
 from dataclasses import dataclass
-
-_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Part:
-    """One field of a form; ``filename`` is None where it is no file."""
+    """One field of a form; ``filename`` is None if it is no file."""
 
     name: str
     filename: str | None
@@ -20,39 +18,28 @@ class Part:
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, Part]:
-    """The fields of a form by name (the last of a name wins); empty where the body is no such form."""
-    match = _BOUNDARY.search(content_type)
-    if match is None or "multipart/form-data" not in content_type.lower():
-        return {}
-    return {part.name: part for part in _parts(body, b"--" + match.group(1).encode())}
+    """Return the fields of a form by name (the last of a name wins); none if the body is no such form."""
+    return {part.name: part for part in _parts(content_type, body)}
 
 
 def read_files(content_type: str, body: bytes, name: str) -> list[Part]:
-    """Every field of a form that is called ``name``, in order; none where the body is no such form."""
-    match = _BOUNDARY.search(content_type)
-    if match is None or "multipart/form-data" not in content_type.lower():
-        return []
-    return [part for part in _parts(body, b"--" + match.group(1).encode()) if part.name == name]
+    """Return the fields of a form that are called ``name``, in order; none if the body is no such form."""
+    return [part for part in _parts(content_type, body) if part.name == name]
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[Part]:
-    start = body.find(boundary)
-    while start >= 0:
-        start += len(boundary)
-        end = body.find(b"\r\n" + boundary, start)
-        if body.startswith(b"--", start) or end < 0:
-            return
-        head_end = body.find(b"\r\n\r\n", start)
-        head = body[start:head_end].decode("utf-8", "replace")
-        name = _parameter(head, "name")
+def _parts(content_type: str, body: bytes) -> list[Part]:
+    # Latin-1 keeps every byte as it is; the parser's own way for bytes loses the names that are UTF-8.
+    message = email.message_from_string(f"Content-Type: {content_type}\r\n\r\n{body.decode('latin-1')}")
+    parts: Any = message.get_payload() if message.is_multipart() else ()
+    found = []
+    for part in parts if message.get_content_type() == "multipart/form-data" else ():
+        name, filename = (_text(part.get_param(key, header="Content-Disposition")) for key in ("name", "filename"))
         if name is not None:
-            yield Part(name, _parameter(head, "filename"), body[head_end + 4 : end])
-        start = end + 2
+            found.append(Part(name, filename, part.get_payload().encode("latin-1")))
+    return found
 
 
-def _parameter(head: str, key: str) -> str | None:
-    encoded = re.search(rf";\s*{key}\*=(?:utf-8|UTF-8)''([^;\r\n]+)", head)
-    if encoded:
-        return urllib.parse.unquote(encoded.group(1))
-    plain = re.search(rf';\s*{key}="((?:[^"\\]|\\.)*)"', head)
-    return None if plain is None else re.sub(r"\\(.)", r"\1", plain.group(1))
+def _text(parameter: str | tuple[str | None, str | None, str] | None) -> str | None:
+    if isinstance(parameter, str):
+        return parameter.encode("latin-1").decode("utf-8", "replace")
+    return None if parameter is None else email.utils.collapse_rfc2231_value(parameter)

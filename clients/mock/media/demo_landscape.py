@@ -76,7 +76,7 @@ class Landscape:
         return [bytearray(row[: 3 * self.width]) for row in coarse[: self.height]]
 
     def _sky_row(self, y: int, step: int, noise: list[Callable[[float], float]]) -> bytes:
-        """Gradient, glow and clouds of every ``step``-th pixel."""
+        """Compute gradient, glow and clouds of every ``step``-th pixel."""
         depth = min(1.0, y / self._horizon)
         base = self._sky_colour(depth)
         cover = self.palette["clouds"] * min(1.0, depth * 2.4) * max(0.0, 1.0 - depth * 0.55)

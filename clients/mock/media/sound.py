@@ -141,7 +141,7 @@ def _repeat(sound: Samples, length: int) -> Samples:
 
 
 def _noise(length: int, rate: int, cutoff: float, chance: random.Random) -> Iterable[float]:
-    """White noise, lower above ``cutoff`` Hz."""
+    """Make white noise, lower above ``cutoff`` Hz."""
     white: array[int] = array("h")
     white.frombytes(chance.randbytes(2 * length))
     share = min(1.0, 2 * math.pi * cutoff / rate)

@@ -72,8 +72,6 @@ class MockWan2GP(MockGradio):
                 "finalize_generation",
                 "finalize_generation_with_state",
                 "abort_generation",
-                "clear_queue_action",
-                "early_stop_generation",
                 "unload_model_if_needed",
             )
         }
@@ -272,15 +270,6 @@ class MockWan2GP(MockGradio):
         else:
             session.runner.abort()
         return update(interactive=False), update()
-
-    def do_early_stop_generation(self, call: Call, session: Session) -> Any:
-        return update(interactive=False)
-
-    def do_clear_queue_action(self, call: Call, session: Session) -> Any:
-        del session.queue[1:]
-        if session.runner is not None:
-            session.runner.abort()
-        return update(value=queue_html(session.queue))
 
     def do_unload_model_if_needed(self, call: Call, session: Session) -> Any:
         return None

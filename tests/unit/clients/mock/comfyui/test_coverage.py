@@ -1,5 +1,7 @@
 """Every recorded scenario of ComfyUI has tests, and they are those that the table of docs/ names."""
 
+from __future__ import annotations
+
 import ast
 import itertools
 from pathlib import Path

@@ -22,6 +22,8 @@ What depends on timing is taken out by these rules, on both sides alike:
 * What was still on its way to a client when the server's process ended is chance (server_killed).
 """
 
+from __future__ import annotations
+
 import base64
 import contextlib
 import itertools
@@ -39,6 +41,7 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 import websocket
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients.mock.comfyui import jobs, run, validation
 from movie_director.clients.mock.comfyui.engine import Engine
@@ -102,7 +105,6 @@ KILLED = ("A", "A3")
 LONGEST_PAUSE_S = {"server_killed": 0.5}  # its pauses are server starts
 SPEED = 5.0
 SLOWER = {"reconnect_midjob": 2.0}  # a connection must be there, with its flags, before the next step
-GUARD_S = 20.0
 ANCHORS = {
     "execution_start",
     "execution_cached",
@@ -152,7 +154,7 @@ class Socket:
         self._thread = threading.Thread(target=self._read)
         chosen = {"suppress_origin": True} if origin is None else {"origin": None if origin == "default" else origin}
         with contextlib.suppress(websocket.WebSocketException, OSError):
-            self._socket.connect(url, timeout=GUARD_S, **chosen)
+            self._socket.connect(url, timeout=HANG_GUARD_S, **chosen)
         self._thread.start()
 
     def _read(self) -> None:
@@ -175,7 +177,7 @@ class Socket:
     def close(self) -> None:
         self.left = True
         self._socket.send_close(websocket.STATUS_NORMAL)
-        self._thread.join(GUARD_S)
+        self._thread.join(HANG_GUARD_S)
         self._socket.shutdown()
 
     def drop(self) -> None:
@@ -185,7 +187,7 @@ class Socket:
             with contextlib.suppress(OSError):
                 self._socket.sock.shutdown(SHUT_RDWR)
         self._socket.shutdown()
-        self._thread.join(GUARD_S)
+        self._thread.join(HANG_GUARD_S)
 
     def wait(self, arrived: Any) -> None:
         with self.changed:
@@ -219,7 +221,7 @@ class Replay:
                     before = line["t"]
                 elif line.get("event") == "lost" and self.scenario == "server_killed" and line["conn"] in KILLED:
                     self._await_what_came_before(index)
-                    self.mock.vanish(GUARD_S)
+                    self.mock.vanish(HANG_GUARD_S)
                 continue
             self._await_what_came_before(index)
             pause.wait(min(longest, (line["t"] - before) / self.speed))
@@ -294,7 +296,7 @@ class Replay:
         elif "form" in line or "files" in line:
             body, headers["Content-Type"] = self._form(line)
         try:
-            answer = self.http.request(line["method"], url, body=body, headers=headers, timeout=GUARD_S)
+            answer = self.http.request(line["method"], url, body=body, headers=headers, timeout=HANG_GUARD_S)
         except urllib3.exceptions.HTTPError:
             self.answers[line["id"]] = None
             return

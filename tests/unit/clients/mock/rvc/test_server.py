@@ -9,6 +9,7 @@ import urllib.request
 import wave
 
 import pytest
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import RVCClient
 from movie_director.clients.mock import MockBackends
@@ -16,7 +17,6 @@ from movie_director.clients.mock.rvc.applio import NOT_AGREED, SPEAK, MockApplio
 from movie_director.clients.mock.rvc.server import MockRVC
 from movie_director.clients.mock.rvc.voices import read_wave
 
-GUARD_S = 20.0
 FORM = "multipart/form-data; boundary=b"
 
 
@@ -24,7 +24,7 @@ def post(mock, path, body, content_type="application/json"):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(f"{mock.url}{path}", data, {"Content-Type": content_type}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=GUARD_S) as response:
+        with urllib.request.urlopen(request, timeout=HANG_GUARD_S) as response:
             return response.status, json.loads(response.read())
     except urllib.error.HTTPError as error:
         with error:

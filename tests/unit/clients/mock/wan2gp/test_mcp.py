@@ -62,14 +62,6 @@ def mock() -> Iterator[MockWan2GPMCP]:
         yield server
 
 
-def test_the_door_is_told_from_the_other(mock: MockWan2GPMCP) -> None:
-    assert (HTTP.request("GET", f"{mock.url}/config").status, HTTP.request("GET", f"{mock.url}/config").data) == (
-        404,
-        b"Not Found",
-    )
-    assert rpc(mock, "initialize").json()["error"]["code"] == -32602
-
-
 @pytest.mark.parametrize(
     ("generation", "has", "lacks"),
     [
@@ -90,6 +82,8 @@ def test_generations_of_tools(generation: str, has: set[str], lacks: set[str]) -
 
 
 def test_a_job_from_upload_to_download(mock: MockWan2GPMCP) -> None:
+    assert "Unsupported" in tool(mock, "wangp_create_gallery_upload", filename="virus.exe")
+    assert "Unknown gallery_id" in tool(mock, "wangp_create_gallery_download", gallery_id="visual:0")
     media = upload(mock, "start.png", b"not really a picture")
     assert media["gallery_id"].startswith("visual:")
     source = settings(model_type="i2v", image_start=media["gallery_id"], output_filename="blend_1", video_length="1s")
@@ -110,18 +104,6 @@ def test_a_job_from_upload_to_download(mock: MockWan2GPMCP) -> None:
     assert HTTP.request("GET", mock.url + download["download_url"]).status == 404
 
 
-def test_results_name_their_items_where_the_program_has_a_folder() -> None:
-    with MockWan2GPMCP(speed=50.0, output_dir=True) as mock:
-        done = ended(mock, tool(mock, "wangp_generate", source=settings(output_filename="a"))["job_id"])
-        assert [each["path"] for each in done["result"]["gallery_items"]] == ["outputs/a.mp4"]
-
-
-def test_sounds_have_a_gallery_of_their_own(mock: MockWan2GPMCP) -> None:
-    assert upload(mock, "voice.wav", b"RIFF")["gallery_id"].startswith("audio:")
-    assert "Unsupported" in tool(mock, "wangp_create_gallery_upload", filename="virus.exe")
-    assert "Unknown gallery_id" in tool(mock, "wangp_create_gallery_download", gallery_id="visual:0")
-
-
 def test_one_job_at_a_time_and_its_end_is_cooperative(mock: MockWan2GPMCP) -> None:
     job = tool(mock, "wangp_generate", source=settings(steps=2000))
     assert tool(mock, "wangp_generate", source=settings()) == f"Error executing tool wangp_generate: {BUSY}"
@@ -129,27 +111,10 @@ def test_one_job_at_a_time_and_its_end_is_cooperative(mock: MockWan2GPMCP) -> No
     done = ended(mock, job["job_id"])
     assert (done["result"]["cancelled"], done["result"]["errors"][0]["stage"]) == (True, "cancelled")
     assert tool(mock, "wangp_cancel_job", job_id=job["job_id"])["done"]
-    assert ended(mock, tool(mock, "wangp_generate", source=settings())["job_id"])["result"]["success"]
-
-
-def test_progress_names_the_phases(mock: MockWan2GPMCP) -> None:
-    done = ended(mock, tool(mock, "wangp_generate", source=settings(steps=4, guidance_phases=2))["job_id"])
-    told = [each["data"] for each in done["events"] if each["kind"] == "progress"]
-    phases = [each["phase"] for each in told]
-    assert [phase for at, phase in enumerate(phases) if phase not in phases[:at]] == [
-        "encoding_text", "inference_stage_1", "inference_stage_2", "decoding",
-    ]  # fmt: skip
-    previews = [each["data"] for each in done["events"] if each["kind"] == "preview"]
-    assert previews
-    assert all(each["has_image_preview"] for each in previews)
-
-
-def test_a_late_abort_is_told_as_such(mock: MockWan2GPMCP) -> None:
-    mock.inject(Fault("late_abort", value=5.0))
-    job = tool(mock, "wangp_generate", source=settings(steps=2000))
-    tool(mock, "wangp_cancel_job", job_id=job["job_id"])
-    done = ended(mock, job["job_id"])
-    assert "cancelled" in {each["data"]["phase"] for each in done["events"] if each["kind"] == "progress"}
+    done = ended(mock, tool(mock, "wangp_generate", source=settings(guidance_phases=2))["job_id"])
+    assert done["result"]["success"]
+    phases = {each["data"]["phase"] for each in done["events"] if each["kind"] == "progress"}
+    assert phases == {"encoding_text", "inference_stage_1", "inference_stage_2", "decoding"}
 
 
 def test_failures_and_refusals(mock: MockWan2GPMCP) -> None:
@@ -166,26 +131,7 @@ def test_failures_and_refusals(mock: MockWan2GPMCP) -> None:
     mock.inject(Fault("mcp_busy"))
     assert BUSY in tool(mock, "wangp_generate", source=settings())
     assert "Unknown WanGP job_id: gone" in tool(mock, "wangp_get_job", job_id="gone")
-
-
-def test_a_restart_forgets_the_jobs(mock: MockWan2GPMCP) -> None:
-    mock.inject(Fault("restart"))
-    job = tool(mock, "wangp_generate", source=settings())["job_id"]
-
-    def gone() -> bool:
-        try:
-            return "Unknown WanGP job_id" in str(tool(mock, "wangp_get_job", job_id=job))
-        except urllib3.exceptions.HTTPError:
-            return False
-
-    assert eventually(gone)
-
-
-def test_models_can_be_asked_for(mock: MockWan2GPMCP) -> None:
-    assert {each["family"] for each in tool(mock, "wangp_list_models", family="wan", limit=3)} == {"wan"}
-    assert tool(mock, "wangp_get_default_settings", model_type="nope").endswith("Unknown model_type: nope")
     assert tool(mock, "wangp_get_model_schema", model_type="nope") is None
-    assert tool(mock, "wangp_search_models", query="1.3B")["returned"] > 0
 
 
 def test_api_v2_waits_and_checks_names() -> None:
@@ -215,7 +161,14 @@ def test_api_v2_waits_and_checks_names() -> None:
         assert not tool(mock, "wangp_generate", action="generate", arguments={"source": settings()})["done"]
 
 
-def test_keys_are_asked_for_where_it_was_started_so() -> None:
-    with MockWan2GPMCP(auth="Bearer secret") as mock:
-        assert rpc(mock, "tools/list").status == 401
-        assert rpc(mock, "tools/list", authorization="Bearer secret").status == 200
+def test_a_restart_forgets_the_jobs(mock: MockWan2GPMCP) -> None:
+    mock.inject(Fault("restart"))
+    job = tool(mock, "wangp_generate", source=settings())["job_id"]
+
+    def gone() -> bool:
+        try:
+            return "Unknown WanGP job_id" in str(tool(mock, "wangp_get_job", job_id=job))
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    assert eventually(gone)

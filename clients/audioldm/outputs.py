@@ -108,7 +108,7 @@ class Outputs:
         elsewhere = HTTPSession(
             self._http.transport, parse_server_url(url.origin), self._http.backend, self._job.options, {}
         )
-        self._write(raw, elsewhere.request("GET", f"/{path}", scope=self._job))
+        self._write(raw, elsewhere.request("GET", f"/{path}", scope=self._job, stream=True))
 
     def _write(self, raw: Path, response: Response) -> None:
         with response, storage_errors(raw.parent), raw.open("wb") as file:

@@ -200,7 +200,9 @@ class EventStream:
     def _request(self) -> Response:
         times = self._access.http.timeouts
         patience = Timeouts(times.connect_s, times.first_byte_s, self._idle_timeout_s)
-        return self._access.request("GET", self._path, scope=self._scope, headers=_HEADERS, timeouts=patience)
+        return self._access.request(
+            "GET", self._path, scope=self._scope, headers=_HEADERS, timeouts=patience, stream=True
+        )
 
     def _read_messages(self, response: Response) -> StreamEvent:
         for events in batches(response.available(), EventStreamParser(MAX_EVENT_BYTES)):

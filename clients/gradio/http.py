@@ -65,6 +65,7 @@ class GradioHTTP:
         expect: Iterable[int] = (),
         repeatable: bool | None = None,
         timeouts: Timeouts | None = None,
+        stream: bool = False,
     ) -> Response:
         """Send a request as ``HTTPSession.request`` does; a ``body`` that is iterated must be so any number of times.
 
@@ -82,6 +83,7 @@ class GradioHTTP:
                 expect={*expect, _UNAUTHORIZED},
                 repeatable=repeatable,
                 timeouts=timeouts,
+                stream=stream,
             )
 
         cookie = self.cookie()

@@ -47,6 +47,7 @@ class Requests(Protocol):
         scope: Scope | None = None,
         headers: Mapping[str, str] | None = None,
         expect: Iterable[int] = (),
+        stream: bool = False,
     ) -> Response:
         """Send a request, as ``HTTPSession.request`` does."""
 
@@ -193,7 +194,7 @@ class _Fetch:
         return True
 
     def _request(self, headers: dict[str, str], expect: tuple[int, ...] = ()) -> Response:
-        return self._session.request("GET", self._path, scope=self._scope, headers=headers, expect=expect)
+        return self._session.request("GET", self._path, scope=self._scope, headers=headers, expect=expect, stream=True)
 
     def _take(self, response: Response) -> None:
         part = self._part

@@ -7,6 +7,7 @@ event of a stream back until a whole chunk has come, and urllib3 1.26 and 2 diff
 from __future__ import annotations
 
 import http.client
+import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -90,6 +91,11 @@ class Response:
     def read(self, limit: int) -> bytes:
         """Return the whole body; ``ProtocolError`` (code ``too_large``) if it has more than ``limit`` bytes."""
         return b"".join(self.chunks_within(limit))
+
+    def buffer(self, limit: int) -> None:
+        """Read the whole body now, within ``limit``; reading it later takes it from memory."""
+        data = self.read(limit)
+        self._body, self._left = io.BytesIO(data), len(data)
 
     def start(self, limit: int) -> bytes:
         """Return the body's first bytes, up to ``limit``, as far as they can be read; for error texts."""

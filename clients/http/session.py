@@ -36,6 +36,7 @@ from .url import ServerURL, parse_server_url
 
 MAX_REDIRECTS = 5
 ERROR_BODY_BYTES = 64 * 1024
+EVENT_STREAM = "text/event-stream"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_IN_URL = "%/:?#[]@!$&'()*+,;=~"
 _FOR_ANY_ORIGIN = frozenset({"accept", "range", "if-range"})
@@ -79,12 +80,14 @@ class HTTPSession:
         expect: Iterable[int] = (),
         repeatable: bool | None = None,
         timeouts: Timeouts | None = None,
+        stream: bool = False,
     ) -> Response:
         """Send a request and return the answer, which the caller reads or closes.
 
         An error status raises its typed error unless it stands in ``expect``. What is lost on the way or refused for
         the moment is sent again within the retry bounds if that is ``repeatable`` (default: if the method is
-        idempotent); an iterator as the body can be sent only once.
+        idempotent); an iterator as the body can be sent only once. Reading a repeatable request's answer is a part of
+        it: a body that is cut is asked for again. With ``stream`` the body is left to the caller, as it comes.
         """
         scope = scope or self.free_scope()
         if repeatable is None:
@@ -95,7 +98,10 @@ class HTTPSession:
         while True:
             scope.check()
             try:
-                return self._send(method, path, scope, body, extra, frozenset(expect), timeouts or self.timeouts)
+                response = self._send(method, path, scope, body, extra, frozenset(expect), timeouts or self.timeouts)
+                if repeatable and not stream and response.status < 400 and response.content_type != EVENT_STREAM:
+                    response.buffer(self._max_bytes)
+                return response
             except BackendError as error:
                 scope.check()
                 self.clean(error)

@@ -114,7 +114,7 @@ class GradioRun:
                 hint="Generate it again; if it happens again, look at the server's console.",
             )
         route = file_route(self._access, self._config, files[0])
-        outputs.take_answer(lambda: self._access.request("GET", route, scope=self._job), files[0].name)
+        outputs.take_answer(lambda: self._access.request("GET", route, scope=self._job, stream=True), files[0].name)
 
 
 def _values(finished: Finished) -> list[Any]:

@@ -114,6 +114,64 @@ def test_a_cut_get_is_sent_again_and_a_cut_post_is_not(open_session):
         open_session(server.url).post_json("/x", {}, repeatable=True).close()
 
 
+HALF = answer(b'{"a": ', JSON, length=100)
+CHUNK = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n'
+
+
+@pytest.mark.parametrize("cut", [HALF, CHUNK])
+def test_a_read_that_is_cut_in_its_body_is_sent_again(open_session, cut):
+    """The request and its answer are one unit; cut before the head it is repeated too."""
+    whole = answer(b'{"a": 1}', JSON)
+    with FaultServer(answers(cut), answers(cut), always(whole)) as server:
+        assert open_session(server.url).get_json("/x") == {"a": 1}
+        assert len(server.asked) == 3
+    with FaultServer(answers(cut), always(whole)) as server:
+        with open_session(server.url).post_json("/x", {}, repeatable=True) as response:
+            assert response.read(100) == b'{"a": 1}'
+        assert len(server.asked) == 2
+
+
+def test_a_read_that_is_always_cut_fails_within_the_bound(open_session):
+    with FaultServer(*[answers(HALF)] * 9) as server:
+        error = failing(open_session(server.url, max_retries=2).get_json, "/x")
+        assert len(server.asked) == 3
+    assert (type(error), error.backend) == (errors.ConnectionLost, "comfyui")
+
+
+def test_what_must_not_be_repeated_is_not_though_its_answer_is_cut(open_session):
+    with FaultServer(answers(HALF), always(answer(b"{}", JSON))) as server:
+        with open_session(server.url).post_json("/x", {}) as response:
+            assert type(failing(response.read, 100)) is errors.ConnectionLost
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("streaming", [{"stream": True}, {"stream": False}])
+def test_a_stream_is_left_to_who_asked_for_it(open_session, streaming):
+    def events(peer):
+        peer.request()
+        kind = "audio/wav" if streaming["stream"] else "text/event-stream"
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\ndata: 1\n\n" % kind.encode())
+        peer.wait_gone()
+
+    with FaultServer(events) as server:
+        with open_session(server.url).request("GET", "/x", **streaming) as response:
+            assert next(response.available()) == b"data: 1\n\n"
+
+
+def test_a_buffered_answer_reads_like_any_other(open_session):
+    with FaultServer(always(answer(b"x" * 5000))) as server:
+        with open_session(server.url, max_response_bytes=5000).request("GET", "/x") as response:
+            assert response.content_length == 5000
+            assert list(response.chunks(2000)) == [b"x" * 2000, b"x" * 2000, b"x" * 1000]
+            assert response.read(5000) == b""
+        with open_session(server.url, max_response_bytes=5000).request("GET", "/x") as response:
+            assert response.start(10) == b"x" * 10
+        assert failing(open_session(server.url, max_response_bytes=4999).request, "GET", "/x").code == "too_large"
+        with open_session(server.url, max_response_bytes=5000).request("GET", "/x") as response:
+            assert failing(response.read, 4999).code == "too_large"
+        assert server.connections == 2
+
+
 def test_a_server_that_hangs_up_on_a_pooled_connection(open_session):
     """It can close it in the very moment in which it is used again."""
 

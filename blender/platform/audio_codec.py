@@ -30,7 +30,7 @@ class NumpyResampler(Resampler):
         super().__init__(source_rate, target_rate)
         self._table = np.asarray(self._filters)
 
-    def _ready(self, length: int) -> list[float]:
+    def _compute_ready(self, length: int) -> list[float]:
         import numpy as np
 
         width = 2 * self._half

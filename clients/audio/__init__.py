@@ -1,9 +1,9 @@
-"""Sound files: told apart, measured, and brought to the one form that servers and Blender both take."""
+"""Sound files: detect their format, measure them, convert them to the one format for all servers and Blender."""
 
-from .artifacts import published_sound
+from .artifacts import publish_sound
 from .client import AudioClient
 from .codec import AudioCodec, AudioInfo, Conversion
-from .file_format import kind_of, kind_of_file
+from .file_format import detect_file_kind, kind_of
 from .wave_codec import WaveCodec
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "AudioInfo",
     "Conversion",
     "WaveCodec",
+    "detect_file_kind",
     "kind_of",
-    "kind_of_file",
-    "published_sound",
+    "publish_sound",
 ]

@@ -1,4 +1,4 @@
-"""The way of a server's sound into the output folder."""
+"""Converts a server's sound and publishes it in the output folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..files.storage_errors import prepare_folder
 from .codec import AudioCodec, Conversion, go_on
 
 
-def published_sound(
+def publish_sound(
     codec: AudioCodec,
     raw: Path,
     folder: Path,
@@ -23,9 +23,9 @@ def published_sound(
     channels: int | None = None,
     check: Callable[[], None] = go_on,
 ) -> tuple[Artifact, Conversion]:
-    """Make a 16-bit WAV in ``folder`` of what a server has sent, named after ``stem``, and say how loud it is.
+    """Convert a server's sound to a 16-bit WAV in ``folder``, named after ``stem``; return it with its loudness.
 
-    It has its name only once it is whole. ``raw`` stays where it is. Raises what ``AudioCodec.convert`` does.
+    It gets its name only once it is complete. ``raw`` stays. Raises the errors of ``AudioCodec.convert``.
     """
     name = safe_name(f"{stem}.wav")
     prepare_folder(folder)

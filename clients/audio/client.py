@@ -1,4 +1,4 @@
-"""What the clients of sound have in common: a codec."""
+"""The base class of the clients for sound: they have a codec."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AudioClient(BaseAPIClient):
         transport: Transport | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        """Make a client; ``codec`` reads and writes the sound files (None: ``WaveCodec``, which knows WAV alone). The
+        """Create a client; ``codec`` reads and writes the sound files (None: ``WaveCodec``, which knows only WAV). The
         other arguments are those of ``BaseAPIClient``.
         """
         super().__init__(

@@ -1,4 +1,4 @@
-"""What a codec does for the clients, and the errors that all of them raise."""
+"""The interface of codecs, and the errors that they raise."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SILENCE = 0.001
 
 
 def go_on() -> None:
-    """Let a conversion go on: the check where none is given."""
+    """Do nothing: the default check of a conversion."""
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """A sound file's own header: ``kind`` as ``kind_of`` names it, ``rate`` in Hz, ``frames`` at that rate.
+    """The data of a sound file's header: ``kind`` as in ``kind_of``, ``rate`` in Hz, ``frames`` at that rate.
 
-    The kind of a WAV that is neither PCM nor float has its coding too, such as ``wav (coding 7, 8 bit)``.
+    The kind of a WAV that is neither PCM nor float includes its coding, such as ``wav (coding 7, 8 bit)``.
     """
 
     kind: str
@@ -39,9 +39,9 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A WAV file that a codec has written, 16 bits a sample, and what it was made of.
+    """A 16-bit WAV file written by a codec, and its source.
 
-    ``peak`` is the loudest sample and ``rms`` the root of the mean square, both as parts of full scale.
+    ``peak`` is the loudest sample and ``rms`` the root of the mean square, both as fractions of full scale.
     """
 
     path: Path
@@ -64,17 +64,17 @@ class Conversion:
 
     @property
     def silent(self) -> bool:
-        """True if nothing can be heard: no sample is above -60 dB."""
+        """True if no sample is above -60 dB."""
         return self.peak <= SILENCE
 
 
 class AudioCodec(abc.ABC):
     """Reads sound files and writes 16-bit WAV. Thread-safe; its methods block, so they are for worker threads.
 
-    ``name`` says in results which codec it was. Both methods raise ``StorageError`` (code ``missing_file`` and others)
-    for a file that can't be read from disk, and ``ValidationError``: code ``needs_audio_codec`` for a kind of sound
-    that this codec can't read but another may, ``unreadable_audio`` for what is broken or no sound at all,
-    ``audio_too_long`` for what would not fit into a WAV file.
+    ``name`` identifies the codec in results. Both methods raise ``StorageError`` (code ``missing_file`` and others)
+    for a file that can't be read from disk, and ``ValidationError``: code ``needs_audio_codec`` for a format that this
+    codec can't read but another may, ``unreadable_audio`` for a damaged file or other content, ``audio_too_long`` for
+    a sound that does not fit into a WAV file.
     """
 
     name: ClassVar[str]
@@ -93,33 +93,33 @@ class AudioCodec(abc.ABC):
         channels: int | None = None,
         check: Callable[[], None] = go_on,
     ) -> Conversion:
-        """Write the sound of ``source`` (of a video too) to ``target`` as 16-bit PCM WAV, and say how loud it is.
+        """Write the sound of ``source`` (or of a video) to ``target`` as 16-bit PCM WAV, and measure its loudness.
 
-        ``rate`` in Hz and ``channels`` (1 or 2) are the source's own unless given. The header says the true length.
-        ``check`` is called from time to time; what it raises ends the conversion. A ``target`` that could not be
-        finished is removed; ``StorageError`` if the disk refuses it. The source stays as it is.
+        ``rate`` in Hz and ``channels`` (1 or 2) default to the source's. The header has the true length. ``check`` is
+        called from time to time; its error ends the conversion. An unfinished ``target`` is deleted; ``StorageError``
+        if the disk fails. The source stays.
         """
 
 
 def decibels(level: float) -> float:
-    """Return a part of full scale in decibels, never below -120."""
+    """Return a fraction of full scale in decibels, never below -120."""
     return max(-120.0, 20 * math.log10(level)) if level > 0 else -120.0
 
 
 def needs_codec(path: Path, kind: str) -> ValidationError:
-    """Return the error for a kind of file that only a codec with decoders can read."""
+    """Return the error for a format that only a codec with decoders can read."""
     problem = f"{path.name} is {kind.upper()} sound, and only WAV can be read here."
     return ValidationError(
         problem,
         code="needs_audio_codec",
         problems=[problem],
-        hint="Convert it to WAV first; or use it from Blender 4.5 or newer, which reads it by itself.",
+        hint="Convert it to WAV first, or use Blender 4.5 or newer, which reads it directly.",
         context={"kind": kind},
     )
 
 
 def unreadable_audio(path: Path, why: str) -> ValidationError:
-    """Return the error for a file that is no sound, or a broken one."""
+    """Return the error for a damaged file, or one that is not a sound."""
     problem = f"{path.name} can't be read as sound: {why}."
     return ValidationError(
         problem, code="unreadable_audio", problems=[problem], hint="Choose another file, or save it as WAV again."
@@ -127,6 +127,6 @@ def unreadable_audio(path: Path, why: str) -> ValidationError:
 
 
 def too_long() -> ValidationError:
-    """Return the error for a sound of which a WAV file can't hold all."""
+    """Return the error for a sound that is too long for a WAV file."""
     problem = "The sound is too long: a WAV file holds 4 GiB, which is six hours of stereo at 48 kHz."
     return ValidationError(problem, code="audio_too_long", problems=[problem], hint="Cut it into shorter parts.")

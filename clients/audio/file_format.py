@@ -1,4 +1,4 @@
-"""What kind of sound file some bytes begin: media types and names from servers and users are often wrong."""
+"""Detects sound formats by their first bytes: media types and names from servers and users are often wrong."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _RIFF_FORMS = {(b"RIFF", b"WAVE"): WAV, (b"RIFF", b"AVI "): AVI, (b"RF64", b"WAV
 
 
 def kind_of(head: bytes) -> str:
-    """Return the kind of file that begins with ``head`` (``HEAD_BYTES`` are enough): a key of ``SUFFIXES``, ``page``
-    for JSON or a web page, which is an error's text where a sound should be, or ``unknown``.
+    """Return the format of a file that begins with ``head`` (``HEAD_BYTES`` are enough): a key of ``SUFFIXES``,
+    ``page`` for JSON or a web page (an error's text in place of a sound), or ``unknown``.
 
     ``mp4`` is also M4A, ``webm`` also Matroska, ``ogg`` also Opus, ``wma`` also WMV, ``rf64`` WAV of more than 4 GiB.
-    What is unknown is never tried: a decoder would take a text for a list of files to open.
+    Unknown files are never decoded: a decoder would treat a text as a list of files to open.
     """
     form = _RIFF_FORMS.get((head[:4], head[8:12]))
     if form is not None:
@@ -50,6 +50,6 @@ def kind_of(head: bytes) -> str:
     return PAGE if head.lstrip()[:1] in (b"{", b"<") else UNKNOWN
 
 
-def kind_of_file(path: Path) -> str:
-    """The same for a file; ``StorageError`` (code ``missing_file`` or another) if it can't be read."""
+def detect_file_kind(path: Path) -> str:
+    """Return the format of a file; ``StorageError`` (code ``missing_file`` or another) if it can't be read."""
     return kind_of(read_start(path, HEAD_BYTES))

@@ -1,7 +1,7 @@
-"""Another sample rate in pure Python: a polyphase filter of windowed sines, block by block.
+"""Changes the sample rate in pure Python: a polyphase filter of windowed sines, block by block.
 
-With 16 input samples a sample it costs about a microsecond each: 10 s of 48 kHz take half a second. Python's own loop
-lets other threads in between, so Blender's interface stays smooth.
+With 16 input samples per output sample it costs about a microsecond each: 10 s of 48 kHz take half a second. The
+interpreter switches threads meanwhile, so Blender's interface stays smooth.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _KAISER_BETA = 7.0
 SumOfProducts = Callable[[Sequence[float], Sequence[float]], float]
 
 
-def _summed(first: Sequence[float], second: Sequence[float]) -> float:
+def _sum_products(first: Sequence[float], second: Sequence[float]) -> float:
     return float(sum(map(operator.mul, first, second)))
 
 
-_sum_of_products: SumOfProducts = getattr(math, "sumprod", _summed)  # Python 3.12 has it in C
+_sum_of_products: SumOfProducts = getattr(math, "sumprod", _sum_products)  # Python 3.12 has it in C
 
 
 class Resampler:
-    """One channel on its way from one rate to another. ``feed`` takes samples and returns those that are ready."""
+    """Changes the rate of one channel. ``feed`` takes samples and returns those that are ready."""
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
         common = math.gcd(source_rate, target_rate)
@@ -45,18 +45,18 @@ class Resampler:
         self._received = self._made = 0
 
     def feed(self, samples: Sequence[float]) -> list[float]:
-        """Return the output samples that these and those before them decide."""
+        """Return the output samples that are complete with these input samples."""
         self._received += len(samples)
         self._kept.extend(samples)
-        return self._ready(len(self._kept))
+        return self._compute_ready(len(self._kept))
 
     def finish(self) -> list[float]:
-        """Return the rest: in all as many samples as the length in seconds asks for."""
+        """Return the remaining samples; the total matches the length in seconds."""
         self._kept.extend([0.0] * (self._half + 1))
         wanted = round(self._received * self._up / self._down) - self._made
-        return self._ready(len(self._kept))[: max(0, wanted)]
+        return self._compute_ready(len(self._kept))[: max(0, wanted)]
 
-    def _ready(self, length: int) -> list[float]:
+    def _compute_ready(self, length: int) -> list[float]:
         up, down, width, filters, kept = self._up, self._down, 2 * self._half, self._filters, self._kept
         last = (length - width + 1) * up  # positions before it have all their input
         positions = range(self._position, last, down)
@@ -65,7 +65,7 @@ class Resampler:
         return made
 
     def _advance(self, made: int, length: int) -> None:
-        """Forget the input that no later sample needs."""
+        """Drop the input that no later sample needs."""
         self._position += made * self._down
         done = min(self._position // self._up, length)
         del self._kept[:done]
@@ -76,7 +76,7 @@ class Resampler:
 def filter_taps(fraction: float, half: int, cutoff: float) -> list[float]:
     """Return the weights of ``2 * half`` input samples for a point ``fraction`` of a sample after the middle one.
 
-    ``cutoff`` is the highest frequency that passes, as a part of the input's.
+    ``cutoff`` is the highest frequency that passes, as a fraction of the input's.
     """
     taps = []
     for index in range(2 * half):

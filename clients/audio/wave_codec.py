@@ -1,4 +1,4 @@
-"""The codec of every Python: WAV in and WAV out, nothing but the standard library."""
+"""The codec without dependencies: reads and writes WAV with the standard library alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO, ClassVar
 from ..core.errors import ValidationError
 from ..files.storage_errors import input_errors, storage_errors
 from .codec import AudioCodec, AudioInfo, Conversion, go_on, needs_codec, too_long, unreadable_audio
-from .file_format import PAGE, UNKNOWN, WAV, kind_of_file
+from .file_format import PAGE, UNKNOWN, WAV, detect_file_kind
 from .resample import Resampler
 from .wavefile import FULL_SCALE, MAX_DATA_BYTES, WaveFormat, header, little_endian, read_format, sample_blocks
 
@@ -21,9 +21,9 @@ Samples = Sequence[float]
 
 
 class WaveCodec(AudioCodec):
-    """Reads WAV (PCM and float); says ``needs_audio_codec`` for the rest.
+    """Reads WAV (PCM and float); raises ``needs_audio_codec`` for other formats.
 
-    A codec that reads more overrides ``other_info`` and ``other_samples``; ``resampler`` may be a quicker one.
+    A codec for more formats overrides ``other_info`` and ``other_samples``; ``resampler`` may be a faster one.
     """
 
     name: ClassVar[str] = "wave"
@@ -31,12 +31,12 @@ class WaveCodec(AudioCodec):
 
     def probe(self, path: Path) -> AudioInfo:
         """Return the file's format."""
-        kind = known_kind(path)
+        kind = check_kind(path)
         if kind != WAV:
             return self.other_info(path, kind)
-        with _opened(path) as file:
-            found = _own_format(file, path)
-        return _info(found) if isinstance(found, WaveFormat) else self.other_info(path, found)
+        with _open_file(path) as file:
+            found = _detect_format(file, path)
+        return _make_info(found) if isinstance(found, WaveFormat) else self.other_info(path, found)
 
     def convert(
         self,
@@ -47,18 +47,18 @@ class WaveCodec(AudioCodec):
         channels: int | None = None,
         check: Callable[[], None] = go_on,
     ) -> Conversion:
-        """Write any sound that can be read as 16-bit WAV; see ``AudioCodec.convert``."""
-        kind = known_kind(source)
+        """Write any readable sound as 16-bit WAV; see ``AudioCodec.convert``."""
+        kind = check_kind(source)
         with ExitStack() as stack:
             blocks: Iterator[Samples]
-            file = stack.enter_context(_opened(source))
-            found = _own_format(file, source) if kind == WAV else kind
+            file = stack.enter_context(_open_file(source))
+            found = _detect_format(file, source) if kind == WAV else kind
             if isinstance(found, WaveFormat):
-                info, blocks = _info(found), sample_blocks(file, found, source)
+                info, blocks = _make_info(found), sample_blocks(file, found, source)
             else:
                 info, blocks = self.other_samples(source, found)
             if not info.frames:
-                raise unreadable_audio(source, "it holds no samples")
+                raise unreadable_audio(source, "it contains no samples")
             rate, channels = rate or info.rate, channels or min(info.channels, 2)
             if info.frames * rate // info.rate * channels * 2 > MAX_DATA_BYTES:
                 raise too_long()
@@ -71,16 +71,16 @@ class WaveCodec(AudioCodec):
         return writing.conversion(info)
 
     def other_info(self, path: Path, kind: str) -> AudioInfo:
-        """Return what a file is that is no WAV, or one in another coding (``kind`` says so)."""
+        """Return the data of a file that is not a WAV, or a WAV in another coding (see ``kind``)."""
         raise needs_codec(path, kind)
 
     def other_samples(self, path: Path, kind: str) -> tuple[AudioInfo, Iterator[Samples]]:
-        """Return what it is and its interleaved samples, block by block, on the scale of 16-bit numbers."""
+        """Return the data of such a file and its interleaved samples, block by block, on the 16-bit scale."""
         raise needs_codec(path, kind)
 
 
 class WaveWriter:
-    """Writes a 16-bit WAV block by block and measures it. A context manager: a block that fails removes the file."""
+    """Writes a 16-bit WAV block by block and measures it. A context manager: an error in its block deletes the file."""
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
         self.path = path
@@ -110,10 +110,10 @@ class WaveWriter:
         self.path.unlink(missing_ok=True)
 
     def write(self, samples: Samples) -> None:
-        """Add interleaved samples on the scale of 16-bit numbers; what is too loud is clipped."""
+        """Add interleaved samples on the scale of 16-bit numbers; louder ones are clipped."""
         if not len(samples):
             return
-        whole = _rounded(samples)
+        whole = _round(samples)
         self._peak = max(self._peak, abs(max(whole)), abs(min(whole)))
         self._squares += sum(map(operator.mul, whole, whole))
         data = little_endian(whole).tobytes()
@@ -132,7 +132,7 @@ class WaveWriter:
 
 
 class _ChannelPipeline:
-    """A file's channels on their way to the wanted number and rate."""
+    """Converts a file's channels to another number and rate."""
 
     def __init__(self, found: AudioInfo, rate: int, channels: int, resampler: type[Resampler]) -> None:
         self._found = found.channels
@@ -143,16 +143,16 @@ class _ChannelPipeline:
     def through(self, block: Samples) -> Samples:
         if not self._resamplers and self._found == self._wanted:
             return block
-        lanes = self._mixed(block)
+        lanes = self._mix(block)
         if self._resamplers:
             lanes = [each.feed(lane) for each, lane in zip(self._resamplers, lanes, strict=True)]
-        return self._interleaved(lanes)
+        return self._interleave(lanes)
 
     def rest(self) -> Samples:
-        return self._interleaved([each.finish() for each in self._resamplers]) if self._resamplers else []
+        return self._interleave([each.finish() for each in self._resamplers]) if self._resamplers else []
 
-    def _mixed(self, block: Samples) -> list[Samples]:
-        """Return one lane for each channel that is resampled: the mean for one of many, the first two for two."""
+    def _mix(self, block: Samples) -> list[Samples]:
+        """Return one sequence for each resampled channel: the mean of all for mono, the first two for stereo."""
         if self._found == 1:
             return [block]
         lanes = [block[each :: self._found] for each in range(self._found)]
@@ -160,7 +160,7 @@ class _ChannelPipeline:
             return lanes[: self._wanted]
         return [[sum(frame) / self._found for frame in zip(*lanes, strict=True)]]
 
-    def _interleaved(self, lanes: Sequence[Samples]) -> Samples:
+    def _interleave(self, lanes: Sequence[Samples]) -> Samples:
         if self._wanted == 1:
             return lanes[0]
         mixed = [0.0] * (len(lanes[0]) * self._wanted)
@@ -169,7 +169,7 @@ class _ChannelPipeline:
         return mixed
 
 
-def _rounded(samples: Samples) -> array[int]:
+def _round(samples: Samples) -> array[int]:
     if isinstance(samples, array):
         return samples
     try:
@@ -178,25 +178,25 @@ def _rounded(samples: Samples) -> array[int]:
         return array("h", [round(min(32767.0, max(-32768.0, each))) for each in samples])
 
 
-def known_kind(path: Path) -> str:
-    """Return the kind of sound; ``ValidationError`` (code ``unreadable_audio``) for what is none."""
-    kind = kind_of_file(path)
+def check_kind(path: Path) -> str:
+    """Return the format; ``ValidationError`` (code ``unreadable_audio``) for a file that is not a sound."""
+    kind = detect_file_kind(path)
     if kind == PAGE:
-        raise unreadable_audio(path, "it is a page of text")
+        raise unreadable_audio(path, "it is a text file")
     if kind == UNKNOWN:
-        raise unreadable_audio(path, "it is no kind of sound that is known")
+        raise unreadable_audio(path, "its audio format is not supported")
     return kind
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file; what the disk refuses, then or while it is read, is a ``StorageError``."""
+def _open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file; an error of the disk, also while reading, is a ``StorageError``."""
     with input_errors(path), path.open("rb") as file:
         yield file
 
 
-def _own_format(file: BinaryIO, path: Path) -> WaveFormat | str:
-    """Return the format of a WAV, or its kind and coding if only a decoder can read that."""
+def _detect_format(file: BinaryIO, path: Path) -> WaveFormat | str:
+    """Return the format of a WAV, or its kind and coding if only a decoder can read it."""
     try:
         return read_format(file, path)
     except ValidationError as error:
@@ -205,5 +205,5 @@ def _own_format(file: BinaryIO, path: Path) -> WaveFormat | str:
         return str(error.context["kind"])
 
 
-def _info(found: WaveFormat) -> AudioInfo:
+def _make_info(found: WaveFormat) -> AudioInfo:
     return AudioInfo(WAV, found.rate, found.channels, found.frames)

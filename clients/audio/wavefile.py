@@ -1,7 +1,7 @@
-"""WAV files, read and written in blocks of samples: PCM of 8 to 32 bits, floats, and extensible headers.
+"""Reads and writes WAV files in blocks of samples: PCM of 8 to 32 bits, floats, and extensible headers.
 
-The standard library's ``wave`` refuses floats and, before Python 3.12, extensible headers, and trusts the lengths in
-the header; servers that stream write 0 or 0xFFFFFFFF there. So what it does is done here.
+The standard library's ``wave`` rejects floats and, before Python 3.12, extensible headers, and trusts the lengths in
+the header; servers that stream write 0 or 0xFFFFFFFF there. Hence an own reader.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_DATA_BYTES = 0xFFFFFFFF - 36
 FULL_SCALE = 32768.0
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_MIN_RATE, _MAX_RATE = 1000, 768_000  # from less, a few kilobytes would become gigabytes at the rate wanted
+_MIN_RATE, _MAX_RATE = 1000, 768_000  # a lower rate would turn kilobytes into gigabytes
 _MAX_CHANNELS = 64
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
@@ -32,8 +32,8 @@ Decode = Callable[[bytes], "array[int] | list[float]"]
 
 @dataclass(frozen=True)
 class WaveFormat:
-    """Where the samples of a WAV file are and how they are written down; ``bits`` of one sample, ``floats`` or whole
-    numbers, ``data_at`` and ``data_bytes`` in the file.
+    """The format of a WAV file's samples: ``bits`` of one sample, ``floats`` or integers, ``data_at`` and
+    ``data_bytes`` in the file.
     """
 
     rate: int
@@ -50,17 +50,17 @@ class WaveFormat:
 
     @property
     def frames(self) -> int:
-        """How many there are of them, a last incomplete one left out."""
+        """The number of complete frames."""
         return self.data_bytes // self.frame_bytes
 
 
 def read_format(file: BinaryIO, path: Path) -> WaveFormat:
-    """Read the header; ``ValidationError`` for what is no WAV or one in a coding that is not PCM or float."""
+    """Read the header; ``ValidationError`` for other files and codings other than PCM or float."""
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(12)
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        raise unreadable_audio(path, "it does not begin as a WAV file does")
+        raise unreadable_audio(path, "it does not start with a WAV header")
     fmt = b""
     at = 12
     while at + 8 <= size:
@@ -72,17 +72,17 @@ def read_format(file: BinaryIO, path: Path) -> WaveFormat:
         if name == b"fmt ":
             fmt = file.read(min(length, 40))
         elif name == b"data":
-            return _format(fmt, at + 8, _present(length, size - at - 8), path)
+            return _make_format(fmt, at + 8, _count_present(length, size - at - 8), path)
         at += 8 + length + length % 2
-    raise unreadable_audio(path, "it holds no samples")
+    raise unreadable_audio(path, "it contains no samples")
 
 
-def _present(declared: int, present: int) -> int:
-    """Return how many bytes of samples there are; a server that streams does not know and declares 0 or too many."""
+def _count_present(declared: int, present: int) -> int:
+    """Return the bytes of samples in the file; a server that streams declares 0 or too many."""
     return min(declared, present) or present
 
 
-def _format(fmt: bytes, data_at: int, data_bytes: int, path: Path) -> WaveFormat:
+def _make_format(fmt: bytes, data_at: int, data_bytes: int, path: Path) -> WaveFormat:
     if len(fmt) < 16:
         raise unreadable_audio(path, "its header is incomplete")
     tag, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", fmt)
@@ -95,14 +95,14 @@ def _format(fmt: bytes, data_at: int, data_bytes: int, path: Path) -> WaveFormat
 
 
 def check_bounds(path: Path, channels: int, rate: int) -> None:
-    """Raise ``ValidationError`` for numbers that no sound has."""
+    """Raise ``ValidationError`` for impossible numbers of channels or rates."""
     if not (1 <= channels <= _MAX_CHANNELS and _MIN_RATE <= rate <= _MAX_RATE):
         raise unreadable_audio(path, f"its header says {channels} channels at {rate} Hz")
 
 
 def sample_blocks(file: BinaryIO, wanted: WaveFormat, path: Path) -> Iterator[array[int] | list[float]]:
     """Yield the interleaved samples block by block, on the scale of 16-bit numbers; ``ValidationError`` if the file
-    ends before the place that its header and size had told.
+    ends early.
     """
     decode = _DECODERS[(_FLOAT if wanted.floats else _PCM, wanted.bits)]
     left = wanted.frames * wanted.frame_bytes
@@ -111,13 +111,13 @@ def sample_blocks(file: BinaryIO, wanted: WaveFormat, path: Path) -> Iterator[ar
         size = min(left, BLOCK_FRAMES * wanted.frame_bytes)
         data = file.read(size)
         if len(data) < size:
-            raise unreadable_audio(path, "it became shorter while it was read")
+            raise unreadable_audio(path, "it was truncated while it was being read")
         left -= size
         yield decode(data)
 
 
 def header(rate: int, channels: int, data_bytes: int) -> bytes:
-    """Return the head of a 16-bit PCM file."""
+    """Return the header of a 16-bit PCM file."""
     return _HEADER.pack(
         *(b"RIFF", 36 + data_bytes, b"WAVE", b"fmt ", 16, _PCM, channels),
         *(rate, rate * channels * 2, channels * 2, 16, b"data", data_bytes),
@@ -160,15 +160,15 @@ def _int32(data: bytes) -> list[float]:
 
 
 def _float32(data: bytes) -> list[float]:
-    return _finite(data, "<f")
+    return _replace_infinite(data, "<f")
 
 
 def _float64(data: bytes) -> list[float]:
-    return _finite(data, "<d")
+    return _replace_infinite(data, "<d")
 
 
-def _finite(data: bytes, code: str) -> list[float]:
-    """Return floats on the 16-bit scale; one that is no number is silence."""
+def _replace_infinite(data: bytes, code: str) -> list[float]:
+    """Return floats on the 16-bit scale; values that are not finite become silence."""
     return [each * FULL_SCALE if abs(each) < 1e6 else 0.0 for (each,) in struct.iter_unpack(code, data)]
 
 

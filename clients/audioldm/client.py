@@ -13,8 +13,8 @@ from ..core.json_fields import parse_number
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import MIB, ClientOptions
 from ..core.request import Request
-from ..gradio.login import sign_in_of
-from .input_mapping import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, filled, whole_number_of
+from ..gradio.login import parse_sign_in
+from .input_mapping import CANDIDATES, DURATION, MAX_SEED, MODEL, SEED, Filled, fill_inputs, parse_whole_number
 from .request import SoundRequest
 from .server_profile import COG, COG_OLD, Profile, ServerProfileCache
 
@@ -33,7 +33,7 @@ DEFAULT_CANDIDATES = 3
 
 @dataclass(frozen=True)
 class _Server:
-    """Who it is; ``app`` is where the function of a Gradio app is to be found, None for a Cog server."""
+    """The server's profile; ``app`` is the function of a Gradio app, None for a Cog server."""
 
     profile: Profile
     app: tuple[GradioHTTP, GradioConfig, Dependency] | None = None
@@ -54,20 +54,21 @@ class AudioLDMClient(AudioClient):
     interval_s: ClassVar[float] = 0.5
 
     def set_up(self) -> None:
-        """Remember what the server says of itself."""
-        self.knowledge = ServerProfileCache()
-        self._sign_in = sign_in_of(self._api_key)
+        """Create the cache of the server's profile."""
+        self.profile_cache = ServerProfileCache()
+        self._sign_in = parse_sign_in(self._api_key)
 
     def probe(self) -> ServerInfo:
-        """Ask the server who it is and what it can do.
+        """Return the server's dialect, inputs and capabilities.
 
-        An older Cog server is mute while it works; if it works for this client, what is known of it is the answer.
+        An older Cog server does not respond while it works; if it works for this client, the cached profile is
+        returned.
         """
-        profile = self.knowledge.profile
+        profile = self.profile_cache.profile
         try:
             profile = self._ask(None, PROBE_FIRST_BYTE_S).profile
         except NetworkTimeout as error:
-            if profile is None or error.code != MUTE or not self.knowledge.at_work:
+            if profile is None or error.code != MUTE or not self.profile_cache.at_work:
                 raise
         details = {**profile.details, "inputs": [each.name for each in profile.fields]}
         return ServerInfo(
@@ -75,25 +76,25 @@ class AudioLDMClient(AudioClient):
         )
 
     def run(self, job: JobContext) -> Result:
-        """Have the sound made and fetch it."""
+        """Generate the sound and fetch it."""
         from .outputs import Outputs
 
         request = cast(SoundRequest, job.request)
-        server = self._server(job)
+        server = self._get_server(job)
         profile = server.profile
         seed = random.randint(0, MAX_SEED) if request.seed is None else request.seed
-        inputs = filled(profile.fields, request, seed)
+        inputs = fill_inputs(profile.fields, request, seed)
         for note in inputs.notes:
             job.log(note)
         outputs = Outputs(self.http, job, self.codec, request)
-        sent_seed = whole_number_of(inputs.of(profile.fields, SEED))
-        self.knowledge.at_work.add(job.job_id)
+        sent_seed = parse_whole_number(inputs.of(profile.fields, SEED))
+        self.profile_cache.at_work.add(job.job_id)
         try:
-            said_seed = self._made(job, server, inputs, outputs, sent_seed)
+            said_seed = self._generate(job, server, inputs, outputs, sent_seed)
         except JobLost as error:
-            raise _lost(error, sent_seed) from error.__cause__
+            raise _add_seed(error, sent_seed) from error.__cause__
         finally:
-            self.knowledge.at_work.discard(job.job_id)
+            self.profile_cache.at_work.discard(job.job_id)
         metadata = {
             "request": request.to_dict(),
             "dialect": profile.dialect,
@@ -108,16 +109,16 @@ class AudioLDMClient(AudioClient):
         return Result(tuple(outputs.artifacts), problems=tuple(outputs.problems), metadata=metadata)
 
     def rejoin(self, job: JobContext) -> Result:
-        """Say that the sound is lost: these servers can't be asked for it later."""
+        """Raise ``JobLost``: these servers can't be asked for a sound later."""
         lost = JobLost(
-            "The connection to the sound server is lost, and it keeps no results.",
+            "The connection to the sound server was lost, and the server keeps no results.",
             code="outcome_unknown",
             hint="Generate it again.",
         )
-        raise _lost(lost, whole_number_of(job.state.get("seed")))
+        raise _add_seed(lost, parse_whole_number(job.state.get("seed")))
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Cancel the run where the server can be told; where it can't, wait until it is free."""
+        """Cancel the run if the server supports it; otherwise wait until the server is free."""
         dialect = job.state.get("dialect")
         if dialect in (COG, COG_OLD):
             from .cog.run import cancel
@@ -127,36 +128,36 @@ class AudioLDMClient(AudioClient):
             return BackendCancel.CONFIRMED
         from .gradio.run import cancel as wait_for_the_end
 
-        return wait_for_the_end(self.knowledge, job)
+        return wait_for_the_end(self.profile_cache, job)
 
     def disconnect(self, timeout_s: float) -> None:
-        """Stop listening to the server."""
-        self.knowledge.close()
+        """Stop the webhook listener."""
+        self.profile_cache.close()
 
     def auth_headers(self) -> dict[str, str]:
-        """Return the headers that go with every request; a ``NAME:PASSWORD`` for a Gradio app is no bearer token."""
+        """Return the headers of every request; a ``NAME:PASSWORD`` for a Gradio app is not a bearer token."""
         return dict(self._headers) if self._sign_in else super().auth_headers()
 
     def _ask(self, job: JobContext | None, first_byte_s: float) -> _Server:
-        """Find out who the server is: a Cog server, or one of the Gradio apps."""
-        from .server_probe import cog_profile
+        """Detect the server: a Cog server, or one of the Gradio apps."""
+        from .server_probe import fetch_cog_profile
 
-        profile = cog_profile(self.http, job, first_byte_s=first_byte_s)
+        profile = fetch_cog_profile(self.http, job, first_byte_s=first_byte_s)
         if profile is not None:
             return _Server(profile)
-        from .gradio.app import app_profile
+        from .gradio.app import fetch_app_profile
 
         try:
-            found = app_profile(self.http, self._sign_in, job)
+            found = fetch_app_profile(self.http, self._sign_in, job)
         except ProtocolError as error:
             if error.code == "not_gradio":
                 error.code = "not_a_sound_server"
-                error.hint = "AudioLDM's and AudioLDM2's own web apps and Cog containers of sound models are."
+                error.hint = "Use the web app of AudioLDM or AudioLDM2, or a Cog container of a sound model."
             raise
         return _Server(found[0], found[1:])
 
-    def _server(self, job: JobContext) -> _Server:
-        """Return who the server is now, once its model is loaded."""
+    def _get_server(self, job: JobContext) -> _Server:
+        """Return the server's profile once its model is loaded."""
         from .cog.api import CogAPI
         from .cog.run import wait_while_loading
 
@@ -164,37 +165,39 @@ class AudioLDMClient(AudioClient):
             try:
                 server = self._ask(job, LOOK_FIRST_BYTE_S)
             except NetworkTimeout as error:
-                if self.knowledge.profile is None or error.code != MUTE:
+                if self.profile_cache.profile is None or error.code != MUTE:
                     raise
                 job.message("The server is busy with another sound.")
                 continue
             if server.profile.fields:
-                self.knowledge.profile = server.profile
+                self.profile_cache.profile = server.profile
                 return server
             wait_while_loading(CogAPI(self.http, quick_s=LOOK_FIRST_BYTE_S), job)
 
-    def _made(self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs, seed: int | None) -> int | None:
-        """Have the sound made; return the seed that the server names, if it does. ``seed`` is the one it is sent."""
+    def _generate(
+        self, job: JobContext, server: _Server, inputs: Filled, outputs: Outputs, seed: int | None
+    ) -> int | None:
+        """Generate the sound; return the seed that the server reports, if any. ``seed`` is the requested one."""
         profile = server.profile
         seconds = parse_number(inputs.of(profile.fields, DURATION)) or 1.0
         work = seconds * (parse_number(inputs.of(profile.fields, CANDIDATES)) or DEFAULT_CANDIDATES)
         if server.app is not None:
-            from .gradio.app import values_of
+            from .gradio.app import make_values
             from .gradio.run import GradioRun
 
-            app_run = GradioRun(job, self.knowledge, profile, server.app, work, self.interval_s)
-            app_run.run(values_of(profile.fields, inputs.values), outputs, seed)
+            app_run = GradioRun(job, self.profile_cache, profile, server.app, work, self.interval_s)
+            app_run.run(make_values(profile.fields, inputs.values), outputs, seed)
             return None
         from .cog.run import CogRun
 
-        run = CogRun(self.http, job, self.knowledge, profile, work, self.interval_s)
+        run = CogRun(self.http, job, self.profile_cache, profile, work, self.interval_s)
         run.run(inputs, outputs, seed)
         return run.log.seed
 
 
-def _lost(error: JobLost, seed: int | None) -> JobLost:
-    """Say how the lost sound can be had again: with the seed that the server was sent, None if it was sent none."""
+def _add_seed(error: JobLost, seed: int | None) -> JobLost:
+    """Add the seed to the hint, so that the same sound can be made again; None if no seed was sent."""
     if seed is not None:
-        error.hint = f"{error.hint} With seed {seed} it will be the same sound."
+        error.hint = f"{error.hint} Seed {seed} will give the same sound."
         error.context["seed"] = seed
     return error

@@ -1,4 +1,4 @@
-"""A server's own inputs, whatever it calls them, filled with what a ``SoundRequest`` asks for."""
+"""Maps a ``SoundRequest`` to the inputs of a server, whatever their names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _SECONDS_SPARE = 0.05
 
 @dataclass(frozen=True)
 class Field:
-    """One input of a server. ``kind`` is its JSON type; ``choices`` are all it takes, as the server writes them."""
+    """One input of a server. ``kind`` is its JSON type; ``choices`` are the allowed values, in the server's "
+    "spelling."""
 
     name: str
     role: str = ""
@@ -49,19 +50,18 @@ class Field:
     step: float | None = None
     required: bool = False
 
-    def fitted(self, value: Any) -> Any:
-        """Return the value that the server takes, as near to ``value`` as may be and of the type it wants; None if
-        there is none. A duration is never shorter than asked for, unless the server makes none as long: what is too
-        long can be cut.
+    def fit(self, value: Any) -> Any:
+        """Return the allowed value nearest to ``value``, in the right type; None if there is none. A duration is never
+        shortened unless the server's maximum is shorter: extra length can be cut.
         """
         if self.choices:
-            return self._choice(value)
+            return self._match_choice(value)
         if self.kind in ("integer", "number"):
             number = parse_number(value)
-            return None if number is None else self._within(number)
+            return None if number is None else self._clamp(number)
         return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
-    def _choice(self, value: Any) -> Any:
+    def _match_choice(self, value: Any) -> Any:
         if value in self.choices:
             return value
         number = parse_number(value)
@@ -73,69 +73,71 @@ class Field:
         longer = [pair for pair in distances if self.role == DURATION and pair[0] > -_SECONDS_SPARE]
         return min(longer or distances, key=lambda pair: abs(pair[0]))[1] if distances else None
 
-    def _within(self, number: float) -> int | float:
+    def _clamp(self, number: float) -> int | float:
         if self.role == DURATION:
             number = (
-                self._stepped(number - _SECONDS_SPARE, math.ceil) if self.step or self.kind == "integer" else number
+                self._round_to_step(number - _SECONDS_SPARE, math.ceil)
+                if self.step or self.kind == "integer"
+                else number
             )
         elif self.step:
-            number = self._stepped(number, round)
+            number = self._round_to_step(number, round)
         if self.minimum is not None:
             number = max(number, self.minimum)
         if self.maximum is not None:
             number = min(number, self.maximum)
         return round(number) if self.kind == "integer" else float(number)
 
-    def _stepped(self, number: float, to_whole: Callable[[float], int]) -> float:
+    def _round_to_step(self, number: float, to_whole: Callable[[float], int]) -> float:
         start, step = self.minimum or 0.0, self.step or 1.0
         return start + to_whole((number - start) / step) * step
 
 
 @dataclass(frozen=True)
 class Filled:
-    """Values for a server's inputs by name; ``notes`` say what is not as it was asked for."""
+    """Values for a server's inputs by name; ``notes`` describe differences from the request."""
 
     values: dict[str, Any]
     notes: tuple[str, ...]
 
     def of(self, fields: Sequence[Field], role: str) -> Any:
-        """Return the value that goes out for a role, the server's default where none does."""
-        field = by_role(fields).get(role)
+        """Return the value that is sent for a role, or the server's default."""
+        field = index_by_role(fields).get(role)
         return None if field is None else self.values.get(field.name, field.default)
 
 
-def by_role(fields: Sequence[Field]) -> dict[str, Field]:
-    """Return the inputs whose meaning is known."""
+def index_by_role(fields: Sequence[Field]) -> dict[str, Field]:
+    """Return the inputs with known roles."""
     return {field.role: field for field in fields if field.role}
 
 
-def filled(fields: Sequence[Field], request: SoundRequest, seed: int) -> Filled:
-    """Return the values for the inputs that a request fills; the others are left to the server.
+def fill_inputs(fields: Sequence[Field], request: SoundRequest, seed: int) -> Filled:
+    """Return the values for the inputs that the request sets; the server keeps its defaults for the others.
 
-    Raises ``ValidationError`` for a setting that the server has not, ``MissingResource`` for an unknown model.
+    Raises ``ValidationError`` for an unknown setting, ``MissingResource`` for an unknown model.
     """
-    known = by_role(fields)
+    known = index_by_role(fields)
     values: dict[str, Any] = {}
     notes: list[str] = []
-    for role, wanted in _wanted(request, seed).items():
+    for role, wanted in _get_wanted(request, seed).items():
         field = known.get(role)
         if field is None:
             if role not in (FORMAT, SEED):
-                notes.append(f"This server has no {role.replace('_', ' ')}: it is left out.")
+                notes.append(f"This server has no {role.replace('_', ' ')}; the value is ignored.")
             continue
-        value = field.fitted(wanted)
+        value = field.fit(wanted)
         if role == MODEL and field.choices and value != wanted:
-            raise _no_model(str(wanted), field)
+            raise _missing_model(str(wanted), field)
         if value is None:
             continue
         values[field.name] = value
         if parse_number(value) != parse_number(wanted):
             which = "next" if role == DURATION else "nearest"
-            notes.append(f"{role}: {value} instead of {wanted}, the {which} that this server takes.")
-    return Filled({**values, **_own_settings(fields, request.settings)}, tuple(notes))
+            notes.append(f"{role}: {value} instead of {wanted}, the {which} value that this server accepts.")
+    return Filled({**values, **_check_settings(fields, request.settings)}, tuple(notes))
 
 
-def _wanted(request: SoundRequest, seed: int) -> dict[str, Any]:
+def _get_wanted(request: SoundRequest, seed: int) -> dict[str, Any]:
     wanted = {
         PROMPT: request.prompt,
         DURATION: request.duration_s,
@@ -150,7 +152,7 @@ def _wanted(request: SoundRequest, seed: int) -> dict[str, Any]:
     return {role: value for role, value in wanted.items() if value is not None}
 
 
-def _own_settings(fields: Sequence[Field], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _check_settings(fields: Sequence[Field], settings: Mapping[str, Any]) -> dict[str, Any]:
     names = [field.name for field in fields]
     unknown = [name for name in settings if name not in names]
     if unknown:
@@ -162,7 +164,7 @@ def _own_settings(fields: Sequence[Field], settings: Mapping[str, Any]) -> dict[
     return dict(settings)
 
 
-def _no_model(wanted: str, field: Field) -> MissingResource:
+def _missing_model(wanted: str, field: Field) -> MissingResource:
     names = [str(each) for each in field.choices]
     return MissingResource(
         f"This server has no model {wanted}.",
@@ -173,7 +175,7 @@ def _no_model(wanted: str, field: Field) -> MissingResource:
     )
 
 
-def whole_number_of(value: Any) -> int | None:
-    """Return a value as a whole number, None if it is no number."""
+def parse_whole_number(value: Any) -> int | None:
+    """Return a value as a whole number, None if it is not a number."""
     number = parse_number(value)
     return None if number is None else int(number)

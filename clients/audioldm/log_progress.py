@@ -1,4 +1,4 @@
-"""What the log of a running model says: how far it is, and its seed."""
+"""Parses the log of a running model: progress and seed."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ STAGE = "Generating"
 
 
 class LogReader:
-    """Follows one run's log, which each answer of the server holds from its start; ``redact`` takes secrets out."""
+    """Follows one run's log, which each response contains from its start; ``redact`` removes secrets."""
 
     def __init__(self, job: JobContext, redact: Callable[[str], str]) -> None:
         self._job = job
         self._redact = redact
         self._seen = ""
-        self._told = False
+        self._reported = False
 
     @property
-    def told_progress(self) -> bool:
-        """Whether the log has said how far the run is."""
-        return self._told
+    def has_progress(self) -> bool:
+        """True once the log has shown progress."""
+        return self._reported
 
     @property
     def seed(self) -> int | None:
-        """The seed that the log names."""
+        """The seed in the log, None if there is none."""
         found = _SEED.search(self._seen)
         return int(found[1]) if found else None
 
     @property
     def last_line(self) -> str:
-        """The last line with something in it."""
+        """The last line with content."""
         lines = [each for each in _LINE_ENDS.split(self._seen) if each.strip()]
         return lines[-1].strip() if lines else ""
 
     def take(self, log: object) -> None:
-        """Take the log as it is now."""
+        """Update with the current log."""
         if not isinstance(log, str) or self._seen.startswith(log := self._redact(log)):
-            return  # nothing new, or overtaken by what was said later
+            return  # nothing new, or older than the last response
         new = log[len(self._seen) :] if log.startswith(self._seen) else log
         self._seen = log
         for line in _LINE_ENDS.split(new):
@@ -52,17 +52,17 @@ class LogReader:
                 self._take_line(line)
 
     def _take_line(self, line: str) -> None:
-        progress = progress_in(line)
+        progress = parse_progress(line)
         if progress is None:
             self._job.log(line.rstrip())
             return
         fraction, step, steps = progress
-        self._told = True
+        self._reported = True
         self._job.progress(fraction, step=step, total_steps=steps, stage=STAGE)
 
 
-def progress_in(line: str) -> tuple[float, int | None, int | None] | None:
-    """Return fraction, step and steps of a line of a progress bar such as tqdm's; None for any other."""
+def parse_progress(line: str) -> tuple[float, int | None, int | None] | None:
+    """Return fraction, step and steps of a progress bar's line such as tqdm's; None for other lines."""
     found = _PERCENT.search(line)
     if found:
         whole = found[2] is not None

@@ -1,4 +1,4 @@
-"""What became of the call that waits for a sound."""
+"""The outcome of the call that waits for a sound."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..core.delivery import may_have_arrived
 from ..core.errors import JobLost, NetworkError, NetworkTimeout, StreamInterrupted
 
 
-def known_outcome(finished: Finished) -> Any:
+def get_outcome(finished: Finished) -> Any:
     """Return the call's value or raise its error.
 
-    ``JobLost`` (code ``outcome_unknown``) where the connection broke after the server may have taken the call: these
-    servers can't be asked for the sound later. A time-out, and a stream of a call that the server has accepted, keep
-    their own errors.
+    ``JobLost`` (code ``outcome_unknown``) if the connection broke after the server may have accepted the call: these
+    servers can't be asked for the sound later. A time-out, and a broken stream of an accepted call, keep their own
+    errors.
     """
     try:
         return finished.result()
@@ -22,7 +22,7 @@ def known_outcome(finished: Finished) -> Any:
         if isinstance(error, (NetworkTimeout, StreamInterrupted)) or not may_have_arrived(error):
             raise
         raise JobLost(
-            "The connection was lost while the server worked; it can't be asked for the sound any more.",
+            "The connection was lost while the server was working; the sound can no longer be fetched.",
             code="outcome_unknown",
             hint="Generate it again.",
         ) from error

@@ -1,4 +1,4 @@
-"""What a run has put out: taken from ``data:`` and other addresses, made a WAV in the output folder."""
+"""Fetches the outputs of a run from ``data:`` and other addresses, and converts them to WAV in the output folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..audio.artifacts import published_sound
+from ..audio.artifacts import publish_sound
 from ..audio.codec import AudioCodec
-from ..audio.file_format import PAGE, SUFFIXES, UNKNOWN, kind_of_file
+from ..audio.file_format import PAGE, SUFFIXES, UNKNOWN, detect_file_kind
 from ..core.context import JobContext
 from ..core.errors import BackendError, ProtocolError, ValidationError
 from ..core.model import Artifact
@@ -28,7 +28,7 @@ MAX_OUTPUTS = 16
 MAX_DEPTH = 4
 STEM_CHARS = 48
 _DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
-_SLICE_CHARS = 256 * 1024  # a multiple of 4: each slice is decoded for itself
+_SLICE_CHARS = 256 * 1024  # a multiple of 4: each slice is decoded separately
 
 
 class Outputs:
@@ -45,19 +45,19 @@ class Outputs:
         self.described: dict[str, Any] = {}
 
     def take(self, output: Any) -> None:
-        """Take every sound of a run's ``output``: an address, or several of them in a list or under names."""
-        addresses = list(_addresses(output))[:MAX_OUTPUTS]
+        """Fetch every sound of a run's ``output``: an address, or several in a list or mapping."""
+        addresses = list(_find_addresses(output))[:MAX_OUTPUTS]
         if not addresses:
             raise ProtocolError(
-                "The server says that it has succeeded, but sent no sound.",
+                "The server reported success but sent no sound.",
                 code="no_output",
-                hint="Generate it again; if it happens again, look at the server's log.",
+                hint="Generate it again; if that fails too, check the server's log.",
             )
         for address in addresses:
             self._take_address(address)
 
     def take_file(self, raw: Path, source: str) -> None:
-        """Take a file that lies on this machine, where it stays."""
+        """Use a file on this machine, and leave it in place."""
         prepare_folder(self._job.output_dir)
         copy = part_path(self._job.output_dir, "raw")
         try:
@@ -68,7 +68,7 @@ class Outputs:
             copy.unlink(missing_ok=True)
 
     def take_answer(self, ask: Callable[[], Response], source: str) -> None:
-        """Take the file that a request is answered with."""
+        """Save the response of a request as the file."""
         prepare_folder(self._job.output_dir)
         raw = part_path(self._job.output_dir, "raw")
         try:
@@ -91,19 +91,19 @@ class Outputs:
             raw.unlink(missing_ok=True)
 
     def _fetch(self, raw: Path, address: str) -> None:
-        """Get a file that the server has put elsewhere (its ``--upload-url``), without our keys."""
+        """Download a file that the server has stored elsewhere (its ``--upload-url``), without our keys."""
         try:
             url = parse_server_url(address.partition("?")[0])
         except ValidationError as error:
             raise ProtocolError(
-                "The server names an address for the sound that is none.", code="bad_file", hint="Generate it again."
+                "The server sent an invalid address for the sound.", code="bad_file", hint="Generate it again."
             ) from error
         path = address[len(address.partition("//")[0]) + 2 :].partition("/")[2]
         if self._http.url.is_loopback and not url.is_loopback:
             raise ProtocolError(
-                f"The server has put the sound at {url.origin}, which is not this machine.",
+                f"The server stored the sound at {url.origin}, which is not this machine.",
                 code="output_elsewhere",
-                hint="Start the server without --upload-url, and it sends its sounds itself.",
+                hint="Start the server without --upload-url, so that it sends its sounds directly.",
             )
         elsewhere = HTTPSession(
             self._http.transport, parse_server_url(url.origin), self._http.backend, self._job.options, {}
@@ -117,16 +117,16 @@ class Outputs:
                 file.write(chunk)
 
     def _publish(self, raw: Path, source: str) -> None:
-        kind = kind_of_file(raw)
+        kind = detect_file_kind(raw)
         if kind in (PAGE, UNKNOWN):
             raise ProtocolError(
-                "What the server sent is no sound.",
+                "The server's file is not a sound.",
                 code="bad_file",
-                hint="Generate it again; if it happens again, look at the server's log.",
+                hint="Generate it again; if that fails too, check the server's log.",
                 context={"source": source[:200]},
             )
         try:
-            artifact, conversion = published_sound(
+            artifact, conversion = publish_sound(
                 self._codec,
                 raw,
                 self._job.output_dir,
@@ -136,7 +136,7 @@ class Outputs:
                 check=self._job.check,
             )
         except ValidationError as error:
-            self._keep_as_it_is(raw, kind, source, error)
+            self._keep_unconverted(raw, kind, source, error)
             return
         self.artifacts.append(artifact)
         if conversion.silent:
@@ -145,11 +145,11 @@ class Outputs:
         self.described.setdefault("peak_db", round(conversion.peak_db, 1))
         self.described.setdefault("model_rate", conversion.source.rate)
 
-    def _keep_as_it_is(self, raw: Path, kind: str, source: str, error: ValidationError) -> None:
-        """Keep a file that this codec can't read: it took the server minutes to make."""
+    def _keep_unconverted(self, raw: Path, kind: str, source: str, error: ValidationError) -> None:
+        """Keep a file that this codec can't read: generating it took minutes."""
         if error.code != "needs_audio_codec":
             raise ProtocolError(error.message, code="bad_file", hint="Generate it again.") from error
-        error.message = f"The sound is kept as {kind.upper()}, as the server sent it: only WAV can be read here."
+        error.message = f"The sound is saved as {kind.upper()}, as the server sent it; only WAV can be read here."
         error.args = (error.message,)
         self._job.log(error.message)
         name = safe_name(f"{self._stem}{SUFFIXES[kind]}")
@@ -163,16 +163,16 @@ class Outputs:
         self.problems.append(error)
 
 
-def _addresses(output: Any, depth: int = 0) -> Iterator[str]:
+def _find_addresses(output: Any, depth: int = 0) -> Iterator[str]:
     if isinstance(output, str) and (_DATA.match(output) or output.startswith(("http://", "https://"))):
         yield output
     elif depth < MAX_DEPTH and isinstance(output, (list, Mapping)):
         for each in output if isinstance(output, list) else output.values():
-            yield from _addresses(each, depth + 1)
+            yield from _find_addresses(each, depth + 1)
 
 
 def _write_data(raw: Path, address: str) -> None:
-    """Decode a ``data:`` address to a file, in slices that hold the interpreter's lock for a moment only."""
+    """Decode a ``data:`` address to a file, in slices that hold the interpreter's lock only briefly."""
     start = address.index(",") + 1
     try:
         with storage_errors(raw.parent), raw.open("wb") as file:
@@ -180,5 +180,5 @@ def _write_data(raw: Path, address: str) -> None:
                 file.write(base64.b64decode(address[at : at + _SLICE_CHARS], validate=True))
     except (binascii.Error, ValueError) as error:
         raise ProtocolError(
-            f"The sound that the server sent can't be decoded: {error}.", code="bad_file", hint="Generate it again."
+            f"The server's sound can't be decoded: {error}.", code="bad_file", hint="Generate it again."
         ) from None

@@ -1,4 +1,4 @@
-"""What can be asked of AudioLDM."""
+"""The request to AudioLDM."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SAMPLE_RATE = 48_000
 
 @dataclass(frozen=True)
 class SoundRequest(Request):
-    """A sound of ``duration_s`` seconds; what is None is left to the server, except for the seed: then one is chosen.
+    """A sound of ``duration_s`` seconds; None leaves a value to the server, but a missing seed is chosen here.
 
-    ``candidates`` is how many the server makes to pick the best of. ``model`` is one of the server's, where it has
-    several. ``settings`` are fields that only this kind of server has, under its own names. The file has
-    ``sample_rate`` Hz, whatever the model makes. What a server can't do it leaves out; the result's metadata say so.
+    ``candidates`` is the number of sounds from which the server keeps the best. ``model`` is one of the server's, if
+    it has several. ``settings`` are fields of this kind of server only, under its own names. The file has
+    ``sample_rate`` Hz, whatever the model's rate. Unsupported values are ignored and listed in the result's metadata.
     """
 
     prompt: str
@@ -32,7 +32,7 @@ class SoundRequest(Request):
     sample_rate: int = SAMPLE_RATE
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         found = [
             *super().problems(),
             *text_problems("prompt", self.prompt),
@@ -46,5 +46,5 @@ class SoundRequest(Request):
             found += number_problems("guidance", self.guidance, above=-1)
         for name in ("negative_prompt", "model"):
             if not isinstance(getattr(self, name), (str, type(None))):
-                found.append(f"{name}: a text is needed.")
+                found.append(f"{name}: a text is required.")
         return found + integer_problems("sample_rate", self.sample_rate, least=8000, most=192_000)

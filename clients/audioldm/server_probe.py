@@ -1,4 +1,4 @@
-"""Finding out who a Cog server is, and what goes into its runs."""
+"""Identifies a Cog server and its inputs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConnectionFailed, ProtocolError
 from ..core.json_fields import as_text, get_member, parse_version
-from .cog.api import LOADING, Health, health_in, setup_failed
-from .cog.schema import UNDECLARED, fields_of
-from .input_mapping import PROMPT, by_role
+from .cog.api import LOADING, Health, parse_health, setup_failed
+from .cog.schema import UNDECLARED, parse_fields
+from .input_mapping import PROMPT, index_by_role
 from .server_profile import COG, COG_OLD, UNKNOWN_VERSION, Profile
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ _STATES_BEFORE_INPUTS = (0, 17)
 """From this version on a Cog server looks for a run of the id before it looks at the input."""
 
 
-def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profile | None:
-    """Return who a Cog server is, None if it is none; seconds at most, unless an older one is at work and mute.
+def fetch_cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profile | None:
+    """Return the profile of a Cog server, None for another server; seconds at most, unless an older one is busy.
 
-    Raises the typed error of what is wrong with it, ``setup_failed`` for a model that can't be loaded.
+    Raises the typed errors of the requests, and ``setup_failed`` for a model that failed to load.
     """
     asking = ServerProbe(http, scope, first_byte_s)
     started = time.monotonic()
     try:
-        health = health_in(asking.json("/health-check"), http.redact)
+        health = parse_health(asking.json("/health-check"), http.redact)
     except ConnectionFailed as error:
         if error.code == "refused":
             error.hint = "Start AudioLDM2 (python app.py, port 7860) or a Cog container of a sound model (port 5000)."
@@ -42,7 +42,7 @@ def cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) 
 
 
 class ServerProbe:
-    """One round of questions."""
+    """One round of requests to identify a server."""
 
     def __init__(self, http: HTTPSession, scope: Scope | None, first_byte_s: float) -> None:
         from ..http.transport import Timeouts
@@ -53,7 +53,9 @@ class ServerProbe:
         self._timeouts = Timeouts(limits.connect_s, min(first_byte_s, limits.first_byte_s), limits.read_s)
 
     def json(self, path: str) -> Any:
-        """Return a small answer, None for an error status or what is no JSON; locked doors raise."""
+        """Return the JSON of a small response, None for an error status or other content; raises authentication
+        errors.
+        """
         with self._http.request(
             "GET", path, scope=self._scope, expect=_ERRORS, repeatable=False, timeouts=self._timeouts
         ) as response:
@@ -75,7 +77,7 @@ class ServerProbe:
             return Profile(dialect, version, latency_s=latency_s, details=details)
         document = self.json("/openapi.json")
         declared = isinstance(document, Mapping) and "components" in document
-        fields = fields_of(document) if declared else UNDECLARED
-        prompt = by_role(fields)[PROMPT]
+        fields = parse_fields(document) if declared else UNDECLARED
+        prompt = index_by_role(fields)[PROMPT]
         observable = dialect == COG and prompt.required and parse_version(version)[:2] >= _STATES_BEFORE_INPUTS
         return Profile(dialect, version, fields, declared, observable, latency_s, details)

@@ -1,4 +1,4 @@
-"""Who a sound server is, and what is remembered of it."""
+"""The identity of a sound server and the cache of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .input_mapping import CANDIDATES, GUIDANCE, MODEL, NEGATIVE, SEED, STEPS, Field, by_role
+from .input_mapping import CANDIDATES, GUIDANCE, MODEL, NEGATIVE, SEED, STEPS, Field, index_by_role
 from .time_estimate import Estimates
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ _OPTIONAL = {
 
 @dataclass(frozen=True)
 class Profile:
-    """A server at one time: its ``dialect`` and ``version``, its inputs, and what it can do beside making sounds.
+    """The state of a server at one time: its ``dialect`` and ``version``, its inputs, and its other capabilities.
 
-    ``observable`` says that the state of a run can be asked for without the danger of starting another.
+    ``observable`` is True if a run can be polled without the risk of starting another.
     """
 
     dialect: str
@@ -44,8 +44,8 @@ class Profile:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the contract calls them."""
-        found = {"sound"} | {name for role, name in _OPTIONAL.items() if role in by_role(self.fields)}
+        """The capabilities, in the terms of the contract."""
+        found = {"sound"} | {name for role, name in _OPTIONAL.items() if role in index_by_role(self.fields)}
         if self.dialect == COG:
             found.add("cancel")
         if self.observable:
@@ -54,33 +54,33 @@ class Profile:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models to choose from, empty where there is no choice."""
-        choice = by_role(self.fields).get(MODEL)
+        """The models to choose from, empty if there is no choice."""
+        choice = index_by_role(self.fields).get(MODEL)
         return tuple(str(each) for each in choice.choices) if choice else ()
 
 
 class ServerProfileCache:
-    """What a client has learnt of its server; thread-safe.
+    """The client's knowledge of its server; thread-safe.
 
-    ``is_heard`` says that what the server tells arrives here, ``shares_disk`` that its files lie on this machine's
-    disk. ``turn`` is held by the job that a Gradio app works on; ``draining`` has the calls of jobs that were ended
-    while the server goes on; ``at_work`` are the jobs that it works on.
+    ``receives_webhooks`` is True once a webhook has arrived, ``shares_disk`` if the server's files are on this
+    machine's disk. ``app_lock`` is held by the job that a Gradio app works on; ``draining`` has the calls of cancelled
+    jobs that still run on the server; ``at_work`` are the jobs that it works on.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listener: WebhookListener | None = None
         self.estimates = Estimates()
-        self.turn = threading.Lock()
+        self.app_lock = threading.Lock()
         self.profile: Profile | None = None
-        self.is_heard = False
+        self.receives_webhooks = False
         self.shares_disk = False
         self.at_work: set[str] = set()
         self.draining: dict[str, BackgroundCall] = {}
 
     def listener(self) -> WebhookListener:
-        """Return what servers on this machine can tell of their runs; made with the first use."""
-        from .cog.webhook_listener import WebhookListener  # here, because http.server is needed for older servers only
+        """Return the webhook listener; it is started with the first use."""
+        from .cog.webhook_listener import WebhookListener  # imported here: only older servers need http.server
 
         with self._lock:
             if self._listener is None:
@@ -88,7 +88,7 @@ class ServerProfileCache:
             return self._listener
 
     def forget_run(self, run_id: str) -> None:
-        """Listen no more to what is said of a run."""
+        """Ignore later webhooks of a run."""
         with self._lock:
             if self._listener is not None:
                 self._listener.forget(run_id)

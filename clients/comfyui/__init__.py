@@ -1,4 +1,4 @@
-"""Stills and clips from ComfyUI. Importing this costs little: HTTP and websockets are imported by the first job."""
+"""Stills and clips from ComfyUI. The import is cheap: the first job imports HTTP and websockets."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ __all__ = ["ComfyUIClient", "WorkflowRequest", "WorkflowTemplate", "bundled_work
 
 def __getattr__(name: str) -> Any:
     if name == "ui_to_api":
-        from .workflow.conversion import ui_to_api  # here, because few need it and it costs 25 ms
+        from .workflow.conversion import ui_to_api  # imported here: it costs 25 ms, and few need it
 
         return ui_to_api
     if name == "WorkflowTemplate":

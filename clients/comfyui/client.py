@@ -1,4 +1,4 @@
-"""The ComfyUI client: the hooks, and what it keeps between jobs. Importing it loads neither HTTP nor websocket code."""
+"""The ComfyUI client. Importing it loads neither HTTP nor websocket code."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ComfyUIClient(BaseAPIClient):
     timings: Timings = Timings()
 
     def set_up(self) -> None:
-        """Take out the headers that are not sent as such."""
+        """Separate the headers that are not sent as headers."""
         own = {name.lower(): value.strip() for name, value in self._headers.items()}
         self._headers = {name: value for name, value in self._headers.items() if name.lower() not in _OWN_HEADERS}
         self._partner_key = own.get(PARTNER_KEY_HEADER, "")
@@ -71,50 +71,49 @@ class ComfyUIClient(BaseAPIClient):
         self._closing = Interrupter()
 
     def run(self, job: JobContext) -> Result:
-        """Submit the workflow and see it through."""
+        """Submit the workflow and wait for its result."""
         return self._workflow_runner().run(job)
 
     def rejoin(self, job: JobContext) -> Result:
-        """Find a sent workflow again by its id and see it through; it is never sent again."""
+        """Find a sent workflow by its id and wait for its result; it is never sent again."""
         return self._workflow_runner().rejoin(job)
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Take the workflow out of the queue, or interrupt it, and wait until it is gone."""
+        """Remove the workflow from the queue, or interrupt it, and wait for its end."""
         return self._workflow_runner().cancel(job)
 
     def probe(self) -> ServerInfo:
-        """Ask the server for its version and abilities; ``models`` are its checkpoints."""
+        """Return the server's version and capabilities; ``models`` are its checkpoints."""
         from .server.api import ComfyAPI
         from .server.server_info import ask_who
 
         return ask_who(ComfyAPI(self.http, timeout_s=PROBE_TIMEOUT_S))
 
-    # Beyond the contract; all of these block, seconds at most, and raise the typed error of what is wrong
+    # Beyond the contract; all of these block, seconds at most, and raise typed errors
 
     def free(self, *, unload_models: bool = True, free_memory: bool = True) -> None:
-        """Have the server unload its models and forget what it has made, once the prompt that runs is done: the way
-        out when its memory is full. A prompt that is sent again afterwards is made anew.
+        """Have the server unload its models and clear its cache, once the running prompt is done: the remedy for full
+        memory. A prompt that is sent again afterwards is computed again.
         """
         self._api().free(unload_models=unload_models, free_memory=free_memory)
 
     def queue(self) -> list[QueuedPrompt]:
-        """Return what runs and waits on the server, also of others, in the order in which it runs."""
+        """Return the server's running and waiting prompts, including others', in the order of execution."""
         from .server.listings import queue_rows
 
         return queue_rows(self._api())
 
     def history(self, limit: int = 50) -> list[PastPrompt]:
-        """Return the last prompts that have ended on the server, also of others, newest first."""
+        """Return the server's last finished prompts, including others', newest first."""
         from .server.listings import history_rows
 
         return history_rows(self._api(), limit)
 
     def saved_workflows(self, user: str = "") -> list[SavedWorkflow]:
-        """Return the workflows that were saved on the server in the editor.
+        """Return the workflows that the editor has saved on the server.
 
-        ``user`` is a name or an id, for servers with several (default: the one that the headers name):
-        ``ValidationError`` (code ``user_needed``) where one must be named, ``MissingResource`` (kind ``user``) for one
-        that there is not.
+        ``user`` is a name or an id, for servers with several (default: the user in the headers): ``ValidationError``
+        (code ``user_needed``) if it is missing, ``MissingResource`` (kind ``user``) if it is unknown.
         """
         from .server.listings import saved_rows
 
@@ -122,7 +121,7 @@ class ComfyUIClient(BaseAPIClient):
         return saved_rows(api, self._user_headers(api, user))
 
     def saved_workflow(self, path: str, user: str = "") -> dict[str, Any]:
-        """Return one of them, to run it; ``MissingResource`` (kind ``workflow``) if there is none of that path."""
+        """Return a saved workflow; ``MissingResource`` (kind ``workflow``) if there is none at this path."""
         from .server.listings import saved_workflow
 
         api = self._api()
@@ -131,10 +130,10 @@ class ComfyUIClient(BaseAPIClient):
     def template(
         self, workflow: Mapping[str, Any] | str | Path, parameters: Mapping[str, str] | None = None
     ) -> WorkflowTemplate:
-        """Return the workflow as a form to fill in: its named parameters with their limits and the server's choices.
+        """Return the workflow as a form: its named parameters with their limits and the server's choices.
 
-        Blocking: asks the server for the definitions of the workflow's nodes. ``parameters`` maps names to addresses;
-        without it they are found by title and type. Raises what ``submit``'s job would for a workflow that is wrong.
+        Blocking: fetches the definitions of the workflow's nodes. ``parameters`` maps names to addresses; without it
+        they are found by title and type. Raises the same errors for an invalid workflow as a submitted job.
         """
         return self._workflow_runner().template(workflow, parameters)
 

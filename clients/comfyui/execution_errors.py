@@ -1,4 +1,4 @@
-"""What went wrong while a workflow ran, as typed errors in words for people. Pure.
+"""Typed errors for failed runs of workflows. Pure.
 
 Facts: the data of ``execution_error`` and ``execution_interrupted``, which the history keeps. ``exception_message``
 ends with a newline and may carry tips; ``current_inputs`` are dumps of tensors and are left out.
@@ -23,7 +23,7 @@ _TRACEBACK_CHARS = 4000
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"mat1 and mat2 shapes"),
-        "The model and its text encoder do not belong together: choose a matching pair.",
+        "The model and its text encoder do not match: choose a matching pair.",
     ),
     (
         re.compile(r"FileNotFoundError|Error while deserializing header"),
@@ -35,14 +35,17 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"\b(401|402)\b|unauthorized|credits?\b", re.IGNORECASE),
-        "The node wants an account: set the header Comfy-Org-Api-Key in the preferences, and look at its credits.",
+        (
+            "The node needs an account: set the header Comfy-Org-Api-Key in the preferences, "
+            "and check the account's credits."
+        ),
     ),
 )
-_DEFAULT_HINT = "Look at the node's inputs; the server's log says more."
+_DEFAULT_HINT = "Check the node's inputs; the server's log has more details."
 
 
 def is_blocked_output(data: Mapping[str, Any]) -> bool:
-    """Whether an ``execution_error`` only says that one output was blocked; the run goes on then."""
+    """Return True if an ``execution_error`` reports only a blocked output; the run then continues."""
     return data.get("exception_type") == BLOCKED
 
 
@@ -50,7 +53,7 @@ def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) 
     """Return the typed error for the data of an ``execution_error``."""
     node_id, node_type = str(data.get("node_id", "")), str(data.get("node_type", ""))
     title = title_of(prompt, node_id) if node_id else node_type
-    kind, words = str(data.get("exception_type", "")), first_line(data.get("exception_message"))
+    kind, message = str(data.get("exception_type", "")), first_line(data.get("exception_message"))
     context = {
         "node_id": node_id,
         "node_type": node_type,
@@ -61,12 +64,11 @@ def run_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str, Any]]) 
         return OutOfMemory(
             f"The GPU ran out of memory at {title!r}.",
             backend=BACKEND,
-            hint="Free the server's memory and try again, or make the picture, the batch or the number of frames "
-            "smaller.",
-            context={**context, "message": words},
+            hint="Free the server's memory and try again, or use a smaller picture, a smaller batch or fewer frames.",
+            context={**context, "message": message},
         )
     return NodeError(
-        f"{title!r} ({node_type}) failed: {words or kind or 'the server does not say why'}.",
+        f"{title!r} ({node_type}) failed: {message or kind or 'the server gave no reason'}.",
         node_id=node_id,
         node_type=node_type,
         backend=BACKEND,
@@ -80,7 +82,7 @@ def interrupted_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str,
     node_id = str(data.get("node_id") or "")
     at = f" at {title_of(prompt, node_id)!r}" if node_id else ""
     return GenerationError(
-        f"The job was stopped{at} on the server, by someone else.",
+        f"Someone else stopped the job{at} on the server.",
         code="interrupted",
         backend=BACKEND,
         hint="Send it again.",
@@ -90,9 +92,9 @@ def interrupted_error(data: Mapping[str, Any], prompt: Mapping[str, Mapping[str,
 
 
 def unexplained_error() -> GenerationError:
-    """Return the error for a run that the server calls failed without a reason."""
+    """Return the error for a run that the server reports as failed without a reason."""
     return GenerationError(
-        "The server says that the job failed, but not why.", backend=BACKEND, hint="Look at the server's log."
+        "The server reported that the job failed, but gave no reason.", backend=BACKEND, hint="Check the server's log."
     )
 
 
@@ -111,8 +113,8 @@ def server_restarted(stage: str) -> JobLost:
     """Return the error for a job that the server lost as it was restarted; ``stage`` is the node that ran then."""
     during = f" during {stage!r}" if stage else ""
     return job_lost(
-        f"The ComfyUI server crashed or was restarted{during} and has lost the job.",
-        hint="Send it again. If that happens every time, the server runs out of memory: make the job smaller.",
+        f"The ComfyUI server crashed or was restarted{during} and lost the job.",
+        hint="Send it again. If this keeps happening, the server may be out of memory: make the job smaller.",
     )
 
 
@@ -127,15 +129,15 @@ def removed_from_queue() -> JobLost:
 
 
 def job_lost(message: str, code: str | None = None, hint: str = "Send it again.") -> JobLost:
-    """Return the error for a job that is not on the server any more."""
+    """Return the error for a job that the server no longer has."""
     return JobLost(message, code=code, backend=BACKEND, hint=hint, retryable=True)
 
 
 def first_line(message: Any) -> str:
-    """Return the first line of a server's message, of bounded length and without its full stop."""
+    """Return the first line of a server's message, shortened and without its full stop."""
     lines = str(message or "").strip().splitlines()
     return lines[0].strip().rstrip(".")[:_MESSAGE_CHARS] if lines else ""
 
 
-def _hint(words: str) -> str:
-    return next((hint for pattern, hint in _HINTS if pattern.search(words)), _DEFAULT_HINT)
+def _hint(message: str) -> str:
+    return next((hint for pattern, hint in _HINTS if pattern.search(message)), _DEFAULT_HINT)

@@ -1,4 +1,4 @@
-"""What can be asked of ComfyUI."""
+"""The request to ComfyUI."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class WorkflowRequest(Request):
             object.__setattr__(self, "slots", {**self.slots, IMAGE: Path(self.slots[IMAGE])})
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         found = super().problems()
         if not isinstance(self.workflow, (Mapping, str, Path)) or not self.workflow:
-            found.append("workflow: a dict, or the path of a .json file or of a picture is needed.")
+            found.append("workflow: a dict, or the path of a .json file or a picture, is required.")
         found += self._input_problems()
         found += self._slot_problems()
         found += integer_problems("seed", self.seed, least=0, most=MAX_SEED)
@@ -83,7 +83,7 @@ class WorkflowRequest(Request):
         for address, path in self.files.items():
             found += path_problems(f"files: {address!r}", path)
         both = sorted(set(self.inputs) & set(self.files))
-        return found + [f"inputs, files: {address!r} stands in both." for address in both]
+        return found + [f"inputs, files: {address!r} is in both." for address in both]
 
     def _slot_problems(self) -> list[str]:
         found = mapping_problems("slots", self.slots)
@@ -93,7 +93,7 @@ class WorkflowRequest(Request):
             elif name == IMAGE:
                 found += path_problems(f"slots: {name}", value)
             elif name in TEXT_SLOTS:
-                found += [] if isinstance(value, str) else [f"slots: {name}: a text is needed."]
+                found += [] if isinstance(value, str) else [f"slots: {name}: a text is required."]
             elif not is_number(value):
-                found.append(f"slots: {name}: a number is needed.")
+                found.append(f"slots: {name}: a number is required.")
         return found

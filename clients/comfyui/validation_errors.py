@@ -1,4 +1,4 @@
-"""What ``POST /prompt`` says against a workflow, as typed errors in words for people. Pure.
+"""Typed errors for workflows that ``POST /prompt`` rejects. Pure.
 
 Facts: status 400 with ``{"error": {type, message, details, extra_info}, "node_errors": {id: {errors: [...], class_type,
 dependent_outputs}}}``; the error types and what they carry are those of releases 0.3.40 to 0.38.
@@ -22,12 +22,12 @@ MISSING_MODEL = "model"
 _OLD_MISSING_NODE = re.compile(r"node (?P<name>.+) does not exist")
 
 
-def refusal_of(answer: Any, prompt: Prompt) -> BackendError:
+def make_refusal(answer: Any, prompt: Prompt) -> BackendError:
     """Return the typed error for the body of a 400."""
     error = get_member(answer, "error")
     if not isinstance(error, Mapping):
         return ProtocolError(
-            "The server refused the workflow without saying why.",
+            "The server rejected the workflow without giving a reason.",
             code="no_reason",
             backend=BACKEND,
             hint="Is this the address of a ComfyUI server?",
@@ -37,7 +37,7 @@ def refusal_of(answer: Any, prompt: Prompt) -> BackendError:
     if missing:
         return missing_node(missing)
     problems = list(node_problems(answer.get("node_errors"), prompt))
-    return refusal_for(problems) if problems else _without_nodes(error)
+    return make_problem_error(problems) if problems else _without_nodes(error)
 
 
 def rejected(problems: list[str], reported: Sequence[Mapping[str, Any]] = ()) -> ValidationError:
@@ -45,17 +45,17 @@ def rejected(problems: list[str], reported: Sequence[Mapping[str, Any]] = ()) ->
     of each, for ``context["reported"]``.
     """
     return ValidationError(
-        f"ComfyUI refused the workflow: {' '.join(problems)}",
+        f"ComfyUI rejected the workflow: {' '.join(problems)}",
         code="workflow_refused",
         backend=BACKEND,
         problems=problems,
-        hint="Correct the inputs named, or choose another workflow.",
+        hint="Correct these inputs, or choose another workflow.",
         context={"reported": list(reported)} if reported else {},
     )
 
 
 def missing_node(name: str, nearest: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> MissingResource:
-    """Return the error for a node class that the server does not have; ``others`` are further ones of the workflow."""
+    """Return the error for a node class that the server lacks; ``others`` are further missing classes."""
     also = f" (nor {', '.join(repr(each) for each in others)})" if others else ""
     like = f" It has {' and '.join(repr(each) for each in nearest)}." if nearest else ""
     return MissingResource(
@@ -65,7 +65,7 @@ def missing_node(name: str, nearest: tuple[str, ...] = (), others: tuple[str, ..
         nearest=nearest,
         code="missing_node",
         backend=BACKEND,
-        hint="Install the node pack it comes from with the ComfyUI Manager, or choose another workflow.",
+        hint="Install its node pack with the ComfyUI Manager, or choose another workflow.",
         context={"missing": [name, *others]},
     )
 
@@ -84,7 +84,7 @@ class NodeProblem:
 
 
 def node_problems(node_errors: Any, prompt: Prompt) -> Iterator[NodeProblem]:
-    """Yield what is wrong, node by node; takes what ``node_errors`` holds, also of an answer with status 200."""
+    """Yield the problems of each node in ``node_errors``, also of a response with status 200."""
     for node_id, entry in as_object(node_errors).items():
         for error in get_objects(get_member(entry, "errors")):
             yield _node_problem(title_of(prompt, str(node_id)), error)
@@ -95,18 +95,18 @@ def _node_problem(title: str, error: Mapping[str, Any]) -> NodeProblem:
     name = str(extra.get("input_name") or error.get("details") or "?")
     say = _WORDS.get(str(error.get("type")))
     problem = say(title, name, error, extra) if say is not None else None
-    problem = problem or _in_own_words(title, error, extra)
+    problem = problem or _parse_known_error(title, error, extra)
     problem.reported = _reported(title, error, extra)
     return problem
 
 
-def _in_own_words(title: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
+def _parse_known_error(title: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem:
     place = f", input {extra['input_name']!r:.200}" if extra.get("input_name") else ""
-    received = f" (it is {_received(extra)})" if extra.get("received_value") is not None else ""
-    return NodeProblem(f"{title!r}{place}: {_own_words(error) or 'it was refused'}{received}.")
+    received = f" (it is {_get_received(extra)})" if extra.get("received_value") is not None else ""
+    return NodeProblem(f"{title!r}{place}: {_get_server_text(error) or 'it was rejected'}{received}.")
 
 
-def _own_words(error: Mapping[str, Any]) -> str:
+def _get_server_text(error: Mapping[str, Any]) -> str:
     """Return the server's message and details in one."""
     return " ".join(str(error[key])[:_LONGEST] for key in ("message", "details") if error.get(key))
 
@@ -117,15 +117,15 @@ def _reported(title: str, error: Mapping[str, Any], extra: Mapping[str, Any]) ->
         **{key: error.get(key) for key in ("type", "message", "details")},
         **{key: extra.get(key) for key in ("received_value", "received_type", "exception_message")},
     }
-    told = {key: _short(value) for key, value in facts.items() if value is not None}
-    limits = {key: value for key, value in _options(extra).items() if key in ("min", "max") and _is_number(value)}
-    return {"node": title, **told, **limits}
+    values = {key: _shorten(value) for key, value in facts.items() if value is not None}
+    limits = {key: value for key, value in _get_options(extra).items() if key in ("min", "max") and _is_number(value)}
+    return {"node": title, **values, **limits}
 
 
 _LONGEST = 500
 
 
-def _short(value: Any) -> Any:
+def _shorten(value: Any) -> Any:
     return value if isinstance(value, (int, float)) else str(value)[:_LONGEST]
 
 
@@ -133,18 +133,18 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _options(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options of an input's definition, none where the server did not send it."""
+def _get_options(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of an input's definition, empty if the server did not send it."""
     config = extra.get("input_config")
     return config[1] if isinstance(config, list) and len(config) > 1 and isinstance(config[1], Mapping) else {}
 
 
-def _type(extra: Mapping[str, Any]) -> str:
+def _get_type(extra: Mapping[str, Any]) -> str:
     config = extra.get("input_config")
     return config[0] if isinstance(config, list) and config and isinstance(config[0], str) else ""
 
 
-def _received(extra: Mapping[str, Any]) -> str:
+def _get_received(extra: Mapping[str, Any]) -> str:
     return f"{extra['received_value']!r:.200}" if "received_value" in extra else ""
 
 
@@ -153,14 +153,14 @@ _Words = Callable[[str, str, Mapping[str, Any], Mapping[str, Any]], NodeProblem 
 
 
 def not_set(title: str, name: str) -> NodeProblem:
-    """Return the problem of an input that needs a value and has none."""
+    """Return the problem of a required input without a value."""
     return NodeProblem(f"{title!r}: input {name!r} is not connected or not set.")
 
 
 def missing_model(title: str, name: str, value: str, choices: list[str], details: str = "") -> NodeProblem:
     """Return the problem of a model file that is not among the choices of an input."""
     near = nearest_names(value, choices)
-    like = f"; near it are {', '.join(near)}" if near else ""
+    like = f"; similar ones are {', '.join(near)}" if near else ""
     text = f"{title!r}: the model file {value!r} is not on the server{like}."
     return NodeProblem(
         text,
@@ -177,8 +177,8 @@ def missing_model(title: str, name: str, value: str, choices: list[str], details
     )
 
 
-def refusal_for(problems: list[NodeProblem]) -> BackendError:
-    """Return the error for what is wrong with some nodes: the missing model, if that is all."""
+def make_problem_error(problems: list[NodeProblem]) -> BackendError:
+    """Return the error for problems of nodes: a missing model if that is all."""
     if len(problems) == 1 and problems[0].resource is not None:
         return problems[0].resource
     return rejected([problem.text for problem in problems], [each.reported for each in problems if each.reported])
@@ -195,56 +195,56 @@ def _not_in_list(title: str, name: str, error: Mapping[str, Any], extra: Mapping
     if MODEL_FILE.search(str(value)):
         return missing_model(title, name, str(value), choices, str(error.get("details", ""))[:_LONGEST])
     near = nearest_names(str(value), choices)
-    like = f"; near it are {', '.join(near)}" if near else _list_of(choices)
+    like = f"; similar ones are {', '.join(near)}" if near else _format_choices(choices)
     more = "" if choices else _more(name, error)
-    return NodeProblem(f"{title!r}: {_received(extra)} is not a choice of {name!r}{like}.{more}")
+    return NodeProblem(f"{title!r}: {_get_received(extra)} is not a choice for {name!r}{like}.{more}")
 
 
 def _limits(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
-    low, high = (value if _is_number(value := _options(extra).get(key)) else None for key in ("min", "max"))
+    low, high = (value if _is_number(value := _get_options(extra).get(key)) else None for key in ("min", "max"))
     if low is None and high is None:
         return None
     must = f"between {low} and {high}" if low is not None and high is not None else ""
     must = must or (f"at least {low}" if low is not None else f"at most {high}")
-    received = f", it is {_received(extra)}." if _received(extra) else f".{_more(name, error)}"
+    received = f", it is {_get_received(extra)}." if _get_received(extra) else f".{_more(name, error)}"
     return NodeProblem(f"{title!r}: {name!r} must be {must}{received}")
 
 
 def _wrong_kind(title: str, name: str, error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
-    kind = _type(extra)
+    kind = _get_type(extra)
     if not kind:
         return None
     wanted = {"INT": "a whole number", "FLOAT": "a number", "BOOLEAN": "true or false"}.get(kind, f"a {kind}")
-    received = f", not {_received(extra)}." if _received(extra) else f".{_more(name, error)}"
+    received = f", not {_get_received(extra)}." if _get_received(extra) else f".{_more(name, error)}"
     return NodeProblem(f"{title!r}: {name!r} needs {wanted}{received}")
 
 
 def _mismatch(title: str, name: str, _error: Mapping[str, Any], extra: Mapping[str, Any]) -> NodeProblem | None:
-    received, wanted = extra.get("received_type"), _type(extra)
+    received, wanted = extra.get("received_type"), _get_type(extra)
     if not received:
         return None
     needs = f", it needs {wanted}" if wanted else ""
-    return NodeProblem(f"{title!r}: input {name!r} is wired to an output of type {received}{needs}.")
+    return NodeProblem(f"{title!r}: input {name!r} is connected to an output of type {received}{needs}.")
 
 
 def _more(name: str, error: Mapping[str, Any]) -> str:
     """Return what the server said beyond the input's name."""
     details = str(error.get("details") or "")
-    return f" ComfyUI: {_own_words(error)}." if details not in ("", name) else ""
+    return f" ComfyUI: {_get_server_text(error)}." if details not in ("", name) else ""
 
 
 def _bad_link(title: str, name: str, _error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
-    return NodeProblem(f"{title!r}: the wire to input {name!r} is broken.")
+    return NodeProblem(f"{title!r}: the link to input {name!r} is broken.")
 
 
 def _custom(title: str, _name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem | None:
-    words = error.get("details") or error.get("message")
-    return NodeProblem(f"{title!r}: {words}.") if words else None
+    text = error.get("details") or error.get("message")
+    return NodeProblem(f"{title!r}: {text}.") if text else None
 
 
 def _damaged(title: str, name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
-    words = _own_words(error) or "no reason is given"
-    return NodeProblem(f"the workflow is damaged at node {title!r}, input {name!r}: {words}.")
+    text = _get_server_text(error) or "no reason is given"
+    return NodeProblem(f"the workflow is damaged at node {title!r}, input {name!r}: {text}.")
 
 
 def _cycle(title: str, name: str, error: Mapping[str, Any], _extra: Mapping[str, Any]) -> NodeProblem:
@@ -266,13 +266,13 @@ _WORDS: dict[str, _Words] = {
 }
 
 
-def _list_of(choices: list[str]) -> str:
+def _format_choices(choices: list[str]) -> str:
     return f" ({', '.join(choices[:12])}{', ...' if len(choices) > 12 else ''})" if choices else ""
 
 
 def _missing_class(error: Mapping[str, Any]) -> str:
-    """Return the class that the server lacks. From 0.12 on the message names the node's title, the class stands in
-    ``extra_info``; before, it is in the message only.
+    """Return the class that the server lacks. From 0.12 on the message has the node's title and ``extra_info`` the
+    class; before, only the message has it.
     """
     extra = error.get("extra_info")
     if error.get("type") == "missing_node_type" and isinstance(extra, Mapping):
@@ -283,13 +283,13 @@ def _missing_class(error: Mapping[str, Any]) -> str:
 
 def _without_nodes(error: Mapping[str, Any]) -> ValidationError:
     kind = str(error.get("type"))
-    words = _own_words(error)
+    text = _get_server_text(error)
     if kind == "prompt_no_outputs":
         message, hint = "The workflow has no node that saves or previews anything.", "Add a Save Image node to it."
     elif kind == "prompt_outputs_failed_validation":
-        message = f"ComfyUI refused the workflow: {words}."
-        hint = "Nodes that form a loop are refused without a word by older servers: look for one."
+        message = f"ComfyUI rejected the workflow: {text}."
+        hint = "Older servers reject a loop of nodes without a message: look for one."
     else:
-        message, hint = f"ComfyUI refused the workflow: {words}.", "Export it again, or choose another workflow."
+        message, hint = f"ComfyUI rejected the workflow: {text}.", "Export it again, or choose another workflow."
     code = "no_outputs" if kind == "prompt_no_outputs" else "workflow_refused"
-    return ValidationError(message, code=code, backend=BACKEND, problems=[words], hint=hint)
+    return ValidationError(message, code=code, backend=BACKEND, problems=[text], hint=hint)

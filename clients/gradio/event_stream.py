@@ -1,4 +1,4 @@
-"""A session's one event stream: opened while calls are under way, its messages given to the calls they are about.
+"""A session's event stream: open while calls are pending; its messages are dispatched to their calls.
 
 ``stream_machine`` has its states; this is the I/O around it. Two streams of one session would steal each other's
 messages.
@@ -22,7 +22,7 @@ from ..http.response import Response
 from ..http.sse import EventStreamParser, batches
 from ..http.transport import Timeouts
 from .config import GradioConfig
-from .errors import interrupted
+from .errors import make_stream_error
 from .http import GradioHTTP
 from .messages import Failed, Message
 from .output_diffs import approx_size
@@ -40,7 +40,7 @@ _HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
 
 
 class _Early:
-    """Messages of calls that are not known yet: one of them may be the call that is being sent. Bounded."""
+    """Messages of unknown calls: one of them may be the call that is being sent. Bounded."""
 
     def __init__(self) -> None:
         self._messages: list[tuple[int, Mapping[str, Any]]] = []
@@ -51,11 +51,11 @@ class _Early:
         return len(self._messages)
 
     def begin(self) -> None:
-        """Keep messages from now on, until as many ``end`` as ``begin`` were called."""
+        """Keep messages from now on, until ``end`` was called as often as ``begin``."""
         self._joins += 1
 
     def end(self) -> None:
-        """Forget the messages if no call is being sent any more."""
+        """Drop the messages once no call is being sent."""
         self._joins -= 1
         if not self._joins:
             self._messages.clear()
@@ -75,8 +75,8 @@ class _Early:
 class EventStream:
     """Reads the stream on a daemon thread that runs only while there is one. Thread-safe.
 
-    Where the server counts calls as open that are lost, it does not close the stream: then it stays until ``close``.
-    ``resumed`` says that the session may have had a stream just now.
+    A server that counts lost calls as pending does not close the stream: then it stays open until ``close``.
+    ``resumed`` means that the session may have had a stream just before.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class EventStream:
 
     @property
     def open(self) -> bool:
-        """Whether the stream is open, or being opened."""
+        """True if the stream is open or being opened."""
         return self._thread is not None
 
     @property
@@ -107,7 +107,7 @@ class EventStream:
 
     @contextmanager
     def joining(self, scope: Scope) -> Iterator[None]:
-        """While the block runs, messages of unknown calls are kept: one may be the call that is being sent.
+        """Keep messages of unknown calls during the block: one may be the call that is being sent.
 
         Raises ``BackendError`` (code ``client_closed``) after ``close``.
         """
@@ -124,7 +124,7 @@ class EventStream:
                 self._early.end()
 
     def add(self, call: GradioCall) -> GradioCall:
-        """Have a call's messages given to it from now on, with those that were faster than the answer to its POST."""
+        """Register a call for its messages, including those that arrived before the response to its POST."""
         with self.changed:
             for serial, message in self._early.of(call.event_id):
                 call.take(serial, message)
@@ -138,7 +138,7 @@ class EventStream:
         return call
 
     def follow(self, calls: Sequence[GradioCall], scope: Scope) -> Iterator[tuple[GradioCall, Message]]:
-        """Yield the calls' messages in the order in which they have come, until all calls have ended."""
+        """Yield the calls' messages in the order of arrival, until all calls have ended."""
         while True:
             with self.changed:
                 waiting = [each for each in calls if each.head() is not None]
@@ -152,7 +152,7 @@ class EventStream:
                 wait_changed(self.changed, scope, LOOK_S, lambda: any(each.head() is not None for each in calls))
 
     def close(self, timeout_s: float) -> None:
-        """Drop the stream and end its thread within ``timeout_s``; calls under way end as ``Failed``."""
+        """Drop the stream and end its thread within ``timeout_s``; pending calls end as ``Failed``."""
         with self.changed:
             self._handle(StreamEvent(StreamEventKind.CLIENT_CLOSED))
         self._scope.interrupter.fire()
@@ -161,14 +161,14 @@ class EventStream:
             thread.join(timeout_s)
 
     def _handle(self, event: StreamEvent) -> None:
-        """Let the machine have an event; fails all calls under way if their messages can no longer arrive."""
+        """Pass an event to the machine; fail every pending call if its messages can no longer arrive."""
         failure = self._machine.on(event)
         if failure is None:
             return
         calls = list(self._pending.values())
         self._pending.clear()
         for call in calls:
-            error = interrupted(self._access, self._session_hash, failure.reason, gone=failure.gone)
+            error = make_stream_error(self._access, self._session_hash, failure.reason, gone=failure.gone)
             error.__cause__ = failure.cause
             self._serial += 1
             call.put(self._serial, Failed(error))
@@ -185,7 +185,7 @@ class EventStream:
                     return
 
     def _read(self) -> StreamEvent:
-        """Read one stream to its end and return how it ended."""
+        """Read one stream to its end and return the event that ended it."""
         try:
             with self._request() as response:
                 return self._read_messages(response)
@@ -212,13 +212,13 @@ class EventStream:
                 if not isinstance(message, Mapping):
                     continue
                 if message.get("msg") in _LAST_WORDS:
-                    return self._stopped(message)
-                self._take(message)
+                    return self._make_stopped_event(message)
+                self._dispatch(message)
             if self._machine.announced:
                 response.set_patience(TEAR_DOWN_S)
         return StreamEvent(StreamEventKind.STREAM_ENDED, "it ended before the job did.")
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def _dispatch(self, message: Mapping[str, Any]) -> None:
         event_id = message.get("event_id")
         with self.changed:
             self._serial += 1
@@ -237,7 +237,7 @@ class EventStream:
             last = not self._pending
             self._handle(StreamEvent(StreamEventKind.LAST_CALL_ENDED if last else StreamEventKind.CALL_ENDED))
 
-    def _stopped(self, message: Mapping[str, Any]) -> StreamEvent:
+    def _make_stopped_event(self, message: Mapping[str, Any]) -> StreamEvent:
         text = message.get("message")
         reason = text if isinstance(text, str) and text else "the server has stopped."
         gone = message.get("session_not_found") is True or "not found" in reason.lower()  # only the text before 6

@@ -1,8 +1,8 @@
-"""Files to a Gradio server and back.
+"""Uploads to a Gradio server, and downloads from it.
 
-Facts: ``POST /upload`` takes multipart fields ``files`` and answers a list of the server's paths; Gradio 3.14 has no
-such route. Files are fetched at ``/file=PATH``, by their path there: the ``url`` that comes with them echoes the Host
-header. What lies outside the folders that the app allows is a 403, whether it is there or not.
+Facts: ``POST /upload`` takes multipart fields ``files`` and returns a list of the server's paths; Gradio 3.14 has no
+such route. Files are downloaded from ``/file=PATH``: their ``url`` echoes the Host header. A path outside the folders
+that the app allows is a 403, whether the file exists or not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..http.multipart import MultipartUpload
 from ..http.response import Response
 from .component_values import GradioFile
 from .config import GradioConfig
-from .errors import not_handed_out, refusal_of, too_large
+from .errors import file_not_allowed, read_call_error, too_large
 from .http import GradioHTTP
 
 _TOO_LARGE = 413
@@ -39,10 +39,10 @@ def upload(
     name: str = "",
     on_chunk: Callable[[int, int], None] | None = None,
 ) -> GradioFile:
-    """Upload a file, streamed from disk; ``name`` is what the app gets to see (default: its own).
+    """Upload a file, streamed from disk; ``name`` is its name on the server (default: its own).
 
-    ``on_chunk(sent, total)`` is told the bytes as they go. Raises ``StorageError`` if it can't be read and
-    ``ValidationError`` (code ``file_too_large``) if the server does not take so much.
+    ``on_chunk(sent, total)`` is called with the bytes so far. Raises ``StorageError`` if the file can't be read and
+    ``ValidationError`` (code ``file_too_large``) if it exceeds the server's limit.
     """
     name = name or path.name
     media_type = kind_and_type(name)[1]
@@ -59,12 +59,12 @@ def upload(
         repeatable=True,
     ) as response:
         if response.status >= 400:
-            raise _refused(access, response, path, body.file_size)
+            raise _make_error(access, response, path, body.file_size)
         answer = access.http.json_of(response)
     if not isinstance(answer, list) or len(answer) != 1 or not isinstance(answer[0], str) or not answer[0]:
         raise access.http.clean(
             ProtocolError(
-                f"{access.server} took {path.name} but did not say where it has put it.",
+                f"{access.server} took {path.name} but did not return its path.",
                 code="bad_upload",
                 hint="Is this the address of the right server?",
             )
@@ -82,9 +82,9 @@ def fetch(
     name: str = "",
     on_bytes: OnBytes | None = None,
 ) -> Artifact:
-    """Download a file that an output names into ``folder`` (see ``download.download``), ``name`` in place of its own.
+    """Download a file of an output into ``folder`` (see ``download.download``), as ``name`` if given.
 
-    Raises ``PermissionDenied`` (code ``file_not_allowed``) if the server does not hand it out.
+    Raises ``PermissionDenied`` (code ``file_not_allowed``) if the server refuses to send it.
     """
     route = file_route(access, config, file)
     try:
@@ -92,11 +92,11 @@ def fetch(
             access, route, folder, name or file.name, scope=scope, source=file.path or file.url, on_bytes=on_bytes
         )
     except PermissionDenied as error:
-        raise not_handed_out(access, file.path, error) from error
+        raise file_not_allowed(access, file.path, error) from error
 
 
 def file_route(access: GradioHTTP, config: GradioConfig, file: GradioFile) -> str:
-    """Return the path to GET for a file; ``ProtocolError`` (code ``foreign_file``) if it lies on another server."""
+    """Return the path to GET for a file; ``ProtocolError`` (code ``foreign_file``) if it is on another server."""
     if file.path and not file.path.startswith(_WEB):
         return config.path(f"/file={quote(file.path, safe='/:', errors='replace')}")
     address = file.path or file.url
@@ -107,13 +107,13 @@ def file_route(access: GradioHTTP, config: GradioConfig, file: GradioFile) -> st
         ProtocolError(
             f"{access.server} keeps {file.name} on another server.",
             code="foreign_file",
-            hint="Such files are not fetched.",
+            hint="Files on other servers are not downloaded.",
         )
     )
 
 
-def _refused(access: GradioHTTP, response: Response, path: Path, size: int) -> Exception:
+def _make_error(access: GradioHTTP, response: Response, path: Path, size: int) -> Exception:
     if response.status != _TOO_LARGE:
-        return refusal_of(access, response, "upload")
+        return read_call_error(access, response, "upload")
     limit = _BYTES.findall(access.error_text(response))
     return too_large(access, path, size, f" of {limit[-1]} bytes" if limit else "")

@@ -1,10 +1,10 @@
-"""A session with a Gradio server of generation 3: plain requests, generators by asking again.
+"""A session with a Gradio server of generation 3: plain requests, generators by polling.
 
-Facts: ``POST /run/predict`` with ``fn_index`` works although the app's queue is on. The answer has the values, or
-status 500 with ``{"error": null}`` for whatever went wrong. A generator's first answer says ``is_generating``; the same
-request with the same ``session_hash`` gets the next yield, and in the end one that is null all through. Nothing can be
-cancelled, and a generator whose client stops asking stands still for ever. 3.34 takes uploads and the bare path as the
-value; 3.14 has no upload: the file goes into the call as a ``data:`` URL.
+Facts: ``POST /run/predict`` with ``fn_index`` works although the app's queue is on. The response has the values, or
+status 500 with ``{"error": null}`` for any failure. A generator's first response has ``is_generating``; the same
+request with the same ``session_hash`` polls the next yield; the last response is null in all values. Nothing can be
+cancelled, and a generator without polls stands still for ever. 3.34 takes uploads and the bare path as the value; 3.14
+has no upload: the file goes into the call as a ``data:`` URL.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _GENERATION = 3
 
 
 class InlineFile:
-    """A file that goes into a call itself, as 3.14 takes it: a value among the ``data`` of a call, at any depth.
+    """A file inside a call, for 3.14: a value among the ``data`` of a call, at any depth.
 
-    Its bytes are read when the call is sent; ``StorageError`` if that can't be done.
+    It is read when the call is sent; ``StorageError`` if that fails.
     """
 
     def __init__(self, path: Path, name: str = "") -> None:
@@ -45,9 +45,9 @@ class InlineFile:
 
 
 class Gradio3Session:
-    """One ``session_hash`` with the State and generators that the server keeps under it; a context manager.
+    """One ``session_hash`` with its State and generators on the server; a context manager.
 
-    Give the ``session_hash`` of before to go on with a generator. Has no connection of its own, so nothing to close.
+    Pass an earlier ``session_hash`` to continue a generator. It has no connection, so nothing to close.
     """
 
     def __init__(self, access: GradioHTTP, config: GradioConfig, session_hash: str | None = None) -> None:
@@ -56,7 +56,7 @@ class Gradio3Session:
                 ProtocolError(
                     f"{access.server} runs Gradio {config.version}, not 3.",
                     code="gradio_version",
-                    hint="Use the program's version for this Gradio.",
+                    hint="Install the Gradio version that the program needs.",
                 )
             )
         self.access = access
@@ -77,10 +77,10 @@ class Gradio3Session:
         scope: Scope,
         on_message: OnMessage | None = None,
     ) -> list[Any]:
-        """Make a call and return its final values, updates unwrapped; its messages go to ``on_message``.
+        """Call a function and return its final values, updates unwrapped; its messages go to ``on_message``.
 
         Raises ``ValidationError`` for a wrong number of values, ``GenerationError`` (code ``no_reason`` if the server
-        says nothing), ``OutOfMemory``, and the network's errors. After ``ConnectionLost`` it may have run all the same.
+        gives none), ``OutOfMemory``, and network errors. After ``ConnectionLost`` it may still have run.
         """
         end = Completed([])
         for message in self.iterate(target, data, scope=scope):
@@ -91,12 +91,12 @@ class Gradio3Session:
         return end.data
 
     def iterate(self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope) -> Iterator[Message]:
-        """Make a call and yield ``Started``, a ``Yielded`` for each yield of a generator, and ``Completed`` with the
-        last values there were; raises as ``call`` does. The next yield is asked for when the iterator is.
+        """Call a function and yield ``Started``, a ``Yielded`` for each yield of a generator, and ``Completed`` with
+        the last values; raises as ``call`` does. Each step of the iterator polls the next yield.
         """
         dependency = self.dependency(target)
         check_count(dependency, data)
-        body = _body(data, dependency, self.session_hash)
+        body = _encode_body(data, dependency, self.session_hash)
         yield Started()
         values: list[Any] | None = None
         while True:
@@ -106,7 +106,7 @@ class Gradio3Session:
                 break
             values = answer.raw
             yield Yielded(values)
-        yield Completed(_last(answer, values), answer.duration_s)
+        yield Completed(_get_last_values(answer, values), answer.duration_s)
 
     def upload(
         self,
@@ -116,8 +116,8 @@ class Gradio3Session:
         name: str = "",
         on_chunk: Callable[[int, int], None] | None = None,
     ) -> GradioFile:
-        """Upload a file (from 3.30 or so on; ``MissingResource`` before); see ``files.upload``. Its ``path`` is the
-        value for a call.
+        """Upload a file (from about 3.30; ``MissingResource`` before); see ``files.upload``. Its ``path`` is the value
+        for a call.
         """
         return files.upload(self.access, self.config, path, scope=scope, name=name, on_chunk=on_chunk)
 
@@ -130,28 +130,28 @@ class Gradio3Session:
         name: str = "",
         on_bytes: OnBytes | None = None,
     ) -> Artifact:
-        """Download a file that an output names; see ``files.fetch``."""
+        """Download a file of an output; see ``files.fetch``."""
         return files.fetch(self.access, self.config, file, folder, scope=scope, name=name, on_bytes=on_bytes)
 
     def dependency(self, target: Dependency | str | int) -> Dependency:
-        """Return the function meant; ``MissingResource`` if the app has none such."""
+        """Return the function; ``MissingResource`` if the app has none of this name or id."""
         return self.config.resolve(target)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Do nothing: it is there so that both kinds of session can be used alike."""
+        """Do nothing: it makes both kinds of session interchangeable."""
 
 
-def _last(answer: RunReply, values: list[Any] | None) -> list[Any]:
-    """Return a generator's last values: what ends it is null all through."""
+def _get_last_values(answer: RunReply, values: list[Any] | None) -> list[Any]:
+    """Return a generator's last values: its last response is null in all values."""
     ended_empty = values is not None and all(each is None for each in answer.raw)
     return values if ended_empty and values is not None else answer.raw
 
 
-def _body(data: Sequence[Any], dependency: Dependency, session_hash: str) -> list[bytes]:
-    """Return the JSON of a call in pieces, so that files in it are encoded slice by slice."""
+def _encode_body(data: Sequence[Any], dependency: Dependency, session_hash: str) -> list[bytes]:
+    """Return the JSON of a call in pieces, so that its files are encoded slice by slice."""
     marks: dict[str, InlineFile] = {}
 
-    def marked(value: Any) -> Any:
+    def mark_file(value: Any) -> Any:
         if not isinstance(value, InlineFile):
             raise TypeError(f"{type(value).__name__} can't go into a call")
         mark = secrets.token_hex(16)
@@ -159,7 +159,7 @@ def _body(data: Sequence[Any], dependency: Dependency, session_hash: str) -> lis
         return {"name": value.name, "data": mark}
 
     payload = {"data": list(data), "fn_index": dependency.id, "session_hash": session_hash}
-    rest = json.dumps(payload, allow_nan=False, default=marked).encode()
+    rest = json.dumps(payload, allow_nan=False, default=mark_file).encode()
     pieces: list[bytes] = []
     for mark, file in marks.items():
         before, _, rest = rest.partition(mark.encode())

@@ -1,8 +1,8 @@
-"""Requests to one Gradio server, signed in where it wants that.
+"""Requests to one Gradio server, with a login if it requires one.
 
 Facts: ``POST /login`` at the root takes user name and password as a form and sets two cookies, which go with every
-request from then on, uploads and downloads included. Their names carry the app's id: after a restart of the server they
-are worthless and the 401 comes back. A request that was answered with 401 has done nothing and can be sent again.
+later request, uploads and downloads included. Their names contain the app's id: after a restart of the server they are
+invalid and the 401 comes back. A request that was answered with 401 has had no effect and can be repeated.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOGIN_REFUSALS = (400, _UNAUTHORIZED)
 class GradioHTTP:
     """One server's requests, with its cookies. Thread-safe. Cookies go to the server's own origin only.
 
-    Without ``sign_in`` a server that wants one raises ``AuthenticationError`` (code ``sign_in_needed``).
+    Without ``sign_in`` a server that requires a login raises ``AuthenticationError`` (code ``sign_in_needed``).
     """
 
     def __init__(self, http: HTTPSession, sign_in: SignIn | None = None) -> None:
@@ -42,7 +42,7 @@ class GradioHTTP:
 
     @property
     def server(self) -> str:
-        """The server's address, as it stands in messages."""
+        """The server's address, for messages."""
         return str(self.http.url)
 
     @property
@@ -67,9 +67,9 @@ class GradioHTTP:
         timeouts: Timeouts | None = None,
         stream: bool = False,
     ) -> Response:
-        """Send a request as ``HTTPSession.request`` does; a ``body`` that is iterated must be so any number of times.
+        """Send a request as ``HTTPSession.request`` does; it must be possible to iterate a ``body`` again.
 
-        When the server wants a sign-in, it is made and the request sent again, once.
+        If the server requires a login, log in and repeat the request once.
         """
         scope = scope or self.http.free_scope()
 
@@ -93,7 +93,7 @@ class GradioHTTP:
             self._renew(cookie, self._sign_in, scope)
             response = send(self.cookie())
         if response.status == _UNAUTHORIZED:
-            raise self.not_signed_in(self.error_text(response))
+            raise self.login_error(self.error_text(response))
         return response
 
     def get_json(self, path: str, *, scope: Scope | None = None) -> Any:
@@ -102,30 +102,30 @@ class GradioHTTP:
             return self.http.json_of(response)
 
     def post_json(self, path: str, payload: Any, *, scope: Scope | None = None, expect: Iterable[int] = ()) -> Response:
-        """POST JSON, at most once; NaN and infinities, which JSON has not, raise ``ValueError``."""
+        """POST JSON, at most once; NaN and infinities, which JSON lacks, raise ``ValueError``."""
         body = json.dumps(payload, allow_nan=False).encode()
         return self.request("POST", path, scope=scope, body=body, headers=_JSON, expect=expect, repeatable=False)
 
     def error_text(self, response: Response) -> str:
-        """Read and close an answer with an error status, and return what it says to people."""
+        """Read and close a response with an error status, and return its text for people."""
         with response:
             return error_text(response.start(ERROR_BODY_BYTES), response.content_type, self.http.redact)
 
     def cookie(self) -> str:
-        """Return the cookies of the last sign-in as a header's value, empty if there was none."""
+        """Return the cookies of the last login as a header's value, empty if there was none."""
         with self._lock:
             return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
 
     def _renew(self, used: str, sign_in: SignIn, scope: Scope) -> None:
-        """Sign in, unless another thread has done so since the cookies ``used`` were taken."""
+        """Log in, unless another thread has done so since the cookies ``used`` were taken."""
         if self.cookie() != used:
             return
-        cookies = self._signed_in(sign_in, scope)
+        cookies = self._log_in(sign_in, scope)
         self.http.hide(*cookies.values())
         with self._lock:
             self._cookies = cookies
 
-    def _signed_in(self, sign_in: SignIn, scope: Scope) -> dict[str, str]:
+    def _log_in(self, sign_in: SignIn, scope: Scope) -> dict[str, str]:
         response = self.http.request(
             "POST",
             "/login",
@@ -137,47 +137,47 @@ class GradioHTTP:
         )
         with response:
             if response.status in _LOGIN_REFUSALS:
-                raise self._refused(response.status, self.error_text(response))
-            cookies = dict(_cookies_of(response.headers))
+                raise self._make_error(response.status, self.error_text(response))
+            cookies = dict(_parse_cookies(response.headers))
             response.read(ERROR_BODY_BYTES)
         if not cookies:
             raise self.http.clean(
                 ProtocolError(
-                    f"{self.server} took the sign-in but gave no cookie for it.",
+                    f"{self.server} accepted the login but set no cookie.",
                     code="no_cookie",
-                    hint="A proxy before the server may take its cookies out.",
+                    hint="A proxy in front of the server may remove its cookies.",
                 )
             )
         return cookies
 
-    def not_signed_in(self, words: str) -> BackendError:
-        """Return the error of a request that was answered with 401; ``words`` are the server's."""
-        said = f": {words}" if words and words != "Not authenticated" else "."
+    def login_error(self, text: str) -> BackendError:
+        """Return the error of a request that was answered with 401 and a ``text``."""
+        reported = f": {text}" if text and text != "Not authenticated" else "."
         return self.http.clean(
             AuthenticationError(
-                f"{self.server} asks for a user name and password{said}",
+                f"{self.server} requires a user name and password{reported}",
                 status=_UNAUTHORIZED,
                 code="sign_in_needed",
-                hint="Enter them in the preferences, as NAME:PASSWORD in the field for the key.",
+                hint="Enter them as NAME:PASSWORD in the API Key field of the preferences.",
                 context={"server": self.server},
             )
         )
 
-    def _refused(self, status: int, words: str) -> BackendError:
-        said = f": {words}" if words else "."
+    def _make_error(self, status: int, text: str) -> BackendError:
+        reported = f": {text}" if text else "."
         return self.http.clean(
             AuthenticationError(
-                f"{self.server} refused this user name or password{said}",
+                f"{self.server} rejected this user name or password{reported}",
                 status=status,
                 code="sign_in_refused",
-                hint="Correct them in the preferences: NAME:PASSWORD in the field for the key.",
+                hint="Correct NAME:PASSWORD in the API Key field of the preferences.",
                 context={"server": self.server},
             )
         )
 
 
-def _cookies_of(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return name and value of the cookies that an answer sets."""
+def _parse_cookies(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return name and value of the cookies in a response."""
     lines = [value for name, value in headers.items() if name.lower() == "set-cookie"]
     pairs = [line.partition(";")[0].partition("=") for line in lines]
     return [(name.strip(), value.strip()) for name, equals, value in pairs if equals and name.strip()]

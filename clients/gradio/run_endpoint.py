@@ -1,7 +1,7 @@
-"""Calling a function in one request whose answer ends it: ``POST /run/...``, in every generation of Gradio.
+"""Calls a function in one request, ``POST /run/...``, in every generation of Gradio.
 
-Facts: the function is told by ``fn_index`` in the body; only so does Gradio 3.34 keep a generator between its yields.
-Errors are a status 500 with ``{"error": text or null}``.
+Facts: the function must be identified by ``fn_index`` in the body, or Gradio 3.34 does not keep a generator between
+its yields. Errors are a status 500 with ``{"error": text or null}``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..core.json_fields import as_number
 from ..core.scope import Scope
 from ..http.response import Response
 from ..http.transport import Timeouts
-from .component_values import unwrapped
+from .component_values import unwrap
 from .config import Dependency, GradioConfig
-from .errors import REFUSALS, failure_of, refusal_of
+from .errors import REFUSALS, make_function_error, read_call_error
 from .http import GradioHTTP
 
 _JSON = {"Content-Type": "application/json"}
@@ -27,7 +27,7 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class RunReply:
-    """One answer: the values as they came, and whether there are more where they came from."""
+    """One response: the raw values, and whether a generator has more."""
 
     raw: list[Any]
     is_generating: bool = False
@@ -36,7 +36,7 @@ class RunReply:
     @property
     def data(self) -> list[Any]:
         """The values, updates unwrapped."""
-        return [unwrapped(each) for each in self.raw]
+        return [unwrap(each) for each in self.raw]
 
 
 def run_endpoint(
@@ -48,7 +48,7 @@ def run_endpoint(
     scope: Scope,
     timeouts: Timeouts | None = None,
 ) -> RunReply:
-    """Call a function, at most once, and return its answer; raises the error of what it fails with."""
+    """Call a function, at most once, and return its response; raises the error of a failed function."""
     payload = {"data": list(data), "fn_index": dependency.id, "session_hash": session_hash}
     return post(access, config, dependency, json.dumps(payload, allow_nan=False).encode(), scope, timeouts)
 
@@ -61,8 +61,8 @@ def post(
     scope: Scope,
     timeouts: Timeouts | None = None,
 ) -> RunReply:
-    """Send a call whose body is written already."""
-    # by its name Gradio 3.34 would begin a generator anew each time
+    """Send a call with a ready-made body."""
+    # by name, Gradio 3.34 would restart a generator each time
     name = "predict" if config.generation == 3 or not dependency.api_name else dependency.api_name
     with access.request(
         "POST",
@@ -75,20 +75,20 @@ def post(
         timeouts=timeouts,
     ) as response:
         if response.status >= 400 and not (response.status == 500 and response.content_type.endswith("json")):
-            raise refusal_of(access, response, dependency.label)
-        return _answer(access, response, dependency)
+            raise read_call_error(access, response, dependency.label)
+        return _parse_reply(access, response, dependency)
 
 
-def _answer(access: GradioHTTP, response: Response, dependency: Dependency) -> RunReply:
+def _parse_reply(access: GradioHTTP, response: Response, dependency: Dependency) -> RunReply:
     value = access.http.json_of(response)
     if not isinstance(value, Mapping) or not ("error" in value or isinstance(value.get("data"), list)):
         raise access.http.clean(
             ProtocolError(
-                f"{access.server} answered the call of {dependency.label} with something that is no answer.",
+                f"{access.server} answered the call of {dependency.label} with an invalid response.",
                 code="bad_answer",
                 hint="Is this the address of the right server?",
             )
         )
     if response.status >= 400 or not isinstance(value.get("data"), list):
-        raise failure_of(access, dependency.label, value.get("error"))
+        raise make_function_error(access, dependency.label, value.get("error"))
     return RunReply(value["data"], value.get("is_generating") is True, as_number(value.get("duration")))

@@ -1,8 +1,8 @@
 """A session with a Gradio server of generation 4, 5 or 6: calls of its functions, over one event stream.
 
-Facts: the server keeps State by the ``session_hash``, which the client makes up. A call is one POST to ``queue/join``;
-all that it tells comes over ``queue/data``, one stream for all calls of the session. ``trigger_id`` is the component
-whose event is said to have fired: a function that asks for it takes another branch without.
+Facts: the server keeps State by the ``session_hash``, which the client chooses. A call is one POST to ``queue/join``;
+its messages arrive over ``queue/data``, one stream for all calls of the session. ``trigger_id`` is the component whose
+event has supposedly fired: a function that uses it takes another branch without.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..http.transport import Timeouts
 from . import files
 from .component_values import GradioFile
 from .config import Dependency, GradioConfig
-from .errors import REFUSALS, refusal_of
+from .errors import REFUSALS, read_call_error
 from .event_stream import EventStream
 from .http import GradioHTTP
 from .messages import Failed, Message
@@ -41,14 +41,13 @@ OnMessage = Callable[[Message], None]
 class GradioSession:
     """One ``session_hash``, its State and its stream; thread-safe, a context manager.
 
-    A ``session_hash`` that is given is one from before, of a session that is closed or of another process, unless
-    ``lost`` is False: then it is new, and only chosen by the caller. The stream is read by a thread of its own, which
-    runs only while calls do, so that ending a job does not drop it: a dropped stream cancels all calls of the session.
-    ``close`` drops it.
+    A given ``session_hash`` is that of an earlier session, closed or of another process, unless ``lost`` is False:
+    then it is new, and only chosen by the caller. The stream is read by a thread of its own, which runs only during
+    calls, so that the end of a job does not drop it: a dropped stream cancels all calls of the session. ``close``
+    drops it.
 
-    Methods that block take the ``scope`` that they are for (a job, or a cancel): they raise what its ``check`` raises,
-    at once when its interrupter fires. Raises ``ProtocolError`` (code ``gradio_version``) for generations or protocols
-    that it does not speak.
+    Methods that block take their ``scope`` (a job, or a cancel): they raise the errors of its ``check``, at once when
+    its interrupter fires. Raises ``ProtocolError`` (code ``gradio_version``) for unsupported generations or protocols.
     """
 
     def __init__(
@@ -86,11 +85,11 @@ class GradioSession:
         trigger_id: int | None = None,
         event_data: Any = None,
     ) -> GradioCall:
-        """Send a call, at most once, and return it as soon as the server has it.
+        """Send a call, at most once, and return it as soon as the server has accepted it.
 
         ``target`` is a function, its name or its id; ``data`` has one value for each of its inputs, None for State.
-        Raises ``ValidationError`` for a wrong number of values or what the server does not accept, ``Overloaded`` (code
-        ``queue_full``), and the network's errors. After ``ConnectionLost`` the server may have the call all the same.
+        Raises ``ValidationError`` for a wrong number of values or a rejected call, ``Overloaded`` (code
+        ``queue_full``), and network errors. After ``ConnectionLost`` the server may still have the call.
         """
         dependency = self.dependency(target)
         check_count(dependency, data)
@@ -110,7 +109,8 @@ class GradioSession:
         trigger_id: int | None = None,
         on_message: OnMessage | None = None,
     ) -> list[Any]:
-        """Make a call and return its final values (see ``GradioCall.result``); its messages go to ``on_message``."""
+        """Call a function and return its final values (see ``GradioCall.result``); its messages go to "
+        "``on_message``."""
         call = self.join(target, data, scope=scope, trigger_id=trigger_id)
         for message in call.messages(scope):
             if on_message is not None:
@@ -118,7 +118,7 @@ class GradioSession:
         return call.result(scope)
 
     def iterate(self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope) -> Iterator[Message]:
-        """Make a call and yield its messages; what would be ``Failed`` is raised."""
+        """Call a function and yield its messages; ``Failed`` is raised instead."""
         for message in self.join(target, data, scope=scope).messages(scope):
             if isinstance(message, Failed):
                 raise message.error
@@ -127,10 +127,9 @@ class GradioSession:
     def run(
         self, target: Dependency | str | int, data: Sequence[Any], *, scope: Scope, timeout_s: float | None = None
     ) -> list[Any]:
-        """Call a short function without queue and stream, in one request that its answer ends; return its values.
+        """Call a short function without queue and stream, in one request; return its values.
 
-        ``timeout_s`` is how long the server may be silent, instead of the client's own times. Errors are those of
-        ``GradioCall.result``. A lost answer leaves open whether it ran.
+        Errors are those of ``GradioCall.result``. After a lost response the function may have run.
         """
         dependency = self.dependency(target)
         check_count(dependency, data)
@@ -145,15 +144,15 @@ class GradioSession:
         self._send(self._payload(dependency, data), dependency, scope)
 
     def follow(self, *calls: GradioCall, scope: Scope) -> Iterator[tuple[GradioCall, Message]]:
-        """Yield the messages of several calls as they come, until all of them have ended."""
+        """Yield the messages of several calls as they arrive, until all of them have ended."""
         return self._stream.follow(calls, scope)
 
     def cancel(self, call: GradioCall, *, scope: Scope) -> bool:
-        """Have the server cancel a call, once (again does nothing, unless it could not be sent); whether it says that
-        it did.
+        """Have the server cancel a call, once (repeats do nothing, unless the request could not be sent); return True
+        if the server confirms it.
 
-        The call then ends with ``Completed`` whose ``cancelled`` is true. A function that is no generator runs on all
-        the same, unseen: a program with a function for cancelling needs that one called instead.
+        The call then ends with ``Completed`` whose ``cancelled`` is true. A function that is not a generator still
+        runs to its end, unseen: a program with its own cancel function needs that one called instead.
         """
         with self._lock:
             if call.ended or call.event_id in self._cancelled:
@@ -180,7 +179,7 @@ class GradioSession:
         name: str = "",
         on_chunk: Callable[[int, int], None] | None = None,
     ) -> GradioFile:
-        """Upload a file; see ``files.upload``. ``as_input()`` of what is returned is the value for a call."""
+        """Upload a file; see ``files.upload``. ``as_input()`` of the result is the value for a call."""
         return files.upload(self.access, self.config, path, scope=scope, name=name, on_chunk=on_chunk)
 
     def download(
@@ -192,14 +191,14 @@ class GradioSession:
         name: str = "",
         on_bytes: OnBytes | None = None,
     ) -> Artifact:
-        """Download a file that an output names; see ``files.fetch``."""
+        """Download a file of an output; see ``files.fetch``."""
         return files.fetch(self.access, self.config, file, folder, scope=scope, name=name, on_bytes=on_bytes)
 
-    # The rest
+    # State and close
 
     @property
     def streaming(self) -> bool:
-        """Whether the stream is open, or being opened."""
+        """True if the stream is open or being opened."""
         return self._stream.open
 
     @property
@@ -208,11 +207,11 @@ class GradioSession:
         return self._stream.silent_s
 
     def dependency(self, target: Dependency | str | int) -> Dependency:
-        """Return the function meant; ``MissingResource`` if the app has none such."""
+        """Return the function; ``MissingResource`` if the app has none of this name or id."""
         return self.config.resolve(target)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Drop the stream, which cancels what runs in this session, and end its thread within ``timeout_s``."""
+        """Drop the stream, which cancels the session's calls, and end its thread within ``timeout_s``."""
         self._stream.close(timeout_s)
 
     def _payload(self, dependency: Dependency, data: Sequence[Any]) -> dict[str, Any]:
@@ -222,13 +221,13 @@ class GradioSession:
         path = self.config.path("/queue/join")
         with self.access.post_json(path, payload, scope=scope, expect=REFUSALS) as response:
             if response.status >= 400:
-                raise refusal_of(self.access, response, dependency.label)
+                raise read_call_error(self.access, response, dependency.label)
             answer = self.access.http.json_of(response)
         event_id = as_text(get_member(answer, "event_id"))
         if not event_id:
             raise self.access.http.clean(
                 ProtocolError(
-                    f"{self.access.server} took the call of {dependency.label} but gave it no id.",
+                    f"{self.access.server} took the call of {dependency.label} but returned no id.",
                     code="no_event_id",
                     hint="Is this the address of the right server?",
                 )
@@ -238,14 +237,14 @@ class GradioSession:
 
 def check_count(dependency: Dependency, data: Sequence[Any]) -> None:
     """Raise ``ValidationError`` (code ``wrong_arguments``) unless there is one value for each input: the server would
-    fail without a word.
+    fail without a message.
     """
     if len(data) == len(dependency.inputs):
         return
     raise ValidationError(
         f"The function {dependency.label} takes {len(dependency.inputs)} values, not {len(data)}.",
         code="wrong_arguments",
-        hint="The program on the server may be of a version that is not known.",
+        hint="The version of the program on the server may not be supported.",
     )
 
 
@@ -254,8 +253,8 @@ def _check_protocol(access: GradioHTTP, config: GradioConfig) -> None:
         return
     raise access.http.clean(
         ProtocolError(
-            f"{access.server} runs Gradio {config.version} with the protocol {config.protocol or 'of Gradio 3'}, "
-            "which can't be used here.",
+            f"{access.server} runs Gradio {config.version} with the protocol "
+            f"{config.protocol or 'of Gradio 3'}, which is not supported.",
             code="gradio_version",
             hint="Update the program on the server.",
         )

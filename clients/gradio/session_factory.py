@@ -1,4 +1,4 @@
-"""The session that fits a server, whatever its generation of Gradio."""
+"""Makes the session for a server's generation of Gradio."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from .http import GradioHTTP
 from .session import IDLE_TIMEOUT_S, GradioSession
 
 
-def session_for(
+def make_session(
     access: GradioHTTP,
     config: GradioConfig,
     session_hash: str | None = None,
     *,
     idle_timeout_s: float = IDLE_TIMEOUT_S,
 ) -> GradioSession | Gradio3Session:
-    """Return a session of the kind that the server speaks; both have ``call``, ``iterate``, ``upload``, ``download``.
+    """Return a session for the server's generation; both kinds have ``call``, ``iterate``, ``upload``, ``download``.
 
-    Raises ``ProtocolError`` (code ``gradio_version``) for an app that speaks neither.
+    Raises ``ProtocolError`` (code ``gradio_version``) for an unsupported generation.
     """
     if config.generation == 3:
         return Gradio3Session(access, config, session_hash)

@@ -1,9 +1,9 @@
-"""The state machine of a session's event stream. Pure: events and a clock in, the calls that have failed out.
+"""The state machine of a session's event stream. Pure: events and a clock in, failed calls out.
 
-Facts: the server closes the stream with ``close_stream`` when the last call has ended; calls made later open it again.
-Dropping it cancels all calls of the session, and those are then never counted as ended: later streams of that session
-get no ``close_stream``. While the server still takes an old stream down, a new one fails with ``Session not found``;
-half a second is enough. ``docs/gradio.md`` draws the table.
+Facts: the server closes the stream with ``close_stream`` when the last call has ended; later calls open it again.
+Dropping it cancels all calls of the session, and those then never count as ended: later streams of that session get no
+``close_stream``. While the server still tears an old stream down, a new one fails with ``Session not found``; half a
+second is enough. ``docs/gradio.md`` draws the table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_CLOSES = 3
 
 
 class StreamState(enum.Enum):
-    """Whether there is a stream, and whether calls wait for its messages."""
+    """The states: is there a stream, and are calls pending?"""
 
     IDLE = "no stream is open, no call is under way"
     READING = "the stream is open, or being opened; calls are under way"
@@ -31,7 +31,7 @@ class StreamState(enum.Enum):
 
 
 class StreamEventKind(enum.Enum):
-    """What can happen to a stream; each value is its line in the documentation."""
+    """The events of a stream; each value is its line in the documentation."""
 
     CALL_ACCEPTED = "the server has accepted a call"
     CALL_ENDED = "the last message of a call has come; others are under way"
@@ -50,8 +50,8 @@ E = StreamEventKind
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """One event; of those that end a stream, ``reason`` is for people, ``gone`` says that the server does not know the
-    session any more, and ``cause`` is the error behind it.
+    """One event; for events that end a stream, ``reason`` is for people, ``gone`` means that the server no longer
+    knows the session, and ``cause`` is the error behind it.
     """
 
     kind: StreamEventKind
@@ -61,8 +61,8 @@ class StreamEvent:
 
 
 class StreamMachine:
-    """The machine of one stream. ``settle_s`` is how long a server takes a lost stream down, ``resumed`` says that the
-    session may have had a stream just now.
+    """The machine of one stream. ``settle_s`` is the server's time to tear a lost stream down, ``resumed`` means that
+    the session may have had a stream just before.
     """
 
     def __init__(self, settle_s: float, clock: Callable[[], float], *, resumed: bool) -> None:
@@ -78,26 +78,26 @@ class StreamMachine:
 
     @property
     def state(self) -> StreamState:
-        """The state now."""
+        """The current state."""
         return self._region.state
 
     @property
     def reading(self) -> bool:
-        """Return whether there is a stream to be read, or to be opened."""
+        """True if there is a stream to read or open."""
         return self.state in _OPEN
 
     @property
     def announced(self) -> bool:
-        """Return whether the server has announced the end of the stream."""
+        """True if the server has announced the end of the stream."""
         return self.state in (StreamState.CLOSING, StreamState.ENDING)
 
     @property
     def pause_s(self) -> float:
-        """The seconds that a new call has to wait until the server has taken the lost stream down."""
+        """The seconds that a new call must wait until the server has torn the lost stream down."""
         return max(0.0, self._settled_at - self._clock()) if self.state is StreamState.SETTLING else 0.0
 
     def on(self, event: StreamEvent) -> StreamEvent | None:
-        """Let an event have its outcome; returns the event that all calls under way fail with, if they do."""
+        """Handle an event; return the event with which every pending call fails, if they do."""
         self._failure = None
         if self.state is StreamState.CLOSING and event.kind in _ENDS:
             self._closes += 1
@@ -106,7 +106,7 @@ class StreamMachine:
         self._region.on(self, event.kind, event)
         return self._failure
 
-    def _count_anew(self, _event: StreamEvent) -> None:
+    def _restart_count(self, _event: StreamEvent) -> None:
         self._closes = 0
 
     def _fail(self, event: StreamEvent) -> None:
@@ -132,8 +132,8 @@ STREAM_TABLE: Table[StreamState] = {
         **ignore(*_CALLS, E.CLOSE_ANNOUNCED, *_ENDS, *_LOSSES, E.CLOSED_TOO_OFTEN),
     },
     _S.READING: {
-        E.CALL_ENDED: stay(_M._count_anew),
-        E.LAST_CALL_ENDED: go(_S.DRAINED, _M._count_anew),
+        E.CALL_ENDED: stay(_M._restart_count),
+        E.LAST_CALL_ENDED: go(_S.DRAINED, _M._restart_count),
         E.CLOSE_ANNOUNCED: go(_S.CLOSING),
         **each((*_ENDS, *_LOSSES), go(_S.SETTLING, _M._fail)),
         E.CLIENT_CLOSED: go(_S.CLOSED),
@@ -147,8 +147,8 @@ STREAM_TABLE: Table[StreamState] = {
         **ignore(*_CALLS, E.CLOSED_TOO_OFTEN),
     },
     _S.CLOSING: {
-        E.CALL_ENDED: stay(_M._count_anew),
-        E.LAST_CALL_ENDED: go(_S.ENDING, _M._count_anew),
+        E.CALL_ENDED: stay(_M._restart_count),
+        E.LAST_CALL_ENDED: go(_S.ENDING, _M._restart_count),
         **each(_ENDS, go(_S.READING)),
         **each((*_LOSSES, E.CLOSED_TOO_OFTEN), go(_S.SETTLING, _M._fail)),
         E.CLIENT_CLOSED: go(_S.CLOSED),

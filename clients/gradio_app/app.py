@@ -99,9 +99,9 @@ def _check_generation(access: GradioHTTP, config: GradioConfig) -> None:
         return
     raise access.http.clean(
         ProtocolError(
-            f"{access.server} runs Gradio {config.version}; endpoints can be called from version 4 on.",
+            f"{access.server} runs Gradio {config.version}; endpoints can be called only from version 4 on.",
             code="gradio_version",
-            hint="Update the program or its Gradio. RVC's and AudioLDM's own web apps have backends here.",
+            hint="Update the program or its Gradio. For the web apps of RVC and AudioLDM, use their own backends.",
         )
     )
 
@@ -119,10 +119,10 @@ def _check_endpoints(access: GradioHTTP, app: App) -> None:
     if not any(each.fields or each.outputs for each in app.endpoints):
         raise access.http.clean(
             ProtocolError(
-                f"The endpoints of {name} at {access.server} work on the state of its page alone: "
-                "they take no value and return none.",
+                f"The endpoints of {name} at {access.server} work only on the state of its page: they take and "
+                "return no values.",
                 code="state_only",
-                hint="It can only be used in a browser, unless its author adds an endpoint that takes and returns "
-                "values.",
+                hint="The app can be used only in a browser, unless its author adds an endpoint that takes and "
+                "returns values.",
             )
         )

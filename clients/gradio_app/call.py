@@ -20,7 +20,7 @@ from gradio_client.utils import OutputUpdate, Status, StatusUpdate
 from ..core.delivery import may_have_arrived
 from ..core.errors import BackendError, JobLost, NetworkError, ProtocolError
 from ..core.model import Result
-from ..gradio.errors import cancelled_there, failure_of
+from ..gradio.errors import cancelled_on_server, make_function_error
 from ..gradio.http import GradioHTTP
 from .app import App
 from .endpoints import Endpoint
@@ -153,18 +153,18 @@ class EndpointCall:
             return error
         if self._last is not None and self._last.final and not self._last.success:
             told = self._last.outputs
-            return failure_of(self._access, function, told.get("error"), told.get("title"))
+            return make_function_error(self._access, function, told.get("error"), told.get("title"))
         if self._last is not None and self._last.final and isinstance(error, KeyError):
-            return cancelled_there(self._access, function)
+            return cancelled_on_server(self._access, function)
         if isinstance(error, httpx.HTTPError):
             return self._wire.translate(error, "first_byte")
         if isinstance(error, CancelledError):
             return self._lost()
         return self._access.http.clean(
             ProtocolError(
-                f"The call of {function} ended with something that makes no sense: {type(error).__name__}.",
+                f"The call of {function} ended with an invalid message: {type(error).__name__}.",
                 code="bad_message",
-                hint="The server's Gradio may be too new for this version.",
+                hint="The server's Gradio may be too new for Movie Director.",
             )
         )
 
@@ -173,7 +173,7 @@ class EndpointCall:
         lost = JobLost(
             f"The connection was lost while {self.endpoint.name} was being called; the app may be working on it.",
             code="outcome_unknown",
-            hint="Look at the app's console, and generate it again.",
+            hint="Check the app's console, and generate it again.",
             context={"server": self._access.server, "cause": error.code},
         )
         lost.__cause__ = error

@@ -12,7 +12,7 @@ from ..core.errors import JobLost
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
-from ..gradio.login import sign_in_of
+from ..gradio.login import parse_sign_in
 from .endpoints import Endpoint
 from .request import EndpointRequest
 
@@ -105,7 +105,7 @@ class GradioAppClient(BaseAPIClient):
 
     def auth_headers(self) -> dict[str, str]:
         """Return the headers that go with every request; a key of the form NAME:PASSWORD is for signing in instead."""
-        return dict(self._headers) if sign_in_of(self._api_key) else super().auth_headers()
+        return dict(self._headers) if parse_sign_in(self._api_key) else super().auth_headers()
 
     def _wire_headers(self) -> dict[str, str]:
         """Return the headers for the requests that ``gradio_client`` makes."""
@@ -120,7 +120,7 @@ class GradioAppClient(BaseAPIClient):
         http = self.http
         with self._lock:
             if self._access is None:
-                self._access = GradioHTTP(http, sign_in_of(self._api_key))
+                self._access = GradioHTTP(http, parse_sign_in(self._api_key))
             return self._access
 
     def _read_app(self, job: JobContext | None = None) -> App:

@@ -98,27 +98,29 @@ def _file_problems(field: Field, paths: tuple[Path, ...]) -> list[str]:
 
 def _value_problems(field: Field, value: Any) -> list[str]:
     if value is None:
-        return ["a value is needed."] if field.required else []
+        return ["a value is required."] if field.required else []
     if field.is_file:
-        return ["a file is needed: give its path in files."]
+        return ["a file is required: give its path in files."]
     if field.kind is FieldKind.TEXT:
-        return [] if isinstance(value, str) else ["a text is needed."]
+        return [] if isinstance(value, str) else ["a text is required."]
     if field.kind is FieldKind.YES_NO:
-        return [] if isinstance(value, bool) else ["true or false is needed."]
+        return [] if isinstance(value, bool) else ["true or false is required."]
     if field.kind in (FieldKind.NUMBER, FieldKind.WHOLE_NUMBER):
         return _number_problems(field, value)
     if field.kind is FieldKind.CHOICE:
         return _choice_problems(field, (value,))
     if field.kind is FieldKind.CHOICES:
-        return _choice_problems(field, value) if isinstance(value, (list, tuple)) else ["a list of choices is needed."]
+        return (
+            _choice_problems(field, value) if isinstance(value, (list, tuple)) else ["a list of choices is required."]
+        )
     return []
 
 
 def _number_problems(field: Field, value: Any) -> list[str]:
     if not is_number(value):
-        return ["a number is needed."]
+        return ["a number is required."]
     if field.kind is FieldKind.WHOLE_NUMBER and value != int(value):
-        return ["a whole number is needed."]
+        return ["a whole number is required."]
     if field.minimum is not None and value < field.minimum:
         return [f"it must be at least {field.minimum:g}."]
     if field.maximum is not None and value > field.maximum:

@@ -57,9 +57,9 @@ def check_library() -> None:
     if version.partition(".")[0] == str(SUPPORTED):
         return
     raise BackendError(
-        f"Another add-on has installed gradio_client {version}; version {SUPPORTED} is needed.",
+        f"Another add-on has installed gradio_client {version}; version {SUPPORTED} is required.",
         code="wrong_library",
-        hint="Update or disable the other add-on, and start Blender again.",
+        hint="Update or disable the other add-on, and restart Blender.",
     )
 
 

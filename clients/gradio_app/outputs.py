@@ -14,7 +14,7 @@ from ..core.context import JobContext
 from ..core.errors import APIError, BackendError, ProtocolError
 from ..core.model import Artifact
 from ..files.names import kind_and_type
-from ..gradio.component_values import GradioFile, files_in, unwrapped
+from ..gradio.component_values import GradioFile, extract_files, unwrap
 from ..gradio.config import GradioConfig
 from ..gradio.files import fetch
 from ..gradio.http import GradioHTTP
@@ -50,7 +50,7 @@ class Outputs:
         none can be fetched, and those of the disk and the network.
         """
         for output, value in zip(endpoint.outputs, values, strict=False):
-            told: Any = self._local(output, unwrapped(value), MAX_DEPTH)
+            told: Any = self._local(output, unwrap(value), MAX_DEPTH)
             self.data[output.name] = told
             if self.text is None and output.media == "text" and isinstance(told, str) and told:
                 self.text = told
@@ -71,7 +71,7 @@ class Outputs:
 
     def _fetch(self, output: Output, value: Mapping[str, Any]) -> str | None:
         """Fetch a file, once, and return its name here; None if it can't be had."""
-        files = files_in(value)
+        files = extract_files(value)
         if not files:
             return None
         file = files[0]
@@ -82,7 +82,7 @@ class Outputs:
             raise ProtocolError(
                 f"The app returned more than {MAX_FILES} files.",
                 code="too_many_files",
-                hint="Ask it for fewer at a time.",
+                hint="Request fewer files at a time.",
             )
         self._fetched[key] = None
         try:

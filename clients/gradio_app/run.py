@@ -13,7 +13,7 @@ from ..core.model import BackendCancel, Result
 from ..files.storage_errors import prepare_folder
 from ..gradio.files import upload
 from ..gradio.http import GradioHTTP
-from ..gradio.messages import progress_of
+from ..gradio.messages import parse_progress
 from .app import App
 from .endpoints import Endpoint
 from .inputs import Inputs, check_inputs, wrap_files
@@ -122,7 +122,7 @@ class EndpointRun:
             self._job.queued(update.rank)
         if update.log is not None:
             self._job.log(update.log[0])
-        told = progress_of({"progress_data": [asdict(each) for each in update.progress_data or ()]})
+        told = parse_progress({"progress_data": [asdict(each) for each in update.progress_data or ()]})
         if told is not None:
             bar = told.innermost
             self._job.progress(

@@ -24,7 +24,7 @@ import httpx
 
 from ..core.errors import BackendError, ConnectionLost, ProtocolError, StreamInterrupted
 from ..gradio.config import GradioConfig
-from ..gradio.errors import refusal
+from ..gradio.errors import make_call_error
 from ..gradio.http import GradioHTTP
 from ..http.error_text import error_text
 from ..http.errors import translated
@@ -110,8 +110,8 @@ class Wire(httpx.Auth):
             phase = "connect"
         if isinstance(error, httpx.RemoteProtocolError):
             lost = ConnectionLost(
-                f"The connection to {self._url.authority} ended in the middle.",
-                hint="Has the server stopped? Try again.",
+                f"The connection to {self._url.authority} was lost.",
+                hint="Did the server stop? Try again.",
                 context={"server": self._url.authority},
             )
             return self._access.http.clean(lost)
@@ -182,7 +182,7 @@ class Wire(httpx.Auth):
         if not isinstance(event_id, str) or not event_id:
             raise self._access.http.clean(
                 ProtocolError(
-                    f"{self._access.server} took the call of {self._function} but gave it no id.",
+                    f"{self._access.server} took the call of {self._function} but returned no id.",
                     code="no_event_id",
                     hint="Is this the address of the right server?",
                 )
@@ -201,16 +201,17 @@ class Wire(httpx.Auth):
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         words = error_text(body, content_type, self._access.http.redact)
         if response.status_code == 401:
-            return self._access.not_signed_in(words)
+            return self._access.login_error(words)
         if response.status_code < 400:
             return self._access.http.clean(
                 ProtocolError(
-                    f"{self._access.server} sends the call of {self._function} on to another address.",
+                    f"{self._access.server} redirects the call of {self._function} to another address.",
                     code="redirected",
-                    hint="If that is the server, set it as the address; a login page may also stand before the server.",
+                    hint="If that is the server, use it as the address; there may also be a login page in front "
+                    "of the server.",
                 )
             )
-        return refusal(self._access, response.status_code, words, self._function)
+        return make_call_error(self._access, response.status_code, words, self._function)
 
     # For the event stream
 
@@ -229,7 +230,7 @@ class Wire(httpx.Auth):
             reason = self._access.http.redact(reported) if isinstance(reported, str) else ""
             raise StreamInterrupted(f"The server has ended the event stream: {reason or 'it has stopped'}.")
         if kind in _WITH_VALUES and not _has_values(message.get("output")):
-            raise _malformed("it has no output, or its values are no list")
+            raise _malformed("it has no output, or its values are not a list")
         if kind == "progress" and not _has_bars(message.get("progress_data")):
             return False
         return kind in _PASSED_ON and (kind == _CLOSED or isinstance(message.get("event_id"), str))
@@ -313,7 +314,7 @@ def _has_bars(listed: Any) -> bool:
 
 def _malformed(what: str) -> ProtocolError:
     return ProtocolError(
-        f"The server sent a message that makes no sense: {what}.",
+        f"The server sent an invalid message: {what}.",
         code="bad_message",
-        hint="Its Gradio may be too new for this version.",
+        hint="Its Gradio may be too new for Movie Director.",
     )

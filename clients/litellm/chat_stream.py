@@ -1,4 +1,4 @@
-"""One request for an answer and its stream: sent, retried before the first token only, read, its failures typed."""
+"""One chat completion: send the request, retry it before the first token only, read the stream, type its errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..http.session import ERROR_BODY_BYTES
 from ..http.sse import EventStreamParser, ServerSentEvent, batches
 from ..http.transport import Timeouts
 from .completion import Completion, StreamFailure
-from .errors import RequestContext, failure_in_stream, failure_of, refusal_of
-from .payload import encoded
-from .server_info import ERRORS, LITELLM, Profile, ServerProfileCache, without_secrets
+from .errors import RequestContext, make_error, make_stream_error, parse_refusal
+from .payload import encode_body
+from .server_info import ERRORS, LITELLM, Profile, ServerProfileCache, remove_secrets
 
 if TYPE_CHECKING:
     from ..http.session import HTTPSession
@@ -34,7 +34,7 @@ Emit = Callable[[str], None]
 
 @dataclass(frozen=True)
 class _Refused:
-    """An error status before the first token; ``from_server`` if it came as the server's own error object."""
+    """An error status before the first token; ``from_server`` if the body was the server's own error object."""
 
     error: BackendError
     from_server: bool
@@ -42,21 +42,20 @@ class _Refused:
 
 @dataclass(frozen=True)
 class ChatStream:
-    """Asks one server for answers on behalf of one job. All methods block; on the job's worker thread."""
+    """Requests completions from one server for one job. All methods block; for the job's worker thread."""
 
     http: HTTPSession
     job: JobContext
-    knowledge: ServerProfileCache
+    profile_cache: ServerProfileCache
     profile: Profile
 
     def ask(self, body: dict[str, Any], emit: Emit) -> Completion:
-        """Return the whole answer; its text goes to ``emit`` as it comes.
+        """Return the complete answer; its text goes to ``emit`` as it arrives.
 
-        What the server refused before the first token, for reasons that pass, is asked again. Errors after it carry
-        what had arrived in ``partial``. A lost connection or a proxy's error page is not repeated: the server may be at
-        work on the first request.
+        Errors before the first token that may pass are retried. Later errors carry the text so far in ``partial``. A
+        lost connection or a proxy's error page is not retried: the server may be working on the first request.
         """
-        data = encoded(body)
+        data = encode_body(body)
         attempt = 0
         while True:
             answer = self._ask_once(str(body["model"]), data, emit)
@@ -70,7 +69,7 @@ class ChatStream:
             self.job.sleep(pause)
 
     def _pause_s(self, attempt: int, refused: _Refused) -> float | None:
-        """Return the seconds to wait before asking again, None to give up."""
+        """Return the seconds to wait before the next retry, None to give up."""
         error = refused.error
         if not error.retryable or error.code == "upstream_unreachable":
             return None
@@ -81,20 +80,20 @@ class ChatStream:
     def _ask_once(self, model: str, data: list[bytes], emit: Emit) -> Completion | _Refused:
         self.job.message(f"Waiting for {model}")
         where = RequestContext(
-            str(self.http.url), model, self.knowledge.has_key, self.profile.names, self.profile.dialect == LITELLM
+            str(self.http.url), model, self.profile_cache.has_key, self.profile.names, self.profile.dialect == LITELLM
         )
-        with self._answered(data) as response:
+        with self._send(data) as response:
             if response.status >= 400:
-                body = without_secrets(response.start(ERROR_BODY_BYTES), self.http)
-                refusal = refusal_of(response.status, body, response.content_type)
-                error = self.http.clean(failure_of(refusal, where, response.headers))
+                body = remove_secrets(response.start(ERROR_BODY_BYTES), self.http)
+                refusal = parse_refusal(response.status, body, response.content_type)
+                error = self.http.clean(make_error(refusal, where, response.headers))
                 return _Refused(error, from_server=not refusal.plain)
-            self._accepted(response)
+            self._mark_accepted(response)
             return _Reading(self, where, emit).read(response)
 
-    def _answered(self, data: list[bytes]) -> Response:
-        """Send the request and wait until it is answered; a job that was cancelled meanwhile stays unanswered."""
-        unanswered, job_id = self.knowledge.unanswered, self.job.job_id
+    def _send(self, data: list[bytes]) -> Response:
+        """Send the request and wait for the response head; after a cancel the job stays in ``unanswered``."""
+        unanswered, job_id = self.profile_cache.unanswered, self.job.job_id
         unanswered.add(job_id)
         try:
             response = self.http.request(
@@ -108,16 +107,16 @@ class ChatStream:
         unanswered.discard(job_id)
         return response
 
-    def _accepted(self, response: Response) -> None:
+    def _mark_accepted(self, response: Response) -> None:
         headers = response.headers
-        self.knowledge.note_version(headers.get("x-litellm-version"))
+        self.profile_cache.note_version(headers.get("x-litellm-version"))
         if self.job.backend_id is None:
             self.job.submitted(headers.get("x-litellm-call-id") or headers.get("x-request-id") or self.job.job_id)
         self.job.started()
         self.job.message("Writing")
 
     def _timeouts(self) -> Timeouts:
-        """Return the limits of silence; none is longer than the whole job may take."""
+        """Return the time-outs of the stream; none is longer than the job's time limit."""
         options = self.job.options
         whole = options.job_timeout_s or float("inf")
         return Timeouts(
@@ -128,7 +127,7 @@ class ChatStream:
 
 
 class _Reading:
-    """Reads one answer."""
+    """Reads one answer from its response."""
 
     def __init__(self, exchange: ChatStream, where: RequestContext, emit: Emit) -> None:
         self._exchange = exchange
@@ -149,15 +148,17 @@ class _Reading:
             self._check_end(done)
         except StreamFailure as failure:
             reported = redact_json(failure.error, self._exchange.http.redact)
-            raise self._with_partial(failure_in_stream(reported, self._where)) from None
+            raise self._attach_partial(make_stream_error(reported, self._where)) from None
         except ConnectionLost as error:
-            raise self._with_partial(self._ended() or self._cut("was cut off: the connection ended")) from error
+            raise self._attach_partial(
+                self._job_end() or self._interrupted_stream_error("was cut off: the connection ended")
+            ) from error
         except BackendError as error:
-            raise self._with_partial(self._ended() or error) from error.__cause__
+            raise self._attach_partial(self._job_end() or error) from error.__cause__
         return answer
 
     def _read_stream(self, response: Response) -> bool:
-        """Read until the end mark; whether it came."""
+        """Read until the end marker; return True if it arrived."""
         for events in batches(response.available(), EventStreamParser()):
             self._job.check()
             if self._take_events(events):
@@ -183,50 +184,50 @@ class _Reading:
     def _check_end(self, done: bool) -> None:
         answer = self._answer
         if not answer.finish_reason:
-            raise self._cut("ended without saying that it is finished")
+            raise self._interrupted_stream_error("ended without a finish reason")
         if not done:
-            raise self._cut("ended without its end mark")
+            raise self._interrupted_stream_error("ended without an end marker")
         if answer.text or answer.tool_calls:
             return
         if answer.finish_reason == "content_filter":
             raise GenerationError(
                 f"The provider's content policy withheld the answer of {self._where.model}.",
                 code="content_policy",
-                hint="Say it in other words, or choose another model.",
+                hint="Rephrase it, or choose another model.",
             )
-        thought = "thought, but wrote no answer" if answer.reasoning else "returned nothing"
+        thought = "only reasoned and wrote no answer" if answer.reasoning else "returned nothing"
         raise GenerationError(
             f"{self._where.model} {thought}.",
             code="empty_answer",
             hint="The prompt may be too long for it; shorten it, or allow more tokens.",
         )
 
-    def _ended(self) -> BackendError | None:
-        """Return why the job was ended from outside, if it was: not what that did to the stream is the error."""
+    def _job_end(self) -> BackendError | None:
+        """Return the error that ended the job, if any; it comes before the error that this caused in the stream."""
         try:
             self._job.check()
         except BackendError as error:
             return error
         return None
 
-    def _cut(self, how: str) -> StreamInterrupted:
+    def _interrupted_stream_error(self, how: str) -> StreamInterrupted:
         return StreamInterrupted(
             f"The answer of {self._where.model} {how}.",
-            hint="What had come is kept. Try again.",
+            hint="The text that had arrived is kept. Try again.",
             context={"server": self._where.server, "model": self._where.model},
         )
 
-    def _with_partial(self, error: BackendError) -> BackendError:
+    def _attach_partial(self, error: BackendError) -> BackendError:
         answer = self._answer
         self._take([answer.finish()])
         text = answer.text
         if text or answer.reasoning or answer.tool_calls:
-            error.partial = Result(text=text, usage=answer.usage, metadata=said_of(answer))
+            error.partial = Result(text=text, usage=answer.usage, metadata=describe_completion(answer))
         return self._exchange.http.clean(error)
 
 
-def said_of(answer: Completion) -> dict[str, Any]:
-    """Return what a result's metadata say of an answer beside its text."""
+def describe_completion(answer: Completion) -> dict[str, Any]:
+    """Return the metadata of an answer: its end, reasoning, tool calls and model."""
     return {
         "finish_reason": answer.finish_reason,
         "reasoning": answer.reasoning,

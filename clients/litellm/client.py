@@ -12,7 +12,7 @@ from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
 from .models import choose
-from .payload import Messages, with_pictures
+from .payload import Messages, load_pictures
 from .request import ChatRequest
 from .server_info import LITELLM, LLAMACPP, VLLM, ServerProbe, ServerProfileCache
 from .token_count import TokenCount, count_on_server
@@ -38,12 +38,14 @@ class LiteLLMClient(BaseAPIClient):
     pasted_routes: ClassVar[tuple[str, ...]] = ("/v1",)
 
     def set_up(self) -> None:
-        """Remember what the servers say of themselves."""
-        self.knowledge = ServerProfileCache(has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers()))
+        """Create the cache of server profiles."""
+        self.profile_cache = ServerProfileCache(
+            has_key=any(name.lower() in _KEY_HEADERS for name in self.auth_headers())
+        )
 
     def probe(self) -> ServerInfo:
-        """Ask the server who it is, and what models it has."""
-        profile = self.knowledge.profile(self.http, None, self.options, fresh=True)
+        """Return the server's dialect, version and models."""
+        profile = self.profile_cache.profile(self.http, None, self.options, fresh=True)
         writers = [each for each in profile.models if each.writes]
         choice = choose(profile.models)
         capabilities = set(_CAPABILITIES)
@@ -59,7 +61,7 @@ class LiteLLMClient(BaseAPIClient):
             profile.latency_s,
             {
                 "default_model": choice.name if choice else None,
-                "windows": {each.name: self.knowledge.window(each.name) for each in writers},
+                "windows": {each.name: self.profile_cache.window(each.name) for each in writers},
             },
         )
 
@@ -67,38 +69,39 @@ class LiteLLMClient(BaseAPIClient):
         """Return how many tokens a prompt of these messages has, by the server's counter or else by estimate; blocks,
         seconds at most.
         """
-        profile = self.knowledge.profile(self.http, None, self.options)
+        profile = self.profile_cache.profile(self.http, None, self.options)
         chosen = choose(profile.models)
         name = model or (chosen.name if chosen else "")
-        inquiry = ServerProbe(self.http, None, self.options, has_key=self.knowledge.has_key)
-        counted = count_on_server(inquiry, profile, name, with_pictures(messages))
+        server_probe = ServerProbe(self.http, None, self.options, has_key=self.profile_cache.has_key)
+        counted = count_on_server(server_probe, profile, name, load_pictures(messages))
         if counted is not None:
             return TokenCount(counted, "server")
-        return TokenCount(self.knowledge.meter.tokens(name, messages), "estimate")
+        return TokenCount(self.profile_cache.meter.tokens(name, messages), "estimate")
 
     def run(self, job: JobContext) -> Result:
-        """Ask and stream the answer."""
-        from .chat_run import ChatRun  # here, because urllib3 costs 90 ms
+        """Request the answer and stream it."""
+        from .chat_run import ChatRun  # imported here: urllib3 costs 90 ms
 
-        return ChatRun(self.http, job, cast(ChatRequest, job.request), self.knowledge).run()
+        return ChatRun(self.http, job, cast(ChatRequest, job.request), self.profile_cache).run()
 
     def rejoin(self, job: JobContext) -> Result:
-        """Say that the answer is lost: chats have no id that a server could be asked for."""
+        """Raise ``JobLost``: chats have no id by which a server could be asked."""
         raise JobLost(
-            "The connection to the answer is lost, and a text server keeps no answers.",
+            "The connection was lost during the answer, and text servers keep no answers.",
             code="outcome_unknown",
-            hint="Ask again; the server may have finished the first answer all the same.",
+            hint="Ask again; the server may still have finished the first answer.",
         )
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Say what closing the stream, which the worker has done by now, did to the model.
+        """Return the effect on the model of closing the stream, which the worker has already done.
 
-        It stops at once in mid-stream, and with plain servers always. Before the first token a newer LiteLLM may let
-        the model go on until it writes, and there is no way to tell it; which version it is, its first answer says.
+        In mid-stream the model stops at once, and with plain servers always. Before the first token newer versions of
+        LiteLLM may let the model run until it writes, and offer no cancel; the version is in the headers of the first
+        response.
         """
-        version = parse_version(self.knowledge.version)[:2]
-        silent = job.job_id in self.knowledge.unanswered and job.state.get("dialect") == LITELLM
-        self.knowledge.unanswered.discard(job.job_id)
+        version = parse_version(self.profile_cache.version)[:2]
+        silent = job.job_id in self.profile_cache.unanswered and job.state.get("dialect") == LITELLM
+        self.profile_cache.unanswered.discard(job.job_id)
         if silent and not () < version < _DISCONNECT_IGNORED_BEFORE:
             return BackendCancel.UNSUPPORTED
         return BackendCancel.CONFIRMED

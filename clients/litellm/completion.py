@@ -1,4 +1,4 @@
-"""One answer as it streams in: its text, thoughts, tool calls, usage and end."""
+"""One answer as it streams in: its text, reasoning, tool calls, usage and finish reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .reasoning import ThinkFilter
 
 
 class StreamFailure(Exception):
-    """The server reported an error in the middle of its stream; ``error`` is what it sent."""
+    """The server reported an error in the middle of its stream; ``error`` is its error object."""
 
     def __init__(self, error: Any) -> None:
         super().__init__("an error in the stream")
@@ -19,9 +19,9 @@ class StreamFailure(Exception):
 
 
 class Completion:
-    """Takes the chunks of ``chat.completion.chunk`` streams, of every server's taste; not thread-safe.
+    """Collects the chunks of ``chat.completion.chunk`` streams, of all servers; not thread-safe.
 
-    Nothing is required of a chunk but that it is an object: absent, null and unknown members are passed over.
+    A chunk must only be an object: absent, null and unknown members are ignored.
     """
 
     def __init__(self) -> None:
@@ -36,24 +36,24 @@ class Completion:
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The text of the answer so far."""
         return "".join(self._text)
 
     @property
     def reasoning(self) -> str:
-        """The model's thoughts so far."""
+        """The reasoning so far."""
         return "".join((*self._reasoning, *self._filter.thoughts))
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
-        """The tool calls so far, as an assistant message holds them."""
+        """The tool calls so far, in the form of an assistant message."""
         return [self._tools[index] for index in sorted(self._tools)]
 
     def take(self, chunk: Any) -> str:
-        """Take one chunk and return the answer's new text; ``StreamFailure`` if the chunk reports an error."""
+        """Add a chunk and return the answer's new text; ``StreamFailure`` if the chunk reports an error."""
         if not isinstance(chunk, dict):
             raise ProtocolError(
-                f"The server streams {type(chunk).__name__} values where chunks of an answer are due.",
+                f"The server streams {type(chunk).__name__} values instead of the chunks of an answer.",
                 code="invalid_chunk",
                 hint="Is this the address of an OpenAI-compatible server?",
             )
@@ -75,7 +75,7 @@ class Completion:
         return self._take_delta(delta) if isinstance(delta, dict) else ""
 
     def finish(self) -> str:
-        """Return the last of the answer's text, which was held back while it might have begun a thought."""
+        """Return the rest of the answer's text, held back while it could have been the start of a reasoning tag."""
         return self._add(self._filter.finish())
 
     def _take_delta(self, delta: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Making a conversation fit into a model's window: the oldest turns go, the system text and the last turn stay."""
+"""Fitting a conversation into a model's context window: the oldest turns go, the system text and the last turn stay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .payload import Messages, with_system
+from .payload import Messages, add_system_text
 
 FALLBACK_WINDOW = 4096
 """Tokens, for a model whose window nobody knows."""
@@ -24,7 +24,7 @@ Counter = Callable[[Messages], int]
 
 @dataclass(frozen=True)
 class Fit:
-    """Messages that fit: ``dropped`` are the turns that were left out, in their order."""
+    """Messages that fit; ``dropped`` are the turns left out, in order."""
 
     messages: Messages
     dropped: Messages
@@ -32,39 +32,39 @@ class Fit:
     window: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the result's metadata say of it."""
+        """Return the fit as JSON-ready metadata of the result."""
         return {"dropped": len(self.dropped), "estimated_tokens": self.tokens, "window": self.window}
 
 
 def reply_tokens(window: int, max_tokens: int | None) -> int:
-    """Return how much of a window is kept for the answer."""
+    """Return the tokens of the window that are reserved for the answer."""
     return min(max_tokens or REPLY_TOKENS, window // 2)
 
 
 def fit(messages: Messages, window: int | None, max_tokens: int | None, count: Counter) -> Fit:
-    """Leave out oldest turns until the rest and an answer fit; the system text and the last turn always stay.
+    """Drop the oldest turns until the rest and an answer fit; the system text and the last turn always stay.
 
-    A turn is a user's message and what follows it, so that a tool's answer never stands without its call. If even the
-    last turn is too long it is sent all the same: the count is an estimate, the server knows.
+    A turn is a user's message and all messages up to the next one, so that no tool result is sent without its call. If
+    even the last turn is too long it is sent anyway: the count is an estimate, and only the server knows.
     """
     if window is None:
         return Fit(messages, [], count(messages), None)
     budget = window - reply_tokens(window, max_tokens)
-    head, turns = _turns(messages)
+    head, turns = _split_turns(messages)
     first = 0
     tokens = count(messages)
     while tokens > budget and first < len(turns) - 1:
         first += 1
-        tokens = count(_joined(head, turns[first:]))
-    return Fit(_joined(head, turns[first:]), _joined([], turns[:first]), tokens, window)
+        tokens = count(_join_turns(head, turns[first:]))
+    return Fit(_join_turns(head, turns[first:]), _join_turns([], turns[:first]), tokens, window)
 
 
 def transcript(messages: Messages) -> str:
-    """Return messages as a text to sum up."""
-    return "\n\n".join(f"{each.get('role')}: {text_of(each)}" for each in messages)
+    """Return messages as plain text for a summary."""
+    return "\n\n".join(f"{each.get('role')}: {get_text(each)}" for each in messages)
 
 
-def text_of(message: Mapping[str, Any]) -> str:
+def get_text(message: Mapping[str, Any]) -> str:
     """Return a message's text, without pictures."""
     content = message.get("content")
     if isinstance(content, list):
@@ -72,12 +72,12 @@ def text_of(message: Mapping[str, Any]) -> str:
     return str(content or "")
 
 
-def with_summary(messages: Messages, summary: str) -> Messages:
-    """Return the messages with a summary of what came before them."""
-    return with_system(messages, SUMMARY_HEAD + summary)
+def prepend_summary(messages: Messages, summary: str) -> Messages:
+    """Return the messages with a summary of the dropped turns in front."""
+    return add_system_text(messages, SUMMARY_HEAD + summary)
 
 
-def _turns(messages: Messages) -> tuple[Messages, list[Messages]]:
+def _split_turns(messages: Messages) -> tuple[Messages, list[Messages]]:
     head: Messages = []
     turns: list[Messages] = []
     for each in messages:
@@ -90,5 +90,5 @@ def _turns(messages: Messages) -> tuple[Messages, list[Messages]]:
     return head, turns
 
 
-def _joined(head: Messages, turns: list[Messages]) -> Messages:
+def _join_turns(head: Messages, turns: list[Messages]) -> Messages:
     return [*head, *(each for turn in turns for each in turn)]

@@ -1,8 +1,8 @@
-"""What a refusal of LiteLLM, or of a server like it, means: the table of protocol errors as typed errors.
+"""Maps error responses of LiteLLM, and of servers like it, to typed errors.
 
 LiteLLM sends ``{"error": {"message", "type", "param", "code"}}`` with the status as a text in ``code``, FastAPI's
-``{"detail": ...}`` for its own routes, and plain text where it failed itself; LM Studio sends ``{"error": "text"}``.
-Several different failures share one status: only the message tells them apart. Seen on LiteLLM 1.106.2 and 1.109.1.
+``{"detail": ...}`` for its own routes, and plain text for its own failures; LM Studio sends ``{"error": "text"}``.
+Several failures share one status and differ only by message. Seen on LiteLLM 1.106.2 and 1.109.1.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ _FORMAT = re.compile(r"response_format|json_schema|json_object|structured output
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What was asked of whom: ``has_key`` says whether a key was sent, ``models`` are the names the server has."""
+    """The server and model of a request; ``has_key`` is True if a key was sent, ``models`` are the server's model
+    names.
+    """
 
     server: str
     model: str = ""
@@ -80,7 +82,7 @@ class RequestContext:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error answer taken apart; ``message`` is whole, for the tests below, ``words`` are for people."""
+    """A parsed error response; ``message`` is complete, for pattern matching, ``text`` is for people."""
 
     status: int
     message: str
@@ -91,29 +93,29 @@ class Refusal:
     plain: bool = False
 
     @property
-    def words(self) -> str:
-        """The message without LiteLLM's wrapping, in one line."""
+    def text(self) -> str:
+        """The message without LiteLLM's wrapping, on one line."""
         return error_text(_HEAD.sub("", _TAIL.sub("", self.message)).encode(), "text/plain", str)
 
 
-def refusal_of(status: int, body: bytes, content_type: str) -> Refusal:
-    """Take an error answer apart, in any of its three shapes."""
+def parse_refusal(status: int, body: bytes, content_type: str) -> Refusal:
+    """Parse an error response in any of its three shapes."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return Refusal(status, error_text(body, content_type, str), plain=True)
     if isinstance(value, Mapping):
         value = value.get("error") or value.get("detail") or value
-    return refusal_in(status, value)
+    return parse_error_object(status, value)
 
 
-def refusal_in(status: int, error: Any) -> Refusal:
-    """Take an error object apart: of an answer, or of a chunk in mid-stream."""
+def parse_error_object(status: int, error: Any) -> Refusal:
+    """Parse an error object from a response or from a chunk of a stream."""
     if not isinstance(error, Mapping):
-        message = error if isinstance(error, str) else _listed(error)
+        message = error if isinstance(error, str) else _join_problems(error)
         return Refusal(status, message)
     if isinstance(error.get("error"), (str, Mapping)):
-        return refusal_in(status, error["error"])
+        return parse_error_object(status, error["error"])
     code = str(error.get("code", ""))
     return Refusal(
         int(code) if code.isdigit() and len(code) == 3 else status,
@@ -125,46 +127,46 @@ def refusal_in(status: int, error: Any) -> Refusal:
     )
 
 
-def failure_of(refusal: Refusal, where: RequestContext, headers: Mapping[str, str]) -> BackendError:
-    """Return the typed error of an answer with an error status."""
-    pause = wanted_pause_s(headers)
+def make_error(refusal: Refusal, where: RequestContext, headers: Mapping[str, str]) -> BackendError:
+    """Return the typed error for a response with an error status."""
+    pause = get_retry_pause_s(headers)
     context = {"server": where.server, "status": refusal.status, "model": where.model, "retry_after_s": pause}
     call_id = headers.get("x-litellm-call-id")
     if call_id:
         context["call_id"] = call_id
     return (
-        _key_failure(refusal, where, context)
-        or _content_failure(refusal, where, context)
-        or _status_failure(refusal, where, context)
+        _key_error(refusal, where, context)
+        or _content_error(refusal, where, context)
+        or _status_error(refusal, where, context)
     )
 
 
-def failure_in_stream(error: Any, where: RequestContext) -> BackendError:
-    """Return the typed error of one that was reported in the middle of an answer."""
-    refusal = refusal_in(500, error)
+def make_stream_error(error: Any, where: RequestContext) -> BackendError:
+    """Return the typed error for an error object in the middle of a stream."""
+    refusal = parse_error_object(500, error)
     context = {"server": where.server, "model": where.model}
     if refusal.status == 408 or _TIMEOUT.search(refusal.message):
         return NetworkTimeout(
-            f"{where.model} fell silent in the middle of its answer: {refusal.words}",
+            f"{where.model} stopped in the middle of its answer: {refusal.text}",
             code="stream_idle",
             hint="The server's own time limit was reached; is the model overloaded?",
             context=context,
         )
     if _UNREACHABLE.search(refusal.message) or _CUT.search(refusal.message):
         return StreamInterrupted(
-            f"{where.server} lost the backend of {where.model} in the middle of the answer: {refusal.words}",
-            hint="Is Ollama, llama.cpp or whatever runs the model still up? Try again.",
+            f"{where.server} lost the backend of {where.model} in the middle of the answer: {refusal.text}",
+            hint="Is Ollama, llama.cpp or whichever program runs the model still running? Try again.",
             context=context,
         )
-    return _content_failure(refusal, where, context) or GenerationError(
-        f"{where.model} failed in the middle of its answer: {refusal.words}",
-        hint="Look at the log of the server that runs the model.",
+    return _content_error(refusal, where, context) or GenerationError(
+        f"{where.model} failed in the middle of its answer: {refusal.text}",
+        hint="Check the log of the server that runs the model.",
         context=context,
     )
 
 
-def wanted_pause_s(headers: Mapping[str, str]) -> float | None:
-    """Return the pause that a server asks for, in seconds: its own, or the one of the provider behind LiteLLM."""
+def get_retry_pause_s(headers: Mapping[str, str]) -> float | None:
+    """Return the retry pause in seconds from the headers of the server, or of the provider behind LiteLLM."""
     for prefix in ("", "llm_provider-"):
         exact_ms = parse_int(headers.get(f"{prefix}retry-after-ms", ""))
         if exact_ms is not None:
@@ -176,15 +178,15 @@ def wanted_pause_s(headers: Mapping[str, str]) -> float | None:
 
 
 def is_format_refusal(error: BackendError) -> bool:
-    """Whether the server refused the way in which a structured answer was asked for."""
+    """Return True if the server rejected the requested response format."""
     return isinstance(error, ValidationError) and error.code == "format_refused"
 
 
-def _key_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError | None:
+def _key_error(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError | None:
     status, message = refusal.status, refusal.message
     if status == 401 and message.startswith("litellm.AuthenticationError"):
         return AuthenticationError(
-            f"The provider key that LiteLLM has for {where.model} was refused: {refusal.words}",
+            f"The provider key that LiteLLM has for {where.model} was rejected: {refusal.text}",
             code="upstream_authentication",
             status=status,
             hint="Correct the key of this model in LiteLLM's own configuration.",
@@ -192,79 +194,79 @@ def _key_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any
         )
     unlocked = status == 500 and refusal.plain and where.litellm and not where.has_key
     if status == 401 or refusal.kind == "no_db_connection" or unlocked:
-        rejected = "did not accept the key" if where.has_key else "wants a key"
+        rejected = "did not accept the key" if where.has_key else "requires a key"
         return AuthenticationError(
-            f"{where.server} {rejected}: {refusal.words}",
+            f"{where.server} {rejected}: {refusal.text}",
             status=status,
             hint="Set LiteLLM's master key in the preferences.",
             context=context,
         )
     if status == 403:
         return PermissionDenied(
-            f"{where.server} refuses this: {refusal.words}",
+            f"{where.server} denied access: {refusal.text}",
             status=status,
-            hint="The key is known, but may not use this model.",
+            hint="The key is valid, but has no access to this model.",
             context=context,
         )
     return None
 
 
-def _content_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError | None:
+def _content_error(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError | None:
     message = f"{refusal.message} {refusal.kind}"
     if _CONTEXT.search(message):
-        return _too_long(refusal, where, context)
+        return _too_long_error(refusal, where, context)
     if _POLICY.search(message):
         return GenerationError(
-            f"The provider's content policy refused the request: {refusal.words}",
+            f"The provider's content policy rejected the request: {refusal.text}",
             code="content_policy",
-            hint="Say it in other words, or choose another model.",
+            hint="Rephrase it, or choose another model.",
             context=context,
         )
     if is_out_of_memory(message):
         return OutOfMemory(
-            f"The server that runs {where.model} is out of memory: {refusal.words}",
+            f"The server that runs {where.model} is out of memory: {refusal.text}",
             hint="Choose a smaller model or a shorter text, or free memory on the server.",
             context=context,
         )
     if refusal.status in (400, 404) and _NO_MODEL.search(message):
-        return _no_model(refusal, where, context)
+        return _no_model_error(refusal, where, context)
     return None
 
 
-def _too_long(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
-    limit = refusal.limit or _number(_LIMIT, refusal.message)
-    needed = refusal.needed or _number(_NEEDED, refusal.message)
+def _too_long_error(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
+    limit = refusal.limit or _find_number(_LIMIT, refusal.message)
+    needed = refusal.needed or _find_number(_NEEDED, refusal.message)
     allowed = f" ({limit} tokens allowed)" if limit else ""
     return ContextWindowExceeded(
-        f"The prompt is too long for {where.model}{allowed}: {refusal.words}",
-        hint="Shorten it, split the scene, or choose a model with a larger window.",
+        f"The prompt is too long for {where.model}{allowed}: {refusal.text}",
+        hint="Shorten it, split the scene, or choose a model with a larger context window.",
         context={**context, "limit": limit, "needed": needed},
     )
 
 
-def _no_model(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
+def _no_model_error(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
     models = list(where.models)
     nearest = nearest_names(where.model, models)
     offered = ", ".join(nearest or models[:8])
     return MissingResource(
-        f"{where.server} has no model named {where.model}: {refusal.words}",
+        f"{where.server} has no model named {where.model}: {refusal.text}",
         kind="model",
         name=where.model,
         nearest=nearest,
-        hint=f"Choose one of: {offered}." if offered else "Look at the server's list of models.",
+        hint=f"Choose one of: {offered}." if offered else "Check the server's list of models.",
         context=context,
     )
 
 
-def _status_failure(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
-    status, words = refusal.status, refusal.words
+def _status_error(refusal: Refusal, where: RequestContext, context: dict[str, Any]) -> BackendError:
+    status, text = refusal.status, refusal.text
     details: dict[str, Any] = {"status": status, "context": context}
     if status == 404:
         hint = "Is this the address of LiteLLM, without anything after the port?"
-        return NotFound(f"{where.server} does not know this request: {words}", hint=hint, **details)
+        return NotFound(f"{where.server} does not support this request: {text}", hint=hint, **details)
     if status == 408:
         return NetworkTimeout(
-            f"{where.model} took longer than the server allows: {words}",
+            f"{where.model} took longer than the server allows: {text}",
             code="upstream_timeout",
             hint="Raise the time-out of this model in the server's configuration, or ask for less.",
             context=context,
@@ -272,30 +274,30 @@ def _status_failure(refusal: Refusal, where: RequestContext, context: dict[str, 
     if status == 429:
         pause = context["retry_after_s"]
         hint = f"Try again in {pause:g} s." if pause is not None else "Wait a little and try again."
-        return RateLimited(f"{where.model} is rate limited: {words}", retry_after_s=pause, hint=hint, **details)
+        return RateLimited(f"{where.model} is rate limited: {text}", retry_after_s=pause, hint=hint, **details)
     if status == 503:
-        return Overloaded(f"{where.model} is not ready: {words}", hint="It may still be loading.", **details)
+        return Overloaded(f"{where.model} is not ready: {text}", hint="It may still be loading.", **details)
     if status >= 500 and _UNREACHABLE.search(refusal.message):
         return ServerError(
-            f"{where.server} can't reach the backend of {where.model}: {words}",
+            f"{where.server} can't reach the backend of {where.model}: {text}",
             code="upstream_unreachable",
-            hint="Is Ollama, llama.cpp or whatever runs the model up?",
+            hint="Is Ollama, llama.cpp or whichever program runs the model running?",
             **details,
         )
     if status >= 500:
-        return ServerError(f"{where.server} failed: {words}", hint="Look at the server's log.", **details)
+        return ServerError(f"{where.server} failed: {text}", hint="Check the server's log.", **details)
     if status == 413:
-        return APIError(f"The request is too large for {where.server}: {words}", hint="Send fewer images.", **details)
+        return APIError(f"The request is too large for {where.server}: {text}", hint="Send fewer images.", **details)
     if status in (400, 422):
-        problem = f"{refusal.param}: {words}" if refusal.param else words
+        problem = f"{refusal.param}: {text}" if refusal.param else text
         code = "format_refused" if _FORMAT.search(f"{refusal.param} {refusal.message}") else None
-        hint = "Correct the request; the server's own words say what is wrong."
+        hint = "Correct the request; the server's message says what is wrong."
         return ValidationError(f"{where.server}: {problem}", code=code, problems=[problem], hint=hint, context=context)
-    return APIError(f"{where.server} answered with status {status}: {words}", hint="Look at its log.", **details)
+    return APIError(f"{where.server} answered with status {status}: {text}", hint="Check its log.", **details)
 
 
-def _listed(error: Any) -> str:
-    """Put FastAPI's list of what is wrong with a request into words."""
+def _join_problems(error: Any) -> str:
+    """Join FastAPI's list of problems into one text."""
     if isinstance(error, list):
         return "; ".join(
             f"{'.'.join(str(step) for step in each.get('loc', ()))}: {each.get('msg', '')}"
@@ -305,7 +307,7 @@ def _listed(error: Any) -> str:
     return str(error)
 
 
-def _number(pattern: re.Pattern[str], message: str) -> int | None:
-    """Return the number that a pattern finds in any of its groups, with or without thousands commas."""
+def _find_number(pattern: re.Pattern[str], message: str) -> int | None:
+    """Return the number in any group of the pattern, with or without thousands separators."""
     found = pattern.search(message)
     return parse_int(next(filter(None, found.groups())).replace(",", "")) if found else None

@@ -1,4 +1,4 @@
-"""The body of a chat request: messages, pictures and parameters, as each server likes them."""
+"""The body of a chat request: messages, pictures and parameters, in each server's form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLICE = 256 * 1024
 
 
 class Picture(str):
-    """A file's content as an address: nothing in it needs to be escaped in JSON."""
+    """A file's content as a ``data:`` URL, which needs no escaping in JSON."""
 
     __slots__ = ()
 
@@ -31,32 +31,32 @@ _PARAMETERS = ("temperature", "top_p", "max_tokens", "stop", "seed", "tools", "t
 _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def messages_of(request: ChatRequest) -> Messages:
-    """Return the request's messages with its system text and pictures in them; reads the pictures' files."""
+def make_messages(request: ChatRequest) -> Messages:
+    """Return the request's messages with its system text and pictures; reads the pictures' files."""
     messages = [dict(each) for each in request.messages or [{"role": "user", "content": request.prompt}]]
     if request.images:
-        _show(messages, request.images)
-    messages = with_pictures(messages)
-    return with_system(messages, request.system) if request.system else messages
+        _add_images(messages, request.images)
+    messages = load_pictures(messages)
+    return add_system_text(messages, request.system) if request.system else messages
 
 
-def with_pictures(messages: Sequence[Mapping[str, Any]]) -> Messages:
-    """Return the messages with the content of the files that their pictures name; reads them."""
+def load_pictures(messages: Sequence[Mapping[str, Any]]) -> Messages:
+    """Return the messages with the content of the picture files that they name; reads the files."""
     return [
-        {**each, "content": [_loaded(part) for part in each["content"]]}
+        {**each, "content": [_load_part(part) for part in each["content"]]}
         if isinstance(each.get("content"), list)
         else dict(each)
         for each in messages
     ]
 
 
-def picture_part(image: str | Path) -> dict[str, Any]:
-    """Return the part of a message that shows a picture; a file's content is not in it yet."""
+def make_picture_part(image: str | Path) -> dict[str, Any]:
+    """Return the message part for a picture, still without the file's content."""
     return {"type": "image_url", "image_url": {"url": str(image)}}
 
 
-def with_system(messages: Sequence[Mapping[str, Any]], text: str) -> Messages:
-    """Return the messages with more system text: many models take one system message only, and only as the first."""
+def add_system_text(messages: Sequence[Mapping[str, Any]], text: str) -> Messages:
+    """Return the messages with text added to the system message: many models accept only one, in first place."""
     copied = [dict(each) for each in messages]
     first = copied[0] if copied else {}
     if first.get("role") in ("system", "developer") and isinstance(first.get("content"), str):
@@ -65,11 +65,11 @@ def with_system(messages: Sequence[Mapping[str, Any]], text: str) -> Messages:
     return [{"role": "system", "content": text}, *copied]
 
 
-def body_of(request: ChatRequest, messages: Messages, model: str, dialect: str) -> dict[str, Any]:
-    """Return the body that asks ``model`` for the next message, streamed and with its usage.
+def make_body(request: ChatRequest, messages: Messages, model: str, dialect: str) -> dict[str, Any]:
+    """Return the body that requests the next message from ``model``, as a stream and with its usage.
 
-    LiteLLM repeats failed calls by itself; that is switched off, since the client does so too, where it can be seen and
-    cancelled. Other servers do not know that field.
+    It switches LiteLLM's own retries off: the client retries, visibly and cancellably. Other servers do not know that
+    field.
     """
     body: dict[str, Any] = {
         **request.extra,
@@ -86,12 +86,13 @@ def body_of(request: ChatRequest, messages: Messages, model: str, dialect: str) 
     return body
 
 
-def encoded(body: Mapping[str, Any]) -> list[bytes]:
-    """Return a body as JSON in pieces. Pictures go in as they are: as a part of what is encoded at once they would hold
-    up other threads, a large one for a tenth of a second.
+def encode_body(body: Mapping[str, Any]) -> list[bytes]:
+    """Return a body as JSON in pieces, with the pictures unencoded: to encode a large one with the rest would block
+    other
+    threads for a tenth of a second.
     """
     pictures: dict[str, Picture] = {}
-    messages = [_marked(each, pictures) for each in body["messages"]]
+    messages = [_mark_pictures(each, pictures) for each in body["messages"]]
     rest = json.dumps({**body, "messages": messages}, allow_nan=False).encode()
     pieces: list[bytes] = []
     for mark, picture in pictures.items():
@@ -100,14 +101,14 @@ def encoded(body: Mapping[str, Any]) -> list[bytes]:
     return [*pieces, rest]
 
 
-def _marked(message: Mapping[str, Any], pictures: dict[str, Picture]) -> Mapping[str, Any]:
-    """Return a message with a mark in the place of each picture, which is noted under it."""
+def _mark_pictures(message: Mapping[str, Any], pictures: dict[str, Picture]) -> Mapping[str, Any]:
+    """Return a message with a marker in place of each picture; the pictures are added to ``pictures``."""
     if not isinstance(message.get("content"), list):
         return message
-    return {**message, "content": [_marked_part(each, pictures) for each in message["content"]]}
+    return {**message, "content": [_mark_part(each, pictures) for each in message["content"]]}
 
 
-def _marked_part(part: Mapping[str, Any], pictures: dict[str, Picture]) -> Mapping[str, Any]:
+def _mark_part(part: Mapping[str, Any], pictures: dict[str, Picture]) -> Mapping[str, Any]:
     shown: Any = part.get("image_url")
     address = shown.get("url") if isinstance(shown, Mapping) else None
     if not isinstance(address, Picture):
@@ -117,38 +118,40 @@ def _marked_part(part: Mapping[str, Any], pictures: dict[str, Picture]) -> Mappi
     return {**part, "image_url": {**shown, "url": mark}}
 
 
-def address_of(image: str | Path) -> str:
-    """Return a picture as an address that can stand in a message: its own, or a file's content as ``data:``."""
+def make_image_url(image: str | Path) -> str:
+    """Return the URL of a picture: its own, or a ``data:`` URL with the file's content."""
     if isinstance(image, str) and _ADDRESS.match(image):
         return image
     path = Path(image)
     media_type = mimetypes.guess_type(path.name)[0] or ""
     if not media_type.startswith("image/"):
-        raise _unusable(path, "it is no picture by its name")
+        raise _unusable_image_error(path, "its name is not that of a picture")
     try:
         if path.stat().st_size > MAX_IMAGE_BYTES:
-            raise _unusable(path, f"it has more than {MAX_IMAGE_BYTES // 1024 // 1024} MiB")
+            raise _unusable_image_error(path, f"it is larger than {MAX_IMAGE_BYTES // 1024 // 1024} MiB")
         return Picture(f"data:{media_type};base64,{b''.join(base64_slices(path)).decode('ascii')}")
     except OSError as error:
-        raise _unusable(path, str(error)) from error
+        raise _unusable_image_error(path, str(error)) from error
 
 
-def _loaded(part: Mapping[str, Any]) -> dict[str, Any]:
+def _load_part(part: Mapping[str, Any]) -> dict[str, Any]:
     shown = part.get("image_url")
     url = shown.get("url") if isinstance(shown, Mapping) else None
-    return {**part, "image_url": {**shown, "url": address_of(url)}} if shown and isinstance(url, str) else dict(part)
+    return (
+        {**part, "image_url": {**shown, "url": make_image_url(url)}} if shown and isinstance(url, str) else dict(part)
+    )
 
 
-def _show(messages: Messages, images: Sequence[str | Path]) -> None:
+def _add_images(messages: Messages, images: Sequence[str | Path]) -> None:
     message = next((each for each in reversed(messages) if each.get("role") == "user"), None)
     if message is None:
         message = {"role": "user", "content": []}
         messages.append(message)
     content = message["content"]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-    message["content"] = [*parts, *map(picture_part, images)]
+    message["content"] = [*parts, *map(make_picture_part, images)]
 
 
-def _unusable(path: Path, why: str) -> ValidationError:
+def _unusable_image_error(path: Path, why: str) -> ValidationError:
     problem = f"images: {path} can't be used: {why}."
     return ValidationError(problem, problems=[problem], code="invalid_image", hint="Choose a PNG or JPEG file.")

@@ -1,4 +1,4 @@
-"""Keeping a model's thoughts apart from its answer where a server sends both as text."""
+"""Separates a model's reasoning from its answer where a server sends both as text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ OPEN, CLOSE = "<think>", "</think>"
 
 
 class ThinkFilter:
-    """Takes text as it comes, cut anywhere, and sends ``<think>`` spans one way and the rest the other.
+    """Splits streamed text, in chunks of any size, into ``<think>`` spans and the answer.
 
-    A span that stands before the answer and never ends is thought (the model was cut off while it thought); one that
-    opens within the answer and never ends was no span: its text belongs to the answer and comes with ``finish``.
+    A span before the answer that never ends is reasoning (the model was cut off); a span inside the answer that never
+    ends
+    is answer text, returned by ``finish``.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,7 @@ class ThinkFilter:
         self._after_span = False
 
     def feed(self, text: str) -> str:
-        """Take more text and return what of it is surely answer."""
+        """Add text and return the part that certainly belongs to the answer."""
         if not (self._held or self._inside or self._after_span) and "<" not in text:
             self._answer_begun = self._answer_begun or not text.isspace()
             return text
@@ -41,7 +42,7 @@ class ThinkFilter:
         return "".join(answer)
 
     def finish(self) -> str:
-        """Return what belongs to the answer after all, now that no more comes."""
+        """Return the held-back text that belongs to the answer, at the end of the stream."""
         held, self._held = self._held, ""
         if not self._inside:
             answer: list[str] = []
@@ -74,7 +75,7 @@ class ThinkFilter:
 
 
 def _partial_mark(text: str, mark: str) -> int:
-    """Return how many of the last characters may be the beginning of the mark."""
+    """Return how many of the last characters may be the start of the mark."""
     for length in range(min(len(mark) - 1, len(text)), 0, -1):
         if text.endswith(mark[:length]):
             return length

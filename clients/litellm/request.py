@@ -1,4 +1,4 @@
-"""What can be asked of LiteLLM."""
+"""The request to LiteLLM."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _OWN_FIELDS = ("messages", "model", "stream", "stream_options", "response_format
 class ChatRequest(Request):
     """A turn of a chat: ``messages`` in the OpenAI form, or just a ``prompt``.
 
-    ``model`` None has the client choose one of the server's (the result's metadata say which and why). ``system`` goes
-    before the messages. ``images`` are files, ``data:`` or http(s) addresses that the last user message shows to the
-    model; the ``image_url`` parts of messages may name files too. ``tools`` and ``tool_choice`` are passed on; calls
-    come back in the result's ``metadata["tool_calls"]``.
+    With ``model`` None the client chooses a model (the result's metadata give the choice and its reason). ``system``
+    goes before the messages. ``images`` are files, ``data:`` or http(s) addresses that the last user message shows to
+    the model; the ``image_url`` parts of messages may name files too. ``tools`` and ``tool_choice`` are passed on;
+    calls are in the result's ``metadata["tool_calls"]``.
 
-    ``schema``, a JSON Schema or a dataclass (which becomes one at once), asks for a structured answer: ``Result.data``
-    is the parsed value, and an answer that does not fit is asked for again at most ``max_repairs`` times. It is None
-    where the model calls a tool first.
+    ``schema``, a JSON Schema or a dataclass (converted at once), requests a structured answer: ``Result.data`` is the
+    parsed value, and an answer that does not fit is requested again at most ``max_repairs`` times. It is None if the
+    model calls a tool first.
 
-    ``overflow`` says what to do with more text than the model's window holds: ``refuse``, ``trim`` (leave out the
+    ``overflow`` is the treatment of a prompt longer than the model's window: ``refuse``, ``trim`` (leave out the
     oldest turns) or ``summarise`` (have the model sum them up); the system text always stays. ``window`` is the
-    model's window in tokens where the server does not know it. ``extra`` are further fields of the body.
+    model's window in tokens if the server does not report it. ``extra`` are further fields of the body.
     ``stream=False`` only leaves out the TextDelta events.
     """
 
@@ -61,7 +61,7 @@ class ChatRequest(Request):
             object.__setattr__(self, "schema", schema_of(self.schema))
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         return [
             *super().problems(),
             *self._message_problems(),
@@ -74,11 +74,11 @@ class ChatRequest(Request):
     def _message_problems(self) -> list[str]:
         found = []
         if (self.messages is None) == (self.prompt is None):
-            found.append("messages, prompt: one of the two is needed.")
+            found.append("messages, prompt: one of the two is required.")
         if self.prompt is not None:
             found += text_problems("prompt", self.prompt)
         if self.messages is not None and (not isinstance(self.messages, list) or not self.messages):
-            found.append("messages: a list with at least one message is needed.")
+            found.append("messages: a list with at least one message is required.")
         elif self.messages is not None:
             found += [problem for at, each in enumerate(self.messages) for problem in message_problems(at, each)]
         return found
@@ -98,24 +98,24 @@ class ChatRequest(Request):
         if self.tools is not None and not (
             isinstance(self.tools, list) and self.tools and all(isinstance(each, Mapping) for each in self.tools)
         ):
-            found.append("tools: a list of tool definitions is needed.")
+            found.append("tools: a list of tool definitions is required.")
         choice: Any = self.tool_choice
         if choice is not None and not isinstance(choice, (str, Mapping)):
-            found.append("tool_choice: a word or a mapping is needed.")
+            found.append("tool_choice: a text or a mapping is required.")
         return found
 
     def _other_problems(self) -> list[str]:
         found = []
-        given: Any = self  # what the annotations promise is what is checked here
+        given: Any = self  # the annotations promise these types; callers may ignore them
         for name in ("model", "system"):
             if getattr(self, name) is not None:
                 found += text_problems(name, getattr(self, name))
         if not isinstance(given.stream, bool):
-            found.append("stream: True or False is needed.")
+            found.append("stream: True or False is required.")
         if given.stop is not None and not _is_stop(given.stop):
-            found.append("stop: a text or a list of one to four texts is needed.")
+            found.append("stop: a text or a list of one to four texts is required.")
         if self.overflow not in OVERFLOW:
-            found.append(f"overflow: one of {', '.join(OVERFLOW)} is needed.")
+            found.append(f"overflow: one of {', '.join(OVERFLOW)} is required.")
         found += image_problems(given.images)
         found += mapping_problems("extra", self.extra)
         if isinstance(given.extra, Mapping):
@@ -124,10 +124,10 @@ class ChatRequest(Request):
 
 
 def message_problems(at: int, message: Any) -> list[str]:
-    """Return what is wrong with one message of the OpenAI form."""
+    """Return the problems of one message of the OpenAI form."""
     place = f"messages[{at}]"
     if not isinstance(message, Mapping):
-        return [f"{place}: a mapping with role and content is needed."]
+        return [f"{place}: a mapping with role and content is required."]
     if message.get("role") not in ROLES:
         return [f"{place}: its role must be one of {', '.join(ROLES)}."]
     content = message.get("content")
@@ -138,20 +138,20 @@ def message_problems(at: int, message: Any) -> list[str]:
 
 
 def image_problems(images: Any) -> list[str]:
-    """Return what is wrong with a list of pictures on its face."""
+    """Return the problems of a list of pictures, without reading them."""
     good = isinstance(images, (list, tuple)) and all(map(_is_image, images))
-    return [] if good else ["images: a list of files or addresses is needed."]
+    return [] if good else ["images: a list of files or addresses is required."]
 
 
 def _range_problems(name: str, value: Any, least: float, most: float) -> list[str]:
     if value is None:
         return []
     good = is_number(value) and least <= value <= most
-    return [] if good else [f"{name}: a number from {least:g} to {most:g} is needed."]
+    return [] if good else [f"{name}: a number from {least:g} to {most:g} is required."]
 
 
 def _repair_problems(value: Any) -> list[str]:
-    problem = ["max_repairs: a whole number is needed."]
+    problem = ["max_repairs: a whole number is required."]
     return problem if value is None else integer_problems("max_repairs", value, least=0, most=MAX_REPAIRS)
 
 

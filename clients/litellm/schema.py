@@ -1,4 +1,4 @@
-"""JSON Schemas for structured answers: made of dataclasses, and checked before a request leaves."""
+"""JSON Schemas for structured answers: made from dataclasses, and checked before a request is sent."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ _MAPPINGS = (dict, Mapping)
 def schema_of(cls: type) -> dict[str, Any]:
     """Return the JSON Schema of a dataclass; fields without a default are required, others are optional.
 
-    Takes ``str``, ``int``, ``float``, ``bool``, ``None``, lists, tuples of one type, mappings from ``str``, unions,
-    ``Literal``, enums, ``Any`` and other dataclasses, also recursively. A field's ``metadata["description"]`` tells the
-    model what it is for. Any other type raises ``ValidationError`` (code ``invalid_schema``).
+    Accepts ``str``, ``int``, ``float``, ``bool``, ``None``, lists, tuples of one type, mappings from ``str``, unions,
+    ``Literal``, enums, ``Any`` and other dataclasses, also recursively. A field's ``metadata["description"]``
+    describes it
+    to the model. Any other type raises ``ValidationError`` (code ``invalid_schema``).
     """
     return _Maker(cls).schema()
 
 
 def schema_problems(schema: Any) -> list[str]:
-    """Return what is wrong with a schema on its face; whether all its keywords make sense is found out later."""
+    """Return the problems of a schema that show without compiling it."""
     if not isinstance(schema, Mapping):
-        return ["schema: a JSON Schema as a dict, or a dataclass, is needed."]
+        return ["schema: a JSON Schema as a dict, or a dataclass, is required."]
     try:
         json.dumps(schema, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        return [f"schema: it is no JSON ({error})."]
-    foreign = [ref for ref in _refs(schema) if not ref.startswith("#")]
-    return [f"schema: $ref {ref} leads out of the schema." for ref in foreign]
+        return [f"schema: it is not valid JSON ({error})."]
+    foreign = [ref for ref in _find_refs(schema) if not ref.startswith("#")]
+    return [f"schema: $ref {ref} points outside the schema." for ref in foreign]
 
 
 def is_strict(schema: Any) -> bool:
-    """Whether every object names all its members as required and allows no others, as OpenAI's strict mode wants."""
+    """Return True if every object requires all its members and allows no others, as OpenAI's strict mode needs."""
     if isinstance(schema, Mapping):
         if schema.get("type") == "object" or "properties" in schema:
             members = schema.get("properties", {})
@@ -50,19 +51,19 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(each) for each in schema) if isinstance(schema, list) else True
 
 
-def _refs(value: Any) -> Iterator[str]:
+def _find_refs(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, each in value.items():
             if name == "$ref" and isinstance(each, str):
                 yield each
-            yield from _refs(each)
+            yield from _find_refs(each)
     elif isinstance(value, (list, tuple)):
         for each in value:
-            yield from _refs(each)
+            yield from _find_refs(each)
 
 
 class _Maker:
-    """Makes one schema; the other dataclasses it meets become its ``$defs``."""
+    """Makes one schema; other dataclasses in it become its ``$defs``."""
 
     def __init__(self, root: type) -> None:
         self._root = root
@@ -78,20 +79,20 @@ class _Maker:
         try:
             hints = typing.get_type_hints(cls)
         except (NameError, TypeError) as error:
-            raise _refusal(cls, f"its annotations can't be read: {error}") from error
+            raise _schema_error(cls, f"its annotations can't be read: {error}") from error
         members: dict[str, Any] = {}
         required = []
         for each in dataclasses.fields(cls):
-            members[each.name] = self._described(each, self._of(hints[each.name], cls))
+            members[each.name] = self._add_description(each, self._convert_hint(hints[each.name], cls))
             if each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING:
                 required.append(each.name)
         return {"type": "object", "properties": members, "required": required, "additionalProperties": False}
 
-    def _described(self, member: dataclasses.Field[Any], schema: dict[str, Any]) -> dict[str, Any]:
-        words = member.metadata.get("description")
-        return {**schema, "description": words} if words else schema
+    def _add_description(self, member: dataclasses.Field[Any], schema: dict[str, Any]) -> dict[str, Any]:
+        detail = member.metadata.get("description")
+        return {**schema, "description": detail} if detail else schema
 
-    def _of(self, hint: Any, where: type) -> dict[str, Any]:
+    def _convert_hint(self, hint: Any, where: type) -> dict[str, Any]:
         if hint is Any:
             return {}
         if hint in _SIMPLE:
@@ -100,24 +101,27 @@ class _Maker:
         if origin is typing.Literal:
             return {"enum": list(arguments)}
         if origin in (typing.Union, types.UnionType):
-            return {"anyOf": [self._of(each, where) for each in arguments]}
+            return {"anyOf": [self._convert_hint(each, where) for each in arguments]}
         if (origin or hint) in _LISTS:
-            return self._list(arguments, where)
+            return self._convert_list(arguments, where)
         if (origin or hint) in _MAPPINGS:
-            return {"type": "object", "additionalProperties": self._of(arguments[1], where) if arguments else True}
+            return {
+                "type": "object",
+                "additionalProperties": self._convert_hint(arguments[1], where) if arguments else True,
+            }
         if isinstance(hint, type) and issubclass(hint, enum.Enum):
             return {"enum": [each.value for each in hint]}
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            return self._reference(hint)
-        raise _refusal(where, f"{hint!r} has no JSON form")
+            return self._refer_to(hint)
+        raise _schema_error(where, f"{hint!r} has no JSON equivalent")
 
-    def _list(self, arguments: tuple[Any, ...], where: type) -> dict[str, Any]:
+    def _convert_list(self, arguments: tuple[Any, ...], where: type) -> dict[str, Any]:
         kinds = [each for each in arguments if each is not Ellipsis]
         if len(kinds) > 1:
-            raise _refusal(where, "tuples of several types are not supported")
-        return {"type": "array", "items": self._of(kinds[0], where)} if kinds else {"type": "array"}
+            raise _schema_error(where, "tuples of several types are not supported")
+        return {"type": "array", "items": self._convert_hint(kinds[0], where)} if kinds else {"type": "array"}
 
-    def _reference(self, cls: type) -> dict[str, Any]:
+    def _refer_to(self, cls: type) -> dict[str, Any]:
         if cls is self._root:
             return {"$ref": "#"}
         if cls not in self._definitions:
@@ -126,8 +130,8 @@ class _Maker:
         return {"$ref": f"#/$defs/{cls.__name__}"}
 
 
-def _refusal(cls: type, words: str) -> ValidationError:
-    problem = f"schema: {cls.__name__} can't become a JSON Schema: {words}."
+def _schema_error(cls: type, detail: str) -> ValidationError:
+    problem = f"schema: {cls.__name__} can't be converted to a JSON Schema: {detail}."
     return ValidationError(
         problem, problems=[problem], code="invalid_schema", hint="Use plain types, or write the JSON Schema yourself."
     )

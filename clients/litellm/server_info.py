@@ -1,7 +1,7 @@
-"""Who a text server is, and what is remembered of it: its dialect, models, windows and ways to ask for JSON.
+"""The identity of a text server and the cache of it: dialect, models, windows and response formats.
 
-LiteLLM alone answers ``/health/liveliness`` with ``"I'm alive!"``; the others are told apart by their model lists and
-one small request each. ``/openapi.json`` is never asked for: LiteLLM takes seconds to make it.
+LiteLLM alone answers ``/health/liveliness`` with ``"I'm alive!"``; the others differ by their model lists and one
+small request each. ``/openapi.json`` is never requested: LiteLLM takes seconds to make it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import BackendError, ProtocolError
 from ..core.json_fields import as_text, get_member
 from ..core.options import ClientOptions
-from .errors import RequestContext, failure_of, refusal_of
-from .models import ModelInfo, count_of, deployed_windows, models_of, rows_of
+from .errors import RequestContext, make_error, parse_refusal
+from .models import ModelInfo, get_rows, parse_deployed_windows, parse_models, parse_token_count
 from .tokens import TokenMeter
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ ERRORS = range(400, 600)
 
 @dataclass(frozen=True)
 class Reply:
-    """A small answer, whatever its status; ``value`` is its JSON, None if it is none."""
+    """A small response with any status; ``value`` is its JSON, None for other content."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,7 +47,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Profile:
-    """A server at one time: its ``dialect``, ``version`` and models."""
+    """The state of a server at one time: its ``dialect``, ``version`` and models."""
 
     dialect: str
     version: str = UNKNOWN_VERSION
@@ -61,15 +61,15 @@ class Profile:
         return [each.name for each in self.models]
 
     def model(self, name: str) -> ModelInfo | None:
-        """Return what is known of a model."""
+        """Return the entry of a model, None if it is not listed."""
         return next((each for each in self.models if each.name == name), None)
 
 
 class ServerProfileCache:
-    """What a client has learnt of its server; thread-safe (each member is replaced whole).
+    """The client's knowledge of its server; thread-safe (each member is replaced whole).
 
-    ``has_key`` says whether requests carry a key; ``format_modes`` is the way that worked for asking a model for JSON;
-    ``unanswered`` are the ids of jobs that were sent and have not been answered yet, whichever of their requests it is.
+    ``has_key`` is True if requests carry a key; ``format_modes`` is the way that worked to request JSON from a model;
+    ``unanswered`` are the ids of jobs with a request that was sent and has no response yet.
     """
 
     def __init__(self, *, has_key: bool = False) -> None:
@@ -77,13 +77,13 @@ class ServerProfileCache:
         self.meter = TokenMeter()
         self.format_modes: dict[str, str] = {}
         self.unanswered: set[str] = set()
-        self._windows: dict[str, int] = {}
+        self._get_windows: dict[str, int] = {}
         self._profile: Profile | None = None
 
     def profile(
         self, http: HTTPSession, scope: Scope | None, options: ClientOptions, *, fresh: bool = False
     ) -> Profile:
-        """Return who the server is, asking it if that is unknown or old; raises what is wrong with it."""
+        """Return the server's profile, fetched if it is unknown or old; raises the errors of the requests."""
         known = self._profile
         if known is None or fresh or time.monotonic() - known.at > FRESH_S:
             version = known.version if known else UNKNOWN_VERSION
@@ -94,37 +94,37 @@ class ServerProfileCache:
         return known
 
     def _renew(self, profile: Profile, *, forget: bool) -> None:
-        """Take in a new profile; a model may have been loaded with another window since one was learnt."""
+        """Store a new profile and drop learnt windows: a model may have been reloaded with another one."""
         if forget or self._profile is None or self._profile.models != profile.models:
-            self._windows = {}
+            self._get_windows = {}
         self._profile = profile
 
     def forget(self) -> None:
-        """Ask again with the next request: the list of models is out of date."""
+        """Fetch the profile again with the next request: the list of models is out of date."""
         self._profile = None
 
     def note_version(self, version: str | None) -> None:
-        """Remember the version that an answer's headers named."""
+        """Store the version from a response's headers."""
         if version and self._profile is not None:
             self._profile = replace(self._profile, version=version)
 
     @property
     def version(self) -> str:
-        """The server's version as far as it is known."""
+        """The server's version, empty if unknown."""
         return self._profile.version if self._profile is not None else UNKNOWN_VERSION
 
     def window(self, model: str) -> int | None:
-        """Return the model's window in tokens, None if it is unknown; what was learnt from an overflow counts most."""
+        """Return the model's window in tokens, None if unknown; a window learnt from an error counts most."""
         info = self._profile.model(model) if self._profile else None
-        return self._windows.get(model) or (info.window if info else None)
+        return self._get_windows.get(model) or (info.window if info else None)
 
     def learn_window(self, model: str, tokens: int) -> None:
-        """Remember the window that the server named in its refusal, until its list of models changes."""
-        self._windows[model] = tokens
+        """Store the window from the server's error until its list of models changes."""
+        self._get_windows[model] = tokens
 
 
 class ServerProbe:
-    """One round of questions to a server."""
+    """One round of requests to identify a server."""
 
     def __init__(
         self, http: HTTPSession, scope: Scope | None, options: ClientOptions, *, has_key: bool = False
@@ -139,24 +139,24 @@ class ServerProbe:
         self._max_bytes = options.max_response_bytes
 
     def profile(self) -> Profile:
-        """Find out all of a profile."""
+        """Fetch the complete profile."""
         started = time.monotonic()
         alive = self.get("/health/liveliness")
         latency_s = time.monotonic() - started
         if alive.status == 200 and alive.value == "I'm alive!":
-            listing = self._listing(litellm=True)
-            version = self._version("/health/readiness", "litellm_version")
-            return Profile(LITELLM, version, tuple(self._with_groups(models_of(listing.value))), latency_s)
-        listing = self._listing(litellm=False)
-        dialect, version, models = self._kind(listing.value)
+            listing = self._fetch_listing(litellm=True)
+            version = self._fetch_version("/health/readiness", "litellm_version")
+            return Profile(LITELLM, version, tuple(self._merge_groups(parse_models(listing.value))), latency_s)
+        listing = self._fetch_listing(litellm=False)
+        dialect, version, models = self._identify(listing.value)
         return Profile(dialect, version, tuple(models), latency_s)
 
     def get(self, path: str) -> Reply:
-        """GET a small thing; an error status is no error here."""
+        """GET without raising on an HTTP error status."""
         return self._read("GET", path, None)
 
     def post(self, path: str, payload: Any) -> Reply:
-        """POST a small thing that changes nothing."""
+        """POST a request without side effects, without raising on an HTTP error status."""
         return self._read("POST", path, json.dumps(payload, allow_nan=False).encode())
 
     def _read(self, method: str, path: str, body: bytes | None) -> Reply:
@@ -171,66 +171,68 @@ class ServerProbe:
                 value = None
             return Reply(response.status, response.headers, content, value)
 
-    def _listing(self, *, litellm: bool) -> Reply:
+    def _fetch_listing(self, *, litellm: bool) -> Reply:
         reply = self.get("/v1/models")
         if reply.status >= 400:
-            raise self._failure(reply, litellm)
+            raise self._make_error(reply, litellm)
         if not isinstance(reply.value, Mapping) or not isinstance(reply.value.get("data"), list):
             raise ProtocolError(
-                f"{self._http.url} is not a text server: its list of models is none.",
+                f"{self._http.url} is not a text server: its list of models is not valid.",
                 code="web_page" if reply.content_type == "text/html" else "not_a_text_server",
                 backend=self._http.backend,
-                hint="Is this the address of LiteLLM? A login page or another program may answer there.",
+                hint="Is this the address of LiteLLM? There may be a login page or another program at this address.",
             )
         return reply
 
-    def _failure(self, reply: Reply, litellm: bool) -> BackendError:
+    def _make_error(self, reply: Reply, litellm: bool) -> BackendError:
         where = RequestContext(str(self._http.url), has_key=self._has_key, litellm=litellm)
-        error = failure_of(
-            refusal_of(reply.status, without_secrets(reply.body, self._http), reply.content_type), where, reply.headers
+        error = make_error(
+            parse_refusal(reply.status, remove_secrets(reply.body, self._http), reply.content_type),
+            where,
+            reply.headers,
         )
         return self._http.clean(error)
 
-    def _with_groups(self, models: list[ModelInfo]) -> list[ModelInfo]:
-        """Add what ``/v1/models`` does not know: which models see pictures and call tools, and their windows."""
-        groups = {row.get("model_group"): row for row in rows_of(self.get("/model_group/info").value)}
-        models = [_with_group(replace(each, listed=each.window is not None), groups.get(each.name)) for each in models]
+    def _merge_groups(self, models: list[ModelInfo]) -> list[ModelInfo]:
+        """Add the capabilities and windows that ``/v1/models`` lacks: pictures, tool calls."""
+        groups = {row.get("model_group"): row for row in get_rows(self.get("/model_group/info").value)}
+        models = [_merge_group(replace(each, listed=each.window is not None), groups.get(each.name)) for each in models]
         if all(each.window for each in models if each.writes):
             return models
-        windows = deployed_windows(self.get("/model/info").value)
+        windows = parse_deployed_windows(self.get("/model/info").value)
         return [each if each.window else replace(each, window=windows.get(each.name)) for each in models]
 
-    def _kind(self, listing: Mapping[str, Any]) -> tuple[str, str, list[ModelInfo]]:
-        models = models_of(listing)
+    def _identify(self, listing: Mapping[str, Any]) -> tuple[str, str, list[ModelInfo]]:
+        models = parse_models(listing)
         owners = {row.get("owned_by") for row in listing["data"] if isinstance(row, Mapping)}
         if "llamacpp" in owners:
-            return LLAMACPP, self._version("/props", "build_info"), models
+            return LLAMACPP, self._fetch_version("/props", "build_info"), models
         if "vllm" in owners:
-            return VLLM, self._version("/version", "version"), models
-        version = self._version("/api/version", "version")
+            return VLLM, self._fetch_version("/version", "version"), models
+        version = self._fetch_version("/api/version", "version")
         if version != UNKNOWN_VERSION:
             return OLLAMA, version, models
-        detailed = models_of(self.get("/api/v0/models").value)
+        detailed = parse_models(self.get("/api/v0/models").value)
         if detailed:
             return LMSTUDIO, UNKNOWN_VERSION, detailed
         return OPENAI, UNKNOWN_VERSION, models
 
-    def _version(self, path: str, member: str) -> str:
+    def _fetch_version(self, path: str, member: str) -> str:
         return as_text(get_member(self.get(path).value, member)) or UNKNOWN_VERSION
 
 
-def without_secrets(body: bytes, http: HTTPSession) -> bytes:
-    """Take the key out of what a server sent, before any of it is cut to length."""
+def remove_secrets(body: bytes, http: HTTPSession) -> bytes:
+    """Remove the key from a server's bytes before they are cut to length."""
     return http.redact(body.decode("utf-8", "replace")).encode()
 
 
-def _with_group(model: ModelInfo, group: Mapping[str, Any] | None) -> ModelInfo:
-    """Take a window and capabilities that are certain; where the model is unknown to LiteLLM, "no" means nothing."""
+def _merge_group(model: ModelInfo, group: Mapping[str, Any] | None) -> ModelInfo:
+    """Add a window and capabilities that are certain; for models unknown to LiteLLM, "no" means nothing."""
     if group is None:
         return model
     return replace(
         model,
-        window=model.window or count_of(group.get("max_input_tokens")),
+        window=model.window or parse_token_count(group.get("max_input_tokens")),
         sees=True if group.get("supports_vision") is True else model.sees,
         calls_tools=True if group.get("supports_function_calling") is True else model.calls_tools,
     )

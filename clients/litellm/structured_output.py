@@ -1,4 +1,4 @@
-"""Structured answers: asking for JSON, finding it in what a model says, checking it, asking for a correction."""
+"""Structured answers: request JSON, find it in a model's text, validate it, request a correction."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _OPENING = re.compile(r"[\[{]")
 
 
 class Validator:
-    """Checks values against one schema with ``fastjsonschema``, which compiles the schema to code: so only schemas of
-    ours and the user's, never a server's. A schema that makes no sense raises ``ValidationError`` (``invalid_schema``).
+    """Checks values against one schema with ``fastjsonschema``, which compiles the schema to code: so only for schemas
+    of ours and the user's, never a server's. An invalid schema raises ``ValidationError`` (``invalid_schema``).
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         import fastjsonschema
 
-        self._failure = fastjsonschema.JsonSchemaException
+        self._make_error = fastjsonschema.JsonSchemaException
         try:
             self._check: Callable[[Any], Any] = fastjsonschema.compile(
                 dict(schema), handlers=_NoFetching(), use_default=False, fast_fail=False
@@ -43,51 +43,51 @@ class Validator:
             ) from error
 
     def problems(self, value: Any) -> list[str]:
-        """Return what does not fit, in the validator's words; nothing if all does."""
+        """Return the validator's problems with a value, none if it is valid."""
         try:
             self._check(value)
-        except self._failure as error:
+        except self._make_error as error:
             return [str(each) for each in getattr(error, "errors", [error])][:MAX_PROBLEMS]
         except RecursionError:
             return ["data is nested too deeply"]
         return []
 
 
-def ladder(dialect: str, known: str | None) -> list[str]:
-    """Return the ways to ask for JSON, the strictest first; only what worked before if that is known."""
+def get_ways(dialect: str, known: str | None) -> list[str]:
+    """Return the ways to request JSON, the strictest first; only the known one if there is one."""
     ways = [SCHEMA, TEXT] if dialect == LMSTUDIO else [SCHEMA, OBJECT, TEXT]
     return ways[ways.index(known) :] if known in ways else ways
 
 
-def response_format(way: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the body's ``response_format``, None for the way that has none."""
+def make_response_format(way: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the body's ``make_response_format``, None for the way that needs none."""
     if way == SCHEMA:
         name = re.sub(r"\W", "_", str(schema.get("title") or "answer"))[:60]
         return {"type": SCHEMA, SCHEMA: {"name": name, "strict": is_strict(schema), "schema": dict(schema)}}
     return {"type": OBJECT} if way == OBJECT else None
 
 
-def instruction(schema: Mapping[str, Any]) -> str:
-    """Return the system text that asks for JSON; it goes with every way, since servers drop what they do not know."""
+def make_instruction(schema: Mapping[str, Any]) -> str:
+    """Return the system text that requests JSON; it goes with every way, since servers drop unknown fields."""
     return (
         "Answer with one JSON value only, no other words, that fits this JSON Schema:\n"
         f"{json.dumps(schema, ensure_ascii=False)}"
     )
 
 
-def correction(problems: list[str]) -> str:
-    """Return the message that asks for the answer again."""
+def make_correction(problems: list[str]) -> str:
+    """Return the message that requests a corrected answer."""
     listed = "\n".join(f"- {each}" for each in problems)
     return f"That does not fit the JSON Schema:\n{listed}\nSend the whole JSON again, corrected, and nothing else."
 
 
 def parse(text: str, validator: Validator) -> tuple[Any, list[str]]:
-    """Find the JSON in an answer with fences or chatter around it; return it, and what is wrong with it.
+    """Find the JSON in an answer with fences or other text around it; return it and its problems.
 
-    Of several values the first that fits counts, else the first there is.
+    Of several values the first valid one counts, else the first.
     """
     found: list[tuple[Any, list[str]]] = []
-    for value in _values(text):
+    for value in _find_values(text):
         problems = validator.problems(value)
         if not problems:
             return value, []
@@ -95,7 +95,7 @@ def parse(text: str, validator: Validator) -> tuple[Any, list[str]]:
     return found[0] if found else (None, ["there is no complete JSON in the answer"])
 
 
-def _values(text: str) -> Iterator[Any]:
+def _find_values(text: str) -> Iterator[Any]:
     for candidate in (text, *(match[1] for match in _FENCE.finditer(text))):
         try:
             yield _decoder.decode(candidate.strip())
@@ -113,20 +113,20 @@ def _values(text: str) -> Iterator[Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class _NoFetching(dict[str, Callable[[str], Any]]):
-    """Handlers for every scheme that there is, all of which refuse: a schema must not make requests."""
+    """Handlers for every URL scheme, all of which refuse: a schema must not cause requests."""
 
     def __contains__(self, scheme: object) -> bool:
         return True
 
     def __missing__(self, scheme: str) -> Callable[[str], Any]:
         def refuse(uri: str) -> NoReturn:
-            raise ValueError(f"$ref {uri} leads out of the schema")
+            raise ValueError(f"$ref {uri} points outside the schema")
 
         return refuse

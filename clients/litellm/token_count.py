@@ -1,4 +1,4 @@
-"""Counting tokens by asking the server, where it has a counter."""
+"""Counts tokens on the server, if it has a counter."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .server_info import LITELLM, LLAMACPP, VLLM, Profile, ServerProbe
 
 @dataclass(frozen=True)
 class TokenCount:
-    """How many ``tokens`` a prompt has; ``source`` is ``server`` or ``estimate``."""
+    """The ``tokens`` of a prompt; ``source`` is ``server`` or ``estimate``."""
 
     tokens: int
     source: str
 
 
-def count_on_server(inquiry: ServerProbe, profile: Profile, model: str, messages: Messages) -> int | None:
-    """Return the server's count, None if it has no counter or that failed.
+def count_on_server(server_probe: ServerProbe, profile: Profile, model: str, messages: Messages) -> int | None:
+    """Return the server's count, None if it has no counter or the request failed.
 
-    llama.cpp and vLLM count exactly; LiteLLM with the model's tokenizer where it has it, else with cl100k.
+    llama.cpp and vLLM count exactly; LiteLLM with the model's tokenizer if it has it, else with cl100k.
     """
     if profile.dialect == LITELLM:
-        value = inquiry.post("/utils/token_counter", {"model": model, "messages": messages}).value
+        value = server_probe.post("/utils/token_counter", {"model": model, "messages": messages}).value
         counted = get_member(value, "total_tokens")
     elif profile.dialect == VLLM:
-        value = inquiry.post("/tokenize", {"model": model, "messages": messages}).value
+        value = server_probe.post("/tokenize", {"model": model, "messages": messages}).value
         counted = get_member(value, "count")
     elif profile.dialect == LLAMACPP:
-        value = inquiry.post("/tokenize", {"content": transcript(messages)}).value
+        value = server_probe.post("/tokenize", {"content": transcript(messages)}).value
         counted = len(as_list(get_member(value, "tokens")))
     else:
         return None

@@ -1,10 +1,9 @@
-"""Counting tokens without a tokenizer: an estimate by classes of characters, in pure Python.
+"""Estimates tokens without a tokenizer, by classes of characters, in pure Python.
 
-Tokenizers are compiled and fetch tables from the network, so none can be bundled. Against cl100k_base this estimate was
-off by +3 to +5 % on prose, -16 % on screenplays, -1 % on JSON, +15 to +27 % on Python, -24 % on German, -2 % on
-Russian, -19 to -22 % on Chinese and -8 % on Japanese; tests hold it to that for prose, code and Chinese.
-``SAFETY`` covers that where text must fit; ``TokenMeter`` learns each model's own ratio from the usage that its answers
-report.
+Tokenizers are compiled and fetch tables from the network, so none can be bundled. Against cl100k_base this estimate
+was off by +3 to +5 % on prose, -16 % on screenplays, -1 % on JSON, +15 to +27 % on Python, -24 % on German, -2 % on
+Russian, -19 to -22 % on Chinese and -8 % on Japanese; tests keep it to that for prose, code and Chinese. ``SAFETY``
+covers that where text must fit; ``TokenMeter`` learns each model's own ratio from the usage in its answers.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _WEIGHTS = {"digits": 1.0, "indent": 1.0, "punctuation": 0.75, "cjk": 1.15, "oth
 
 
 def estimate_text(text: str) -> float:
-    """Return about how many tokens a text has."""
+    """Return the estimated tokens of a text."""
     total = 0.0
     for match in _PIECES.finditer(text):
         weight = _WEIGHTS.get(str(match.lastgroup))
@@ -43,12 +42,12 @@ def estimate_text(text: str) -> float:
 
 
 def estimate_messages(messages: Iterable[Mapping[str, Any]]) -> float:
-    """Return about how many tokens a prompt of those messages has, the frame around each included."""
+    """Return the estimated tokens of a prompt with these messages, each with its frame."""
     return sum(map(estimate_message, messages)) + TOKENS_PER_REPLY
 
 
 def estimate_message(message: Mapping[str, Any]) -> float:
-    """Return about how many tokens one message adds to a prompt."""
+    """Return the estimated tokens that one message adds to a prompt."""
     content = message.get("content")
     total = float(TOKENS_PER_MESSAGE)
     if isinstance(content, str):
@@ -62,24 +61,24 @@ def estimate_message(message: Mapping[str, Any]) -> float:
 
 
 class TokenMeter:
-    """Corrects estimates by what each model's answers said of their prompts; thread-safe."""
+    """Corrects estimates by the prompt tokens that each model reports; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ratios: dict[str, float] = {}
 
     def ratio(self, model: str) -> float:
-        """Return what the model's own count is to the estimate; ``SAFETY`` while nothing is known of it."""
+        """Return the ratio of the model's own count to the estimate; ``SAFETY`` while it is unknown."""
         with self._lock:
             return self._ratios.get(model, SAFETY)
 
     def knows(self, model: str) -> bool:
-        """Whether the model's own counts have been seen."""
+        """Return True if the model has reported a count."""
         with self._lock:
             return model in self._ratios
 
     def tokens(self, model: str, messages: Iterable[Mapping[str, Any]]) -> int:
-        """Return how many tokens the messages have for the model, rather too many than too few."""
+        """Return the estimated tokens of the messages for the model, rather too many than too few."""
         return round(estimate_messages(messages) * self.ratio(model))
 
     def learn(
@@ -90,7 +89,7 @@ class TokenMeter:
         *,
         weight: float = WEIGHT_OF_NEWEST,
     ) -> None:
-        """Take in the prompt tokens that a server reported; senseless ones and short prompts are passed over."""
+        """Update the ratio with the prompt tokens that a server reported; implausible and small numbers are ignored."""
         estimate, counted = estimate_messages(messages), as_int(prompt_tokens, least=1)
         if counted is None or estimate < LEAST_PROMPT:
             return

@@ -1,4 +1,4 @@
-"""Voices from RVC: the hooks, and what the client remembers of its server."""
+"""The client for RVC servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..core.errors import BackendError, ConnectionFailed, JobLost, NetworkTimeou
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
-from ..gradio.login import sign_in_of
+from ..gradio.login import parse_sign_in
 from .request import ConvertRequest, SpeakRequest, TrainRequest
 from .speech.speaker import Speaker
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..http.transport import Transport
     from .conversion_run import ConversionRun
     from .dialect import Dialect
-    from .server_lock import ServerTurns
+    from .server_lock import ServerLocks
 
 PROBE_PATIENCE_S = 5.0
 FRESH_S = 300.0
@@ -36,11 +36,11 @@ Outcome = TypeVar("Outcome")
 
 
 class RVCClient(AudioClient):
-    """Voices from rvc-python, RVC-WebUI or Applio; which of them answers is found out.
+    """Voices from rvc-python, RVC-WebUI or Applio; the client detects which one it is.
 
-    Conversions take turns: what a server has loaded belongs to all who use it; so do trainings. A worker more
-    than these take is there for conversions beside a training that waits. Conversions can't be re-joined, nor stopped;
-    trainings of RVC-WebUI can.
+    Conversions are serialised per server, because the loaded voice is global to it; so are trainings. One more worker
+    runs
+    conversions while a training waits. Conversions can't be re-joined or stopped; trainings of RVC-WebUI can.
     """
 
     name: ClassVar[str] = "rvc"
@@ -61,8 +61,8 @@ class RVCClient(AudioClient):
         transport: Transport | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        """Make a client; ``speakers`` come before those of this machine when a line is to be spoken. The other
-        arguments are those of ``AudioClient``.
+        """Create a client; ``speakers`` are tried before those of this machine. The other arguments are those of
+        ``AudioClient``.
         """
         super().__init__(
             base_url,
@@ -76,34 +76,34 @@ class RVCClient(AudioClient):
         self._speakers = tuple(speakers)
 
     def set_up(self) -> None:
-        """Remember who the server is, and which conversions still run on it."""
-        self._found: tuple[Dialect, float] | None = None
+        """Create the cache of the detected server, and the record of running conversions."""
+        self._detected: tuple[Dialect, float] | None = None
         self._info: ServerInfo | None = None
-        self._given_up: dict[str, ConversionRun] = {}
-        self._own_turns: ServerTurns | None = None
+        self._kept_runs: dict[str, ConversionRun] = {}
+        self._own_locks: ServerLocks | None = None
 
     def probe(self) -> ServerInfo:
-        """Ask the server who it is, and what voices it has.
+        """Return the server's dialect and voices.
 
-        While it converts for this process it is mute: then what it said before is told again, with ``busy`` in the
-        details.
+        While the server converts for this process it does not respond: then the last result is returned, with ``busy``
+        in the details.
         """
-        from .detection import detect  # here, because urllib3 costs 90 ms
+        from .detection import detect  # imported here: urllib3 costs 90 ms
 
         started = time.monotonic()
         server_lock = self._server_lock
         http = self.http.with_timeouts(first_byte_s=PROBE_PATIENCE_S)
         scope = http.free_scope()
         try:
-            dialect = detect(http, scope, sign_in_of(self._api_key))
+            dialect = detect(http, scope, parse_sign_in(self._api_key))
             latency_s = time.monotonic() - started
             voices = dialect.voices(scope)
         except NetworkTimeout as error:
             if error.code == "connect":
                 raise
-            if server_lock.conversions.busy and self._info is not None:
+            if server_lock.conversions.locked and self._info is not None:
                 return ServerInfo(**{**vars(self._info), "details": {**self._info.details, "busy": True}})
-            error.hint = "It may be busy: an RVC server answers nothing while it converts. Ask again later."
+            error.hint = "It may be busy: an RVC server does not respond while it converts. Try again later."
             raise
         self._forget_unless(dialect)
         details = {"f0_methods": list(dialect.f0_methods), "busy": False}
@@ -112,80 +112,80 @@ class RVCClient(AudioClient):
 
     def run(self, job: JobContext) -> Result:
         """Convert, speak or train."""
-        work = self._work(job)
-        return self._seen_through(job, work, work.run)
+        conversion_run = self._make_run(job)
+        return self._run_step(job, conversion_run, conversion_run.run)
 
     def rejoin(self, job: JobContext) -> Result:
-        """Follow a training again; a conversion is lost, for servers keep none."""
+        """Follow a running training; a conversion is lost, because servers keep no results."""
         result = None
         if job.state.get("dialect"):
-            work = self._work(job)
-            result = self._seen_through(job, work, work.rejoin)
+            conversion_run = self._make_run(job)
+            result = self._run_step(job, conversion_run, conversion_run.rejoin)
         if result is None:
             trains = isinstance(job.request, TrainRequest)
             raise JobLost(
-                "This RVC server can't be asked again for what was sent to it, so the outcome is not known.",
+                "This RVC server keeps no record of its jobs, so the outcome is unknown.",
                 code="outcome_unknown",
                 backend=self.name,
-                hint="See on its page whether it still trains." if trains else "Converting it again does no harm.",
+                hint="Check on its page whether it is still training." if trains else "It is safe to convert it again.",
             )
         return result
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Stop a training; for a conversion, which nothing stops, wait until the server is free. Until then the job
-        keeps its turn.
+        """Stop a training; a conversion can't be stopped, so wait for its end. The job holds the server lock until
+        then.
         """
-        work = self._given_up.pop(job.job_id, None)
-        if work is None:
-            return self._dialect(job).cancel(job)
-        with closing(work):
-            return work.dialect.cancel(job)
+        conversion_run = self._kept_runs.pop(job.job_id, None)
+        if conversion_run is None:
+            return self._get_dialect(job).cancel(job)
+        with closing(conversion_run):
+            return conversion_run.dialect.cancel(job)
 
     def auth_headers(self) -> dict[str, str]:
         """Return the headers of every request; a key of the form NAME:PASSWORD signs in at Gradio's page instead."""
         headers = super().auth_headers()
-        if sign_in_of(self._api_key) is not None and "Authorization" not in self._headers:
+        if parse_sign_in(self._api_key) is not None and "Authorization" not in self._headers:
             headers.pop("Authorization", None)
         return headers
 
-    def _seen_through(self, job: JobContext, work: ConversionRun, step: Callable[[], Outcome]) -> Outcome:
-        from .uninterruptible import given_up
+    def _run_step(self, job: JobContext, conversion_run: ConversionRun, step: Callable[[], Outcome]) -> Outcome:
+        from .uninterruptible import may_still_run
 
         try:
             return step()
         except BackendError as error:
-            if given_up(error) and job.state.get("dialect"):
-                self._given_up[job.job_id] = work
+            if may_still_run(error) and job.state.get("dialect"):
+                self._kept_runs[job.job_id] = conversion_run
             if isinstance(error, _ANOTHER_SERVER) or error.code == "list_failed":
-                self._found = None
+                self._detected = None
             raise
 
-    def _work(self, job: JobContext) -> ConversionRun:
+    def _make_run(self, job: JobContext) -> ConversionRun:
         from .conversion_run import ConversionRun
 
-        dialect = self._dialect(job)
+        dialect = self._get_dialect(job)
         if isinstance(job.request, TrainRequest):
             job.detachable = dialect.rejoins_training and self.server_outlives_us
         return ConversionRun(job, dialect, self.codec, self._server_lock, self._speakers)
 
-    def _dialect(self, scope: Scope) -> Dialect:
+    def _get_dialect(self, scope: Scope) -> Dialect:
         from .detection import detect
 
-        known = self._found
-        if known is None or time.monotonic() - known[1] > FRESH_S:
-            known = self._found = (detect(self.http, scope, sign_in_of(self._api_key)), time.monotonic())
-        return known[0]
+        detected = self._detected
+        if detected is None or time.monotonic() - detected[1] > FRESH_S:
+            detected = self._detected = (detect(self.http, scope, parse_sign_in(self._api_key)), time.monotonic())
+        return detected[0]
 
     def _forget_unless(self, dialect: Dialect) -> None:
-        """Have jobs find out again who answers, unless it is still such a server."""
-        known = self._found
-        if known is not None and known[0].known_as != dialect.known_as:
-            self._found = None
+        """Detect the server again with the next job, unless it is still of this dialect."""
+        detected = self._detected
+        if detected is not None and detected[0].known_as != dialect.known_as:
+            self._detected = None
 
     @property
-    def _server_lock(self) -> ServerTurns:
-        from .server_lock import turns_of
+    def _server_lock(self) -> ServerLocks:
+        from .server_lock import get_locks
 
-        if self._own_turns is None:
-            self._own_turns = turns_of(self.url)
-        return self._own_turns
+        if self._own_locks is None:
+            self._own_locks = get_locks(self.url)
+        return self._own_locks

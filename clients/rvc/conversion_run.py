@@ -1,4 +1,4 @@
-"""One job from its request to its result: the sound in, the server's turn, the sound out."""
+"""One job from request to result: the recording, the server lock, the converted sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..audio import AudioCodec, Conversion, published_sound
+from ..audio import AudioCodec, Conversion, publish_sound
 from ..core.context import JobContext
 from ..core.errors import BackendError, GenerationError
 from ..core.model import Artifact, Result
@@ -16,12 +16,12 @@ from ..files.storage_errors import prepare_folder, storage_errors
 from .dialect import SPEAK, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from .errors import BACKEND, unsupported
 from .request import ConvertRequest, SpeakRequest, TrainRequest, VoiceRequest, VoiceSettings
-from .samples import prepared, to_mono
-from .server_lock import ServerLock, ServerTurns
+from .samples import prepare_samples, to_mono
+from .server_lock import ServerLock, ServerLocks
 from .speech.local_programs import ESpeak, Piper
 from .speech.server import RVCServerSpeech
 from .speech.speaker import Line, Speaker, Spoken, choose_speaker
-from .uninterruptible import given_up
+from .uninterruptible import may_still_run
 
 APPLIO = "applio"
 APPLIO_SPEAKS = "Have Applio read it (the speaker 'applio'; Microsoft's online service gets the text). Or: "
@@ -31,14 +31,14 @@ _LENGTH_SLACK = 0.1
 
 
 class ConversionRun:
-    """One job on the worker's thread. ``close`` it after the server was told of a cancel."""
+    """One job on the worker's thread. Call ``close`` once a cancel has reached the server."""
 
     def __init__(
         self,
         job: JobContext,
         dialect: Dialect,
         codec: AudioCodec,
-        server_lock: ServerTurns,
+        server_lock: ServerLocks,
         speakers: Sequence[Speaker],
     ) -> None:
         self.dialect = dialect
@@ -49,7 +49,7 @@ class ConversionRun:
         self._speakers = speakers
 
     def run(self) -> Result:
-        """Do what the request asks."""
+        """Run the request."""
         request = self._job.request
         if isinstance(request, TrainRequest):
             return self._train(request)
@@ -61,30 +61,32 @@ class ConversionRun:
             return self._convert(request, request.settings, Path(request.audio), Path(request.audio).stem, folder, {})
 
     def close(self) -> None:
-        """Give back the turn that a job which was given up has kept."""
+        """Release the server lock of a cancelled job."""
         self._kept.close()
 
     @contextmanager
-    def _turn(self, server_lock: ServerLock) -> Iterator[None]:
-        """Have a turn; a job that is given up after it was sent keeps it, for the server still works."""
+    def _hold(self, server_lock: ServerLock) -> Iterator[None]:
+        """Hold the lock for the block; a job that ends after it was sent keeps it, because the server is still
+        working.
+        """
         self._job.message("Waiting for the server")
         with ExitStack() as stack:
-            stack.enter_context(server_lock.turn(self._job))
+            stack.enter_context(server_lock.hold(self._job))
             try:
                 yield
             except BaseException as error:
-                if given_up(error) and self._job.state.get("dialect"):
+                if may_still_run(error) and self._job.state.get("dialect"):
                     self._kept = stack.pop_all()
                 raise
 
     def _speak(self, request: SpeakRequest, folder: Path) -> Result:
         stem = "_".join(request.text.split())[:_STEM_CHARS]
         if request.speaker == APPLIO and request.recording is None:
-            return self._speak_there(request, stem, folder)
-        spoken = self._spoken(request, folder)
-        return self._convert(request, request.settings, spoken.path, stem, folder, {"speaker": spoken.told})
+            return self._speak_on_server(request, stem, folder)
+        spoken = self._speak_line(request, folder)
+        return self._convert(request, request.settings, spoken.path, stem, folder, {"speaker": spoken.metadata})
 
-    def _spoken(self, request: SpeakRequest, folder: Path) -> Spoken:
+    def _speak_line(self, request: SpeakRequest, folder: Path) -> Spoken:
         if request.recording is not None:
             path = Path(request.recording)
             return Spoken(path, {"name": "recording", "file": path.name})
@@ -99,13 +101,13 @@ class ConversionRun:
         own = [RVCServerSpeech(self.dialect.http)] if SPEECH_SERVER in self.dialect.capabilities else []
         return [*self._speakers, *own, Piper(), ESpeak()]
 
-    def _speak_there(self, request: SpeakRequest, stem: str, folder: Path) -> Result:
+    def _speak_on_server(self, request: SpeakRequest, stem: str, folder: Path) -> Result:
         raw = folder / "raw"
         self._job.progress(stage="Waiting for the server")
-        with self._turn(self._server_lock.conversions):
+        with self._hold(self._server_lock.conversions):
             source, voice = self.dialect.speak(self._job, request, raw)
-        told = {"speaker": {"name": APPLIO, "voice": voice}}
-        return self._result(request, self._published(request, request.voice, raw, stem, source), [], told)
+        details = {"speaker": {"name": APPLIO, "voice": voice}}
+        return self._make_result(request, self._publish(request, request.voice, raw, stem, source), [], details)
 
     def _convert(
         self,
@@ -114,23 +116,23 @@ class ConversionRun:
         source: Path,
         stem: str,
         folder: Path,
-        told: Mapping[str, Any],
+        details: Mapping[str, Any],
     ) -> Result:
         self._job.message(f"Reading {source.name}")
         recording = to_mono(self._codec, source, folder / "recording.wav", self._job)
-        take = ConversionJob(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
-        with self._turn(self._server_lock.conversions):
+        conversion = ConversionJob(recording.path, recording.duration_s, folder / "raw", settings, request.accept_terms)
+        with self._hold(self._server_lock.conversions):
             self._job.progress(stage="Converting")
-            named = self.dialect.convert(self._job, take)
-        sound = self._published(request, settings.voice, take.raw, stem, named)
-        problems = [*_silence(sound[1]), *_wrong_length(recording.duration_s, sound[1].duration_s)]
-        return self._result(request, sound, problems, {**told, "recording_s": round(recording.duration_s, 3)})
+            named = self.dialect.convert(self._job, conversion)
+        sound = self._publish(request, settings.voice, conversion.raw, stem, named)
+        problems = [*_silence_problems(sound[1]), *_length_problems(recording.duration_s, sound[1].duration_s)]
+        return self._make_result(request, sound, problems, {**details, "recording_s": round(recording.duration_s, 3)})
 
-    def _published(
+    def _publish(
         self, request: VoiceRequest, voice: str, raw: Path, stem: str, source: str
     ) -> tuple[Artifact, Conversion]:
         self._job.message("Saving the sound")
-        return published_sound(
+        return publish_sound(
             self._codec,
             raw,
             self._job.output_dir,
@@ -141,23 +143,23 @@ class ConversionRun:
             check=self._job.check,
         )
 
-    def _result(
+    def _make_result(
         self,
         request: VoiceRequest,
         sound: tuple[Artifact, Conversion],
         problems: Sequence[BackendError],
-        told: Mapping[str, Any],
+        details: Mapping[str, Any],
     ) -> Result:
         artifact, conversion = sound
         self._job.progress(1.0, stage="Done")
         metadata = {
-            **self._common(request.to_dict()),
+            **self._common_metadata(request.to_dict()),
             "rate": conversion.rate,
             "server_rate": conversion.source.rate,
             "duration_s": round(conversion.duration_s, 3),
             "peak_db": round(conversion.peak_db, 2),
             "codec": self._codec.name,
-            **told,
+            **details,
         }
         return Result((artifact,), problems=tuple(problems), metadata=metadata)
 
@@ -166,33 +168,33 @@ class ConversionRun:
             hint = "Start RVC-WebUI (webui.py) or Applio to train, and use its address."
             raise unsupported("train voices", self.dialect.label, hint)
         with work_folder() as folder:
-            samples = prepared(self._job, self._codec, request.samples, folder)
-            with self._turn(self._server_lock.trainings):
-                told = self.dialect.train(self._job, request, samples)
-        return self._trained(request, {"samples": samples.told, **told})
+            samples = prepare_samples(self._job, self._codec, request.samples, folder)
+            with self._hold(self._server_lock.trainings):
+                details = self.dialect.train(self._job, request, samples)
+        return self._make_training_result(request, {"samples": samples.metadata, **details})
 
     def rejoin(self) -> Result | None:
-        """Follow a training that an earlier process has begun; None if this server can't be asked for it."""
+        """Follow a training of an earlier process; None if the server can't be asked for it."""
         request = self._job.request
         if not isinstance(request, TrainRequest):
             return None
-        with self._turn(self._server_lock.trainings):
-            told = self.dialect.rejoin_training(self._job, request)
-        return None if told is None else self._trained(request, told)
+        with self._hold(self._server_lock.trainings):
+            details = self.dialect.rejoin_training(self._job, request)
+        return None if details is None else self._make_training_result(request, details)
 
-    def _trained(self, request: TrainRequest, told: Mapping[str, Any]) -> Result:
+    def _make_training_result(self, request: TrainRequest, details: Mapping[str, Any]) -> Result:
         self._job.progress(1.0, stage="Done")
-        voice = told.get("voice", request.voice)
-        confirmed = told.get("confirmed", True)
+        voice = details.get("voice", request.voice)
+        confirmed = details.get("confirmed", True)
         text = f"The voice {voice} is {'trained and ' if confirmed else ''}listed on the server."
         return Result(
             text=text,
             data={"voice": voice},
-            problems=() if confirmed else (_unconfirmed(request.voice),),
-            metadata={**self._common(request.to_dict()), **told},
+            problems=() if confirmed else (_unconfirmed_error(request.voice),),
+            metadata={**self._common_metadata(request.to_dict()), **details},
         )
 
-    def _common(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _common_metadata(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {
             "backend": BACKEND,
             "dialect": self.dialect.name,
@@ -205,23 +207,23 @@ class ConversionRun:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """Make a folder for what is only needed on the way; ``StorageError`` if that can't be done."""
+    """Create a temporary folder; ``StorageError`` if that fails."""
     with storage_errors(Path(tempfile.gettempdir())):
         folder = tempfile.TemporaryDirectory(prefix="movie_director-", ignore_cleanup_errors=True)
     with folder as name:
         yield Path(name)
 
 
-def _unconfirmed(voice: str) -> BackendError:
+def _unconfirmed_error(voice: str) -> BackendError:
     return GenerationError(
         f"The server does not tell whether the voice {voice}, which it had before, was trained anew.",
         code="training_unconfirmed",
         backend=BACKEND,
-        hint="Look at its console, or train under a new name: a voice that appears is one that was trained.",
+        hint="Check its console, or train under a new name: a new voice in its list has been trained.",
     )
 
 
-def _silence(sound: Conversion) -> list[BackendError]:
+def _silence_problems(sound: Conversion) -> list[BackendError]:
     if not sound.silent:
         return []
     return [
@@ -234,7 +236,7 @@ def _silence(sound: Conversion) -> list[BackendError]:
     ]
 
 
-def _wrong_length(sent_s: float, got_s: float) -> list[BackendError]:
+def _length_problems(sent_s: float, got_s: float) -> list[BackendError]:
     if abs(got_s - sent_s) <= _LENGTH_SLACK_S + _LENGTH_SLACK * sent_s:
         return []
     return [
@@ -242,6 +244,6 @@ def _wrong_length(sent_s: float, got_s: float) -> list[BackendError]:
             f"The converted sound lasts {got_s:.1f} s, the recording {sent_s:.1f} s.",
             code="wrong_length",
             backend=BACKEND,
-            hint="The server may have been changed by another program meanwhile; convert it again.",
+            hint="Another program may have loaded another voice in the meantime; convert it again.",
         )
     ]

@@ -1,4 +1,4 @@
-"""What the client needs of each kind of RVC server."""
+"""The interface of each kind of RVC server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPEECH_ROUTE = "/v1/audio/speech"
 
 @dataclass(frozen=True)
 class ConversionJob:
-    """One conversion: ``recording`` is a 16-bit mono WAV of ``seconds``, the server's sound is to go to ``raw``."""
+    """One conversion: ``recording`` is a 16-bit mono WAV of ``seconds``; the server's sound is written to ``raw``."""
 
     recording: Path
     seconds: float
@@ -44,9 +44,11 @@ class ConversionJob:
 class Dialect(abc.ABC):
     """One kind of server, for the client of one address. Methods block; all but ``voices`` are for worker threads.
 
-    ``f0_methods`` are the ways to find the pitch that it knows. Whoever calls ``convert`` or ``speak`` has the
-    server's turn, and keeps it after a cancel until ``cancel`` of the same dialect has returned. ``rejoins_training``
-    says whether a training can be found again.
+    ``f0_methods`` are the pitch-detection methods of the server. Callers of ``convert`` and ``speak`` hold the server
+    lock,
+    after a cancel until ``cancel`` of the same dialect has returned. ``rejoins_training`` is True if a running
+    training
+    can be followed again.
     """
 
     name: ClassVar[str]
@@ -62,31 +64,29 @@ class Dialect(abc.ABC):
 
     @property
     def known_as(self) -> tuple[str, str, frozenset[str]]:
-        """What tells it from another kind of server."""
+        """The name, version and capabilities, for comparison with another dialect."""
         return self.name, self.version, self.capabilities
 
     @abc.abstractmethod
     def voices(self, scope: Scope) -> list[str]:
-        """Return the names of the server's voices, as requests name them."""
+        """Return the names of the server's voices."""
 
     @abc.abstractmethod
-    def convert(self, job: JobContext, take: ConversionJob) -> str:
-        """Convert a recording and return the server's own name for the result; marks the job as sent before it is."""
+    def convert(self, job: JobContext, conversion: ConversionJob) -> str:
+        """Convert a recording and return the server's name for the result; marks the job as sent first."""
 
     def speak(self, job: JobContext, request: SpeakRequest, raw: Path) -> tuple[str, str]:
-        """Speak the line by the server's own means, the voice included; returns the name of the result and of the
-        voice that spoke.
-        """
-        raise unsupported("speak", self.label, "Leave the speaker open, or name another one.")
+        """Speak the line on the server, with its own speech; return the name of the result and of the voice."""
+        raise unsupported("speak", self.label, "Leave the speaker empty, or choose another one.")
 
     def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
-        """Train a voice to its end; what it returns goes into the result's metadata. For ``TRAIN``."""
+        """Train a voice; the returned mapping goes into the result's metadata. For servers with ``TRAIN``."""
         raise AssertionError(f"{self.name} does not train")  # pragma: no cover - Work looks at the capabilities first
 
     def rejoin_training(self, job: JobContext, request: TrainRequest) -> Mapping[str, object] | None:
-        """Follow a training that was begun before; None if it can't be found again on this kind of server."""
+        """Follow a running training; None if this kind of server can't find it again."""
         return None
 
     @abc.abstractmethod
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Stop what can be stopped, and wait until the server is free, as long as there is time for it."""
+        """Stop the job if possible, and wait until the server is free or the drain time is over."""

@@ -1,4 +1,4 @@
-"""What the RVC servers say when something goes wrong, as typed errors."""
+"""Typed errors for the failures of RVC servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def missing_voice(name: str, voices: Iterable[str]) -> MissingResource:
     elif known:
         hint = f"It has: {shown}."
     else:
-        hint = "It has no voice at all: put one into its folder of models, or train one."
+        hint = "It has no voices: put one into its models folder, or train one."
     return MissingResource(
         f"The voice {name} is not on the RVC server.",
         kind="voice",
@@ -34,32 +34,32 @@ def missing_voice(name: str, voices: Iterable[str]) -> MissingResource:
     )
 
 
-def generation_error(words: str, *, doing: str, code: str) -> GenerationError:
-    """Return the error for what a server says after it has failed at ``doing`` something; its last line counts."""
-    if is_out_of_memory(words):
+def generation_error(text: str, *, doing: str, code: str) -> GenerationError:
+    """Return the error for a failed step (``doing``); the last line of the server's text counts."""
+    if is_out_of_memory(text):
         return OutOfMemory(
-            f"The RVC server has not enough GPU memory for {doing}.",
+            f"The RVC server does not have enough GPU memory for {doing}.",
             backend=BACKEND,
             hint="Lower the batch size, use a shorter recording, or close other programs that use the GPU.",
-            context={"said": last_line(words)},
+            context={"reported": last_line(text)},
         )
-    said = last_line(words)
+    line = last_line(text)
     return GenerationError(
-        f"The RVC server failed at {doing}{f': {said}' if said else '.'}",
+        f"The RVC server failed at {doing}{f': {line}' if line else '.'}",
         code=code,
         backend=BACKEND,
-        hint="Its console says more.",
+        hint="Its console has more details.",
     )
 
 
-def last_line(words: str) -> str:
-    """Return the last line that says something, at most 300 characters of it."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+def last_line(text: str) -> str:
+    """Return the last line with content, at most 300 characters."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""
 
 
 def unsupported(what: str, dialect: str, hint: str) -> ValidationError:
-    """Return the error for what this kind of server can't do."""
+    """Return the error for a feature that this kind of server lacks."""
     problem = f"{dialect} can't {what}."
     return ValidationError(problem, code="unsupported", problems=[problem], backend=BACKEND, hint=hint)
 
@@ -67,7 +67,7 @@ def unsupported(what: str, dialect: str, hint: str) -> ValidationError:
 def not_rvc(server: str) -> ProtocolError:
     """Return the error for a server of another kind."""
     return ProtocolError(
-        f"{server} is no RVC server that is known here.",
+        f"{server} is not a known RVC server.",
         code="not_rvc",
         backend=BACKEND,
         hint="Is this the address of RVC-WebUI, Applio or rvc-python?",
@@ -75,18 +75,18 @@ def not_rvc(server: str) -> ProtocolError:
 
 
 def odd_answer(path: str, what: str) -> ProtocolError:
-    """Return the error for an answer of the wrong shape."""
+    """Return the error for a response of the wrong shape."""
     return ProtocolError(
         f"The RVC server's answer to {path} can't be understood: {what}.",
         backend=BACKEND,
-        hint="Is its version one of those in the documentation?",
+        hint="Is its version listed in the documentation?",
     )
 
 
 def check_f0_method(method: str, known: tuple[str, ...], dialect: str) -> None:
-    """Raise ``ValidationError`` for a way to find the pitch that this kind of server has not."""
+    """Raise ``ValidationError`` for a pitch-detection method that this kind of server lacks."""
     if method not in known:
         problem = f"f0_method: {dialect} has no {method}; it has {', '.join(known)}."
         raise ValidationError(
-            problem, code="unsupported", problems=[problem], backend=BACKEND, hint="Choose one that it has."
+            problem, code="unsupported", problems=[problem], backend=BACKEND, hint="Choose one of them."
         )

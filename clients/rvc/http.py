@@ -1,4 +1,4 @@
-"""Small questions to an RVC server, and sounds from it; most statuses are answers here."""
+"""Small requests to an RVC server, and sounds from it; most error statuses are returned, not raised."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..http.session import HTTPSession
 from .errors import odd_answer
 
 MAX_SOUND_BYTES = 1 << 30
-_TOLD = frozenset(range(400, 600)) - {401, 403, 429, 503}
+_EXPECTED = frozenset(range(400, 600)) - {401, 403, 429, 503}
 """Error statuses that are answers here; those left out are about the way to the server, and raise their errors."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A small answer; ``value`` is its JSON, None if it is none."""
+    """A small response; ``value`` is its JSON, None for other content."""
 
     status: int
     value: Any
@@ -34,34 +34,34 @@ class Reply:
 
 
 class RVCHTTP:
-    """Requests on behalf of one scope."""
+    """Requests of one scope."""
 
     def __init__(self, http: HTTPSession, scope: Scope) -> None:
         self.http = http
         self.scope = scope
 
     def get(self, path: str) -> Reply:
-        """GET JSON; error statuses are answers but for 401, 403, 429 and 503."""
-        return self._reply("GET", path, None, {}, repeatable=True)
+        """GET JSON; error statuses are returned, except 401, 403, 429 and 503."""
+        return self._fetch_reply("GET", path, None, {}, repeatable=True)
 
     def routes(self) -> frozenset[str]:
-        """Return the paths that a FastAPI server says it has, empty for a server that says nothing."""
+        """Return the paths in a FastAPI server's description, empty if it has none."""
         return frozenset(as_object(self.get("/openapi.json").member("paths")))
 
     def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
-        """POST JSON."""
+        """POST JSON; error statuses as in ``get``."""
         body = json.dumps(payload, allow_nan=False).encode()
-        return self._reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
+        return self._fetch_reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
 
     def save(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str], target: Path) -> Reply | None:
-        """POST once and write the sound that comes back to ``target``; None if one came, else the answer."""
+        """POST once and write the returned sound to ``target``; return None, or the response if it is not a sound."""
         with self._request("POST", path, body, headers, repeatable=False) as response:
             if response.status >= 400 or not response.content_type.startswith("audio/"):
                 return self._read(response)
             save_body(response, target)
             return None
 
-    def _reply(
+    def _fetch_reply(
         self,
         method: str,
         path: str,
@@ -88,7 +88,7 @@ class RVCHTTP:
             scope=self.scope,
             body=body,
             headers=headers,
-            expect=_TOLD,
+            expect=_EXPECTED,
             repeatable=repeatable,
         )
 
@@ -96,20 +96,20 @@ class RVCHTTP:
         if response.status >= 400 and "json" not in response.content_type:
             return Reply(response.status, None)
         value = self.http.json_of(response)
-        if response.status >= 400:  # what is said there goes into errors: no key may be in it
+        if response.status >= 400:  # its text goes into errors, so it must hold no key
             value = redact_json(value, self.http.redact)
         return Reply(response.status, value)
 
 
 def save_body(response: Response, target: Path) -> None:
-    """Write an answer's body to a file, bounded; ``StorageError`` where the disk refuses it."""
+    """Write a response body to a file, with a size limit; ``StorageError`` if the disk fails."""
     with storage_errors(target.parent), target.open("wb") as file:
         for chunk in response.chunks_within(MAX_SOUND_BYTES):
             file.write(chunk)
 
 
-def texts_of(value: Any, path: str) -> list[str]:
-    """Return a list of texts, checked."""
+def parse_texts(value: Any, path: str) -> list[str]:
+    """Return a list of texts, or raise ``ProtocolError``."""
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise odd_answer(path, "a list of texts was expected")
     return value

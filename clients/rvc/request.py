@@ -1,4 +1,4 @@
-"""What can be asked of RVC."""
+"""The requests to RVC."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VOICE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class VoiceSettings:
-    """How a recording is to sound: ``pitch`` in semitones, the rest as RVC names it."""
+    """The settings of a conversion: ``pitch`` in semitones, the rest under RVC's names."""
 
     voice: str
     pitch: int
@@ -33,12 +33,12 @@ class VoiceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class VoiceRequest(Request):
-    """What conversion and speech have in common.
+    """The common fields of conversion and speech.
 
-    ``index_rate`` (0 to 1) is how much of the voice's own accent is used, ``f0_method`` one of ``F0_METHODS``,
-    ``protect`` (0 to 0.5) saves consonants and breath, less of it more; ``rms_mix_rate`` (0 to 1) is how much of the
-    loudness is the voice's and not the recording's, ``filter_radius`` (0 to 7) smooths the pitch. ``rate`` is the
-    result's in Hz. ``accept_terms`` says that the user agrees to Applio's terms of use, without which it does nothing.
+    ``index_rate`` (0 to 1) is the share of the voice's own accent, ``f0_method`` one of ``F0_METHODS``; ``protect`` (0
+    to 0.5) preserves consonants and breath, more so at lower values; ``rms_mix_rate`` (0 to 1) is the share of the
+    voice's loudness against the recording's, ``filter_radius`` (0 to 7) smooths the pitch. ``rate`` is the result's
+    sample rate in Hz. ``accept_terms`` is the user's consent to Applio's terms of use, without which it does nothing.
     """
 
     index_rate: float = 0.75
@@ -50,7 +50,7 @@ class VoiceRequest(Request):
     accept_terms: bool = False
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         return [
             *super().problems(),
             *_share_problems("index_rate", self.index_rate, 1.0),
@@ -71,7 +71,7 @@ class VoiceRequest(Request):
 
 @dataclass(frozen=True)
 class ConvertRequest(VoiceRequest):
-    """A recording in another voice: ``audio`` is any sound file (or film) that the client's codec reads.
+    """A recording in another voice: ``audio`` is any sound file or film that the client's codec reads.
 
     ``pitch`` in semitones: about +12 from a low voice to a high one.
     """
@@ -81,7 +81,7 @@ class ConvertRequest(VoiceRequest):
     pitch: int = 0
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         return [
             *super().problems(),
             *path_problems("audio", self.audio),
@@ -91,17 +91,17 @@ class ConvertRequest(VoiceRequest):
 
     @property
     def settings(self) -> VoiceSettings:
-        """How it is to sound."""
+        """The settings of the conversion."""
         return self.settings_for(self.voice, self.pitch)
 
 
 @dataclass(frozen=True)
 class SpeakRequest(VoiceRequest):
-    """A line of text spoken in a voice: a ``speaker`` speaks it, and RVC gives that the voice.
+    """A line of text: a ``speaker`` speaks it, and RVC converts it to the voice.
 
-    ``speaker`` names who speaks (``espeak-ng``, ``piper``, ``server``, ``rvc-server``, ``applio``); None: the best
-    there is. ``speaker_voice`` is the speaker's own name of a voice (a language for eSpeak, a file for Piper),
-    ``speed`` 1.0 is normal. A ``recording`` of the line is used instead of any speaker: the best acting there is.
+    ``speaker`` is ``espeak-ng``, ``piper``, ``server``, ``rvc-server`` or ``applio``; None: the best that is
+    available. ``speaker_voice`` is the speaker's own name of a voice (a language for eSpeak, a file for Piper),
+    ``speed`` 1.0 is normal. A ``recording`` of the line replaces any speaker.
     """
 
     text: str
@@ -113,7 +113,7 @@ class SpeakRequest(VoiceRequest):
     recording: Path | None = None
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         found = [*super().problems(), *text_problems("text", self.text), *text_problems("voice", self.voice)]
         found += _whole("pitch", self.pitch, -48, 48)
         for name in ("speaker", "speaker_voice"):
@@ -125,21 +125,21 @@ class SpeakRequest(VoiceRequest):
 
     @property
     def settings(self) -> VoiceSettings:
-        """How it is to sound."""
+        """The settings of the conversion."""
         return self.settings_for(self.voice, self.pitch)
 
 
 @dataclass(frozen=True)
 class TrainRequest(Request):
-    """A new voice made of recordings.
+    """A new voice from recordings.
 
-    ``samples`` are sound files, or folders of them. ``voice`` may have ASCII letters, digits, ``-`` and ``_`` only: the
-    servers put it into paths and command lines. ``rate`` in Hz is 32000, 40000 or 48000. ``gpus`` as the server numbers
-    them (``0-1``), empty for its choice; ``processes`` are the server's for the preparation.
+    ``samples`` are sound files, or folders of them. ``voice`` may have ASCII letters, digits, ``-`` and ``_`` only:
+    the servers put it into paths and command lines. ``rate`` in Hz is 32000, 40000 or 48000. ``gpus`` are the server's
+    numbers (``0-1``), empty for its choice; ``processes`` are the server's for the preparation.
 
-    The samples must lie where the server reads them: it gets them over HTTP if it can, or reads this machine's disk if
-    it runs here. Else ``shared_folder`` is a folder that both see, and ``server_folder`` what the server calls it.
-    ``accept_terms`` as in ``VoiceRequest``.
+    The server must be able to read the samples: they are uploaded if it accepts uploads; a server on this machine
+    reads this machine's disk. Otherwise ``shared_folder`` is a folder that both machines see, and ``server_folder``
+    its path on the server. ``accept_terms`` as in ``VoiceRequest``.
     """
 
     voice: str
@@ -156,10 +156,10 @@ class TrainRequest(Request):
     accept_terms: bool = False
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         found = [*super().problems(), *voice_name_problems(self.voice)]
         if not isinstance(self.samples, (list, tuple)) or not self.samples:
-            found.append("samples: a list with at least one file or folder is needed.")
+            found.append("samples: a list with at least one file or folder is required.")
         else:
             found += [problem for each in self.samples for problem in path_problems("samples", each)][:1]
         found += _whole("epochs", self.epochs, 1, 10_000)
@@ -168,7 +168,7 @@ class TrainRequest(Request):
         found += _whole("save_every", self.save_every, 1, 10_000)
         found += _choice_problems("f0_method", self.f0_method, F0_METHODS)
         if not isinstance(self.gpus, str) or not re.fullmatch(r"(\d+(-\d+)*)?", self.gpus, re.ASCII):
-            found.append("gpus: numbers joined with '-' are needed, such as 0-1.")
+            found.append("gpus: numbers joined with '-' are required, such as 0-1.")
         found += _whole("processes", self.processes, 1, 256)
         found += path_problems("shared_folder", self.shared_folder) if self.shared_folder is not None else []
         found += text_problems("server_folder", self.server_folder) if self.server_folder is not None else []
@@ -176,7 +176,7 @@ class TrainRequest(Request):
 
 
 def voice_name_problems(value: Any) -> list[str]:
-    """Return what is wrong with the name of a new voice."""
+    """Return the problems of the name of a new voice."""
     if isinstance(value, str) and _VOICE_NAME.fullmatch(value):
         return []
     return ["voice: use only letters A-Z, digits, - and _ in the names of voices, 64 at most."]
@@ -184,20 +184,22 @@ def voice_name_problems(value: Any) -> list[str]:
 
 def _whole(name: str, value: Any, least: int, most: int) -> list[str]:
     return (
-        [f"{name}: a whole number is needed."]
+        [f"{name}: a whole number is required."]
         if value is None
         else integer_problems(name, value, least=least, most=most)
     )
 
 
 def _share_problems(name: str, value: Any, most: float) -> list[str]:
-    return [] if is_number(value) and 0.0 <= value <= most else [f"{name}: a number between 0 and {most:g} is needed."]
+    return (
+        [] if is_number(value) and 0.0 <= value <= most else [f"{name}: a number between 0 and {most:g} is required."]
+    )
 
 
 def _choice_problems(name: str, value: Any, choices: tuple[Any, ...]) -> list[str]:
     good = not isinstance(value, bool) and value in choices
-    return [] if good else [f"{name}: one of {', '.join(map(str, choices))} is needed."]
+    return [] if good else [f"{name}: one of {', '.join(map(str, choices))} is required."]
 
 
 def _flag_problems(name: str, value: Any) -> list[str]:
-    return [] if isinstance(value, bool) else [f"{name}: True or False is needed."]
+    return [] if isinstance(value, bool) else [f"{name}: True or False is required."]

@@ -1,8 +1,9 @@
 """rvc-python's REST interface (0.1.5 from PyPI, and the older git version without ``/convert_file``).
 
-Facts: the loaded voice and the settings belong to the server, not to a client. While it converts it answers nothing,
-and nothing stops it. ``POST /params`` checks nothing. A ``resample_sr`` is obeyed, but the header of the WAV keeps the
-voice's rate, so it is always sent as 0. Loading a name that it lacks adds the name to its list.
+Facts: the loaded voice and the settings are global to the server. While it converts it does not respond, and nothing
+stops it. ``POST /params`` checks nothing. The server obeys ``resample_sr``, but the header of the WAV keeps the
+voice's
+rate, so it is always sent as 0. Loading an unknown name adds the name to its list.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from ..http.multipart import MultipartUpload
 from ..http.session import HTTPSession
 from .dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, UPLOAD_MODEL, ConversionJob, Dialect
 from .errors import check_f0_method, generation_error, missing_voice, odd_answer
-from .http import RVCHTTP, Reply, texts_of
+from .http import RVCHTTP, Reply, parse_texts
 from .request import VoiceSettings
 
 _NOT_FOUND = "not found"
 
 
 class RVCPython(Dialect):
-    """rvc-python."""
+    """The rvc-python dialect."""
 
     name: ClassVar[str] = "rvc-python"
     label: ClassVar[str] = "rvc-python"
@@ -40,27 +41,31 @@ class RVCPython(Dialect):
         super().__init__(http, "0.1.5" if self._takes_files else "before 0.1.5", frozenset(capabilities))
 
     def voices(self, scope: Scope) -> list[str]:
-        """Return the server's list, with the phantoms that failed loads have added."""
+        """Return the server's list of voices, including the names that failed loads have added."""
         reply = RVCHTTP(self.http, scope).get("/models")
         if reply.status >= 400:
-            raise _failure(reply, "listing its voices", "list_failed")
-        return sorted(texts_of(reply.member("models"), "/models"))
+            raise _make_error(reply, "listing its voices", "list_failed")
+        return sorted(parse_texts(reply.member("models"), "/models"))
 
-    def convert(self, job: JobContext, take: ConversionJob) -> str:
-        """Load the voice, set the parameters, convert: nobody else of this process comes between."""
-        check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
+    def convert(self, job: JobContext, conversion: ConversionJob) -> str:
+        """Load the voice, set the parameters and convert, without another job of this process in between."""
+        check_f0_method(conversion.settings.f0_method, self.f0_methods, self.label)
         exchange = RVCHTTP(self.http, job)
-        self._load(exchange, take.settings.voice)
-        self._set(exchange, take.settings)
+        self._load(exchange, conversion.settings.voice)
+        self._send_settings(exchange, conversion.settings)
         job.sending(dialect=self.name)
         job.message("Converting")
-        reply = self._send_file(exchange, job, take) if self._takes_files else self._send_text(exchange, job, take)
+        reply = (
+            self._send_file(exchange, job, conversion)
+            if self._takes_files
+            else self._send_text(exchange, job, conversion)
+        )
         if reply is not None:
             raise _conversion_error(reply)
-        return take.recording.name
+        return conversion.recording.name
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Wait for the next answer: the conversion can't be stopped, and nothing else is answered before its end."""
+        """Wait for the next response: the conversion can't be stopped, and the server responds only after its end."""
         pause_s = 0.0
         while job.wait(pause_s):
             try:
@@ -75,13 +80,13 @@ class RVCPython(Dialect):
         if voice not in voices:
             raise missing_voice(voice, voices)
         reply = exchange.post(f"/models/{quote(voice, safe='')}", {}, repeatable=True)
-        words = words_of(reply)
-        if _NOT_FOUND in words:
+        problem = get_problem(reply)
+        if _NOT_FOUND in problem:
             raise missing_voice(voice, (each for each in voices if each != voice))
         if reply.status >= 400:
-            raise generation_error(words, doing=f"loading the voice {voice}", code="voice_not_loaded")
+            raise generation_error(problem, doing=f"loading the voice {voice}", code="voice_not_loaded")
 
-    def _set(self, exchange: RVCHTTP, settings: VoiceSettings) -> None:
+    def _send_settings(self, exchange: RVCHTTP, settings: VoiceSettings) -> None:
         params = {
             "f0method": settings.f0_method,
             "f0up_key": settings.pitch,
@@ -93,29 +98,29 @@ class RVCPython(Dialect):
         }
         reply = exchange.post("/params", {"params": params}, repeatable=True)
         if reply.status >= 400:
-            raise _failure(reply, "taking the settings", "settings_refused")
+            raise _make_error(reply, "taking the settings", "settings_refused")
 
-    def _send_file(self, exchange: RVCHTTP, job: JobContext, take: ConversionJob) -> Reply | None:
-        def sent(count: int, total: int) -> None:
+    def _send_file(self, exchange: RVCHTTP, job: JobContext, conversion: ConversionJob) -> Reply | None:
+        def report_progress(count: int, total: int) -> None:
             job.check()
             if count == total:
-                _begun(job)
+                _mark_started(job)
 
-        body = MultipartUpload({}, "file", take.recording, "recording.wav", "audio/wav", sent)
-        return exchange.save("/convert_file", body, body.headers, take.raw)
+        body = MultipartUpload({}, "file", conversion.recording, "recording.wav", "audio/wav", report_progress)
+        return exchange.save("/convert_file", body, body.headers, conversion.raw)
 
-    def _send_text(self, exchange: RVCHTTP, job: JobContext, take: ConversionJob) -> Reply | None:
-        body = [b'{"audio_data": "', *base64_slices(take.recording), b'"}']
-        _begun(job)
-        return exchange.save("/convert", body, {"Content-Type": "application/json"}, take.raw)
+    def _send_text(self, exchange: RVCHTTP, job: JobContext, conversion: ConversionJob) -> Reply | None:
+        body = [b'{"audio_data": "', *base64_slices(conversion.recording), b'"}']
+        _mark_started(job)
+        return exchange.save("/convert", body, {"Content-Type": "application/json"}, conversion.raw)
 
 
-def words_of(reply: Reply) -> str:
-    """Return what FastAPI says is wrong, empty for nothing."""
+def get_problem(reply: Reply) -> str:
+    """Return the problem in FastAPI's error body, empty if there is none."""
     return str(reply.member("detail") or "")
 
 
-def _begun(job: JobContext) -> None:
+def _mark_started(job: JobContext) -> None:
     job.submitted(job.job_id)
     job.started()
 
@@ -123,16 +128,16 @@ def _begun(job: JobContext) -> None:
 def _conversion_error(reply: Reply) -> BackendError:
     if reply.status < 400:
         return odd_answer("/convert", "a sound was expected")
-    error = generation_error(words_of(reply), doing="the conversion", code="conversion_failed")
+    error = generation_error(get_problem(reply), doing="the conversion", code="conversion_failed")
     error.hint = "The voice may need another file, or the recording can't be used: the console of rvc-python says more."
     return error
 
 
-def _failure(reply: Reply, doing: str, code: str) -> BackendError:
-    words = words_of(reply)
+def _make_error(reply: Reply, doing: str, code: str) -> BackendError:
+    problem = get_problem(reply)
     return ServerError(
-        f"The RVC server failed at {doing} (status {reply.status}){f': {words}' if words else '.'}",
+        f"The RVC server failed at {doing} (status {reply.status}){f': {problem}' if problem else '.'}",
         code=code,
         status=reply.status,
-        hint="Look at its console.",
+        hint="Check its console.",
     )

@@ -1,4 +1,4 @@
-"""Samples on their way to a server that only reads its own disk."""
+"""Provides samples to a server that reads only its own disk."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ FOLDER = "rvc_samples"
 
 @dataclass(frozen=True)
 class UploadedSamples:
-    """Where the samples are: the server's path of their folder, and ours if they were put there by us."""
+    """The location of the samples: the server's path of their folder, and the local one if they were copied there."""
 
     there: str
     here: Path | None
 
 
-def place(job: JobContext, request: TrainRequest, samples: Samples, server: ServerURL) -> UploadedSamples:
-    """Put the samples where the server reads them; ``ValidationError`` (code ``samples_not_shared``) with what to do
-    if there is no such place.
+def provide_samples(job: JobContext, request: TrainRequest, samples: Samples, server: ServerURL) -> UploadedSamples:
+    """Copy the samples to a folder that the server reads; ``ValidationError`` (code ``samples_not_shared``) with
+    instructions if there is none.
     """
     name = f"{request.voice}-{job.job_id[:8]}"
     if request.shared_folder is not None:
         shared = Path(request.shared_folder)
-        there = _below(request.server_folder, name) if request.server_folder else str((shared / name).absolute())
-        return UploadedSamples(there, _copied(job, samples, shared / name))
+        there = (
+            _join_server_path(request.server_folder, name) if request.server_folder else str((shared / name).absolute())
+        )
+        return UploadedSamples(there, _copy_samples(job, samples, shared / name))
     if request.server_folder is not None:
         return UploadedSamples(request.server_folder, None)
     if server.is_loopback:
         here = (job.output_dir / FOLDER / name).absolute()
-        return UploadedSamples(str(here), _copied(job, samples, here))
-    problem = f"The server at {server} reads samples only from its own disk, and takes none over HTTP."
+        return UploadedSamples(str(here), _copy_samples(job, samples, here))
+    problem = f"The server at {server} reads samples only from its own disk, and accepts no uploads."
     raise ValidationError(
         problem,
         code="samples_not_shared",
@@ -51,7 +53,7 @@ def place(job: JobContext, request: TrainRequest, samples: Samples, server: Serv
     )
 
 
-def _copied(job: JobContext, samples: Samples, folder: Path) -> Path:
+def _copy_samples(job: JobContext, samples: Samples, folder: Path) -> Path:
     prepare_folder(folder)
     try:
         for file in samples.files:
@@ -65,12 +67,12 @@ def _copied(job: JobContext, samples: Samples, folder: Path) -> Path:
 
 
 def remove(folder: Path | None) -> None:
-    """Take away the copies of a training that has ended, as far as they can be."""
+    """Delete the copies of a finished training, as far as possible."""
     if folder is not None:
         with suppress(BackendError):
             clear_folder(folder)
 
 
-def _below(folder: str, name: str) -> str:
+def _join_server_path(folder: str, name: str) -> str:
     separator = "\\" if "\\" in folder else "/"
     return f"{folder.rstrip(separator)}{separator}{name}"

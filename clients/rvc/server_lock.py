@@ -1,4 +1,4 @@
-"""One conversion, and one training, at a time on each server: what it has loaded belongs to everybody who asks."""
+"""Serialises conversions, and trainings, per server: the loaded voice is global to the server."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ LOOK_AGAIN_S = 1.0
 
 
 class ServerLock:
-    """Turns for one kind of work on one server, shared by all clients of this process."""
+    """A lock for one kind of work on one server, shared by all clients of this process."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._taken = False
 
     @property
-    def busy(self) -> bool:
-        """Whether somebody has his turn now."""
+    def locked(self) -> bool:
+        """True while a job holds the lock."""
         return self._taken
 
     @contextmanager
-    def turn(self, scope: Scope) -> Iterator[None]:
-        """Wait for a turn and keep it for the block; raises what ``scope.check`` does."""
+    def hold(self, scope: Scope) -> Iterator[None]:
+        """Wait for the lock and hold it for the block; raises the errors of ``scope.check``."""
         with scope.interrupter.guard(self._wake), self._changed:
             while self._taken:
                 scope.check()
@@ -47,24 +47,24 @@ class ServerLock:
             self._changed.notify_all()
 
 
-class ServerTurns:
-    """The turns of one server: those of conversions, and those of trainings, of which it does one at a time too."""
+class ServerLocks:
+    """The locks of one server: one for conversions, one for trainings."""
 
     def __init__(self) -> None:
         self.conversions = ServerLock()
         self.trainings = ServerLock()
 
 
-_known: WeakValueDictionary[tuple[str, int, str], ServerTurns] = WeakValueDictionary()
+_existed_before: WeakValueDictionary[tuple[str, int, str], ServerLocks] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def turns_of(server: ServerURL) -> ServerTurns:
-    """Return the turns of the server at that address; all names of this machine are one."""
+def get_locks(server: ServerURL) -> ServerLocks:
+    """Return the locks of the server at this address; all names of this machine are one server."""
     host = "localhost" if server.is_loopback else server.host.rstrip(".")
     key = (host, server.port, server.path)
     with _lock:
-        server_lock = _known.get(key)
+        server_lock = _existed_before.get(key)
         if server_lock is None:
-            server_lock = _known[key] = ServerTurns()
+            server_lock = _existed_before[key] = ServerLocks()
         return server_lock

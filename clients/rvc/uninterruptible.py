@@ -1,5 +1,5 @@
-"""Calls that nothing stops: a job that is ended leaves its call to itself, and only its answer tells when the server is
-free again.
+"""Calls that the server can't cancel. After a cancel the call keeps running; its response is the only sign that the
+server is free.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ DRAIN_PAUSE_S = 0.05
 Answer = TypeVar("Answer")
 
 
-def given_up(error: BaseException) -> bool:
-    """Whether a job has ended while its server may still work on it."""
+def may_still_run(error: BaseException) -> bool:
+    """Return True if the job has ended while its server may still be working on it."""
     return isinstance(error, JobCancelled) or (isinstance(error, NetworkTimeout) and error.code == "job_timeout")
 
 
 class UninterruptibleCall:
-    """The calls that jobs have left. Used by the workers of one client."""
+    """The running calls of cancelled jobs, for the workers of one client."""
 
     def __init__(self) -> None:
         self._left: dict[str, BackgroundCall] = {}
 
     def call(self, job: JobContext, function: Callable[[Scope], Answer]) -> Answer:
-        """Return what ``function`` does; raises what it raises. A call whose job was cancelled goes on: see
-        ``wait_until_free``.
-        """
+        """Run ``function`` and return its result; after a cancel it runs on: see ``wait_until_free``."""
         blocking = BackgroundCall(job, function)
         blocking.start()
         try:
@@ -40,7 +38,7 @@ class UninterruptibleCall:
             while not isinstance(item, Finished):
                 item = job.receive(LOOK_S)
         except BaseException as error:
-            if given_up(error):
+            if may_still_run(error):
                 self._left[job.job_id] = blocking
             else:
                 blocking.close()
@@ -50,8 +48,9 @@ class UninterruptibleCall:
         return answer
 
     def wait_until_free(self, job: CancelContext, on_poll: Callable[[], object] | None = None) -> bool:
-        """Wait until the call that the job has left is over, with a ``on_poll`` before each look; whether it is known
-        to be over. At the end of the drain it is broken off.
+        """Wait until the job's call ends, with an ``on_poll`` before each poll; return True if it has ended. At the
+        end of the
+        drain the call is interrupted.
         """
         blocking = self._left.pop(job.job_id, None)
         if blocking is None:

@@ -1,4 +1,4 @@
-"""Video from Wan2GP (WanGP). Importing this costs little: HTTP is imported by the first job."""
+"""Video from Wan2GP (WanGP). The import is cheap: the first job imports HTTP."""
 
 from .client import Wan2GPClient
 from .request import VideoRequest

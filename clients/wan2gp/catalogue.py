@@ -1,8 +1,8 @@
-"""What is known of WanGP's settings and models without asking a server: read from ``settings.json`` when first needed.
+"""WanGP's settings and models, known without a server: read from ``settings.json`` on first use.
 
-The file holds the facts of one version of the program (``wangp_version``): for each setting its type, range, choices
-and default, for each model definition its defaults and limits. Servers may be older or newer, and users add models of
-their own: what is not in the table need not be wrong on the server.
+The file describes one version of the program (``wangp_version``): for each setting its type, range, choices and
+default, for each model definition its defaults and limits. Servers may be older or newer, and users add their own
+models: a value that is missing here may be right on the server.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Setting:
     """One of the program's settings.
 
     ``type`` is ``int``, ``float``, ``bool``, ``text``, ``texts``, ``ints``, ``flags``, ``size`` (``WIDTHxHEIGHT``),
-    ``length`` (frames, or seconds as in ``5s``), ``object``, ``media`` or ``any``. ``media`` is the kind of file that
-    an attachment takes: ``image``, ``video``, ``audio`` or ``file``; ``many`` whether it takes several. ``choices`` of
-    an ``open`` setting are not all there are. ``models`` names those that use it, None if that is not known.
+    ``length`` (frames, or seconds as in ``5s``), ``object``, ``media`` or ``any``. ``media`` is the kind of file of an
+    attachment: ``image``, ``video``, ``audio`` or ``file``; ``many`` is True if it takes several. The ``choices`` of
+    an ``open`` setting are incomplete. ``models`` are the models that use it, None if unknown.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Selector:
-    """One of the program's drop-down lists that sets letters of a flag string."""
+    """One of the program's drop-down lists that set letters of a flag string."""
 
     choices: tuple[str, ...]
     default: str | None = None
@@ -64,7 +64,7 @@ class Selector:
 
 @dataclass(frozen=True)
 class Model:
-    """A model definition; ``base`` is its architecture, ``facts`` holds the limits that the program gives it."""
+    """A model definition; ``base`` is its architecture, ``facts`` are its limits."""
 
     name: str
     title: str
@@ -76,27 +76,27 @@ class Model:
 
     @property
     def fps(self) -> float:
-        """Frames a second of its videos."""
+        """Frames per second of its videos."""
         return float(self.facts.get("fps", FPS_DEFAULT))
 
     @property
     def makes_video(self) -> bool:
-        """Whether it makes moving pictures."""
+        """True if it makes videos."""
         return "video" in self.outputs
 
     @property
     def makes_images(self) -> bool:
-        """Whether it can make stills."""
+        """True if it can make stills."""
         return "image" in self.outputs or bool(self.facts.get("v2i_switch_supported"))
 
     @property
     def makes_sound_only(self) -> bool:
-        """Whether it makes music or speech without a picture."""
+        """True if it makes music or speech without a picture."""
         return bool(self.facts.get("audio_only"))
 
     @property
     def makes_sound(self) -> bool:
-        """Whether its results have sound."""
+        """True if its results have sound."""
         return "audio" in self.outputs
 
     @property
@@ -106,24 +106,24 @@ class Model:
 
     @property
     def control_selectors(self) -> tuple[Selector, ...]:
-        """What sets the letters of ``video_prompt_type``."""
+        """The drop-down lists for the letters of ``video_prompt_type``."""
         names = ("guide_preprocessing", "guide_custom_choices", "mask_preprocessing", "image_ref_choices")
-        return tuple(_selector(self.facts[name]) for name in names if name in self.facts)
+        return tuple(_make_selector(self.facts[name]) for name in names if name in self.facts)
 
     @property
     def sound_selectors(self) -> tuple[Selector, ...]:
-        """What sets the letters of ``audio_prompt_type``."""
+        """The drop-down lists for the letters of ``audio_prompt_type``."""
         name = "audio_prompt_type_sources"
-        return (_selector(self.facts[name]),) if name in self.facts else ()
+        return (_make_selector(self.facts[name]),) if name in self.facts else ()
 
 
-def _selector(fact: Mapping[str, Any]) -> Selector:
+def _make_selector(fact: Mapping[str, Any]) -> Selector:
     return Selector(tuple(fact.get("selection") or fact.get("choices") or ()), fact.get("default"))
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All settings and models of the version that the table was read from."""
+    """All settings and models of one version of the program."""
 
     wangp_version: str
     settings_version: float
@@ -137,7 +137,7 @@ class Catalogue:
         return tuple(each.name for each in self.settings.values() if each.type == "media")
 
     def model(self, name: str, base: str = "") -> Model | None:
-        """Return the model, or for a user's own definition one of its architecture, if that is known."""
+        """Return the model, or for a user's own definition the one of its architecture; None if unknown."""
         if name in self.models:
             return self.models[name]
         if base in self.models:
@@ -145,7 +145,7 @@ class Catalogue:
         return next((each for each in self.models.values() if base and each.base == base), None)
 
     def nearest_models(self, name: str) -> tuple[str, ...]:
-        """Return the names of models most like ``name``, by id or by title."""
+        """Return the ids of the models most similar to ``name``, by id or title."""
         titles = {each.title.lower(): each.name for each in self.models.values()}
         near = [*nearest_names(name, self.models), *(titles[title] for title in nearest_names(name.lower(), titles))]
         return tuple(dict.fromkeys(near))[:3]
@@ -153,18 +153,18 @@ class Catalogue:
 
 @lru_cache(maxsize=1)
 def catalogue() -> Catalogue:
-    """Return the table; reading it the first time takes about 3 ms."""
+    """Return the table; the first call takes about 3 ms."""
     data = json.loads(_FILE.read_text(encoding="utf-8"))
     return Catalogue(
         data["wangp_version"],
         data["settings_version"],
         data["flags"],
-        {name: _setting(name, fields) for name, fields in data["settings"].items()},
-        {name: _model(name, fields) for name, fields in data["models"].items()},
+        {name: _make_setting(name, fields) for name, fields in data["settings"].items()},
+        {name: _make_model(name, fields) for name, fields in data["models"].items()},
     )
 
 
-def _setting(name: str, fields: Mapping[str, Any]) -> Setting:
+def _make_setting(name: str, fields: Mapping[str, Any]) -> Setting:
     models = fields.get("models")
     return Setting(
         name,
@@ -183,7 +183,7 @@ def _setting(name: str, fields: Mapping[str, Any]) -> Setting:
     )
 
 
-def _model(name: str, fields: dict[str, Any]) -> Model:
+def _make_model(name: str, fields: dict[str, Any]) -> Model:
     facts = {key: value for key, value in fields.items() if key not in _MODEL_FIELDS}
     return Model(
         name, fields["name"], fields["family"], fields["base"], tuple(fields["outputs"]), fields["defaults"], facts

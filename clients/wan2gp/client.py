@@ -1,4 +1,4 @@
-"""Video from Wan2GP (WanGP): the client's hooks, and the door that it goes through."""
+"""The client for Wan2GP (WanGP)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.context import CancelContext, JobContext
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
-from ..gradio.login import sign_in_of
+from ..gradio.login import parse_sign_in
 from .request import VideoRequest
 from .settings.schema import settings_schema
 from .timings import Timings
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Wan2GPClient(BaseAPIClient):
     """Makes video (stills, music, speech) on a WanGP server: through its web page, or its MCP server.
 
-    WanGP works on one job at a time, and a failure empties its queue: so the client hands in one job at a time,
-    whatever ``max_workers`` says. Jobs are found again after a lost connection or a crash (``rejoins``).
+    WanGP works on one job at a time, and a failure empties its queue: so the client sends one job at a time, whatever
+    ``max_workers``. Jobs are found again after a lost connection or a crash (``rejoins``).
     """
 
     name: ClassVar[str] = "wan2gp"
@@ -38,48 +38,49 @@ class Wan2GPClient(BaseAPIClient):
     timings: Timings = Timings()
 
     def set_up(self) -> None:
-        """Let one job run at a time, whatever the options say."""
+        """Limit the client to one job at a time, whatever the options."""
         self.options = self.runner.options = replace(self.options, max_workers=1)
-        self._door_lock = threading.Lock()
+        self._endpoint_lock = threading.Lock()
         self._endpoint: Endpoint | None = None
 
     def run(self, job: JobContext) -> Result:
-        """Hand in the request and see it through."""
-        return self._open_door(job).run(job)
+        """Submit the request and wait for its result."""
+        return self._find_endpoint(job).run(job)
 
     def rejoin(self, job: JobContext) -> Result:
-        """Find a job again that may have been handed in, and see it through; it is never handed in again."""
-        return self._open_door(job).rejoin(job)
+        """Find a job that may have been submitted, and wait for its result; it is never submitted again."""
+        return self._find_endpoint(job).rejoin(job)
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Have WanGP abort the job and wait for its end."""
-        return self._open_door(job).cancel(job)
+        """Abort the job in WanGP and wait for its end."""
+        return self._find_endpoint(job).cancel(job)
 
     def probe(self) -> ServerInfo:
-        """Ask the server who it is; ``models`` are those that this version of the program comes with."""
-        from .endpoints import ask_who
+        """Return the server's version and endpoint; ``models`` are those that this version comes with."""
+        from .endpoints import identify
 
-        return ask_who(self._access())
+        return identify(self._access())
 
     def settings_schema(self, model: str) -> dict[str, Any]:
-        """Return what a form for the model needs; see ``schema.settings_schema``. No I/O."""
+        """Return the data of a settings form for the model; see ``schema.settings_schema``. No I/O."""
         return settings_schema(model)
 
     def can_detach(self) -> bool:
-        """Not from a job on the web page: a stream that is dropped takes the progress from everybody."""
-        with self._door_lock:
+        """Return False for web-page jobs: dropping the event stream would stop progress for every user of the "
+        "server."""
+        with self._endpoint_lock:
             endpoint = self._endpoint
         return self.can_rejoin() and endpoint is not None and endpoint.can_detach()
 
     def auth_headers(self) -> dict[str, str]:
-        """Return the headers that go with every request; a key of the form NAME:PASSWORD is for signing in instead."""
-        if sign_in_of(self._api_key) is not None:
+        """Return the headers of every request; a key of the form NAME:PASSWORD is for a login instead."""
+        if parse_sign_in(self._api_key) is not None:
             return dict(self._headers)
         return super().auth_headers()
 
     def disconnect(self, timeout_s: float) -> None:
         """Drop the streams that are still open."""
-        with self._door_lock:
+        with self._endpoint_lock:
             endpoint = self._endpoint
         if endpoint is not None:
             endpoint.close(timeout_s)
@@ -87,18 +88,18 @@ class Wan2GPClient(BaseAPIClient):
     def _access(self) -> GradioHTTP:
         from ..gradio.http import GradioHTTP
 
-        return GradioHTTP(self.http, sign_in_of(self._api_key))
+        return GradioHTTP(self.http, parse_sign_in(self._api_key))
 
-    def _open_door(self, job: JobContext | CancelContext) -> Endpoint:
-        """Return the way into the server: found out with the first job, and again when the server has changed."""
+    def _find_endpoint(self, job: JobContext | CancelContext) -> Endpoint:
+        """Return the endpoint of the server: found with the first job, and again after the server has changed."""
         from .endpoints import find_endpoint
 
-        with self._door_lock:
+        with self._endpoint_lock:
             endpoint = self._endpoint
         if endpoint is not None and (isinstance(job, CancelContext) or endpoint.still_there(job)):
             return endpoint
         found = find_endpoint(self._access(), self.timings, job)
-        with self._door_lock:
+        with self._endpoint_lock:
             self._endpoint = found
         if endpoint is not None:
             endpoint.close(0.1)

@@ -1,4 +1,4 @@
-"""Which door a server opens: the web page's queue (a Gradio app), or the MCP server. One process has one of them."""
+"""Finds the endpoint of a server: the web page's queue (a Gradio app), or the MCP server. A process has only one."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ _NOT_MCP = frozenset({"not_found", "api_error", "web_page", "invalid_json", "red
 
 
 class Endpoint(Protocol):
-    """A way into WanGP."""
+    """An endpoint of WanGP."""
 
     def run(self, job: JobContext) -> Result:
-        """Hand in the request and see it through."""
+        """Submit the request and wait for its result."""
 
     def rejoin(self, job: JobContext) -> Result:
-        """See a job through that may have been handed in before."""
+        """Wait for the result of a job that may have been submitted before."""
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Have the job aborted and wait for its end."""
+        """Abort the job and wait for its end."""
 
     def still_there(self, scope: Scope) -> bool:
-        """Whether the server behind it is the same as before."""
+        """Return True if the server is unchanged."""
 
     def can_detach(self) -> bool:
-        """Whether a job may be let go of and left running."""
+        """Return True if a running job can be left on the server."""
 
     def close(self, timeout_s: float) -> None:
-        """Drop what is open, within ``timeout_s``."""
+        """Close open streams within ``timeout_s``."""
 
 
 def find_endpoint(access: GradioHTTP, timings: Timings, scope: Scope | None) -> Endpoint:
-    """Return the door; ``ProtocolError`` with code ``not_wangp`` if there is none, ``no_chain`` or ``unknown_tools`` if
-    its version is not one that is known.
+    """Return the endpoint; ``ProtocolError`` with code ``not_wangp`` for another server, ``no_chain`` or
+    ``unknown_tools`` for an unsupported version.
     """
     config = _config(access, scope)
     if config is None:
@@ -64,8 +64,8 @@ def find_endpoint(access: GradioHTTP, timings: Timings, scope: Scope | None) -> 
     return WebEndpoint(access, config, chain, timings, wangp_version(config))
 
 
-def ask_who(access: GradioHTTP) -> ServerInfo:
-    """Ask the server who it is, and how quickly it answers a small request."""
+def identify(access: GradioHTTP) -> ServerInfo:
+    """Return the server's identity and its latency."""
     config = _config(access, None)
     if config is None:
         return _ask_mcp(MCP(access.http))
@@ -83,9 +83,9 @@ def ask_who(access: GradioHTTP) -> ServerInfo:
 
 
 def wangp_version(config: GradioConfig) -> str:
-    """Return the version that the page's heading names, ``unknown`` if none does."""
+    """Return the version in the page's heading, ``unknown`` if there is none."""
     for kind in ("markdown", "html"):
-        for component in config.of_kind(kind):
+        for component in config.find_by_kind(kind):
             found = _VERSION.search(_TAG.sub("", as_text(component.props.get("value"))))
             if found is not None:
                 return found[1]
@@ -93,7 +93,7 @@ def wangp_version(config: GradioConfig) -> str:
 
 
 def _config(access: GradioHTTP, scope: Scope | None) -> GradioConfig | None:
-    """Return the web page's description, None if the server is no Gradio program."""
+    """Return the web page's configuration, None if the server is not a Gradio program."""
     try:
         return read_config(access, scope=scope)
     except ProtocolError as error:

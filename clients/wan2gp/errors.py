@@ -1,4 +1,4 @@
-"""What WanGP says when it fails, as typed errors with its own words."""
+"""Typed errors for WanGP's failures, with its own messages."""
 
 from __future__ import annotations
 
@@ -31,60 +31,60 @@ _BAD_SIZE = re.compile(r"not enough values to unpack")
 _MAX_WORDS = 600
 
 
-def generation_failed(words: str, request: VideoRequest, *, stage: str = "") -> BackendError:
-    """Return the error for a run that failed; ``stage`` is where, if the server says so."""
-    said = _cut(words)
-    if is_out_of_memory(words):
+def generation_failed(message: str, request: VideoRequest, *, stage: str = "") -> BackendError:
+    """Return the error for a failed run; ``stage`` is its stage, if known."""
+    text = _shorten(message)
+    if is_out_of_memory(message):
         return OutOfMemory(
-            f"The graphics card of the WanGP server ran out of memory: {said}",
+            f"The graphics card of the WanGP server ran out of memory: {text}",
             backend=BACKEND,
             hint="Lower the resolution or the length, or choose memory profile 4 or 5 in WanGP.",
             context={"model": request.model},
         )
-    if _UNKNOWN_MODEL.search(words):
-        return unknown_model(request, said)
+    if _UNKNOWN_MODEL.search(message):
+        return unknown_model(request, text)
     if stage == "validation":
-        return refused(words, request)
-    if stage == "cancelled" or _STOPPED.search(words):
-        return stopped(said)
-    if _MODEL_FILE.search(words):
+        return refused(message, request)
+    if stage == "cancelled" or _STOPPED.search(message):
+        return stopped(text)
+    if _MODEL_FILE.search(message):
         return MissingResource(
-            f"WanGP could not load a file of the model {request.model}: {said}",
+            f"WanGP could not load a file of the model {request.model}: {text}",
             kind="model_file",
             name=request.model,
             code="model_file_missing",
             backend=BACKEND,
-            hint="Start this model once in WanGP to download it, and look at its console.",
+            hint="Start this model once in WanGP to download it, and check its console.",
         )
     return GenerationError(
-        f"WanGP failed: {said}" if said else "WanGP failed without giving a reason.",
+        f"WanGP failed: {text}" if text else "WanGP failed without giving a reason.",
         backend=BACKEND,
         hint="WanGP's console has the details.",
         context={"model": request.model, "stage": stage},
     )
 
 
-def refused(words: str, request: VideoRequest) -> BackendError:
-    """Return the error for settings that WanGP did not take, in its own words."""
-    reason = _LOAD_FAILED.sub("", _cut(words))
+def refused(message: str, request: VideoRequest) -> BackendError:
+    """Return the error for settings that WanGP has rejected."""
+    reason = _LOAD_FAILED.sub("", _shorten(message))
     if _UNKNOWN_MODEL.search(reason):
         return unknown_model(request, reason)
     meaning = " The size has to be WIDTHxHEIGHT." if _BAD_SIZE.search(reason) else ""
     return ValidationError(
-        f"WanGP refused the settings: {reason}{meaning}",
+        f"WanGP rejected the settings: {reason}{meaning}",
         code="settings_refused",
         problems=[reason],
         backend=BACKEND,
-        hint="Correct the settings; what this model takes is in WanGP's own form for it.",
+        hint="Correct the settings; WanGP's own page shows what this model accepts.",
         context={"model": request.model},
     )
 
 
-def unknown_model(request: VideoRequest, words: str = "") -> MissingResource:
+def unknown_model(request: VideoRequest, message: str = "") -> MissingResource:
     """Return the error for a model that the server does not have."""
     near = tuple(name for name in catalogue().nearest_models(request.model) if name != request.model)
     return MissingResource(
-        f"The WanGP server has no model {request.model!r}{f' ({words})' if words else ''}.",
+        f"The WanGP server has no model {request.model!r}{f' ({message})' if message else ''}.",
         kind="model",
         name=request.model,
         nearest=near,
@@ -94,32 +94,32 @@ def unknown_model(request: VideoRequest, words: str = "") -> MissingResource:
     )
 
 
-def stopped(words: str = "") -> GenerationError:
-    """Return the error for a run that somebody stopped in WanGP."""
+def stopped(message: str = "") -> GenerationError:
+    """Return the error for a run that was stopped in WanGP."""
     return GenerationError(
-        f"The generation was stopped in WanGP{f': {words}' if words else '.'}",
+        f"The generation was stopped in WanGP{f': {message}' if message else '.'}",
         code="stopped",
         backend=BACKEND,
-        hint="Send it again if it was not meant to be stopped.",
+        hint="Send it again if you did not mean to stop it.",
         retryable=True,
     )
 
 
-def no_output(words: str = "") -> GenerationError:
-    """Return the error for a run that ended well and left nothing."""
+def no_output(message: str = "") -> GenerationError:
+    """Return the error for a run without a result."""
     return GenerationError(
-        f"WanGP finished without a file{f' ({words})' if words else ''}: "
-        "it was stopped, or the model refused the inputs.",
+        f"WanGP finished without a file{f' ({message})' if message else ''}: it was stopped, or the model rejected "
+        "the inputs.",
         code="no_output",
         backend=BACKEND,
-        hint="Look at WanGP's console, and try the same settings in its own form.",
+        hint="Check WanGP's console, and try the same settings on its own page.",
     )
 
 
 def not_in_gallery(files: str) -> GenerationError:
-    """Return the error for files that the MCP server has made and does not hand out."""
+    """Return the error for files that the MCP server has made but does not provide."""
     return GenerationError(
-        f"WanGP has made {files}, but its MCP server does not hand it out.",
+        f"WanGP made {files}, but its MCP server does not provide it.",
         code="not_in_gallery",
         backend=BACKEND,
         hint="Start it with --output-dir and an absolute path. This file is in WanGP's outputs folder.",
@@ -127,37 +127,37 @@ def not_in_gallery(files: str) -> GenerationError:
     )
 
 
-def outcome_unknown(words: str) -> JobLost:
-    """Return the error for a job that WanGP may or may not have taken."""
+def outcome_unknown(message: str) -> JobLost:
+    """Return the error for a job that WanGP may or may not have accepted."""
     return JobLost(
-        f"It can't be told whether WanGP has taken the job: {words}",
+        f"It is unknown whether WanGP accepted the job: {message}",
         code="outcome_unknown",
         backend=BACKEND,
-        hint="Look into WanGP's outputs folder before you send it again.",
+        hint="Check WanGP's outputs folder before you send it again.",
     )
 
 
-def job_lost(words: str) -> JobLost:
-    """Return the error for a job that WanGP does not know any more."""
+def job_lost(message: str) -> JobLost:
+    """Return the error for a job that WanGP no longer knows."""
     return JobLost(
-        words,
+        message,
         backend=BACKEND,
-        hint="Look into WanGP's outputs folder: the file may be there. Else send it again.",
+        hint="Check WanGP's outputs folder: the file may be there. If not, send the job again.",
         retryable=True,
     )
 
 
 def not_wangp(address: str) -> ProtocolError:
-    """Return the error for a server that is none."""
+    """Return the error for another kind of server."""
     return ProtocolError(
         f"{address} is not WanGP.",
         code="not_wangp",
         backend=BACKEND,
-        hint="Check the address and the port; WanGP's own page is at 7860, its MCP server at 8000 or the port it was "
-        "started with.",
+        hint="Check the address and the port: WanGP's own page uses 7860, its MCP server 8000 or the port that "
+        "it was started with.",
     )
 
 
-def _cut(words: str) -> str:
-    text = words.strip()
+def _shorten(message: str) -> str:
+    text = message.strip()
     return text if len(text) <= _MAX_WORDS else text[:_MAX_WORDS] + "..."

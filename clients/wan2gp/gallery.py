@@ -1,8 +1,8 @@
-"""The files in WanGP's galleries, from what its gallery functions return. Pure.
+"""Finds files in the results of WanGP's gallery functions. Pure.
 
 Facts: pictures and videos are a list of ``{"video": FileData, "caption"}`` or ``{"image": ...}``, in one of the
 outputs; ``path`` is a copy in Gradio's cache, ``orig_name`` the file's own name. Sounds are a JSON text of paths in
-another one. Old files leave the list after a while, so names are compared, never places.
+another output. Old files leave the list after a while, so names are compared, never positions.
 """
 
 from __future__ import annotations
@@ -14,46 +14,46 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..core.json_fields import get_texts
-from ..gradio.component_values import GradioFile, files_in, unwrapped
+from ..gradio.component_values import GradioFile, extract_files, unwrap
 
 _MAX_PATHS_CHARS = 1024 * 1024
 _RUNNING = "ID=PINFO"
 
 
-def gallery_files(outputs: Any) -> tuple[GradioFile, ...]:
-    """Return all files that the outputs of a gallery function name, each once."""
+def list_gallery_files(outputs: Any) -> tuple[GradioFile, ...]:
+    """Return all files in the outputs of a gallery function, each once."""
     files: dict[GradioFile, None] = {}
     for output in outputs if isinstance(outputs, (list, tuple)) else ():
-        for file in (*files_in(output), *_sounds(unwrapped(output))):
-            files[replace(file, name=base_name(file.name), caption="", url="")] = None
+        for file in (*extract_files(output), *_parse_sounds(unwrap(output))):
+            files[replace(file, name=get_base_name(file.name), caption="", url="")] = None
     return tuple(file for file in files if file.path)
 
 
 def is_working(outputs: Any) -> bool:
-    """Whether a gallery function says that the session still has work: it shows the running task's settings then."""
+    """Return True if the session still has work: the gallery then shows the running task's settings."""
     for output in outputs if isinstance(outputs, (list, tuple)) else ():
-        value = unwrapped(output)
+        value = unwrap(output)
         if isinstance(value, str) and _RUNNING in value:
             return True
     return False
 
 
-def task_files(files: tuple[GradioFile, ...], stem: str, *, own_session: bool) -> tuple[GradioFile, ...]:
-    """Return the files of one task: those that its stem names, else, in a session that has had no other task, all.
+def find_task_files(files: tuple[GradioFile, ...], stem: str, *, own_session: bool) -> tuple[GradioFile, ...]:
+    """Return the files of one task: those with its stem or, in a session without other tasks, all.
 
-    Servers before December 2025 do not name files as the task says.
+    Servers before December 2025 do not name files after the task.
     """
-    named = tuple(file for file in files if _is_of(file.name, stem))
+    named = tuple(file for file in files if _has_stem(file.name, stem))
     return files if own_session and not named else named
 
 
-def _is_of(name: str, stem: str) -> bool:
-    """Whether it is the stem's file, or one of several: a repeat has a counter behind it."""
+def _has_stem(name: str, stem: str) -> bool:
+    """Return True if the file has the stem, or the stem with a counter for repeats."""
     own = PurePosixPath(name).stem
     return own == stem or (own.startswith(stem) and not own[len(stem)].isalnum())
 
 
-def _sounds(text: Any) -> Iterator[GradioFile]:
+def _parse_sounds(text: Any) -> Iterator[GradioFile]:
     if not isinstance(text, str) or not text.startswith("[") or len(text) > _MAX_PATHS_CHARS:
         return
     try:
@@ -62,9 +62,9 @@ def _sounds(text: Any) -> Iterator[GradioFile]:
         return
     for path in get_texts(paths):
         if path:
-            yield GradioFile(path, base_name(path))
+            yield GradioFile(path, get_base_name(path))
 
 
-def base_name(path: str) -> str:
+def get_base_name(path: str) -> str:
     """Return the last part of a path of any system."""
     return PurePosixPath(PureWindowsPath(path).as_posix()).name

@@ -1,4 +1,4 @@
-"""The picture in the preview's HTML. Pure."""
+"""Parses the picture in the preview's HTML. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _IMAGE = re.compile(r"data:(image/(?:jpeg|png|webp));base64,([A-Za-z0-9+/=\s]+)"
 _SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG", "image/webp": b"RIFF"}
 
 
-def preview_of(html: object) -> tuple[bytes, str] | None:
-    """Return the first picture's bytes and media type; None where there is none that can be one."""
+def parse_preview(html: object) -> tuple[bytes, str] | None:
+    """Return the first picture's bytes and media type; None if there is none."""
     if not isinstance(html, str) or len(html) > MAX_PREVIEW_CHARS:
         return None
     found = _IMAGE.search(html)

@@ -1,6 +1,6 @@
-"""One fraction from what WanGP says of phases, steps, windows, samples and prompts. Pure, but for the clock.
+"""Combines WanGP's phases, steps, windows, samples and prompts into one fraction. Pure, except for the clock.
 
-Facts: steps begin anew in each sample, window and phase; texts read ``Prompt 1/2, Sample 1/3, Sliding Window 2/4 -
+Facts: steps restart in each sample, window and phase; texts read ``Prompt 1/2, Sample 1/3, Sliding Window 2/4 -
 Denoising | 12.3s / 1m 40s``; steps are skipped, so only the numbers count. A phase without steps has index 0 or none.
 """
 
@@ -26,7 +26,7 @@ _ESTIMATE_MOST = 0.9
 
 @dataclass(frozen=True)
 class Phase:
-    """What one status text says: the phase's name, where it stands in samples and windows, and the seconds left."""
+    """A parsed status text: the name of the phase, its position in samples and windows, and the seconds left."""
 
     name: str
     done: float = 0.0
@@ -35,7 +35,7 @@ class Phase:
 
 
 def parse_phase(text: str) -> Phase:
-    """Read a status text; what has another form is the phase's name as it stands."""
+    """Parse a status text; a text of another form becomes the name of the phase."""
     times = _TIMES.search(text)
     label = text[: times.start()] if times else text
     places = {found[1]: (int(found[2]), int(found[3])) for found in _PLACE.finditer(label)}
@@ -46,11 +46,11 @@ def parse_phase(text: str) -> Phase:
         if 1 <= number <= count:
             share /= count
             done += (number - 1) * share
-    return Phase(name, done, share, _left_s(times[1]) if times else None)
+    return Phase(name, done, share, _parse_seconds_left(times[1]) if times else None)
 
 
-def fraction_of(phase: Phase, index: float | None, length: float | None) -> float:
-    """Return how much of the whole job is done at a step of a phase."""
+def get_fraction(phase: Phase, index: float | None, length: float | None) -> float:
+    """Return the fraction of the whole job at a step of a phase."""
     inner = 0.0
     if index is not None and length and length > 0:
         inner = _STEPS_FROM + (_STEPS_TO - _STEPS_FROM) * min(max(index / length, 0.0), 1.0)
@@ -62,7 +62,7 @@ def fraction_of(phase: Phase, index: float | None, length: float | None) -> floa
 
 
 class Estimate:
-    """Progress by the clock alone, for jobs of which nothing is heard: it slows down, and never says it is done."""
+    """Progress by the clock alone, for jobs without messages: it slows down and never reaches the end."""
 
     def __init__(self, usual_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._usual_s = usual_s
@@ -70,7 +70,7 @@ class Estimate:
         self._began = clock()
 
     def fraction(self) -> float:
-        """Return the guess for now."""
+        """Return the current estimate."""
         return _ESTIMATE_MOST * (1.0 - math.exp(-self.elapsed_s() / self._usual_s))
 
     def elapsed_s(self) -> float:
@@ -78,13 +78,13 @@ class Estimate:
         return self._clock() - self._began
 
 
-def _left_s(text: str) -> float | None:
+def _parse_seconds_left(text: str) -> float | None:
     elapsed, _, total = text.partition("/")
-    begun, whole = _seconds(elapsed), _seconds(total)
+    begun, whole = _parse_seconds(elapsed), _parse_seconds(total)
     return max(0.0, whole - begun) if begun is not None and whole is not None else None
 
 
-def _seconds(text: str) -> float | None:
+def _parse_seconds(text: str) -> float | None:
     found = _DURATION.fullmatch(text.strip())
     if found is None or not any(found.groups()):
         return None

@@ -1,7 +1,7 @@
-"""The queue file that WanGP's web UI loads: a zip of ``queue.json`` and the media that it names.
+"""Writes the queue file that WanGP's web UI loads: a zip of ``queue.json`` and its media.
 
 Facts: media are copied to one folder of the server under their base names, where equal names of other jobs overwrite
-them; so the names hold the job's id. Of a bare .json all attachments are stripped, so it is a .zip always.
+them; so the names contain the job's id. A bare .json loses all attachments, so it is always a .zip.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ _MAX_SUFFIX = 16
 
 
 def write_queue(task: Task, path: Path, check: Callable[[], None]) -> None:
-    """Write the task's queue file; ``check`` is called between chunks, what it raises ends the writing.
+    """Write the task's queue file; ``check`` is called between chunks, and its error ends the writing.
 
     Raises ``StorageError`` for an input that can't be read or a disk that can't be written, ``ValidationError`` (code
-    ``not_json``) for a setting that JSON has not.
+    ``not_json``) for a setting without a JSON form.
     """
-    names = {each: media_name(task, index, each) for index, each in enumerate(task.attachments)}
-    text = queue_json(task, names)
+    names = {each: make_media_name(task, index, each) for index, each in enumerate(task.attachments)}
+    text = make_queue_json(task, names)
     with storage_errors(path.parent), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         archive.writestr(QUEUE_NAME, text, zipfile.ZIP_DEFLATED)
         for each, name in names.items():
             _copy(each.path, archive, name, check)
 
 
-def queue_json(task: Task, names: dict[Attachment, str]) -> str:
+def make_queue_json(task: Task, names: dict[Attachment, str]) -> str:
     """Return the text of ``queue.json``: a list of one task."""
     try:
         return json.dumps([{"id": 1, "params": task.with_media(names)}], allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValidationError(
-            f"The settings hold a value that can't be sent: {error}.",
+            f"The settings contain a value that can't be sent: {error}.",
             code="not_json",
             backend="wan2gp",
-            hint="Numbers must be finite; texts, lists and mappings plain.",
+            hint="Use only finite numbers, text, lists and mappings.",
         ) from error
 
 
-def media_name(task: Task, index: int, attachment: Attachment) -> str:
-    """Return a name for an input that no other job uses."""
+def make_media_name(task: Task, index: int, attachment: Attachment) -> str:
+    """Return a file name for an input that no other job uses."""
     suffix = attachment.path.suffix.lower()
     ending = suffix if suffix.isascii() and len(suffix) <= _MAX_SUFFIX else ""
     return f"{task.stem}_{attachment.setting}_{index}{ending}"

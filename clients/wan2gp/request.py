@@ -1,4 +1,4 @@
-"""What can be asked of Wan2GP."""
+"""The request to Wan2GP."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..core.request import Request, integer_problems, mapping_problems, nearest_
 from ..files.input_file import read_start
 from .catalogue import Model, catalogue
 from .settings.presets import PRESETS
-from .settings.prompt_type_flags import flags_for
+from .settings.prompt_type_flags import make_flags
 from .settings.resolutions import LONGEST_S, SIDE_MOST
-from .settings.validation import SEED_MOST, SettingsProblems, check_settings, file_problems, unsendable
+from .settings.validation import SEED_MOST, SettingsProblems, check_settings, find_file_problems, find_unsendable
 
 Files = Path | str | Sequence[Path | str]
 
@@ -27,13 +27,13 @@ _MAX_SETTINGS_BYTES = 4 * 1024 * 1024
 class VideoRequest(Request):
     """A clip, a still, or for some models music or speech.
 
-    ``settings`` are the program's own; ``files`` maps the name of an attachment (``image_start``, ``audio_guide``, ...)
-    to a local file or, where it takes several, to a list of them; ``path|start_frame=0,end_frame=48`` is a part of a
-    video. ``seed`` None is random. ``duration_s`` in seconds, ``width`` and ``height`` in pixels become the length and
-    size nearest to them that the model takes; ``settings`` with ``video_length`` or ``resolution`` go first. The flag
-    strings (``image_prompt_type`` and its like) are set from the files given. ``preset`` is one of
-    ``presets.PRESETS``. ``strict`` False sends what the table of settings calls wrong all the same: for newer servers
-    and the user's own models.
+    ``settings`` are the program's own; ``files`` maps the name of an attachment (``image_start``, ``audio_guide``,
+    ...) to a local file or, if it takes several, to a list of them; ``path|start_frame=0,end_frame=48`` is a part of a
+    video. ``seed`` None is random. ``duration_s`` in seconds, ``width`` and ``height`` in pixels become the nearest
+    length and size that the model allows; ``settings`` with ``video_length`` or ``resolution`` take precedence. The
+    flag strings (``image_prompt_type`` and so on) are set from the files. ``preset`` is one of ``presets.PRESETS``.
+    ``strict`` False sends a request despite problems with the table of settings: for newer servers and the user's own
+    models.
     """
 
     prompt: str
@@ -47,11 +47,11 @@ class VideoRequest(Request):
     preset: str = ""
     strict: bool = True
 
-    # Ways to ask
+    # Constructors
 
     @classmethod
     def text_to_video(cls, prompt: str, model: str, **fields: Any) -> Self:
-        """Ask for a clip of what the prompt says."""
+        """Create a request for a clip from a prompt."""
         return cls(prompt, model, **fields)
 
     @classmethod
@@ -65,9 +65,10 @@ class VideoRequest(Request):
         references: Sequence[Path | str] = (),
         **fields: Any,
     ) -> Self:
-        """Ask for a clip that begins or ends with a picture, or shows what is in the reference pictures."""
-        given = {"image_start": start, "image_end": end, "image_refs": list(references)}
-        return cls(prompt, model, **_with_files(fields, given))
+        """Create a request for a clip that begins or ends with a picture, or shows the subjects of reference "
+        "pictures."""
+        attached = {"image_start": start, "image_end": end, "image_refs": list(references)}
+        return cls(prompt, model, **_add_files(fields, attached))
 
     @classmethod
     def video_to_video(
@@ -81,11 +82,11 @@ class VideoRequest(Request):
         references: Sequence[Path | str] = (),
         **fields: Any,
     ) -> Self:
-        """Ask for a clip that follows the ``control`` video (where the ``mask`` is white), or goes on where the
-        ``source`` ends.
+        """Create a request for a clip that follows the ``control`` video (where the ``mask`` is white), or continues
+        ``source``.
         """
-        given = {"video_guide": control, "video_mask": mask, "video_source": source, "image_refs": list(references)}
-        return cls(prompt, model, **_with_files(fields, given))
+        attached = {"video_guide": control, "video_mask": mask, "video_source": source, "image_refs": list(references)}
+        return cls(prompt, model, **_add_files(fields, attached))
 
     @classmethod
     def sound_driven(
@@ -99,29 +100,29 @@ class VideoRequest(Request):
         references: Sequence[Path | str] = (),
         **fields: Any,
     ) -> Self:
-        """Ask for a clip that moves to a sound: speech, song."""
-        given = {
+        """Create a request for a clip driven by a sound: speech, song."""
+        attached = {
             "audio_guide": sound,
             "audio_guide2": second_sound,
             "image_start": start,
             "image_refs": list(references),
         }
-        return cls(prompt, model, **_with_files(fields, given))
+        return cls(prompt, model, **_add_files(fields, attached))
 
     @classmethod
     def still(
         cls, prompt: str, model: str, *, references: Sequence[Path | str] = (), settings: Any = None, **fields: Any
     ) -> Self:
-        """Ask for a picture."""
-        fields = _with_files(fields, {"image_refs": list(references)})
+        """Create a request for a picture."""
+        fields = _add_files(fields, {"image_refs": list(references)})
         return cls(prompt, model, settings={"image_mode": 1, **(settings or {})}, **fields)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any] | str | Path, **fields: Any) -> Self:
-        """Make a request of settings as WanGP exports them, or of the .json file; ``fields`` go before them.
+        """Create a request from exported settings of WanGP, or from their .json file; ``fields`` take precedence.
 
         Raises ``StorageError`` for a file that can't be read, ``ValidationError`` (code ``invalid_settings_file``) for
-        one that holds no settings.
+        one without settings.
         """
         values = dict(settings) if isinstance(settings, Mapping) else _read(Path(settings))
         made: dict[str, Any] = {"prompt": values.pop("prompt", ""), "model": values.pop("model_type", "")}
@@ -136,42 +137,42 @@ class VideoRequest(Request):
     # Checks
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         found = self._field_problems()
         if found or not self.strict:
             return found
-        return self.findings().problems
+        return self.find_problems().problems
 
     def warnings(self) -> list[str]:
-        """Return what may be wrong: values outside the program's ranges, settings that the model does not use."""
-        findings = self.findings()
-        return findings.warnings if self.strict else [*findings.problems, *findings.warnings]
+        """Return possible problems: values outside the program's ranges, settings that the model does not use."""
+        found_problems = self.find_problems()
+        return found_problems.warnings if self.strict else [*found_problems.problems, *found_problems.warnings]
 
-    def findings(self) -> SettingsProblems:
+    def find_problems(self) -> SettingsProblems:
         """Check settings, files and flags against the table; the fields themselves must be right."""
         table, model = catalogue(), self.definition()
-        findings = check_settings(table, model, self.settings)
-        findings.problems += file_problems(table, self.files)
-        if not findings.problems:
-            findings.problems += flags_for(model, self.settings, self.given()).problems
+        found_problems = check_settings(table, model, self.settings)
+        found_problems.problems += find_file_problems(table, self.files)
+        if not found_problems.problems:
+            found_problems.problems += make_flags(model, self.settings, self.attached()).problems
         if self.model not in table.models and not self.edits:
             near = table.nearest_models(self.model)
             guess = f" Did you mean {' or '.join(near)}?" if near else ""
-            findings.warnings.append(f"model: {self.model} is no model of WanGP {table.wangp_version}.{guess}")
-        return findings
+            found_problems.warnings.append(f"model: {self.model} is not a model of WanGP {table.wangp_version}.{guess}")
+        return found_problems
 
     def definition(self) -> Model | None:
-        """Return what is known of the model, None for one of the user's own."""
+        """Return the table's entry of the model, None for a user's own."""
         return catalogue().model(self.model, str(self.settings.get("base_model_type") or ""))
 
-    def given(self) -> set[str]:
-        """Return the names of the attachments that are given, as files or as settings."""
+    def attached(self) -> set[str]:
+        """Return the names of the attachments in the request, as files or as settings."""
         named = {name for name in catalogue().attachments if self.settings.get(name)}
         return named | {name for name, value in self.files.items() if value}
 
     @property
     def edits(self) -> bool:
-        """Whether it only works on a finished file; that needs no model."""
+        """True if it only edits a finished file, which needs no model."""
         return str(self.settings.get("mode") or "").startswith("edit_")
 
     def _field_problems(self) -> list[str]:
@@ -184,25 +185,25 @@ class VideoRequest(Request):
             *integer_problems("height", self.height, least=1, most=SIDE_MOST),
         ]
         if not mapping_problems("settings", self.settings):
-            found += unsendable(self.settings)
+            found += find_unsendable(self.settings)
         if self.duration_s is not None:
-            found += number_problems("duration_s", self.duration_s, above=0.0) or _too_long(self.duration_s)
+            found += number_problems("duration_s", self.duration_s, above=0.0) or _check_duration(self.duration_s)
         if not isinstance(self.preset, str) or (self.preset and self.preset not in PRESETS):
             near = nearest_names(str(self.preset), PRESETS) or tuple(PRESETS)
             found.append(f"preset: unknown; did you mean {' or '.join(near)}?")
         if (self.width is None) != (self.height is None):
-            found.append("width, height: both are needed, or neither.")
+            found.append("width, height: give both, or neither.")
         if found or self.edits:
             return found
         return [*text_problems("prompt", self.prompt), *text_problems("model", self.model)]
 
 
-def _too_long(seconds: float) -> list[str]:
-    return [f"duration_s: at most {LONGEST_S} seconds can be asked for."] if seconds > LONGEST_S else []
+def _check_duration(seconds: float) -> list[str]:
+    return [f"duration_s: at most {LONGEST_S} seconds are allowed."] if seconds > LONGEST_S else []
 
 
-def _with_files(fields: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    files = {name: value for name, value in given.items() if value}
+def _add_files(fields: dict[str, Any], attached: Mapping[str, Any]) -> dict[str, Any]:
+    files = {name: value for name, value in attached.items() if value}
     return {**fields, "files": {**files, **fields.get("files", {})}}
 
 
@@ -211,16 +212,16 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _no_settings(path) from error
+        raise _no_settings_error(path) from error
     if not isinstance(values, dict):
-        raise _no_settings(path)
+        raise _no_settings_error(path)
     return values
 
 
-def _no_settings(path: Path) -> ValidationError:
+def _no_settings_error(path: Path) -> ValidationError:
     return ValidationError(
-        f"{path.name} holds no settings of WanGP.",
+        f"{path.name} contains no WanGP settings.",
         code="invalid_settings_file",
         backend="wan2gp",
-        hint="Export the settings in WanGP with 'Export Settings to File' and take that .json.",
+        hint="Export the settings in WanGP with 'Export Settings to File' and use that .json.",
     )

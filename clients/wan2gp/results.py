@@ -1,4 +1,4 @@
-"""From the server's files to the job's result."""
+"""Makes the job's result from the server's files."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .task import Task
 FETCHING = "Fetching the result"
 
 
-def request_of(job: JobContext) -> VideoRequest:
+def get_request(job: JobContext) -> VideoRequest:
     """Return the job's request, typed."""
     return cast(VideoRequest, job.request)
 
 
-def local_name(task: Task, server_name: str) -> str:
-    """Return what a file of the server is called here."""
+def make_local_name(task: Task, server_name: str) -> str:
+    """Return the local name of a file of the server."""
     return task.name + Path(server_name).suffix
 
 
-def result_of(job: JobContext, task: Task, artifacts: list[Artifact], server: dict[str, Any]) -> Result:
-    """Return the job's result with what is needed to make it again; ``server`` says who made it."""
-    request = request_of(job)
+def make_result(job: JobContext, task: Task, artifacts: list[Artifact], server: dict[str, Any]) -> Result:
+    """Return the job's result with the metadata to make it again; ``server`` describes the server."""
+    request = get_request(job)
     fields = request.to_dict()
     model = request.definition()
     metadata = {
@@ -44,7 +44,7 @@ def result_of(job: JobContext, task: Task, artifacts: list[Artifact], server: di
     return Result(tuple(artifacts), metadata=metadata)
 
 
-def say_warnings(job: JobContext) -> None:
-    """Put what may be wrong with the request into the job's log."""
-    for warning in request_of(job).warnings():
+def log_warnings(job: JobContext) -> None:
+    """Log the warnings of the request."""
+    for warning in get_request(job).warnings():
         job.log(f"{warning}")

@@ -1,4 +1,4 @@
-"""From a request to what WanGP is sent: one settings object and the files that go with it."""
+"""Makes WanGP's task from a request: one settings object and its files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from .catalogue import Model, catalogue
 from .request import VideoRequest
 from .settings.presets import preset_settings
-from .settings.prompt_type_flags import flags_for
-from .settings.resolutions import frames_for, snapped_size
+from .settings.prompt_type_flags import make_flags
+from .settings.resolutions import get_frames, snap_size
 from .settings.validation import SEED_MOST, split_clip
 
 STEM_PREFIX = "blend_"
@@ -22,7 +22,7 @@ _NAME_CHARS = 48
 
 @dataclass(frozen=True)
 class Attachment:
-    """An input file: for which setting, where it is, which part of it is meant (``|start_frame=...``, or empty)."""
+    """An input file: its setting, its path, and the part of it (``|start_frame=...``, or empty)."""
 
     setting: str
     path: Path
@@ -31,9 +31,9 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Task:
-    """One task: ``params`` without attachments, the ``attachments`` in order, and the ``seed`` in use.
+    """One task: ``params`` without attachments, the ``attachments`` in order, and the ``seed``.
 
-    The server's files of it have names that begin with ``stem``; those saved here with ``name``.
+    Its files on the server have names that begin with ``stem``; local ones begin with ``name``.
     """
 
     params: dict[str, Any]
@@ -43,7 +43,7 @@ class Task:
     name: str
 
     def with_media(self, names: Mapping[Attachment, str]) -> dict[str, Any]:
-        """Return the settings with the attachments under the names that the server knows."""
+        """Return the settings with the attachments under their names on the server."""
         params = dict(self.params)
         for key in dict.fromkeys(each.setting for each in self.attachments):
             values = [names[each] + each.clip for each in self.attachments if each.setting == key]
@@ -54,45 +54,45 @@ class Task:
 
 
 def make_task(request: VideoRequest, job_id: str, seed: int | None = None) -> Task:
-    """Return the request's task, named by the job's id; its seed is the request's, else ``seed``, else a random one."""
+    """Return the request's task, named by the job's id; its seed is the request's, else ``seed``, else random."""
     model = request.definition()
     chosen = request.seed if request.seed is not None else seed
     chosen = random.randint(0, SEED_MOST) if chosen is None else chosen
     stem = STEM_PREFIX + job_id
     params: dict[str, Any] = {"multi_prompts_gen_type": "FG", "settings_version": catalogue().settings_version}
-    params |= _shape(request, model)
+    params |= _make_shape(request, model)
     params |= {name: value for name, value in request.settings.items() if name != "output_filename"}
-    params |= flags_for(model, request.settings, request.given()).values
+    params |= make_flags(model, request.settings, request.attached()).values
     params |= {"prompt": request.prompt, "seed": chosen, "output_filename": stem, "client_id": job_id}
     if request.model:
         params["model_type"] = request.model
-    return Task(params, _attachments(request), chosen, stem, _file_name(request, chosen))
+    return Task(params, _list_attachments(request), chosen, stem, _make_file_name(request, chosen))
 
 
-def _shape(request: VideoRequest, model: Model | None) -> dict[str, Any]:
-    """Length, size and what a preset says of them."""
+def _make_shape(request: VideoRequest, model: Model | None) -> dict[str, Any]:
+    """Return the settings of length, size and preset."""
     size = None
     if request.width is not None and request.height is not None:
-        size = snapped_size(model, request.width, request.height)
+        size = snap_size(model, request.width, request.height)
     shape: dict[str, Any] = {"resolution": f"{size[0]}x{size[1]}"} if size else {}
     if request.preset:
         shape |= preset_settings(request.preset, model, size)
     if request.duration_s is not None:
-        shape |= _length(request.duration_s, model, request.settings.get("force_fps"))
+        shape |= _make_length(request.duration_s, model, request.settings.get("force_fps"))
     return shape
 
 
-def _length(seconds: float, model: Model | None, force_fps: Any) -> dict[str, Any]:
+def _make_length(seconds: float, model: Model | None, force_fps: Any) -> dict[str, Any]:
     slider = model.facts.get("duration_slider") if model is not None else None
     if slider:
         step = slider.get("increment", 1)
-        wanted = min(max(round(seconds / step) * step, slider["min"]), slider["max"])
-        return {"duration_seconds": wanted}
+        duration = min(max(round(seconds / step) * step, slider["min"]), slider["max"])
+        return {"duration_seconds": duration}
     fps = float(force_fps) if isinstance(force_fps, str) and re.fullmatch(r"[1-9]\d{0,2}", force_fps) else None
-    return {"video_length": frames_for(model, seconds, fps)}
+    return {"video_length": get_frames(model, seconds, fps)}
 
 
-def _attachments(request: VideoRequest) -> tuple[Attachment, ...]:
+def _list_attachments(request: VideoRequest) -> tuple[Attachment, ...]:
     found = []
     for name, value in request.files.items():
         for each in value if isinstance(value, (list, tuple)) else [value]:
@@ -101,10 +101,10 @@ def _attachments(request: VideoRequest) -> tuple[Attachment, ...]:
     return tuple(found)
 
 
-def _file_name(request: VideoRequest, seed: int) -> str:
-    """What results are called here: as the user wants, else the prompt's first words and the seed."""
+def _make_file_name(request: VideoRequest, seed: int) -> str:
+    """Return the local name of the results: the user's, else from the prompt and the seed."""
     own = request.settings.get("output_filename")
     if isinstance(own, str) and own.strip():
         return own.strip()
-    words = re.sub(r"[\W_]+", "_", request.prompt).strip("_")[:_NAME_CHARS].rstrip("_")
-    return f"{words or 'wan2gp'}_{seed}"
+    slug = re.sub(r"[\W_]+", "_", request.prompt).strip("_")[:_NAME_CHARS].rstrip("_")
+    return f"{slug or 'wan2gp'}_{seed}"

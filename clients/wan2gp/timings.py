@@ -1,4 +1,4 @@
-"""How often the client asks, and how long it waits."""
+"""Poll intervals and time-outs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timings:
-    """Times in seconds. Tests shorten them; nothing else should."""
+    """Times in seconds; only tests change them."""
 
     poll_s: float = 0.5
     """Between two questions about a job of the MCP server."""

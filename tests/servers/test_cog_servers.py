@@ -157,7 +157,7 @@ def test_cancel_frees_the_server(client):
     if not client.is_newest:  # so that it is known to share our disk, and works in the background
         for _ in range(2):
             client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
-        assert client.knowledge.shares_disk
+        assert client.profile_cache.shares_disk
     job = client.submit(SoundRequest("slow rain", 2.5))
     wait_for(lambda: job.status.progress is not None or job.done())
     assert cancelled(client, job) is BackendCancel.CONFIRMED
@@ -176,7 +176,7 @@ def test_a_server_that_does_not_reach_us_is_not_slowed_down(client, monkeypatch)
     for _ in range(2):
         assert client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S).artifacts
     assert time.monotonic() - started_at < 30.0
-    assert not client.knowledge.is_heard
+    assert not client.profile_cache.receives_webhooks
 
 
 def test_a_second_client_waits_its_turn(client):

@@ -19,7 +19,7 @@ from support.gradio_process import QUIET, free_port, real_app
 from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
-from movie_director.clients.gradio.component_values import files_in
+from movie_director.clients.gradio.component_values import extract_files
 from movie_director.clients.gradio.config import read_config, read_info
 from movie_director.clients.gradio.login import SignIn
 from movie_director.clients.gradio.messages import Completed, Log, Progress, Yielded
@@ -78,7 +78,7 @@ class Chain:
     """The steps of WanGP, found by their stems and by what follows what."""
 
     def __init__(self, config):
-        (self.load,) = [each for each in config.having_stem("load_queue_action") if each.target("upload")]
+        (self.load,) = [each for each in config.find_by_stem("load_queue_action") if each.target("upload")]
         follows = {each.stem: each for each in config.chain(self.load)}
         self.begin = follows["init_process_queue_if_any"]
         self.activate = follows["activate_status"]
@@ -113,7 +113,7 @@ def test_the_whole_chain_makes_a_file(at, session):
         if call is process and isinstance(message, Yielded):
             yields.append(message.data[0])
         if call is process and isinstance(message, Completed):
-            made = files_in(session.call(chain.finalize, [None], scope=at.scope))
+            made = extract_files(session.call(chain.finalize, [None], scope=at.scope))
             ended = True
     assert ended
     assert yields[:5] == [f"step {step}" for step in range(1, 6)]
@@ -188,7 +188,7 @@ def test_gradio_client_gets_the_same(at, session, url):
     path = at.folder / "line ü.txt"
     path.write_bytes(b"hello")
     sent = session.upload(path, scope=at.scope)
-    (made,) = files_in(session.call("louder", [sent.as_input()], scope=at.scope))
+    (made,) = extract_files(session.call("louder", [sent.as_input()], scope=at.scope))
     ours = [
         session.call("echo", ["hi", 3, True], scope=at.scope)[0],
         session.call("count", [3], scope=at.scope),

@@ -22,7 +22,7 @@ class ScriptedRequest(Request):
     prompt: str = "test"
 
     def problems(self) -> list[str]:
-        return [] if isinstance(self.prompt, str) else ["prompt: a text is needed."]
+        return [] if isinstance(self.prompt, str) else ["prompt: a text is required."]
 
 
 def succeed(_job: JobContext) -> Result:

@@ -1,6 +1,6 @@
 """A Cog server's HTTP calls, of both generations: the Rust one (0.17 and later) and the Python one before it.
 
-Both answer a failed run with status 200; refusals are ``{"detail": ...}`` or ``{"error": ...}``. Seen on 0.23.1 and
+Both answer a failed run with status 200; rejections are ``{"detail": ...}`` or ``{"error": ...}``. Seen on 0.23.1 and
 0.9.25.
 """
 
@@ -34,45 +34,45 @@ _REFUSAL_MEMBERS = frozenset({"detail", "error"})
 
 @dataclass(frozen=True)
 class Health:
-    """What ``/health-check`` says; ``log`` is that of loading the model."""
+    """The response of ``/health-check``; ``log`` is the log of loading the model."""
 
     status: str
     log: str = ""
 
     @property
     def broken(self) -> bool:
-        """Whether the server will never make a sound."""
+        """True if the model failed to load: the server will never make a sound."""
         return self.status in ("SETUP_FAILED", "DEFUNCT")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a call that creates or observes a run was answered."""
+    """The response of a call that creates or observes a run."""
 
     status: int
     value: Any = None
-    words: str = ""
+    text: str = ""
 
     @property
     def busy(self) -> bool:
-        """True if the server itself says that it is busy; a proxy's 503 leaves open whether the server has the run."""
-        own_words = isinstance(self.value, Mapping) and not self.value.keys().isdisjoint(_REFUSAL_MEMBERS)
-        return self.status in BUSY_STATUSES and not may_have_arrived(refused(self), from_server=own_words)
+        """True if the server itself reports that it is busy; after a proxy's 503 the server may have the run."""
+        own_error = isinstance(self.value, Mapping) and not self.value.keys().isdisjoint(_REFUSAL_MEMBERS)
+        return self.status in BUSY_STATUSES and not may_have_arrived(refused(self), from_server=own_error)
 
     @property
     def run(self) -> Mapping[str, Any]:
-        """The run's state; ``ProtocolError`` if it is none."""
+        """The state of the run; ``ProtocolError`` for another response."""
         if isinstance(self.value, Mapping) and isinstance(self.value.get("status"), str):
             return self.value
         raise ProtocolError(
-            "The server's answer is not the state of a run.",
+            "The server's response is not the state of a prediction.",
             code="not_a_run",
-            hint="Is this the address of a Cog server? A proxy may stand before it.",
+            hint="Is this the address of a Cog server? There may be a proxy in front of it.",
         )
 
 
 class CogAPI:
-    """The calls. ``quick_s`` bounds the silence of the small ones, ``run_s`` of the one that waits for a sound."""
+    """The calls. ``quick_s`` is the time-out of the small ones, ``run_s`` of the one that waits for a sound."""
 
     def __init__(self, http: HTTPSession, *, quick_s: float) -> None:
         connect_s, read_s = http.timeouts.connect_s, http.timeouts.read_s
@@ -80,12 +80,12 @@ class CogAPI:
         self._quick = Timeouts(connect_s, min(quick_s, http.timeouts.first_byte_s), read_s)
 
     def health(self, scope: Scope | None) -> Health:
-        """Ask whether the model is loaded; ``ProtocolError`` if this is no Cog server."""
+        """Get the state of the model; ``ProtocolError`` if this is no Cog server."""
         value = self._get("/health-check", scope)
-        found = health_in(value, self._http.redact)
+        found = parse_health(value, self._http.redact)
         if found is None:
             raise ProtocolError(
-                f"{self._http.url} does not answer as a Cog server does.",
+                f"{self._http.url} does not respond like a Cog server.",
                 code="not_cog",
                 hint="Is this the address of the sound server?",
             )
@@ -96,21 +96,21 @@ class CogAPI:
             return self._http.json_of(response)
 
     def create(self, run_id: str, body: Mapping[str, Any], scope: Scope, *, wait: bool) -> Prediction:
-        """Have the run made under ``run_id``; with ``wait`` the answer comes with its end. Never sent twice."""
+        """Create a run with the id ``run_id``; with ``wait`` the response comes at its end. Never sent twice."""
         headers = {} if wait else ASYNC
         return self._put(run_id, body, scope, headers, self._http.timeouts if wait else self._quick)
 
     def observe(self, run_id: str, scope: Scope) -> Mapping[str, Any] | None:
-        """Return the state of a run under way, None once it is not.
+        """Return the state of a current run, None if it has ended.
 
-        A Cog server answers a PUT of a running id with its state before it looks at the input. So an empty input, which
-        it refuses for lack of a prompt, can start nothing if the run has ended in between.
+        A Cog server answers a PUT of a running id with its state before it checks the input. So an empty input, which
+        it rejects for lack of a prompt, can't start another run if this one has just ended.
         """
         answer = self._put(run_id, {"input": {}}, scope, ASYNC, self._quick)
         return answer.run if answer.status == 202 else None
 
     def cancel(self, run_id: str, scope: Scope) -> bool:
-        """Cancel the run; False if the server knows none of this id (any more)."""
+        """Cancel the run; return False if the server does not know its id (any more)."""
         path = f"/predictions/{run_id}/cancel"
         with self._http.request("POST", path, scope=scope, expect=(404,), timeouts=self._quick, body=b"") as response:
             response.start(ERROR_BODY_BYTES)
@@ -138,8 +138,8 @@ class CogAPI:
             return Prediction(response.status, _json(data, redact), error_text(data, response.content_type, redact))
 
 
-def health_in(value: Any, redact: Redact) -> Health | None:
-    """Return what an answer of ``/health-check`` says, None if it is none."""
+def parse_health(value: Any, redact: Redact) -> Health | None:
+    """Parse a response of ``/health-check``; None for other content."""
     if not isinstance(value, Mapping) or value.get("status") not in HEALTHS:
         return None
     return Health(str(value["status"]), redact(as_text(get_member(value, "setup", "logs"))))
@@ -148,51 +148,51 @@ def health_in(value: Any, redact: Redact) -> Health | None:
 def setup_failed(health: Health) -> BackendError:
     """Return the error for a server that could not load its model."""
     lines = [line.strip() for line in health.log.splitlines() if line.strip()]
-    said = f": {lines[-1][:300]}" if lines else "."
+    detail = f": {lines[-1][:300]}" if lines else "."
     return GenerationError(
-        f"The server could not load its model{said}",
+        f"The server could not load its model{detail}",
         code="setup_failed",
-        hint="Look at the log of the server's container, and start it again.",
+        hint="Check the log of the server's container, then restart it.",
         context={"health": health.status, "log": "\n".join(lines[-20:])},
     )
 
 
 def refused(answer: Prediction) -> BackendError:
-    """Return the typed error for a run that was not accepted."""
+    """Return the typed error for a rejected run."""
     if answer.status in BUSY_STATUSES:
         return Overloaded(
             "The server is busy with another sound.", status=answer.status, hint="Try again when it is done."
         )
-    problems = problems_in(answer.value)
+    problems = parse_problems(answer.value)
     if answer.status in (400, 422):
-        said = " ".join(problems) or answer.words
+        text = " ".join(problems) or answer.text
         return ValidationError(
-            f"The server refuses the request: {said}",
-            problems=problems or [answer.words],
-            hint="Correct what it names.",
+            f"The server rejected the request: {text}",
+            problems=problems or [answer.text],
+            hint="Correct the inputs that it names.",
             context={"status": answer.status},
         )
-    return failed(answer.words or f"status {answer.status}", "", str)
+    return failed(answer.text or f"status {answer.status}", "", str)
 
 
-def failed(words: object, log: str, redact: Redact) -> BackendError:
-    """Return the typed error for a run that failed; ``words`` are the server's, ``log`` is the end of the run's.
+def failed(error: object, log: str, redact: Redact) -> BackendError:
+    """Return the typed error for a failed run; ``error`` is the server's, ``log`` the last line of the run's log.
 
-    ``redact`` takes the secrets out of the words: a model may print what it was called with.
+    ``redact`` removes secrets: a model may print its arguments.
     """
-    said = str(words) if words else log
-    said = said.removeprefix("Prediction failed: ").removeprefix("Prediction failed: ")
-    text = error_text(said.encode(), "text/plain", redact) or "it did not say why"
-    if is_out_of_memory(said, log):
+    reason = str(error) if error else log
+    reason = reason.removeprefix("Prediction failed: ").removeprefix("Prediction failed: ")
+    text = error_text(reason.encode(), "text/plain", redact) or "it gave no reason"
+    if is_out_of_memory(reason, log):
         return OutOfMemory(
-            f"The server has not enough GPU memory: {text}",
+            f"The server does not have enough GPU memory: {text}",
             hint="Ask for a shorter duration or fewer candidates, or free memory on the server.",
         )
-    return GenerationError(f"The server failed to make the sound: {text}", hint="Look at the server's log.")
+    return GenerationError(f"The server failed to make the sound: {text}", hint="Check the server's log.")
 
 
-def problems_in(value: Any) -> list[str]:
-    """Return FastAPI's list of what is wrong with a request, one sentence a field."""
+def parse_problems(value: Any) -> list[str]:
+    """Return FastAPI's problems with a request, one sentence a field."""
     found = []
     for each in get_objects(get_member(value, "detail")):
         steps = [str(step) for step in as_list(each.get("loc")) if step not in ("body", "input")]

@@ -1,9 +1,9 @@
 """One sound from a Cog server.
 
-There is no call that asks for a run's result later, so the call that starts it waits for it. A PUT of the id of a run
-that has ended starts another run: nothing is ever sent twice. Meanwhile the state of the run is asked for (0.17 and
-later, see ``CogAPI.observe``), or the server tells it (older ones on this machine, which answer nothing else while they
-work), or the clock stands in for it.
+No call fetches a run's result later, so the call that creates the run waits for it. A PUT of the id of an ended run
+starts another run: nothing is ever sent twice. Meanwhile the run is polled (0.17 and later, see ``CogAPI.observe``),
+or the server sends webhooks (older ones on this machine, which answer no request while they work), or progress is
+estimated from the time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...core.scope import Scope
 from ...http.session import HTTPSession
 from ..input_mapping import Filled
 from ..log_progress import LogReader
-from ..outcome import known_outcome
+from ..outcome import get_outcome
 from ..outputs import Outputs
 from ..server_profile import COG, Profile, ServerProfileCache
 from ..time_estimate import Clock
@@ -43,13 +43,13 @@ GONE_AFTER = 3
 
 
 class CogRun:
-    """Sees one job through. ``interval_s`` lies between two looks at the run."""
+    """Runs one job. ``interval_s`` is the poll interval."""
 
     def __init__(
         self,
         http: HTTPSession,
         job: JobContext,
-        knowledge: ServerProfileCache,
+        profile_cache: ServerProfileCache,
         profile: Profile,
         work: float,
         interval_s: float,
@@ -57,42 +57,42 @@ class CogRun:
         self._api = CogAPI(http, quick_s=QUICK_S)
         self._http = http
         self._job = job
-        self._knowledge = knowledge
+        self._profile_cache = profile_cache
         self._profile = profile
         self._interval_s = interval_s
-        self._clock = Clock(job, knowledge.estimates, work)
+        self._clock = Clock(job, profile_cache.estimates, work)
         self.log = LogReader(job, http.redact)
 
-    def run(self, filled: Filled, outputs: Outputs, seed: int | None) -> Mapping[str, Any]:
-        """Have the sound made and fetched, and return the run's last state; ``seed`` is for the job's record."""
-        body: dict[str, Any] = {"input": filled.values}
+    def run(self, inputs: Filled, outputs: Outputs, seed: int | None) -> Mapping[str, Any]:
+        """Generate and fetch the sound; return the run's last state. ``seed`` is for the job's record."""
+        body: dict[str, Any] = {"input": inputs.values}
         if not self._profile.observable and self._http.url.is_loopback:
-            address = self._knowledge.listener().address(self._job.job_id, self._job.post)
-            events = [*EVENTS, LAST_EVENT] if self._knowledge.is_heard else EVENTS
+            address = self._profile_cache.listener().address(self._job.job_id, self._job.post)
+            events = [*EVENTS, LAST_EVENT] if self._profile_cache.receives_webhooks else EVENTS
             body |= {"webhook": address, "webhook_events_filter": events}
-        told = "webhook" in body and self._knowledge.shares_disk
-        self._job.sending(dialect=self._profile.dialect, told=told, seed=seed)
+        by_webhook = "webhook" in body and self._profile_cache.shares_disk
+        self._job.sending(dialect=self._profile.dialect, webhook=by_webhook, seed=seed)
         try:
-            state = self._run_told(body, outputs) if told else self._run_waiting(body, outputs)
+            state = self._run_with_webhook(body, outputs) if by_webhook else self._run_blocking(body, outputs)
         finally:
-            self._knowledge.forget_run(self._job.job_id)
+            self._profile_cache.forget_run(self._job.job_id)
         self._clock.learn()
         return state
 
-    def _wait_turn(self) -> None:
-        """Pause before trying again: the server works for somebody else, or is loading its model."""
+    def _wait_until_free(self) -> None:
+        """Pause before a retry: the server is busy, or is loading its model."""
         wait_while_loading(self._api, self._job)
         self._job.message("The server is busy with another sound.")
         self._job.sleep(BUSY_PAUSE_S)
 
-    # The call that waits
+    # The blocking call
 
-    def _run_waiting(self, body: Mapping[str, Any], outputs: Outputs) -> Mapping[str, Any]:
+    def _run_blocking(self, body: Mapping[str, Any], outputs: Outputs) -> Mapping[str, Any]:
         while True:
-            answer = self._waited(body)
+            answer = self._create_and_wait(body)
             if not answer.busy:
                 break
-            self._wait_turn()
+            self._wait_until_free()
         if answer.status >= 400:
             raise refused(answer)
         state = answer.run
@@ -101,7 +101,7 @@ class CogRun:
         outputs.take(state.get("output"))
         return state
 
-    def _waited(self, body: Mapping[str, Any]) -> Prediction:
+    def _create_and_wait(self, body: Mapping[str, Any]) -> Prediction:
         def create(scope: Scope) -> Prediction:
             return self._api.create(self._job.job_id, body, scope, wait=True)
 
@@ -109,38 +109,38 @@ class CogRun:
             while True:
                 item = self._job.receive(self._interval_s)
                 if isinstance(item, Finished):
-                    return cast(Prediction, known_outcome(item))
+                    return cast(Prediction, get_outcome(item))
                 if isinstance(item, Mapping):
-                    self._heard(item)
+                    self._handle_webhook(item)
                 else:
-                    self._look()
+                    self._poll()
 
-    def _look(self) -> None:
-        """See how far the run is, while the call waits for its end."""
+    def _poll(self) -> None:
+        """Poll the run while the call waits for its end."""
         if self._profile.observable:
-            with contextlib.suppress(BackendError):  # the call that waits counts; the job's own end is seen there too
+            with contextlib.suppress(BackendError):  # the blocking call decides; it also notices the job's end
                 state = self._api.observe(self._job.job_id, self._job)
-                if state is None:  # refused as busy, or just over
+                if state is None:  # rejected as busy, or just ended
                     return
                 self._take(state)
         else:
-            self._started()
-        if not self.log.told_progress:
-            self._clock.tell()
+            self._mark_started()
+        if not self.log.has_progress:
+            self._clock.report()
 
-    def _heard(self, state: Mapping[str, Any]) -> None:
-        """Take what the server told of the run; the address of its file shows whether it shares our disk."""
+    def _handle_webhook(self, state: Mapping[str, Any]) -> None:
+        """Handle a webhook; the address of the result shows if the server shares this machine's disk."""
         self._take(state)
-        self._knowledge.is_heard = True
+        self._profile_cache.receives_webhooks = True
         if state.get("status") == "succeeded":
-            self._knowledge.shares_disk = _local_file(state.get("output")) is not None
+            self._profile_cache.shares_disk = _find_local_file(state.get("output")) is not None
 
     def _take(self, state: Mapping[str, Any]) -> None:
         if state.get("status") in ("processing", "succeeded"):
-            self._started()
+            self._mark_started()
         self.log.take(state.get("logs"))
 
-    def _started(self) -> None:
+    def _mark_started(self) -> None:
         if self._job.backend_id is None:
             self._job.submitted(self._job.job_id)
         self._job.message("")
@@ -153,32 +153,32 @@ class CogRun:
             return
         if status == "canceled":
             raise BackendError(
-                "Somebody else has cancelled the sound on the server.", code="cancelled_elsewhere", hint="Try again."
+                "Someone else cancelled the sound on the server.", code="cancelled_elsewhere", hint="Try again."
             )
         raise failed(state.get("error"), self.log.last_line, self._http.redact)
 
-    # The server tells
+    # Webhooks
 
-    def _run_told(self, body: Mapping[str, Any], outputs: Outputs) -> Mapping[str, Any]:
-        """Have an older server work in the background, where it can be told to cancel, and wait for its word."""
+    def _run_with_webhook(self, body: Mapping[str, Any], outputs: Outputs) -> Mapping[str, Any]:
+        """Run in the background of an older server, where a cancel reaches it, and wait for the final webhook."""
         while True:
             answer = self._api.create(self._job.job_id, body, self._job, wait=False)
             if not answer.busy:
                 break
-            self._wait_turn()
+            self._wait_until_free()
         if answer.status >= 400:
             raise refused(answer)
         self._take(answer.run)
-        state = self._last_word()
+        state = self._wait_for_webhook()
         self._check_end(state)
-        file = _local_file(state.get("output"))
+        file = _find_local_file(state.get("output"))
         if file is None:
             outputs.take(state.get("output"))
         else:
             outputs.take_file(file, str(file))
         return state
 
-    def _last_word(self) -> Mapping[str, Any]:
+    def _wait_for_webhook(self) -> Mapping[str, Any]:
         idle = 0
         while True:
             item = self._job.receive(max(self._interval_s, BUSY_PAUSE_S))
@@ -190,13 +190,13 @@ class CogRun:
             idle = idle + 1 if self._is_idle() else 0
             if idle >= GONE_AFTER:
                 raise JobLost(
-                    "The server has finished without a word.", hint="Generate it again; look at the server's log."
+                    "The server finished without a result.", hint="Generate it again, and check the server's log."
                 )
-            if not self.log.told_progress:
-                self._clock.tell()
+            if not self.log.has_progress:
+                self._clock.report()
 
     def _is_idle(self) -> bool:
-        """Whether the server works at nothing, or is gone; one that is mute may be at work."""
+        """Return True if the server has no work or is gone; without a response it may be working."""
         try:
             return self._api.health(self._job).status == "READY"
         except BackendError as error:
@@ -205,48 +205,48 @@ class CogRun:
 
 
 def wait_while_loading(api: CogAPI, job: JobContext) -> None:
-    """Return once the model is loaded; raises the error of a server that could not load it, or says that it is ill."""
+    """Wait until the model is loaded; raises the error of a server that failed to load it or is unhealthy."""
     while True:
         health = api.health(job)
         if health.broken:
             raise setup_failed(health)
         if health.status == "UNHEALTHY":
             raise ServerError(
-                "The server says of itself that it is not healthy.",
+                "The server reports that it is unhealthy.",
                 code="unhealthy",
-                hint="Look at the log of the server's container.",
+                hint="Check the log of the server's container.",
             )
         if health.status not in LOADING:
             return
-        job.message("The model is loading; that can take minutes.")
+        job.message("The model is loading; this can take minutes.")
         job.sleep(BUSY_PAUSE_S)
 
 
 def cancel(http: HTTPSession, job: CancelContext) -> BackendCancel:
     """Cancel the run on the server and wait until it is free.
 
-    An older server whose call waits answers nothing before the run's end: then it can't be told, only waited for.
+    An older server with a waiting call responds only after the run's end: it can't be cancelled, so wait.
     """
     api = CogAPI(http, quick_s=QUICK_S)
-    if job.state.get("dialect") != COG and not job.state.get("told"):
-        while job.wait(0.0) and not _free(api, job):
+    if job.state.get("dialect") != COG and not job.state.get("webhook"):
+        while job.wait(0.0) and not _wait_until_idle(api, job):
             job.wait(BUSY_PAUSE_S)
         return BackendCancel.UNSUPPORTED
-    while api.cancel(job.job_id, job) and not _free(api, job):
-        if not job.wait(STOPPING_PAUSE_S):  # at the client's end the server's yes has to do
+    while api.cancel(job.job_id, job) and not _wait_until_idle(api, job):
+        if not job.wait(STOPPING_PAUSE_S):  # at the client's end the server's reply must suffice
             return BackendCancel.CONFIRMED if job.remaining_s() > 0 else BackendCancel.FAILED
     return BackendCancel.CONFIRMED
 
 
-def _free(api: CogAPI, job: CancelContext) -> bool:
+def _wait_until_idle(api: CogAPI, job: CancelContext) -> bool:
     try:
         return api.health(job).status != "BUSY"
-    except (NetworkTimeout, JobCancelled):  # an older server that works, maybe for longer than we may wait
+    except (NetworkTimeout, JobCancelled):  # an older server at work, maybe beyond the drain time
         return False
 
 
-def _local_file(output: Any) -> Path | None:
-    """Return a file that the server names by its path, if it lies on this machine's disk too."""
+def _find_local_file(output: Any) -> Path | None:
+    """Return the result's path if the file is on this machine's disk."""
     if not isinstance(output, str) or len(output) > 1000 or "\0" in output or not os.path.isabs(output):  # noqa: PTH117
         return None
     path = Path(output)

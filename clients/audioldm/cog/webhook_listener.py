@@ -1,6 +1,6 @@
-"""A small web server on loopback that a Cog server on this machine tells of its runs (webhooks).
+"""A small web server on loopback that receives the webhooks of a Cog server on this machine.
 
-It outlives the runs: an older Cog server whose last word is not taken repeats it for minutes, and is busy meanwhile.
+It outlives the runs: an older Cog server whose final webhook fails retries it for minutes, and is busy meanwhile.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ MAX_BODY_BYTES = 128 * 1024 * 1024
 _POLL_S = 0.05
 _SILENCE_S = 30.0
 
-Heard = Callable[[Mapping[str, Any]], None]
+OnState = Callable[[Mapping[str, Any]], None]
 
 
 class WebhookListener:
-    """Passes the states of runs to who asked for them, on threads of its own. Thread-safe; listens until ``close``."""
+    """Passes the states of runs to their callbacks, on its own threads. Thread-safe; listens until ``close``."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, Heard] = {}
+        self._runs: dict[str, OnState] = {}
         self._secret = secrets.token_urlsafe(16)
-        self._server = _Server(self._take)
+        self._get_server = _Server(self._take)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_S,), name="movie-director-audioldm-listener", daemon=True
+            target=self._get_server.serve_forever, args=(_POLL_S,), name="movie-director-audioldm-listener", daemon=True
         )
         self._thread.start()
 
-    def address(self, run_id: str, heard: Heard) -> str:
-        """Return where the server is to tell of a run; ``heard`` gets each state until ``forget``."""
-        self._runs[run_id] = heard
-        return f"http://127.0.0.1:{self._server.server_port}/{self._secret}/{run_id}"
+    def address(self, run_id: str, on_state: OnState) -> str:
+        """Return the webhook URL of a run; ``on_state`` gets each state until ``forget``."""
+        self._runs[run_id] = on_state
+        return f"http://127.0.0.1:{self._get_server.server_port}/{self._secret}/{run_id}"
 
     def forget(self, run_id: str) -> None:
-        """Take the run's further states without passing them on."""
+        """Ignore later webhooks of this prediction."""
         self._runs.pop(run_id, None)
 
     def close(self) -> None:
         """Stop listening and join the thread."""
-        self._server.shutdown()
+        self._get_server.shutdown()
         self._thread.join()
-        self._server.server_close()
+        self._get_server.server_close()
 
     def _take(self, path: str, body: bytes) -> None:
         place, _, run_id = path.strip("/").partition("/")
-        heard = self._runs.get(run_id) if secrets.compare_digest(place, self._secret) else None
-        if heard is None:
+        on_state = self._runs.get(run_id) if secrets.compare_digest(place, self._secret) else None
+        if on_state is None:
             return
         try:
             state = json.loads(body)
         except (ValueError, RecursionError):
             return
         if isinstance(state, Mapping):
-            heard(state)
+            on_state(state)
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -84,4 +84,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_args: object) -> None:
-        """Nothing: this must not write to the user's console."""
+        """Write no log: this would go to the user's console."""

@@ -1,1 +1,1 @@
-"""Gradio apps that make a sound of a text."""
+"""Gradio apps that make sound from text."""

@@ -1,1 +1,1 @@
-"""One job from its request to its result."""
+"""Runs one job, from its request to its result."""

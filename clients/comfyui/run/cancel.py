@@ -1,9 +1,9 @@
-"""Telling the server to cancel one job, and only this one, and waiting until it is gone.
+"""Cancels one job on the server, and only this one, and waits for its end.
 
 Facts: a waiting prompt is deleted from the queue. A running one is interrupted by id from 0.3.57 on; before, an
-interrupt stops WHATEVER runs, so the queue is asked first whether it is ours (the race that is left can't be closed).
-From 0.26 on the jobs API does both. An interrupt is honoured between nodes and where a node looks: it can take as
-long as a node.
+interrupt stops WHATEVER runs, so the queue is checked first (the remaining race can't be closed). From 0.26 on the
+jobs API does both. An interrupt takes effect between nodes and where a node checks for it: it can take as long as a
+node.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Canceller:
         self._told_at = -timings.interrupt_again_s
 
     def run(self) -> BackendCancel:
-        """Tell the server until the job neither waits nor runs: ``CONFIRMED``; ``FAILED`` if the time is over first, or
-        if the server is away for too long.
+        """Cancel until the job neither waits nor runs: ``CONFIRMED``; ``FAILED`` after the drain time or a long
+        outage.
         """
         began = answered = time.monotonic()
         pause_s, over = self._timings.drain_every_s, False
@@ -48,17 +48,17 @@ class Canceller:
             pause_s = min(pause_s * 2.0, self._timings.poll_without_socket_s)
 
     def _step(self, elapsed_s: float) -> bool:
-        """Look for the job and tell the server what it takes; whether the job is gone."""
+        """Look the job up and cancel it accordingly; return True once it is gone."""
         accepted = self._job.backend_id
         mark = "" if accepted else self._job.job_id
         found = self._lookup.locate(accepted or self._job.job_id, self._job, job_id=mark)
         if found.place in (ServerJobState.PENDING, ServerJobState.RUNNING):
-            self._tell(found)
+            self._notify(found)
             return False
-        # A prompt whose sending was broken off may come to light a moment later.
+        # A prompt whose POST was interrupted may appear a moment later.
         return bool(accepted) or found.place.ended or elapsed_s >= self._timings.in_flight_s
 
-    def _tell(self, found: LookupResult) -> None:
+    def _notify(self, found: LookupResult) -> None:
         if found.place is ServerJobState.PENDING:
             self._api.delete_pending(found.prompt_id, self._job)
         elif time.monotonic() - self._told_at >= self._timings.interrupt_again_s:

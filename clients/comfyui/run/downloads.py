@@ -1,4 +1,4 @@
-"""From the end of a run to the job's result: files fetched, texts joined, errors typed."""
+"""Makes the job's result from a finished run: downloads its files, joins its texts, types its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .websocket_outputs import SocketImages
 
 
 class Fetcher:
-    """Fetches what one job has made; used by one worker thread."""
+    """Downloads one job's outputs; used by one worker thread."""
 
     def __init__(self, http: HTTPSession, job: JobContext, pictures: SocketImages) -> None:
         self._http = http
@@ -28,17 +28,17 @@ class Fetcher:
         self._artifacts: list[Artifact] = []
 
     def conclude(self, found: LookupResult, prompt: Mapping[str, Any], metadata: dict[str, Any]) -> Result:
-        """Return the result of a run that has succeeded, else raise its error, with what it had made as ``partial``."""
+        """Return the result of a successful run, else raise its error, with its outputs as ``partial``."""
         outputs = collect(found.outputs, prompt)
         if found.place is ServerJobState.SUCCEEDED:
-            return self._fetched(outputs, metadata)
-        error = _error_of(found.place, redact_json(found.end, self._http.redact), prompt)
+            return self._fetch_all(outputs, metadata)
+        error = _make_error(found.place, redact_json(found.end, self._http.redact), prompt)
         self._artifacts += self._pictures.publish()
         if outputs.files or outputs.texts or self._artifacts:
-            error.partial = self._rescued(outputs, metadata)
+            error.partial = self._rescue(outputs, metadata)
         raise error
 
-    def _fetched(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
+    def _fetch_all(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
         self._job.progress(1.0, stage="Fetching the result")
         self._artifacts += self._pictures.publish()
         gone: list[BackendError] = [*self._pictures.lost()]
@@ -52,25 +52,25 @@ class Fetcher:
                 error.partial = self._result(outputs, [], metadata)
             raise
         if not outputs.files and not outputs.texts:
-            self._job.log("The workflow has run, but its nodes have left no file and no text.")
+            self._job.log("The workflow ran, but its nodes produced no files and no text.")
         return self._result(outputs, gone, metadata)
 
     def _fetch(self, file: OutputFile) -> list[BackendError]:
-        """Fetch a file; a list with its error if it is this one that the server does not give."""
+        """Download a file; return a list with the error if the server does not have this one."""
         self._job.message(f"Downloading {file.filename}")
         try:
             artifact = download(
                 self._http, file.view_path, self._job.output_dir, file.filename, scope=self._job, source=file.source
             )
         except NotFound as error:
-            return [_gone(file, error)]
+            return [_missing_file_error(file, error)]
         except (APIError, ProtocolError) as error:
             return [error]
         self._artifacts.append(artifact)
         return []
 
-    def _rescued(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
-        """Fetch what a failed run has made, as far as that works: its own error is what counts."""
+    def _rescue(self, outputs: Outputs, metadata: dict[str, Any]) -> Result:
+        """Download the outputs of a failed run, as far as possible: the run's own error has priority."""
         problems: list[BackendError] = []
         for file in outputs.files:
             try:
@@ -85,18 +85,18 @@ class Fetcher:
         return Result(tuple(self._artifacts), text, problems=tuple(problems), metadata=metadata)
 
 
-def _error_of(place: ServerJobState, end: Mapping[str, Any] | None, prompt: Mapping[str, Any]) -> GenerationError:
+def _make_error(place: ServerJobState, end: Mapping[str, Any] | None, prompt: Mapping[str, Any]) -> GenerationError:
     if place is ServerJobState.INTERRUPTED:
         return interrupted_error(end or {}, prompt)
     return run_error(end, prompt) if end is not None else unexplained_error()
 
 
-def _gone(file: OutputFile, cause: NotFound) -> GenerationError:
+def _missing_file_error(file: OutputFile, cause: NotFound) -> GenerationError:
     error = GenerationError(
-        f"ComfyUI names the file {file.filename} as the result, but does not have it any more.",
+        f"ComfyUI names the file {file.filename} as the result, but no longer has it.",
         code="output_gone",
         backend=BACKEND,
-        hint="It had made the same before and took it from its memory. Change the seed or the file prefix, "
+        hint="ComfyUI reused a cached result whose file is gone. Change the seed or the file prefix, "
         "or free the server's memory, and send it again.",
         context={"source": file.source},
     )

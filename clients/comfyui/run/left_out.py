@@ -1,4 +1,4 @@
-"""Outputs that the server refuses in a prompt that it accepts for the others: a problem of the result, or a failure.
+"""Outputs that the server rejects while it accepts the rest of the prompt: a problem of the result, or a failure.
 
 Fact: such a prompt is answered with status 200 and ``node_errors``; what the refused outputs need is not run.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from ...core.json_fields import as_list, get_member
 from ...core.model import Result
 from ..server.outputs import TEMPORARY
-from ..validation_errors import NodeProblem, node_problems, refusal_for
+from ..validation_errors import NodeProblem, make_problem_error, node_problems
 from ..workflow.prompt_checks import refused_outputs
 from .prepare import PreparedPrompt
 
@@ -22,8 +22,8 @@ _SHOWS_ONLY = "Preview"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was refused. ``chosen`` if the request names a refused output, or gave a refused value; ``previews`` if all
-    refused outputs only show something.
+    """The rejected outputs. ``chosen`` if the request names one, or one of its values was rejected; ``previews`` if
+    all of them are previews.
     """
 
     problems: tuple[NodeProblem, ...] = ()
@@ -32,20 +32,20 @@ class LeftOut:
 
     @property
     def texts(self) -> list[str]:
-        """The problems in words."""
+        """The texts of the problems."""
         return [problem.text for problem in self.problems]
 
     def to_state(self) -> dict[str, Any]:
-        """Return it for the job's record; empty if nothing was refused."""
+        """Return the job's record of them; empty if nothing was rejected."""
         return {STATE: [self.texts, self.chosen, self.previews]} if self.problems else {}
 
     def judge(self, result: Result) -> Result:
-        """Return the result with what was refused among its problems; raises it, with the result as ``partial``, if it
-        was wanted: chosen by the request, or nothing has come that saves a file.
+        """Return the result with the rejected outputs among its problems; raise it, with the result as ``partial``, if
+        they were wanted: chosen by the request, or no saved file remains.
         """
         if not self.problems:
             return result
-        error = refusal_for(list(self.problems))
+        error = make_problem_error(list(self.problems))
         if self.chosen or not self._enough(result):
             error.partial = result if result.artifacts or result.text else None
             raise error
@@ -58,7 +58,7 @@ class LeftOut:
 
 
 def find_left_out(node_errors: Mapping[str, Any], prepared: PreparedPrompt) -> LeftOut:
-    """Read the ``node_errors`` of a prompt that was accepted."""
+    """Parse the ``node_errors`` of an accepted prompt."""
     prompt, given = prepared.prompt, prepared.plan.given
     outputs = refused_outputs(node_errors)
     named = {target.node_id for target in given} & outputs
@@ -69,7 +69,7 @@ def find_left_out(node_errors: Mapping[str, Any], prepared: PreparedPrompt) -> L
 
 
 def left_out_from(state: Mapping[str, Any]) -> LeftOut:
-    """Return what a job's record says."""
+    """Restore the rejected outputs from a job's record."""
     texts, chosen, previews = state.get(STATE) or ([], False, False)
     return LeftOut(tuple(NodeProblem(str(text)) for text in texts), bool(chosen), bool(previews))
 

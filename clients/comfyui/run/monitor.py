@@ -37,9 +37,9 @@ from .websocket_outputs import SocketImages
 
 
 class RunMonitor:
-    """Turns the job's inbox, the server's answers and the clock into events, and carries out the machine's commands.
+    """Turns the job's inbox, look-ups and the clock into events, and carries out the machine's commands.
 
-    Used by one worker thread. ``pictures`` are those that the run sends over the websocket.
+    Used by one worker thread. ``pictures`` are the run's outputs over the websocket.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class RunMonitor:
         self.pictures = SocketImages(prompt, job.output_dir)
 
     def wait_for_socket(self) -> None:
-        """Wait for the websocket, ``socket_wait_s`` at most or until it can't be opened, so that the job's first
-        messages are not missed.
+        """Wait until the websocket is open, ``socket_wait_s`` at most or until it fails, so that the first messages
+        are not missed.
         """
         until = time.monotonic() + self._timings.socket_wait_s
         while True:
@@ -76,12 +76,12 @@ class RunMonitor:
             self._take(item)
 
     def expect(self, outputs: list[str]) -> None:
-        """Count in the progress what these output nodes need; before the run is followed."""
+        """Count the nodes for these outputs in the progress; call it before ``follow``."""
         self._machine.expect(outputs)
 
     def follow(self, prompt_id: str) -> LookupResult:
-        """Return how the job ended; raises ``JobLost`` if the server no longer knows it, and the network's error if
-        the server is away for too long.
+        """Return the job's end; raises ``JobLost`` if the server no longer knows the job, and the network error of a
+        long outage.
         """
         self._prompt_id = prompt_id
         self._dispatch(RunEvent(EventKind.FOLLOWED))
@@ -92,7 +92,7 @@ class RunMonitor:
         return self._result
 
     def collect(self) -> None:
-        """Take the messages that have come; wait a little for the last one if pictures may still be on their way."""
+        """Handle pending messages; wait briefly for the last one if pictures may still arrive."""
         waits = self.pictures.expected and self._machine.live
         until = time.monotonic() + (self._timings.socket_wait_s if waits else 0.0)
         while self._machine.run_state is RunState.COLLECTING and (left := until - time.monotonic()) > 0:
@@ -100,7 +100,7 @@ class RunMonitor:
         self._drain()
 
     def finish(self) -> None:
-        """Say that the result has been fetched: a websocket that has gone deaf meanwhile is renewed."""
+        """Report that the result was fetched: a websocket without messages is then renewed."""
         self._drain()
         self._dispatch(RunEvent(EventKind.FETCHED))
 

@@ -1,4 +1,4 @@
-"""Making a request ready for the server, as far as that needs no server: its values in place, its files found."""
+"""Prepares a request without a server: puts its values into the workflow and finds its files."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RANDOM_SEEDS = 2**53
 
 @dataclass(frozen=True)
 class Plan:
-    """``files`` say which local file goes into which input, ``given`` which inputs the request names. ``seed`` is None
-    for a workflow that has none.
+    """``files`` maps inputs to local files, ``given`` are the inputs in the request. ``seed`` is None for a workflow
+    without one.
     """
 
     prompt: Prompt
@@ -40,10 +40,10 @@ def make_plan(
 ) -> Plan:
     """Put the request's values and seed into its workflow's ``prompt``.
 
-    ``known`` has definitions of the prompt's classes, as many as the server gave; a random seed is one that they allow.
-    ``widgets`` are those that only the editor has.
+    ``known`` has the definitions of the prompt's classes that the server gave; they limit a random seed. ``widgets``
+    are those that only the editor has.
 
-    Raises ``ValidationError`` for an address that is wrong, or no place for the prompt or the image, and
+    Raises ``ValidationError`` for a wrong address, or a missing input for the prompt or the image, and
     ``StorageError`` for a file that can't be read; nothing was sent then.
     """
     places = Addresses(prompt, widgets).resolve_places({**request.inputs, **request.files})
@@ -60,34 +60,34 @@ def make_plan(
     files = {target: _readable(Path(path)) for target, path in paths.items()}
     check_form(prompt)
     given = frozenset({*values, *files})
-    seed, warnings = _seeded(prompt, request.seed, given, known)
-    left_out = [f"The workflow has no place for {slot}." for slot in request.slots if slot not in slots]
+    seed, warnings = _fill_seeds(prompt, request.seed, given, known)
+    left_out = [f"The workflow has no input for {slot}." for slot in request.slots if slot not in slots]
     return Plan(prompt, files, given, seed, (*left_out, *warnings))
 
 
 def _check_slots(request: WorkflowRequest, slots: Slots) -> None:
-    """Raise ``ValidationError`` if the workflow has no place for the prompt or for the image, and one is given."""
+    """Raise ``ValidationError`` if the request has a prompt or an image and the workflow no input for it."""
     for slot, code, place, hint in _NEEDED:
         if slot in request.slots and slot not in slots:
             name = f" {Path(request.workflow).name}" if isinstance(request.workflow, (str, Path)) else ""
             raise ValidationError(
-                f"The workflow{name} has no place for {place}.", code=code, hint=hint, backend=BACKEND
+                f"The workflow{name} has no input for {place}.", code=code, hint=hint, backend=BACKEND
             )
 
 
 _NEEDED = (
-    (PROMPT, "no_prompt_slot", "the prompt", "Name its text node 'Prompt' in ComfyUI and save it again."),
+    (PROMPT, "no_prompt_slot", "the prompt", "Name its text node 'Prompt' in ComfyUI, then save the workflow again."),
     (
         IMAGE,
         "no_image_slot",
         "an input image",
-        "Give it a Load Image node, or start from the prompt alone.",
+        "Add a Load Image node, or start from the prompt alone.",
     ),
 )
 
 
-def models_in(prompt: Prompt) -> list[str]:
-    """Return the model files that a prompt names, each once."""
+def find_models(prompt: Prompt) -> list[str]:
+    """Return the model files in a prompt, each once."""
     return list(dict.fromkeys(_model_names(prompt)))
 
 
@@ -98,10 +98,10 @@ def _model_names(prompt: Prompt) -> Iterator[str]:
                 yield value
 
 
-def _seeded(
+def _fill_seeds(
     prompt: Prompt, wanted: int | None, given: frozenset[Target], known: Definitions
 ) -> tuple[int | None, tuple[str, ...]]:
-    """Set the seed wherever the request has not; returns it, or the one that the request has set itself."""
+    """Set the seed in every input that the request does not set; return it, or the request's own."""
     targets = seed_targets(prompt)
     free = [target for target in targets if target not in given]
     if free:
@@ -112,12 +112,12 @@ def _seeded(
     if targets:
         first = targets[0]
         return prompt[first.node_id]["inputs"][first.input_name], ()
-    return None, () if wanted is None else ("The workflow has no seed: the one of the request has no effect.",)
+    return None, () if wanted is None else ("The workflow has no seed input, so the request's seed has no effect.",)
 
 
 def _random_seed(prompt: Prompt, targets: Iterable[Target], known: Definitions) -> int:
-    """Return a seed within the limits of all inputs that take it, also of those that are wired to one that does: nodes
-    of paid services often end at 2^31.
+    """Return a seed within the limits of all its inputs, including linked ones: nodes of paid services often end at
+    2^31.
     """
     wired = (
         Target(node_id, name) for node_id, node in prompt.items() for name in SEED_INPUTS if name in node["inputs"]

@@ -1,4 +1,4 @@
-"""From a job's request to a prompt that the server takes: converted, filled in, checked, before anything is sent."""
+"""Makes a prompt from a job's request: converted, filled in and checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ...core.scope import Scope
 from ..request import WorkflowRequest
 from ..server.api import ComfyAPI
 from ..server.object_info import DefinitionStore
-from ..validation_errors import BACKEND, MISSING_MODEL, refusal_for
+from ..validation_errors import BACKEND, MISSING_MODEL, make_problem_error
 from ..workflow.addressing import Target, set_input
 from ..workflow.bundled_workflows import CHECKPOINT_INPUT, CHECKPOINT_LOADER, is_bundled
 from ..workflow.combo_choices import choices_of
 from ..workflow.conversion import Converted, convert, node_classes
 from ..workflow.loading import Prompt, invalid_workflow, is_ui_format
-from ..workflow.prompt_checks import Definition, Definitions, outputs_to_run, problems_of, refused_whole
+from ..workflow.prompt_checks import Definition, Definitions, find_problems, outputs_to_run, refused_whole
 from .planning import Plan, make_plan
 from .uploads import Uploads
 
 
 @dataclass(frozen=True)
 class PreparedPrompt:
-    """A prompt with the request's values in it, its files still to be uploaded. ``known`` are the definitions of its
-    node classes, None if the server gave none.
+    """A prompt with the request's values, its files not yet uploaded. ``known`` are the definitions of its node
+    classes, None if the server gave none.
     """
 
     plan: Plan
@@ -34,7 +34,7 @@ class PreparedPrompt:
 
     @property
     def prompt(self) -> Prompt:
-        """The prompt, in the format of the API."""
+        """The prompt in the API's format."""
         return self.plan.prompt
 
     def upload_files(self, uploads: Uploads, job: JobContext) -> None:
@@ -47,7 +47,7 @@ class PreparedPrompt:
         return [str(self.prompt[target.node_id]["inputs"][target.input_name]) for target in self.plan.files]
 
     def outputs_to_run(self, node_errors: Mapping[str, Any]) -> list[str] | None:
-        """Return the output nodes that the server will run, None where that can't be told; see ``prompt_checks``."""
+        """Return the output nodes that the server will run, None if unknown; see ``prompt_checks``."""
         return outputs_to_run(self.prompt, self.known, node_errors)
 
 
@@ -59,9 +59,9 @@ class Preparer:
         self._definitions = definitions
 
     def prepare(self, workflow: dict[str, Any], job: JobContext) -> PreparedPrompt:
-        """Fill the request's values into its workflow and check the prompt; its warnings go to the job's log.
+        """Put the request's values into its workflow and check the prompt; its warnings go to the job's log.
 
-        Raises what is wrong with the workflow, the request or its files, and what the server certainly refuses.
+        Raises the errors of the workflow, the request and its files, and those that the server would certainly raise.
         """
         request = cast(WorkflowRequest, job.request)
         converted = self.convert(workflow, job)
@@ -76,7 +76,7 @@ class Preparer:
         return PreparedPrompt(plan, known)
 
     def convert(self, workflow: dict[str, Any], scope: Scope | None = None) -> Converted:
-        """Return the prompt of a workflow: what the editor saved is converted by the server's definitions."""
+        """Return the prompt of a workflow; the editor's format is converted with the server's definitions."""
         if not is_ui_format(workflow):
             return Converted(workflow)
         known = self._definitions.of(node_classes(workflow), scope)
@@ -85,11 +85,11 @@ class Preparer:
         except MissingResource as error:
             raise self._definitions.missing([each["name"] for each in error.context["missing"]], scope) from error
         if not converted.prompt:
-            raise invalid_workflow("The workflow has no node that does anything.", [])
+            raise invalid_workflow("The workflow has no active node.", [])
         return converted
 
     def _find_definitions(self, prompt: Prompt, job: JobContext) -> Definitions | None:
-        """Return the definitions of a prompt's node classes, those that the server has; None if it gives none."""
+        """Return the definitions of the prompt's node classes that the server has; None if it gives none."""
         try:
             return self._definitions.of((str(node["class_type"]) for node in prompt.values()), job)
         except (APIError, ProtocolError):
@@ -97,7 +97,7 @@ class Preparer:
             return None
 
     def _fit_checkpoint(self, plan: Plan, job: JobContext) -> None:
-        """Give a workflow of the extension's own a checkpoint that the server has."""
+        """Replace the checkpoint of a bundled workflow by one that the server has."""
         for node_id, node in plan.prompt.items():
             named = node["inputs"].get(CHECKPOINT_INPUT)
             target = Target(node_id, CHECKPOINT_INPUT)
@@ -112,17 +112,17 @@ class Preparer:
                 raise _no_checkpoint(str(named))
             if named not in known:
                 set_input(plan.prompt, target, known[0])
-                job.log(f"The server does not have the checkpoint {named}; {known[0]} is used.")
+                job.log(f"The server does not have the checkpoint {named}; using {known[0]} instead.")
 
     def _check(self, prompt: Prompt, known: dict[str, Definition], job: JobContext) -> None:
-        """Raise what the server would refuse, before files are uploaded; it judges alone if it gives no definitions."""
+        """Raise the problems that the server would report, before files are uploaded; skipped without definitions."""
         missing = [name for node in prompt.values() if (name := str(node["class_type"])) not in known]
         try:
             if missing and not self._api.replaceable_nodes(job).issuperset(missing):
                 raise self._definitions.missing(missing, job)
             if missing:
                 return
-            problems = problems_of(prompt, known)
+            problems = find_problems(prompt, known)
             if not problems:
                 return
             for name in {str(prompt[node_id]["class_type"]) for node_id in problems}:
@@ -130,14 +130,14 @@ class Preparer:
         except (APIError, ProtocolError):
             job.check()
             return
-        problems = problems_of(prompt, known)
+        problems = find_problems(prompt, known)
         if problems and refused_whole(prompt, known, problems):
-            raise refusal_for([problem for each in problems.values() for problem in each])
+            raise make_problem_error([problem for each in problems.values() for problem in each])
 
 
 def _no_checkpoint(name: str) -> MissingResource:
     return MissingResource(
-        "The ComfyUI server has no checkpoint at all.",
+        "The ComfyUI server has no checkpoints.",
         kind=MISSING_MODEL,
         name=name,
         code="missing_model",

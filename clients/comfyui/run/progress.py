@@ -1,7 +1,8 @@
-"""How far a run is, from the server's messages. Pure: no I/O, no threads; times come from the caller's clock.
+"""Computes the progress of a run from the server's messages. Pure: no I/O, no threads; times come from the caller's
+clock.
 
-Facts: two styles of message, both read here. From 0.3.45 on ``progress_state`` lists all nodes that were begun; before,
-a node is done when the next ``executing`` comes. Cached nodes are named once and take no time.
+Facts: there are two styles of message. From 0.3.45 on ``progress_state`` lists all nodes that have begun; before, a
+node is done at the next ``executing``. Cached nodes are listed once and take no time.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _Node:
 
 
 class ProgressTracker:
-    """Takes one run's messages and says how much of it is done; the fraction never falls."""
+    """Computes the fraction of one run from its messages; it never falls."""
 
     def __init__(
         self,
@@ -52,16 +53,16 @@ class ProgressTracker:
         self._prompt = prompt
         self._clock = clock
         self._began: float | None = None
-        self._nodes = {node_id: _Node(_weight_of(prompt[node_id])) for node_id in _reachable(prompt, outputs)}
+        self._nodes = {node_id: _Node(_get_weight(prompt[node_id])) for node_id in _reachable(prompt, outputs)}
         self._current: str | None = None
         self._has_states = False
         self._best = 0.0
         self._base = (0.0, 0.0)
 
     def take(self, kind: str, data: Mapping[str, Any]) -> bool:
-        """Take a message; whether it changed anything."""
+        """Handle a message; return True if it changed the progress."""
         if kind == "execution_cached":
-            self._cached(data.get("nodes"))
+            self._count_cached(data.get("nodes"))
         elif kind == "executing":
             self._executing(data)
         elif kind == "progress":
@@ -75,7 +76,7 @@ class ProgressTracker:
         return True
 
     def snapshot(self) -> Snapshot:
-        """Return how far the run is now."""
+        """Return the current progress."""
         total = sum(node.weight for node in self._nodes.values())
         done = sum(node.weight * node.done for node in self._nodes.values())
         self._best = self._fraction(min(done / total, 1.0) if total else float(bool(self._prompt)))
@@ -89,10 +90,10 @@ class ProgressTracker:
         )
 
     def _fraction(self, share: float) -> float:
-        """Return the fraction for the share of the known work that is done.
+        """Return the fraction for the finished share of the known work.
 
-        More work is found on the way (steps of a node, nodes made in mid-run), and the share falls: what is left of it
-        then counts for the rest of the bar, which so goes on moving without ever going back.
+        New work (steps of a node, nodes made in mid-run) lowers the share: the remaining work then counts for the rest
+        of the bar, which so keeps moving and never goes back.
         """
         base, base_share = self._base
         rest = 1.0 - base_share
@@ -102,7 +103,7 @@ class ProgressTracker:
             return self._best
         return min(fraction, 1.0)
 
-    def _cached(self, nodes: Any) -> None:
+    def _count_cached(self, nodes: Any) -> None:
         for node_id in as_list(nodes):
             self._nodes.pop(str(node_id), None)
 
@@ -154,13 +155,13 @@ class ProgressTracker:
         node.done = max(node.done, _ratio(value, most))
 
     def _node(self, node_id: str) -> _Node:
-        """Return the node's entry; one that was not foreseen is added, for it runs."""
+        """Return the node's entry; an unexpected node is added, because it runs."""
         if node_id not in self._nodes:
-            self._nodes[node_id] = _Node(_weight_of(self._prompt.get(node_id, {})))
+            self._nodes[node_id] = _Node(_get_weight(self._prompt.get(node_id, {})))
         return self._nodes[node_id]
 
     def _visible(self, node_id: Any, display: Any) -> str | None:
-        """Return the id of the node that the user sees for a node, which may stand for nodes made in mid-run."""
+        """Return the id of the node in the user's workflow, which may stand for nodes made in mid-run."""
         shown = display if isinstance(display, str) and display else node_id
         if not isinstance(shown, (str, int)) or isinstance(shown, bool):
             return None
@@ -175,7 +176,7 @@ class ProgressTracker:
 
 
 def _reachable(prompt: Mapping[str, Mapping[str, Any]], outputs: Iterable[str] | None) -> list[str]:
-    """Return the nodes that the outputs need, in the prompt's order. Outputs not known: nodes that feed no other."""
+    """Return the nodes for the outputs, in the prompt's order. Unknown outputs: the nodes that feed no other."""
     feeds = {node_id: _sources(node) for node_id, node in prompt.items()}
     fed = {source for sources in feeds.values() for source in sources}
     waiting = [node_id for node_id in prompt if node_id not in fed] if outputs is None else list(outputs)
@@ -192,12 +193,12 @@ def _sources(node: Mapping[str, Any]) -> list[str]:
     return [value[0] for value in node["inputs"].values() if is_link(value)]
 
 
-def _weight_of(node: Mapping[str, Any]) -> float:
+def _get_weight(node: Mapping[str, Any]) -> float:
     return HEAVY if "Sampler" in str(node.get("class_type", "")) else 1.0
 
 
 def _number(value: Any) -> float:
-    """Read a server's number: what is none, or below 0, or endless, counts as 0."""
+    """Parse a server's number; invalid, negative and infinite ones count as 0."""
     return max(0.0, float(as_number(value) or 0.0))
 
 

@@ -23,7 +23,7 @@ class EventKind(enum.Enum):
     # The job's own worker
     FOLLOWED = "the server has accepted the prompt, or it was found there again"
     FETCHED = "the result has been fetched"
-    # The clock. A deadline that passes leads to a look-up first; its event follows if the answer does not dismiss it.
+    # The clock. A deadline triggers a look-up first; its event follows unless the result cancels it.
     LOOKUP_DUE = "a poll interval or another deadline is over"
     SILENCE = "a running job sent no message for `stream_idle_timeout_s`, or no first one for `no_message_timeout_s`"
     STUCK = "the run has begun, but for `stuck_s` no node has"
@@ -90,7 +90,7 @@ _ANSWERS = {
 
 
 def event_for_item(item: object) -> RunEvent | None:
-    """Return the event for an item of the job's inbox; None for messages that say nothing about a run."""
+    """Return the event for an item of the job's inbox; None for messages about other things."""
     if isinstance(item, Up):
         return RunEvent(EventKind.SOCKET_UP)
     if isinstance(item, Down):
@@ -104,7 +104,7 @@ def event_for_item(item: object) -> RunEvent | None:
 
 
 def event_for_result(result: LookupResult, is_ours: Callable[[str], bool]) -> RunEvent:
-    """Return the event for the answer to a look-up; ``is_ours`` tells the client's own prompts by their ids."""
+    """Return the event for a look-up's result; ``is_ours`` returns True for ids of the client's own prompts."""
     kind = _ANSWERS.get(result.place, EventKind.FINISHED)
     if kind is EventKind.PENDING and result.idle:
         kind = EventKind.PENDING_IDLE
@@ -114,7 +114,7 @@ def event_for_result(result: LookupResult, is_ours: Callable[[str], bool]) -> Ru
 
 
 def event_for_error(error: BackendError) -> RunEvent:
-    """Return the event for a look-up that failed."""
+    """Return the event for a failed look-up."""
     return RunEvent(EventKind.LOOKUP_FAILED if error.retryable else EventKind.LOOKUP_REFUSED, error=error)
 
 
@@ -140,45 +140,45 @@ def _message_kind(message: Message) -> EventKind | None:
 
 @dataclass(frozen=True)
 class LookUp:
-    """Ask the server where the job is; with ``position`` also how many jobs wait before it."""
+    """Look the job up; with ``position`` also its position in the queue."""
 
     position: bool
 
 
 @dataclass(frozen=True)
 class RenewSocket:
-    """Close the websocket and open it again."""
+    """Close and reopen the websocket."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """The run has ended so."""
+    """End the run with this result."""
 
     result: LookupResult
 
 
 @dataclass(frozen=True)
 class Fail:
-    """The job ends with this error."""
+    """Fail the job with this error."""
 
     error: BackendError
 
 
 @dataclass(frozen=True)
 class ReportQueued:
-    """So many jobs come first."""
+    """Report the number of jobs ahead."""
 
     position: int
 
 
 @dataclass(frozen=True)
 class ReportStarted:
-    """The server works on the job; what was said of its waiting is over."""
+    """Report that the server works on the job, and clear the message about waiting."""
 
 
 @dataclass(frozen=True)
 class ReportProgress:
-    """The run is so far."""
+    """Report the progress."""
 
     progress: Snapshot
 
@@ -193,7 +193,7 @@ class ReportPreview:
 
 @dataclass(frozen=True)
 class ReportReconnected:
-    """The websocket is back."""
+    """Report that the websocket is open again."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The state machine of a ComfyUI run: three regions, one table each. Pure: events and a clock in, commands out.
 
-``RunState`` is how far the job is, ``ServerState`` what the last look-up said of the server, ``SocketState`` whether
-messages can be missed. Messages make progress quick; only a look-up ends a job. ``docs/comfyui-run.md`` draws it.
+``RunState`` is the progress of the job, ``ServerState`` the server by the last look-up, ``SocketState`` the websocket.
+Messages make progress quick; only a look-up ends a job. ``docs/comfyui-run.md`` draws it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from .run_events import (
 from .run_events import EventKind as E
 from .run_states import RunState, ServerState, SocketState
 
-AWAY_MESSAGE = "The connection to the server is lost; trying again"
+AWAY_MESSAGE = "The connection to the server was lost; reconnecting"
 HELD_UP_MESSAGE = (
-    "Next in the queue, but the server is busy with another prompt. If nobody waits for that one, stop it in ComfyUI; "
+    "Next in the queue, but the server is busy with another prompt. If nobody is waiting for it, stop it in ComfyUI; "
     "if it does not stop, restart ComfyUI."
 )
-STUCK_MESSAGE = "The job has begun but no node runs. If that stays so, restart ComfyUI."
+STUCK_MESSAGE = "The job has started, but no node is running. If this continues, restart ComfyUI."
 
 
 _LIVE = frozenset({SocketState.READY, SocketState.OPEN, SocketState.REOPENED})
@@ -57,8 +57,8 @@ _TIMEOUTS = {
 
 
 class RunMachine:
-    """The machine of one run. ``idle_timeout_s`` is the silence that is allowed on the websocket while a node runs,
-    ``outputs`` are the output nodes that will run (None: not known).
+    """The machine of one run. ``idle_timeout_s`` is the allowed silence on the websocket while a node runs,
+    ``outputs`` are the output nodes that will run (None: unknown).
     """
 
     def __init__(
@@ -90,35 +90,35 @@ class RunMachine:
 
     @property
     def run_state(self) -> RunState:
-        """How far the job is."""
+        """The progress of the job."""
         return self._run.state
 
     @property
     def server_state(self) -> ServerState:
-        """What the last look-up said of the server."""
+        """The state of the server by the last look-up."""
         return self._server.state
 
     @property
     def socket_state(self) -> SocketState:
-        """Whether the websocket is open, and since when."""
+        """The state of the websocket."""
         return self._socket.state
 
     @property
     def live(self) -> bool:
-        """Return whether messages can come now."""
+        """True if messages can arrive."""
         return self._socket.state in _LIVE
 
     @property
     def next_lookup(self) -> float:
-        """The time of the clock at which ``LOOKUP_DUE`` is due."""
+        """The clock time of the next look-up."""
         return self._deadlines.get(E.LOOKUP_DUE, math.inf)
 
     def expect(self, outputs: Iterable[str]) -> None:
-        """Count in the progress what these output nodes need; before the first message."""
+        """Count the nodes for these outputs in the progress; call it before the first message."""
         self._tracker = ProgressTracker(self._prompt, outputs, self._clock)
 
     def on(self, event: RunEvent) -> list[Command]:
-        """Let an event have its outcome in each region, and return what is to be done."""
+        """Handle an event in each region and return the resulting commands."""
         self._commands = []
         self._handle(event)
         for kind in _TIMEOUTS.get(event.kind, ()):
@@ -138,7 +138,7 @@ class RunMachine:
     # Deadlines
 
     def _plan_lookup(self, seconds: float) -> None:
-        """Look the job up after so many seconds, or when it was planned before, if that is sooner."""
+        """Plan a look-up after some seconds; an earlier one stays."""
         self._deadlines[E.LOOKUP_DUE] = min(self.next_lookup, self._clock() + seconds)
 
     def _postpone_lookup(self, seconds: float) -> None:
@@ -181,7 +181,9 @@ class RunMachine:
             self._set_deadline(E.HELD_UP, self._timings.next_s)
 
     def _watch_worker(self, event: RunEvent) -> None:
-        """A server begins the next job at once: one that runs nothing while jobs wait has lost its worker thread."""
+        """Watch for a dead worker: a server starts the next job at once, so one that runs nothing while jobs wait has
+        lost its worker thread.
+        """
         self._dismiss(E.HELD_UP)
         self._report_position(event)
         if E.WORKER_IDLE not in self._deadlines:
@@ -193,8 +195,8 @@ class RunMachine:
             self._do(ReportQueued(event.result.position))
 
     def _wait_for_first_message(self, _event: RunEvent) -> None:
-        """A job without any message on a websocket that was open all the time has met a deaf one; else it may be in a
-        long node.
+        """Handle a running job without messages: on a websocket that was open all the time it has met a deaf one; else
+        it may be in a long node.
         """
         all_received = self.socket_state is SocketState.OPEN
         self._set_deadline(E.SILENCE, self._timings.no_message_timeout_s if all_received else self._idle_timeout_s)
@@ -232,7 +234,9 @@ class RunMachine:
         self._do(ReportStarted(), Finish(event.result))
 
     def _finish_by_messages(self, event: RunEvent) -> None:
-        """The history has lost a run whose last message came: the messages are enough if they hold its outputs."""
+        """Finish a run that the history has lost after its last message: the messages suffice if they have its
+        outputs.
+        """
         end = self._end
         if end is not None and (self._outputs or end.place is not ServerJobState.SUCCEEDED):
             self._do(ReportStarted(), Finish(LookupResult(end.place, outputs=self._outputs, end=end.end)))
@@ -273,7 +277,7 @@ class RunMachine:
         self._do(SetMessage(self._redact(f"{self._stage()}: {event.text}".removeprefix(": "))))
 
     def _renew_if_deaf(self, _event: RunEvent) -> None:
-        """Renew a websocket that was open all the time and on which the last message did not come."""
+        """Renew a websocket that was open all the time but did not deliver the last message."""
         if self.socket_state is SocketState.OPEN:
             self._do(RenewSocket())
 

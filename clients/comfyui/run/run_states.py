@@ -6,7 +6,7 @@ import enum
 
 
 class RunState(enum.Enum):
-    """How far the job is."""
+    """The progress of the job."""
 
     CONNECTING = "waits for the websocket before it is sent, or monitored again"
     QUEUED = "the server has it and has not begun"
@@ -19,7 +19,7 @@ class RunState(enum.Enum):
 
 
 class ServerState(enum.Enum):
-    """What the last look-up said of the server."""
+    """The state of the server by the last look-up."""
 
     FOUND = "knew the job when it was last asked"
     UNSURE = "the websocket was lost since: the server may have been restarted"
@@ -30,7 +30,7 @@ class ServerState(enum.Enum):
 
 
 class SocketState(enum.Enum):
-    """Whether the websocket is open, and whether messages of this run can have been missed."""
+    """The state of the websocket, and whether messages of this run may have been missed."""
 
     CONNECTING = "not open yet; the prompt waits for it"
     READY = "open; the prompt is not sent yet"

@@ -1,9 +1,9 @@
-"""Handing a prompt to the server, at most once.
+"""Submits a prompt, at most once.
 
-Facts: from 0.3.45 on the server takes the client's prompt id, before it mints its own. It does not look whether an id
-is known: sending twice runs twice. So after a lost answer the server is asked, and only a prompt that it certainly
-does not have is sent again. The number of a prompt is never sent: two waiting prompts with one number end the
-server's worker.
+Facts: from 0.3.45 on the server takes the client's prompt id, before it mints its own. It does not check ids for
+duplicates: sending twice runs twice. So after a lost response the job is looked up, and only a prompt that is
+certainly not on the server is sent again. The number of a prompt is never sent: two waiting prompts with one number
+crash the server's worker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...http.redaction import redact_json
 from ..server.api import ComfyAPI
 from ..server.job_lookup import MARKER, JobLookup, LookupResult, ServerJobState
 from ..server.timings import Timings
-from ..validation_errors import BACKEND, refusal_of
+from ..validation_errors import BACKEND, make_refusal
 from ..workflow.loading import Prompt
 
 MAX_POSTS = 3
@@ -30,14 +30,14 @@ MAX_POSTS = 3
 
 @dataclass(frozen=True)
 class Accepted:
-    """The server has the prompt, as ``prompt_id``; ``node_errors`` are of outputs that it left out."""
+    """An accepted prompt with its ``prompt_id``; ``node_errors`` are those of skipped outputs."""
 
     prompt_id: str
     node_errors: Mapping[str, Any]
 
 
 class Submission:
-    """Sends one job's prompt and finds out what became of it; ``extra_data`` goes with it."""
+    """Sends one job's prompt and determines its outcome; ``extra_data`` is sent with it."""
 
     def __init__(
         self, api: ComfyAPI, lookup: JobLookup, timings: Timings, job: JobContext, extra_data: Mapping[str, str]
@@ -49,11 +49,11 @@ class Submission:
         self._extra_data = extra_data
 
     def send(self, prompt: Prompt, client_id: str) -> Accepted:
-        """Send the prompt and return what the server made of it.
+        """Send the prompt and return the server's acceptance.
 
-        Raises the typed error of a refusal, ``ValidationError`` (code ``not_json``) for values that JSON has not, the
-        network's error where the prompt is certainly not on the server, and ``JobLost`` (code ``outcome_unknown``)
-        where that can't be told.
+        Raises the typed error of a rejection, ``ValidationError`` (code ``not_json``) for values without a JSON form,
+        the network error if the prompt is certainly not on the server, and ``JobLost`` (code ``outcome_unknown``) if
+        that is unknown.
         """
         job_id = self._job.job_id
         payload = {
@@ -71,7 +71,7 @@ class Submission:
                 self._job.check()
                 if not may_have_arrived(error):
                     raise
-                found = self._look_for_it(error)
+                found = self._look_for_job(error)
                 if found.place is not ServerJobState.ABSENT:
                     return Accepted(found.prompt_id or job_id, {})
                 self._give_up_unless_repeatable(error, posts_left)
@@ -81,32 +81,34 @@ class Submission:
             status, answer = self._api.post_prompt(payload, self._job)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValidationError(
-                f"The workflow holds a value that can't be sent: {error}.",
+                f"The workflow contains a value that can't be sent: {error}.",
                 code="not_json",
                 backend=BACKEND,
-                hint="Numbers must be finite; texts, lists and mappings plain.",
+                hint="Use only finite numbers, text, lists and mappings.",
             ) from error
         if status != 200:
-            raise refusal_of(redact_json(answer, self._api.http.redact), prompt)
+            raise make_refusal(redact_json(answer, self._api.http.redact), prompt)
         prompt_id = get_member(answer, "prompt_id")
         if not isinstance(prompt_id, str) or not prompt_id:
             raise self._api.not_comfyui()
         node_errors = redact_json(answer.get("node_errors"), self._api.http.redact)
         return Accepted(prompt_id, node_errors if isinstance(node_errors, Mapping) else {})
 
-    def _look_for_it(self, error: BackendError) -> LookupResult:
-        """Look twice, with a pause; after a time-out for longer, for the server may still be busy with the prompt."""
-        self._job.message("The server's answer was lost; looking for the job")
+    def _look_for_job(self, error: BackendError) -> LookupResult:
+        """Look the job up twice, with a pause; after a time-out for longer, because the server may still be busy with
+        the prompt.
+        """
+        self._job.message("The server's response was lost; looking for the job")
         until = time.monotonic() + (self._timings.settle_s if isinstance(error, NetworkTimeout) else 0.0)
-        found = self._located(error)
+        found = self._locate(error)
         looks = 1
         while found.place is ServerJobState.ABSENT and (looks < 2 or time.monotonic() < until):
             self._job.sleep(self._timings.recheck_missing_s)
-            found = self._located(error)
+            found = self._locate(error)
             looks += 1
         return found
 
-    def _located(self, error: BackendError) -> LookupResult:
+    def _locate(self, error: BackendError) -> LookupResult:
         try:
             return self._lookup.locate(self._job.job_id, self._job, job_id=self._job.job_id)
         except BackendError as second:
@@ -114,7 +116,7 @@ class Submission:
             raise outcome_unknown(second) from error
 
     def _give_up_unless_repeatable(self, error: BackendError, posts_left: int) -> None:
-        """Return only if sending the prompt again can't make it run twice and has a chance."""
+        """Raise unless a retry can't run the prompt twice and may succeed."""
         if not isinstance(error, (ConnectionLost, NetworkTimeout)):
             raise error
         if isinstance(error, NetworkTimeout) or not takes_own_ids(self._api, self._job):
@@ -124,15 +126,15 @@ class Submission:
 
 
 def takes_own_ids(api: ComfyAPI, scope: Scope) -> bool:
-    """Whether the server uses the client's prompt id: releases that do also have feature flags."""
+    """Return True if the server uses the client's prompt id: releases that do also have feature flags."""
     return api.features(scope) is not None
 
 
 def outcome_unknown(error: BackendError) -> JobLost:
     """Return the error for a prompt that may or may not be on the server."""
     return JobLost(
-        f"The server's answer was lost, and it can't be told whether it has taken the job: {error.message}",
+        f"The server's response was lost, so it is unknown whether it accepted the job: {error.message}",
         code="outcome_unknown",
         backend=BACKEND,
-        hint="Look at ComfyUI's queue and history before you send it again.",
+        hint="Check ComfyUI's queue and history before you send it again.",
     )

@@ -1,4 +1,4 @@
-"""Input files on their way to the server: each content once, under a name made of its hash."""
+"""Uploads input files: each content once, under a name with its hash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 class Uploads:
-    """Uploads for one client, which remembers what the server has. Thread-safe."""
+    """The uploads of one client, with a cache of the server's files. Thread-safe."""
 
     def __init__(self, api: ComfyAPI) -> None:
         self._api = api
@@ -32,8 +32,8 @@ class Uploads:
         self._under_way: set[str] = set()
 
     def upload(self, job: JobContext, path: Path) -> str:
-        """Have the file on the server and return the value for an input that takes it; ``StorageError`` if it can't
-        be read.
+        """Upload the file unless the server has it, and return its value for an input; ``StorageError`` if it can't be
+        read.
         """
         name = content_name(job, path)
         with self._turn(job, name):
@@ -45,14 +45,14 @@ class Uploads:
         return value
 
     def forget(self, values: Iterable[str]) -> None:
-        """Upload these again when they are next wanted: the server has refused the prompt, and may have lost them."""
+        """Forget these uploads: the server has rejected the prompt, and may have lost the files."""
         gone = set(values)
         with self._changed:
             self._known = {name: value for name, value in self._known.items() if value not in gone}
 
     @contextmanager
     def _turn(self, job: JobContext, name: str) -> Iterator[None]:
-        """Be the only job that is at this content; waits for another, and raises what ``job.check`` does."""
+        """Hold the lock for this content; raises the errors of ``job.check`` while waiting."""
         with job.interrupter.guard(self._wake), self._changed:
             while name in self._under_way:
                 job.check()
@@ -78,7 +78,7 @@ class Uploads:
 
 
 def content_name(job: JobContext, path: Path) -> str:
-    """Return the name under which the file goes to the server: the same for the same content."""
+    """Return the file's name on the server: the same for the same content."""
     digest = hashlib.sha256()
     for chunk in read_chunks(path, _CHUNK_BYTES):
         job.check()

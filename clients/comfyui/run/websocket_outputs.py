@@ -1,7 +1,7 @@
-"""Pictures that a run sends over the websocket as its result: those of SaveImageWebsocket nodes.
+"""Result pictures that a run sends only over the websocket: those of SaveImageWebsocket nodes.
 
-Facts: they come as PNG in preview frames while such a node runs, full size, and are nowhere else: the history of the
-run names no file. What is sent while the websocket is down is lost.
+Facts: they arrive as full-size PNG in preview frames while such a node runs, and exist nowhere else: the history of
+the run lists no file. Pictures sent while the websocket is down are lost.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SENDING_CLASS = "SaveImageWebsocket"
 
 
 class SocketImages:
-    """The pictures of one run, on disk from the moment they come; a context manager that removes what was not taken.
+    """The pictures of one run, saved to disk as they arrive; a context manager that deletes unpublished ones.
 
-    ``expected`` says whether the prompt has such nodes. Used by one worker thread.
+    ``expected`` is True if the prompt has such nodes. Used by one worker thread.
     """
 
     def __init__(self, prompt: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
@@ -47,7 +47,7 @@ class SocketImages:
             part.unlink(missing_ok=True)
 
     def take(self, picture: Preview, running: str) -> bool:
-        """Keep a picture if it is one of these; ``running`` is the node that runs, for frames that do not name it.
+        """Save a picture of such a node and return True; ``running`` is the running node, for frames that name none.
 
         Raises ``StorageError``.
         """
@@ -62,20 +62,20 @@ class SocketImages:
         return True
 
     def publish(self) -> list[Artifact]:
-        """Give the pictures their names, in the order in which they came; raises ``StorageError``."""
+        """Name the pictures, in the order of arrival; raises ``StorageError``."""
         return [publish_part(part, self._names[node_id], f"websocket/{node_id}") for node_id, part in self._parts]
 
     def lost(self) -> list[GenerationError]:
-        """Return an error for each node whose pictures never came."""
+        """Return an error for each node whose pictures never arrived."""
         came = {node_id for node_id, _part in self._parts}
-        return [_lost(name.removesuffix(".png")) for node_id, name in self._names.items() if node_id not in came]
+        return [_lost_text(name.removesuffix(".png")) for node_id, name in self._names.items() if node_id not in came]
 
 
-def _lost(title: str) -> GenerationError:
+def _lost_text(title: str) -> GenerationError:
     return GenerationError(
-        f"The pictures of {title!r} have not come: they are sent over the websocket only, which was down.",
+        f"The pictures of {title!r} are missing: they are sent only over the websocket, which was down.",
         code="socket_images_lost",
         backend=BACKEND,
-        hint="Send it again, or use a Save Image node, whose pictures can be fetched later.",
+        hint="Send it again, or use a Save Image node: its pictures can be fetched later.",
         retryable=True,
     )

@@ -1,4 +1,4 @@
-"""One job from its request to its result: prepare, submit, monitor, publish; the work of the client's hooks."""
+"""Runs one job from request to result: prepare, submit, monitor, publish."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .cancel import Canceller
 from .downloads import Fetcher
 from .left_out import LeftOut, find_left_out, left_out_from
 from .monitor import RunMonitor
-from .planning import models_in
+from .planning import find_models
 from .prepare import PreparedPrompt, Preparer
 from .submission import Submission
 from .uploads import Uploads
@@ -40,7 +40,7 @@ FOLDER_GOOD_S = 5.0
 
 
 class WorkflowRunner:
-    """Runs the jobs of one client; thread-safe. ``extra_data`` goes with each prompt."""
+    """Runs the jobs of one client; thread-safe. ``extra_data`` is sent with each prompt."""
 
     def __init__(
         self, http: HTTPSession, open_socket: Callable[[str], Socket], timings: Timings, extra_data: Mapping[str, str]
@@ -90,13 +90,13 @@ class WorkflowRunner:
             return left_out.judge(self._publish(job, monitor, monitor.follow(found.prompt_id), prompt, seed))
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Tell the server and wait until the job is gone from it."""
+        """Cancel the job on the server and wait until it is gone."""
         return Canceller(self.api, self._lookup, self._timings, job).run()
 
     def template(self, source: Any, parameters: Mapping[str, str] | None) -> WorkflowTemplate:
-        """Return a workflow as a form, its parameters as the server defines them now."""
+        """Return a workflow as a form, with the server's current definitions of its parameters."""
         if not self.connection.live:
-            self._forget_server()  # nothing would have told that it was restarted
+            self._forget_server()  # a restart would have gone unnoticed
         with self._http.cleaned():
             converted = self._preparer.convert(load_workflow(source))
             known = self._definitions.of(str(node["class_type"]) for node in converted.prompt.values())
@@ -105,28 +105,28 @@ class WorkflowRunner:
     # Before it is sent
 
     def _check_output_folder(self, job: JobContext) -> None:
-        """Find out whether files can be made in the output folder, unless that was seen a moment ago."""
+        """Check that the output folder is writable, unless that was checked a moment ago."""
         now = time.monotonic()
         if now >= self._folder_good_until:
             check_writable(job.output_dir)
             self._folder_good_until = now + FOLDER_GOOD_S
 
     def _learn_version(self, job: JobContext) -> None:
-        """Ask once who the server is; one that is no ComfyUI is found out before anything is sent to it."""
+        """Identify the server once; one that is not ComfyUI is found before anything is sent to it."""
         if not self._version_sure:
             version = version_text(self.api.system_stats(job))
             with self._lock:
                 self._version, self._version_sure = version, True
 
     def _forget_server(self) -> None:
-        """Have what is known of the server asked for again: it may have been restarted as another version."""
+        """Drop all cached knowledge of the server: it may have been restarted as another version."""
         self._definitions.forget()
         with self._lock:
             self._version_sure = False
 
     def _prepare(self, job: JobContext) -> PreparedPrompt:
         request = cast(WorkflowRequest, job.request)
-        # what a workflow lacks for the user's values is said before what is wrong with it
+        # missing inputs are reported before the workflow's own problems
         workflow = load_workflow(request.workflow, check_links=not request.slots)
         self._check_output_folder(job)
         self._learn_version(job)
@@ -135,7 +135,7 @@ class WorkflowRunner:
     # Sending
 
     def _submit(self, prepared: PreparedPrompt, job: JobContext, monitor: RunMonitor) -> tuple[str, LeftOut]:
-        """Upload the files, wait for the websocket and send the prompt; returns its id and what the server refused."""
+        """Upload the files, wait for the websocket and send the prompt; return its id and the rejected outputs."""
         self.connection.start()
         prepared.upload_files(self._uploads, job)
         monitor.wait_for_socket()
@@ -155,13 +155,13 @@ class WorkflowRunner:
         job.message("")
         job.submitted(accepted.prompt_id, prompt_id=accepted.prompt_id, **left_out.to_state())
         for text in left_out.texts:
-            job.log(f"Left out by the server: {text}")
+            job.log(f"Skipped by the server: {text}")
         outputs = prepared.outputs_to_run(accepted.node_errors)
         if outputs is not None:
             monitor.expect(outputs)
         return accepted.prompt_id, left_out
 
-    # Until its end
+    # Monitoring
 
     def _monitor(self, job: JobContext, prompt: Prompt, targets: list[str] | None = None) -> RunMonitor:
         return RunMonitor(job, self._lookup, self.connection, self._timings, self._http.redact, prompt, targets)
@@ -169,7 +169,7 @@ class WorkflowRunner:
     def _publish(
         self, job: JobContext, monitor: RunMonitor, found: LookupResult, prompt: Prompt, seed: int | None
     ) -> Result:
-        """Fetch what the run has made; raises the error that it ended with."""
+        """Fetch the run's outputs; raises the run's error."""
         monitor.collect()
         fetcher = Fetcher(self._http, job, monitor.pictures)
         try:
@@ -190,14 +190,14 @@ class WorkflowRunner:
         if accepted:
             raise job_lost("The ComfyUI server no longer knows the job: it was restarted, or its history was cleared.")
         raise JobLost(
-            "The ComfyUI server does not know the job; it can't be told whether it had ever got it.",
+            "The ComfyUI server does not know the job; it is unknown whether it ever received it.",
             code="outcome_unknown",
             backend=BACKEND,
-            hint="Look into the server's output folder before you send it again.",
+            hint="Check the server's output folder before you send it again.",
         )
 
     def _metadata(self, job: JobContext, prompt: Prompt, seed: int | None) -> dict[str, Any]:
-        """Return what is needed to make the result again."""
+        """Return the metadata to make the result again."""
         request = cast(WorkflowRequest, job.request)
         fields = request.to_dict()
         return {
@@ -208,7 +208,7 @@ class WorkflowRunner:
             "inputs": fields["inputs"],
             "files": fields["files"],
             "slots": fields["slots"],
-            "models": models_in(prompt),
+            "models": find_models(prompt),
             "prompt": prompt,
             "request_metadata": fields["metadata"],
         }

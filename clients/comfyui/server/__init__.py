@@ -1,1 +1,1 @@
-"""The server's side: routes, messages, queue, history, node classes."""
+"""The server's interface: routes, messages, queue, history, node classes."""

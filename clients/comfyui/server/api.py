@@ -1,4 +1,4 @@
-"""ComfyUI's HTTP routes, one method each. Answers are checked for their outer form; nothing here decides anything.
+"""ComfyUI's HTTP routes, one method each. Responses are checked only for their outer form.
 
 Facts: every route exists with and without ``/api`` before it, the jobs API only with it; with it also behind a proxy
 that serves something else at ``/``. A GET of a route that a release lacks is a 404 with an empty body, a POST a 405.
@@ -31,10 +31,10 @@ class ComfyAPI:
         times = http.timeouts
         self._ask = Timeouts(times.connect_s, min(times.first_byte_s, timeout_s), min(times.read_s, timeout_s))
 
-    # Who it is
+    # Identity
 
     def system_stats(self, scope: Scope | None = None) -> Mapping[str, Any]:
-        """What the server says of itself; ``ProtocolError`` (code ``not_comfyui``) if it is another kind of server."""
+        """Return the server's description; ``ProtocolError`` (code ``not_comfyui``) for another kind of server."""
         try:
             value = self._get("/api/system_stats", scope)
         except NotFound as error:
@@ -44,21 +44,21 @@ class ComfyAPI:
         return value
 
     def features(self, scope: Scope | None = None) -> Mapping[str, Any] | None:
-        """The server's feature flags; None before 0.3.45, which has none."""
+        """Return the server's feature flags; None before 0.3.45, which has none."""
         value = self._get_if_there("/api/features", scope)
         return value if isinstance(value, Mapping) else None
 
     def has_jobs(self, scope: Scope | None = None) -> bool:
-        """Whether the server has the jobs API."""
+        """Return True if the server has the jobs API."""
         return isinstance(self._get_if_there("/api/jobs?limit=1", scope), Mapping)
 
     def models(self, folder: str, scope: Scope | None = None) -> list[str]:
-        """The model files in one of the server's folders; empty if it has no such folder."""
+        """Return the model files in one of the server's folders; empty if the folder does not exist."""
         value = self._get_if_there(f"/api/models/{quote(folder, safe='')}", scope)
         return get_texts(value)
 
     def remaining(self, scope: Scope | None = None) -> int:
-        """How many prompts run or wait; the cheapest request there is."""
+        """Return the number of running and waiting prompts; the cheapest request there is."""
         value = self._get("/api/prompt", scope)
         count = as_int(get_member(value, "exec_info", "queue_remaining"))
         if count is None:
@@ -66,26 +66,26 @@ class ComfyAPI:
         return count
 
     def object_info(self, class_type: str = "", scope: Scope | None = None) -> Mapping[str, Any]:
-        """The definition of one node class (empty if unknown), or of all of them: megabytes."""
+        """Return the definition of one node class (empty if unknown), or of all of them: megabytes."""
         path = f"/api/object_info/{quote(class_type, safe='')}" if class_type else "/api/object_info"
         value = self._get(path, scope)
         return as_object(value)
 
     def replaceable_nodes(self, scope: Scope | None = None) -> frozenset[str]:
-        """Classes of old names, which the server (from 0.14) swaps for newer ones in a posted prompt by itself."""
+        """Return the old class names that the server (from 0.14) replaces with newer ones in a posted prompt."""
         value = self._get_if_there("/api/node_replacements", scope)
         return frozenset(value) if isinstance(value, Mapping) else frozenset()
 
     # Prompts
 
     def post_prompt(self, payload: Mapping[str, Any], scope: Scope) -> tuple[int, Any]:
-        """Send a prompt, once; returns status 200 or 400 with the decoded body. Never repeated after it was sent."""
+        """Send a prompt, once; return status 200 or 400 with the decoded body. Never repeated after it was sent."""
         response = self.http.post_json("/api/prompt", payload, scope=scope, expect=(400,))
         with response:
             return response.status, self.http.json_of(response)
 
     def queue(self, scope: Scope | None = None) -> tuple[list[Any], list[Any]]:
-        """The running and the waiting items, each ``[number, id, prompt, extra_data, outputs]``; the second
+        """Return the running and the waiting items, each ``[number, id, prompt, extra_data, outputs]``; the latter
         unsorted.
         """
         value = self._get("/api/queue", scope)
@@ -94,18 +94,18 @@ class ComfyAPI:
         return _items(value.get("queue_running")), _items(value.get("queue_pending"))
 
     def history(self, prompt_id: str, scope: Scope | None = None) -> Mapping[str, Any] | None:
-        """The history entry of a prompt; None while there is none (not finished, unknown, deleted: all alike)."""
+        """Return the history entry of a prompt; None without one (not finished, unknown or deleted)."""
         value = self._get(f"/api/history/{quote(prompt_id, safe='')}", scope)
         entry = get_member(value, prompt_id)
         return entry if isinstance(entry, Mapping) else None
 
     def latest_history(self, count: int, scope: Scope | None = None) -> Mapping[str, Any]:
-        """The last ``count`` history entries by id."""
+        """Return the last ``count`` history entries by id."""
         value = self._get(f"/api/history?max_items={count}", scope)
         return as_object(value)
 
     def job(self, prompt_id: str, scope: Scope | None = None) -> tuple[bool, Mapping[str, Any] | None]:
-        """Whether the server has the jobs API, and the job, None if it does not know it."""
+        """Return whether the server has the jobs API, and the job, None if unknown."""
         path = f"/api/jobs/{quote(prompt_id, safe='')}"
         with self._request("GET", path, scope, expect=(404,)) as response:
             if response.status == 404:
@@ -114,14 +114,16 @@ class ComfyAPI:
         return True, value if isinstance(value, Mapping) else None
 
     def open_jobs(self, scope: Scope | None = None) -> list[Mapping[str, Any]]:
-        """The jobs that run or wait, without their prompts; for servers that have the jobs API."""
+        """Return the running and waiting jobs, without their prompts; for servers with the jobs API."""
         value = self._get("/api/jobs?status=pending,in_progress", scope)
         return get_objects(get_member(value, "jobs"))
 
-    # Ending prompts; all of these do no harm when repeated
+    # Ending prompts; all of these are idempotent
 
     def cancel_job(self, prompt_id: str, scope: Scope) -> bool | None:
-        """Cancel by the jobs API (from 0.26): whether it did something; None if the server has no such route."""
+        """Cancel through the jobs API (from 0.26); return True if it had an effect, None if the server lacks the
+        route.
+        """
         path = f"/api/jobs/{quote(prompt_id, safe='')}/cancel"
         with self._request("POST", path, scope, expect=(404, 405), repeatable=True) as response:
             if response.status != 200:
@@ -130,17 +132,17 @@ class ComfyAPI:
         return isinstance(value, Mapping) and value.get("cancelled") is True
 
     def delete_pending(self, prompt_id: str, scope: Scope) -> None:
-        """Take a waiting prompt out of the queue; nothing happens if it does not wait."""
+        """Remove a waiting prompt from the queue; no effect on others."""
         self.http.post_json("/api/queue", {"delete": [prompt_id]}, scope=scope, repeatable=True).close()
 
     def interrupt(self, prompt_id: str, scope: Scope) -> None:
-        """Stop the prompt if it runs; before 0.3.57 the id is passed over and WHATEVER runs is stopped."""
+        """Interrupt a running prompt; before 0.3.57 the server ignores the id and stops ANY running prompt."""
         self.http.post_json("/api/interrupt", {"prompt_id": prompt_id}, scope=scope).close()
 
     # Files
 
     def upload(self, body: MultipartUpload, scope: Scope) -> tuple[str, str]:
-        """Upload an input file; returns the name and subfolder that the server gave it."""
+        """Upload an input file; return its name and subfolder on the server."""
         with self.http.request(
             "POST", "/api/upload/image", scope=scope, body=body, headers=body.headers, repeatable=True
         ) as response:
@@ -150,28 +152,28 @@ class ComfyAPI:
             raise self.not_comfyui()
         return name, str(value.get("subfolder") or "")
 
-    # The server itself, and what its users have saved
+    # The server itself, and its users' saved workflows
 
     def free(self, *, unload_models: bool, free_memory: bool) -> None:
-        """Ask the server to let go of memory; it does so when the running prompt is done."""
+        """Have the server free memory once the running prompt is done."""
         wanted = {"unload_models": unload_models, "free_memory": free_memory}
         self.http.post_json("/api/free", wanted, repeatable=True).close()
 
     def users(self) -> dict[str, str] | None:
-        """The names of the server's users by their ids; None on a server without ``--multi-user``."""
+        """Return the names of the server's users by id; None on a server without ``--multi-user``."""
         value = self._get_if_there("/api/users", None)
         users = get_member(value, "users")
         return {str(each): str(name) for each, name in users.items()} if isinstance(users, Mapping) else None
 
     def saved_files(self, headers: Mapping[str, str]) -> list[Any]:
-        """The rows of the user's saved workflows; none while the user has no folder for them."""
+        """Return the rows of the user's saved workflows; empty if the user has no folder for them."""
         path = "/api/userdata?dir=workflows&recurse=true&full_info=true"
         with self._request("GET", path, None, expect=(404,), headers=headers) as response:
             value = None if response.status == 404 else self.http.json_of(response)
         return as_list(value)
 
     def saved_file(self, path: str, headers: Mapping[str, str]) -> bytes | None:
-        """The content of one of them; None if there is none of that path."""
+        """Return the content of a saved workflow; None if there is none at this path."""
         path = f"/api/userdata/{quote(f'workflows/{path}', safe='')}"
         with self._request("GET", path, None, expect=(404,), headers=headers) as response:
             return None if response.status == 404 else response.read(MAX_WORKFLOW_BYTES)
@@ -179,12 +181,12 @@ class ComfyAPI:
     # Inside
 
     def not_comfyui(self) -> ProtocolError:
-        """Return the error for a server that is none."""
+        """Return the error for another kind of server."""
         return ProtocolError(
-            f"{self.http.url} answers, but not as a ComfyUI server does.",
+            f"{self.http.url} responds, but not like a ComfyUI server.",
             code="not_comfyui",
             backend=self.http.backend,
-            hint="Check the address and the port; ComfyUI's own is 8188, the desktop version's 8000.",
+            hint="Check the address and the port: ComfyUI uses 8188, its desktop version 8000.",
         )
 
     def _get(self, path: str, scope: Scope | None) -> Any:
@@ -213,7 +215,7 @@ class ComfyAPI:
 
 
 def _items(value: Any) -> list[Any]:
-    """Return the queue items that have the form of one."""
+    """Return the well-formed queue items."""
     return [each for each in as_list(value) if _is_item(each)]
 
 

@@ -1,8 +1,8 @@
-"""The client's one websocket: kept open by a thread of its own, its messages given to the jobs that they are about.
+"""The client's one websocket: kept open by its own thread, its messages dispatched to their jobs.
 
-Facts: messages go to the socket whose client id came with the prompt. After a reconnect under the same id they go on,
-but what came in between is lost: jobs are told, and ask. Of two sockets with one id the server forgets the newer when
-the older one closes (its defect 16010): the old one is closed, and a pause made, before the new one is opened.
+Facts: messages go to the socket whose client id came with the prompt. After a reconnect under the same id they
+continue, but messages in between are lost: jobs are notified, and poll. Of two sockets with one id the server forgets
+the newer when the older one closes (its defect 16010): the old one is closed, and after a pause the new one is opened.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RUN_KINDS = frozenset({"execution_start", "execution_cached", "executing", "pro
 
 
 class Socket(Protocol):
-    """What is needed of an open websocket."""
+    """The interface of an open websocket."""
 
     def receive(self) -> str | bytes | None:
         """Return the next message, None if the server has closed."""
@@ -47,7 +47,7 @@ class Up:
 
 @dataclass(frozen=True)
 class Down:
-    """Posted to the jobs: it is not, and why; ``was_up`` if it had been, else it could not be opened."""
+    """Posted to the jobs: the websocket is closed, with the error; ``was_up`` is False if it could not be opened."""
 
     error: BackendError
     was_up: bool
@@ -59,9 +59,9 @@ Inbox = Callable[[Any], None]
 class EventSocket:
     """One persistent websocket under one client id. Thread-safe; the thread starts with the first ``start``.
 
-    While no job is subscribed a lost connection is left lost; a job that comes while it is lost has it opened soon.
-    ``on_change`` is called, on that thread, when the websocket is lost and when it is open again: it may be another
-    server process by then.
+    A lost connection stays closed while no job is subscribed; the next job has it opened soon. ``on_change`` is
+    called, on that thread, when the websocket is lost and when it is open again: the server process may be another one
+    by then.
     """
 
     def __init__(self, open_socket: Callable[[str], Socket], timings: Timings, on_change: Callable[[], None]) -> None:
@@ -83,12 +83,12 @@ class EventSocket:
 
     @property
     def live(self) -> bool:
-        """Whether the websocket is open now."""
+        """True if the websocket is open."""
         return self._socket is not None
 
     def start(self, client_id: str = "") -> bool:
-        """Have the connection kept open from now on, under ``client_id`` if that can still be chosen; returns whether
-        it goes under that id.
+        """Keep the connection open from now on, under ``client_id`` if that can still be chosen; return True if it
+        can.
         """
         with self._changed:
             if self._thread is None and not self._closed:
@@ -101,8 +101,8 @@ class EventSocket:
 
     @contextmanager
     def subscribed(self, prompt_id: str, inbox: Inbox) -> Iterator[None]:
-        """Have the prompt's frames, and ``Up`` and ``Down``, put into ``inbox`` while the block runs: ``Up`` at once
-        if the websocket is open.
+        """Put the prompt's frames, and ``Up`` and ``Down``, into ``inbox`` during the block: ``Up`` at once if the
+        websocket is open.
         """
         self.subscribe(prompt_id, inbox)
         try:
@@ -113,7 +113,7 @@ class EventSocket:
                     del self._inboxes[known]
 
     def subscribe(self, prompt_id: str, inbox: Inbox) -> None:
-        """Add a prompt id to an inbox, which gets what has come for it since its ``posting`` began."""
+        """Add a prompt id to an inbox, which gets its messages since ``posting`` began."""
         with self._changed:
             if inbox not in self._inboxes.values():
                 self._wanted = True
@@ -125,14 +125,14 @@ class EventSocket:
             self._changed.notify_all()
 
     def serves(self, prompt_id: str) -> bool:
-        """Return whether a job of this client waits for the prompt's messages."""
+        """Return True if a job of this client waits for the prompt's messages."""
         with self._changed:
             return prompt_id in self._inboxes
 
     @contextmanager
     def posting(self) -> Iterator[None]:
-        """While the block runs, frames of unknown prompts are kept: one of them may be the prompt that is being sent,
-        under an id that only the answer will say.
+        """Keep the frames of unknown prompts during the block: one of them may be the prompt that is being sent, whose
+        id is known only from the response.
         """
         with self._changed:
             self._open_posts += 1
@@ -146,7 +146,7 @@ class EventSocket:
                     self._early_count = 0
 
     def renew(self) -> None:
-        """Close the websocket and open it again: the server sends nothing on it any more."""
+        """Close and reopen the websocket: the server no longer sends messages on it."""
         with self._changed:
             socket = self._socket
         if socket is not None:
@@ -182,7 +182,7 @@ class EventSocket:
             return not self._closed
 
     def _serve(self) -> tuple[BackendError, bool]:
-        """Open the websocket and hand out its messages until it ends: why it did, and whether it had been good."""
+        """Open the websocket and dispatch its messages; return the error that ended it, and True if it was open."""
         served = False
         with self._changed:
             self._wanted = False
@@ -193,7 +193,7 @@ class EventSocket:
                 self._set_socket(socket)
                 while (raw := socket.receive()) is not None:
                     served = True
-                    self._hand_out(raw)
+                    self._dispatch(raw)
                 error: BackendError = ConnectionLost("The server closed the websocket.")
             finally:
                 socket.close()
@@ -211,7 +211,7 @@ class EventSocket:
         with self._changed:
             self._socket, self._tried, self._running = socket, True, ""
             closed = self._closed
-            self._tell(Up())
+            self._notify(Up())
         if closed:
             socket.close()
 
@@ -221,33 +221,33 @@ class EventSocket:
             self._on_change()
         with self._changed:
             self._socket, self._tried = None, True
-            self._tell(Down(error, was_up))
+            self._notify(Down(error, was_up))
 
-    def _tell(self, news: Up | Down | Message) -> None:
+    def _notify(self, event: Up | Down | Message) -> None:
         for inbox in set(self._inboxes.values()):
-            inbox(news)
+            inbox(event)
 
     def _pause(self, seconds: float) -> None:
-        """Wait; a job that is new waits for the base pause only, which the server needs to see the old one gone."""
+        """Wait; a new job waits only for the base pause, in which the server notices the old connection's end."""
         base_s = self._timings.reconnect_base_s
         with self._changed:
             if not self._changed.wait_for(lambda: self._closed, base_s):
                 self._changed.wait_for(lambda: self._closed or self._wanted, max(0.0, seconds - base_s))
 
-    def _hand_out(self, raw: str | bytes) -> None:
+    def _dispatch(self, raw: str | bytes) -> None:
         frame = parse_frame(raw)
         if frame is None:
             return
         with self._changed:
             if isinstance(frame, Message):
                 if frame.kind == "status":
-                    self._tell(frame)
+                    self._notify(frame)
                     return
                 self._note_running(frame)
             prompt_id = frame.prompt_id or self._running
             if not prompt_id and isinstance(frame, Message):
-                # The bare `executing` of a reconnect in mid-job: whose it is, each job knows for itself.
-                self._tell(frame)
+                # The bare `executing` of a reconnect in mid-job: each job knows if it is its own.
+                self._notify(frame)
                 return
             inbox = self._inboxes.get(prompt_id)
             if inbox is not None:
@@ -257,7 +257,7 @@ class EventSocket:
                 self._early_count += 1
 
     def _note_running(self, message: Message) -> None:
-        """Remember whose messages come, for frames that do not say."""
+        """Record the prompt of the current messages, for frames without a prompt id."""
         ended = message.kind in _END_KINDS or (message.kind == "executing" and message.data.get("node") is None)
         if ended and message.prompt_id == self._running:
             self._running = ""

@@ -1,7 +1,7 @@
-"""The websocket's messages, read and checked. Pure.
+"""Parses and checks the websocket's messages. Pure.
 
 Facts: texts are ``{"type", "data"}``; binary frames begin with their type as a big-endian number: 1 a preview, 3 a
-text of a node, 4 a preview with metadata (from 0.3.45 on, for who sent the feature flag). Lengths are not to be
+text of a node, 4 a preview with metadata (from 0.3.45 on, for clients that sent the feature flag). Lengths can't be
 trusted.
 """
 
@@ -25,7 +25,7 @@ _PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"
 
 @dataclass(frozen=True)
 class Message:
-    """A text message; ``prompt_id`` is empty where it names none."""
+    """A text message; ``prompt_id`` is empty if it has none."""
 
     kind: str
     data: Mapping[str, Any]
@@ -34,7 +34,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Preview:
-    """A picture of the unfinished result; ``prompt_id`` and ``node_id`` are empty where the frame can't say them."""
+    """A picture of the unfinished result; ``prompt_id`` and ``node_id`` are empty if the frame lacks them."""
 
     data: bytes
     media_type: str
@@ -44,7 +44,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class NodeText:
-    """A line that a node says about its progress."""
+    """A node's line about its progress."""
 
     text: str
     prompt_id: str = ""
@@ -54,7 +54,7 @@ Frame = Message | Preview | NodeText
 
 
 def parse_frame(raw: str | bytes) -> Frame | None:
-    """Read one websocket message; None for what is malformed or of a kind not known, which is passed over."""
+    """Parse one websocket message; None for a malformed or unknown one, which is ignored."""
     return _parse_text(raw) if isinstance(raw, str) else _parse_binary(raw)
 
 
@@ -96,7 +96,7 @@ def _metadata(head: bytes) -> dict[str, str]:
 
 
 def _preview(picture: bytes, origin: Mapping[str, str]) -> Preview | None:
-    """Go by the picture's own first bytes, not by the format that the frame names."""
+    """Detect the format by the picture's first bytes, not by the frame's type."""
     for signature, media_type in _PICTURES:
         if picture.startswith(signature):
             return Preview(picture, media_type, **origin)

@@ -1,7 +1,7 @@
-"""What a server's node classes are, asked class by class and kept: never the whole list, which has megabytes.
+"""Fetches and caches a server's node classes, class by class: the whole list has megabytes.
 
-Fact: ``GET /object_info/CLASS`` answers ``{}`` for a class that the server does not have. The choices of model inputs
-are those of the moment; :meth:`DefinitionStore.renew` asks again.
+Fact: ``GET /object_info/CLASS`` returns ``{}`` for an unknown class. The choices of model inputs are those of the
+moment; :meth:`DefinitionStore.renew` fetches them again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DefinitionStore:
         self._known: dict[str, Mapping[str, Any]] = {}
 
     def of(self, classes: Iterable[str], scope: Scope | None = None) -> dict[str, Mapping[str, Any]]:
-        """Return the definitions of those of the classes that the server has; what is new is asked for."""
+        """Return the definitions of the classes that the server has; new ones are fetched."""
         found = {}
         for name in dict.fromkeys(classes):
             with self._lock:
@@ -40,7 +40,7 @@ class DefinitionStore:
         return found
 
     def renew(self, name: str, scope: Scope | None = None) -> Mapping[str, Any] | None:
-        """Ask for a class again and return its definition; None if the server does not have it."""
+        """Fetch a class again and return its definition; None if the server does not have it."""
         info = self._api.object_info(name, scope).get(name)
         if not isinstance(info, Mapping):
             return None
@@ -52,14 +52,14 @@ class DefinitionStore:
         return info
 
     def forget(self) -> None:
-        """Ask for every class again when it is next wanted: the server may have others now."""
+        """Drop the cache: the server may have other classes now."""
         with self._lock:
             self._known.clear()
 
     def missing(self, names: Iterable[str], scope: Scope | None = None) -> BackendError:
-        """Return the error for classes that the server lacks, with what is like the first of them.
+        """Return the error for classes that the server lacks, with names similar to the first of them.
 
-        Names that are alike can only be found in the list of all of them: it is asked for now, and not kept.
+        Similar names need the list of all classes: it is fetched now, and not kept.
         """
         first, *others = dict.fromkeys(names)
         try:

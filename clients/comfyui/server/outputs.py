@@ -1,4 +1,4 @@
-"""What a run has made, from the ``outputs`` of its history entry. Pure.
+"""Parses the ``outputs`` of a run's history entry. Pure.
 
 Facts: ``outputs[node id][key]`` are lists of files (dicts with a ``filename``), texts, numbers, nulls; files stand
 under any key, so it is the extension that tells their kind. 3D nodes name theirs as texts, below the output folder.
@@ -19,7 +19,7 @@ TEMPORARY = "temp"
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file on the server, as ``/view`` wants it named."""
+    """A file on the server, in the terms of ``/view``."""
 
     filename: str
     subfolder: str = ""
@@ -27,7 +27,7 @@ class OutputFile:
 
     @property
     def view_path(self) -> str:
-        """The path and query that fetch it."""
+        """The path and query of its download."""
         query = {"filename": self.filename, "subfolder": self.subfolder, "type": self.folder_type}
         return f"/api/view?{urlencode(query)}"
 
@@ -40,17 +40,17 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Outputs:
-    """A run's files and texts in the prompt's node order, batches in theirs, each once."""
+    """A run's files and texts in the prompt's node order, batches in order, each once."""
 
     files: tuple[OutputFile, ...] = ()
     texts: tuple[str, ...] = ()
 
 
 def collect(outputs: Any, prompt: Mapping[str, Any]) -> Outputs:
-    """Read the outputs of a run; temporary files (previews) count only where nothing was saved."""
+    """Parse the outputs of a run; temporary files (previews) count only if nothing was saved."""
     files: dict[OutputFile, None] = {}
     texts: list[str] = []
-    for values in _in_order(outputs, prompt):
+    for values in _sort_outputs(outputs, prompt):
         for key, items in values.items():
             for item in as_list(items):
                 if key == "text" and isinstance(item, str):
@@ -61,7 +61,7 @@ def collect(outputs: Any, prompt: Mapping[str, Any]) -> Outputs:
     return Outputs(tuple(saved or files), tuple(texts))
 
 
-def _in_order(outputs: Any, prompt: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _sort_outputs(outputs: Any, prompt: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if not isinstance(outputs, Mapping):
         return
     known = [node_id for node_id in prompt if node_id in outputs]
@@ -72,13 +72,13 @@ def _in_order(outputs: Any, prompt: Mapping[str, Any]) -> Iterator[Mapping[str, 
 
 def _file(item: Any) -> OutputFile | None:
     if isinstance(item, str):
-        return _named(item) if kind_and_type(item)[0] == "model" else None
+        return _parse_file_name(item) if kind_and_type(item)[0] == "model" else None
     if not isinstance(item, Mapping) or not isinstance(item.get("filename"), str) or not item["filename"]:
         return None
     return OutputFile(item["filename"], str(item.get("subfolder") or ""), str(item.get("type") or "output"))
 
 
-def _named(path: str) -> OutputFile:
-    """Return the file that a text names: ``/view`` takes no folder in a name; Windows writes ``\\``."""
+def _parse_file_name(path: str) -> OutputFile:
+    r"""Return the file of an output text: ``/view`` takes no folder in a name; Windows writes ``\``."""
     subfolder, _, name = path.replace("\\", "/").rpartition("/")
     return OutputFile(name, subfolder)

@@ -1,4 +1,4 @@
-"""Who a ComfyUI server is: its version and what it can do."""
+"""The identity of a ComfyUI server: its version and capabilities."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _SINCE: Mapping[str, Version] = {
 
 
 def parse_version(text: Any) -> Version | None:
-    """Read ``comfyui_version`` (``0.33.0``, ``v0.3.40-12-gabc``); None where a fork says nothing readable."""
+    """Parse ``comfyui_version`` (``0.33.0``, ``v0.3.40-12-gabc``); None for other texts of forks."""
     found = _NUMBERS.search(as_text(text)[:_MAX_VERSION_CHARS])
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def version_text(stats: Mapping[str, Any]) -> str:
-    """Return the version that an answer of ``/system_stats`` names, empty for none."""
+    """Return the version in a response of ``/system_stats``, empty for none."""
     return as_text(get_member(stats, "system", "comfyui_version"))
 
 
 def capabilities(version: Version | None, features: Mapping[str, Any] | None, *, has_jobs: bool) -> frozenset[str]:
-    """Return what the server can do: seen where it can be tried, else by its version."""
+    """Return the server's capabilities: tested if possible, else derived from its version."""
     found = {"rejoin", "previews", "upload", "cancel"}
     if features is not None:
         found |= {"own_prompt_id", "feature_flags", "progress_state"}
@@ -50,7 +50,9 @@ def capabilities(version: Version | None, features: Mapping[str, Any] | None, *,
 
 
 def ask_who(api: ComfyAPI) -> ServerInfo:
-    """Ask the server; ``ProtocolError`` (code ``not_comfyui`` or ``web_page``) if it is another kind of server."""
+    """Fetch the server's identity; ``ProtocolError`` (code ``not_comfyui`` or ``web_page``) for another kind of
+    server.
+    """
     stats = api.system_stats()
     began = time.perf_counter()
     api.remaining()
@@ -62,9 +64,9 @@ def ask_who(api: ComfyAPI) -> ServerInfo:
         capabilities=capabilities(parse_version(text), features, has_jobs=api.has_jobs()),
         models=tuple(api.models(CHECKPOINTS)),
         latency_s=latency_s,
-        details={"devices": _devices(stats), "max_upload_bytes": (features or {}).get("max_upload_size")},
+        details={"devices": _count_devices(stats), "max_upload_bytes": (features or {}).get("max_upload_size")},
     )
 
 
-def _devices(stats: Mapping[str, Any]) -> list[str]:
+def _count_devices(stats: Mapping[str, Any]) -> list[str]:
     return [str(each.get("name")) for each in get_objects(stats.get("devices"))]

@@ -1,4 +1,4 @@
-"""How often the client asks, and how long it waits."""
+"""Poll intervals and time-outs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timings:
-    """Times in seconds. Tests shorten them; nothing else should."""
+    """Times in seconds; only tests change them."""
 
     poll_with_socket_s: float = 10.0
     """Between two questions about a job while its websocket is up."""
@@ -46,8 +46,8 @@ class Timings:
     reconnect_max_s: float = 10.0
 
     def reconnect_pause_s(self, failures: int) -> float:
-        """The pause before the websocket is opened again after so many failures in a row; jittered, never under the
-        base: the server must have noticed that the old one is gone.
+        """Return the pause before the websocket is reopened after a number of failures; with jitter, never below the
+        base: the server must have noticed the end of the old connection.
         """
         longest = min(self.reconnect_max_s, self.reconnect_base_s * 2.0 ** min(failures, 16))
         return max(self.reconnect_base_s, longest * random.uniform(0.7, 1.0))

@@ -1,1 +1,1 @@
-"""Workflows: read, converted, checked, filled in."""
+"""Workflows: load, convert, check and fill them in."""

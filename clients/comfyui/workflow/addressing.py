@@ -1,4 +1,4 @@
-"""Finding the input that an address means, and setting it."""
+"""Resolves addresses of inputs, and sets inputs."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Target(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address that means this input whatever the nodes are titled."""
+        """The unambiguous address of this input, whatever the nodes' titles."""
         return f"#{self.node_id}.{self.input_name}"
 
 
 class _AddressError(Exception):
-    """Says what is wrong with an address."""
+    """The message describes the problem of an address."""
 
 
 class Addresses:
-    """The inputs of a prompt by the names that users have for them; ``widgets`` are those that only the editor has."""
+    """Resolves addresses in a prompt; ``widgets`` are those that only the editor has."""
 
     def __init__(self, prompt: Prompt, widgets: Iterable[EditorWidget] = ()) -> None:
         self._prompt = prompt
@@ -59,7 +59,7 @@ class Addresses:
     def resolve_places(self, addresses: Iterable[str]) -> dict[str, tuple[Target, ...]]:
         """Return the targets of each address; ``ValidationError`` (code ``unknown_input``) with every problem.
 
-        An address has one target, but for that of a widget in the editor, which may feed several inputs.
+        An address has one target, except that a widget in the editor may feed several inputs.
         """
         targets: dict[str, tuple[Target, ...]] = {}
         problems: list[str] = []
@@ -96,7 +96,7 @@ class Addresses:
         raise _AddressError(inputless or self._no_such_node(address))
 
     def _of_widget(self, address: str) -> tuple[Target, ...]:
-        """Return the inputs that a widget of the editor feeds, none where the address means a node's input."""
+        """Return the inputs that an editor widget feeds, none if the address is a node's input."""
         titles = [title for title in self._widgets if address == title or address.startswith(f"{title}.")]
         for title in sorted(titles, key=len, reverse=True):
             if title in self._by_title or title in self._by_class or title in self._prompt:
@@ -112,7 +112,7 @@ class Addresses:
         return ()
 
     def _by_id(self, address: str) -> Target | None:
-        """Return the target that has this address as its own."""
+        """Return the target with this exact address."""
         for at in (at for at, each in enumerate(address) if each == "."):
             target = Target(address[1:at], address[at + 1 :])
             node = self._prompt.get(target.node_id)
@@ -121,11 +121,11 @@ class Addresses:
         return None
 
     def _node(self, name: str) -> str | None:
-        """Return the node's id, None if there is none of that name."""
+        """Return the node's id, None if no node has this name."""
         for found in (self._by_title.get(name, ()), self._by_class.get(name, ())):
             if len(found) > 1:
                 ids = ", ".join(sorted(found))
-                raise _AddressError(f"{name!r} is ambiguous: the nodes {ids} are called so; write '#id.input name'.")
+                raise _AddressError(f"{name!r} is ambiguous: the nodes {ids} have this title; write '#id.input name'.")
             if found:
                 return found[0]
         return name if name in self._prompt else None
@@ -142,7 +142,7 @@ class Addresses:
         raise _AddressError(f"{address!r} has no single obvious input; write '{address}.input' with one of: {names}.")
 
     def followed(self, target: Target) -> Target:
-        """Go along wires to the node that holds the value, where that is what the node is for."""
+        """Follow links to the node that holds the value, through nodes made for that."""
         seen = {target}
         while is_link(value := self._prompt[target.node_id]["inputs"][target.input_name]):
             if value[0] not in self._prompt:
@@ -170,14 +170,12 @@ class Addresses:
 
 
 def set_input(prompt: Prompt, target: Target, value: Any) -> None:
-    """Put a value where a target is; a wire that was there is gone."""
+    """Set the value of an input; this removes its link."""
     prompt[target.node_id]["inputs"][target.input_name] = value
 
 
 def seed_targets(prompt: Prompt) -> list[Target]:
-    """Return every input that holds a seed: whole numbers called ``seed`` or ``noise_seed``, and the primitive nodes
-    that are wired to such an input.
-    """
+    """Return the seed inputs: integers named ``seed`` or ``noise_seed``, and the primitive nodes linked to them."""
     addresses = Addresses(prompt)
     targets: dict[Target, None] = {}
     for node_id, node in prompt.items():
@@ -191,7 +189,7 @@ def seed_targets(prompt: Prompt) -> list[Target]:
 
 
 def _primitive_input(node_id: str, node: Mapping[str, Any]) -> Target | None:
-    """Return the input that a node of the kind 'just one value' passes on, None for other nodes."""
+    """Return the input of a primitive node (one that only passes a value on), None for other nodes."""
     inputs = node["inputs"]
     names = [name for name in _PRIMITIVE_INPUTS if name in inputs]
     if len(names) != 1:

@@ -1,4 +1,4 @@
-"""A file of which only so many bytes are read: what reads foreign containers goes through it."""
+"""A file reader with a limit on the bytes, for parsers of foreign containers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import BinaryIO
 
 
 class DamagedError(Exception):
-    """The container can't be followed further."""
+    """The container is damaged."""
 
 
 class BoundedReader:
-    """A file of which at most ``most`` bytes are read, what is unpacked included; :class:`DamagedError` after that."""
+    """Reads at most ``most`` bytes of a file, unpacked data included; then raises :class:`DamagedError`."""
 
     def __init__(self, file: BinaryIO, most: int) -> None:
         self._file = file
@@ -32,7 +32,7 @@ class BoundedReader:
         return data
 
     def inflate(self, data: bytes) -> bytes:
-        """Return packed data unpacked, which counts as read."""
+        """Return unpacked data; its bytes count as read."""
         text = zlib.decompressobj().decompress(data, self._left + 1)
         self._charge(len(text))
         return text

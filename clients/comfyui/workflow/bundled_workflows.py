@@ -1,4 +1,4 @@
-"""The workflows that come with the extension, and making them fit the server's models."""
+"""The workflows bundled with the extension."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def bundled_workflow(name: str) -> Path:
     if not is_bundled(path) or not path.is_file():
         known = sorted(each.stem for each in _FOLDER.glob("*.json"))
         raise ValidationError(
-            f"No workflow {name!r} comes with the extension.",
+            f"No workflow {name!r} is bundled with the extension.",
             code="unknown_workflow",
             backend="comfyui",
             hint=f"There are: {', '.join(known)}.",
@@ -29,5 +29,5 @@ def bundled_workflow(name: str) -> Path:
 
 
 def is_bundled(workflow: Any) -> bool:
-    """Whether a request's workflow is one of the extension's own."""
+    """Return True if a request's workflow is one of the extension's own."""
     return isinstance(workflow, (str, Path)) and Path(workflow).resolve().parent == _FOLDER

@@ -1,4 +1,4 @@
-"""Combo inputs: the choices that a server offers for them. Pure."""
+"""The choices of combo inputs. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ...core.json_fields import as_list, get_member
 
 
 def combo_choices(spec: Any) -> list[str]:
-    """Return the choices of an input's definition; empty if it is no combo.
+    """Return the choices in an input's definition; empty if it is no combo.
 
-    Both forms are read: ``[[choices], {...}]`` and, of newer nodes, ``["COMBO", {"options": [choices]}]``.
+    Both forms are supported: ``[[choices], {...}]`` and, of newer nodes, ``["COMBO", {"options": [choices]}]``.
     """
     if not isinstance(spec, list) or not spec:
         return []
@@ -22,5 +22,5 @@ def combo_choices(spec: Any) -> list[str]:
 
 
 def choices_of(object_info: Any, class_type: str, input_name: str) -> list[str]:
-    """Return the choices of a required input of a node class, from an answer of ``/object_info``."""
+    """Return the choices of a required input of a node class, from a response of ``/object_info``."""
     return combo_choices(get_member(object_info, class_type, "input", "required", input_name))

@@ -38,10 +38,10 @@ Texts = Iterator[tuple[str, bytes]]
 
 
 def embedded_texts(opened: BinaryIO, most: int = MAX_TEXT_BYTES) -> dict[str, bytes] | None:
-    """Return a file's ``prompt`` and ``workflow``, as far as it has them, None for a file of another kind; ``OSError``
-    if it can't be read.
+    """Return a file's ``prompt`` and ``workflow``, if present, None for another file format; ``OSError`` if it can't
+    be read.
 
-    Not more than ``most`` bytes are read, what is unpacked included.
+    At most ``most`` bytes are read, unpacked data included.
     """
     file = BoundedReader(opened, most)
     head = file.read(12)
@@ -57,14 +57,14 @@ def embedded_texts(opened: BinaryIO, most: int = MAX_TEXT_BYTES) -> dict[str, by
             elif key.lower() in _COMMENTS:
                 comments.append(text)
     except (struct.error, zlib.error, DamagedError):
-        pass  # what came before the damage is there
+        pass  # keep the texts before the damage
     for comment in comments:
         texts = {**_texts_in_comment(comment), **texts}
     return texts
 
 
 def _texts_of_kind(head: bytes, file: BoundedReader) -> Texts | None:
-    """Return the texts of a file that begins so, None for a file of another kind."""
+    """Return the texts of a file that begins with ``head``, None for another format."""
     if head.startswith(_PNG):
         file.seek(len(_PNG))
         return _png_texts(file)

@@ -1,4 +1,4 @@
-"""Getting at a workflow: from a dict, a ``.json`` file, or a picture, video or sound that ComfyUI saved."""
+"""Loads a workflow from a dict, a ``.json`` file, or a picture, video or sound saved by ComfyUI."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MAX_WORKFLOW_BYTES = 64 * 1024 * 1024
 
 
 def load_workflow(source: Mapping[str, Any] | str | Path, *, check_links: bool = True) -> dict[str, Any]:
-    """Return a copy of the workflow: a prompt, checked in its form (each node has a class and inputs, each link a node
-    to go to) and without what servers note in it, or what the editor saved, which :func:`is_ui_format` tells.
+    """Return a copy of the workflow: a checked prompt (each node has a class and inputs, each link an existing node),
+    without the server's notes, or the editor's format (see :func:`is_ui_format`).
 
-    Without ``check_links`` a link may go to a node that is not there; :func:`check_form` finds it later.
+    Without ``check_links`` a link may go to a missing node; :func:`check_form` finds it later.
 
     Raises ``ValidationError`` (codes ``no_workflow``, ``invalid_workflow`` with the problem of each node) and
     ``StorageError`` for a file that can't be read.
@@ -40,26 +40,26 @@ def load_workflow(source: Mapping[str, Any] | str | Path, *, check_links: bool =
 
 
 def check_is_workflow(data: bytes, name: str) -> dict[str, Any]:
-    """Return the workflow that a file's content is; ``ValidationError`` (code ``invalid_workflow``) if it is none."""
+    """Return the workflow in a file's content; ``ValidationError`` (code ``invalid_workflow``) if there is none."""
     return load_workflow(_parsed(data, name))
 
 
 def is_ui_format(workflow: Mapping[str, Any]) -> bool:
-    """Whether this is what the editor saves, not the API format (protocol: nodes in a list under ``nodes``)."""
+    """Return True for the editor's format, False for the API format (protocol: nodes in a list under ``nodes``)."""
     return isinstance(workflow.get("nodes"), list)
 
 
 def check_form(prompt: Prompt, *, links: bool = True) -> None:
     """Raise ``ValidationError`` (code ``invalid_workflow``) for nodes without class or inputs and, unless ``links`` is
-    False, for wires to nowhere.
+    False, for links to missing nodes.
     """
     problems = [problem for node_id, node in prompt.items() for problem in _node_problems(node_id, node, prompt, links)]
     if problems:
-        raise invalid_workflow(f"This is no workflow that ComfyUI can run: {problems[0]}", problems)
+        raise invalid_workflow(f"This is not a workflow that ComfyUI can run: {problems[0]}", problems)
 
 
 def is_link(value: Any) -> bool:
-    """Whether an input's value is a wire: ``[node id, output slot]``."""
+    """Return True if an input's value is a link: ``[node id, output slot]``."""
     return (
         isinstance(value, (list, tuple))
         and len(value) == 2
@@ -70,8 +70,8 @@ def is_link(value: Any) -> bool:
 
 
 def title_of(prompt: Mapping[str, Mapping[str, Any]], node_id: str) -> str:
-    """Return what the user calls a node: its title, else its class, else its id; ids of expanded nodes are cut to
-    the node that they stand for.
+    """Return a node's name for the user: its title, else its class, else its id; ids of expanded nodes are cut to that
+    of the original node.
     """
     node = prompt.get(node_id) or prompt.get(node_id.partition(".")[0])
     if node is None:
@@ -82,7 +82,7 @@ def title_of(prompt: Mapping[str, Mapping[str, Any]], node_id: str) -> str:
 
 
 def invalid_workflow(message: str, problems: list[str]) -> ValidationError:
-    """Return the error for what is no workflow."""
+    """Return the error for an invalid workflow."""
     return ValidationError(
         message,
         code="invalid_workflow",
@@ -111,14 +111,14 @@ def _parsed(text: bytes, name: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise invalid_workflow(f"{name} holds no workflow: {error}.", []) from error
+        raise invalid_workflow(f"{name} contains no workflow: {error}.", []) from error
     if not isinstance(data, dict):
-        raise invalid_workflow(f"{name} holds no workflow.", [])
+        raise invalid_workflow(f"{name} contains no workflow.", [])
     return data
 
 
 def _from_media(texts: Mapping[str, bytes], name: str) -> dict[str, Any]:
-    """Return the first of a file's texts that is a workflow: what else stands under ``prompt`` must not hide it."""
+    """Return the first of a file's texts that is a workflow: other content under ``prompt`` must not hide it."""
     first: ValidationError | None = None
     for key in ("prompt", "workflow"):
         if key in texts:
@@ -132,14 +132,14 @@ def _from_media(texts: Mapping[str, bytes], name: str) -> dict[str, Any]:
             else:
                 return data
     raise first or ValidationError(
-        f"The file {name} holds no workflow.",
+        f"The file {name} contains no workflow.",
         code="no_workflow",
-        hint="Take one that ComfyUI saved; files that were edited or sent by a messenger lose it.",
+        hint="Use a file that ComfyUI saved; edited files, and files sent by a messenger, lose their workflow.",
     )
 
 
 def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
-    """Take the workflow out of the forms it is handed around in."""
+    """Unwrap a workflow from the forms in which it is shared."""
     for wrapper in ("prompt", "output"):
         inner = data.get(wrapper)
         if isinstance(inner, dict) and "class_type" not in inner:
@@ -153,8 +153,8 @@ def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _node_alone(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a node as its author made it. A server notes ``is_changed`` beside that when it runs the prompt, also in
-    what it saves; not a number in some nodes, which can't be sent, and believed where it is.
+    """Return a node without the server's ``is_changed``: it is added when the prompt runs, also in saved files; in
+    some nodes it is not a number, which can't be sent, and the server trusts it.
     """
     return {key: node[key] for key in ("class_type", "inputs", "_meta") if key in node}
 
@@ -172,7 +172,7 @@ def _node_problems(node_id: str, node: Any, prompt: Prompt, links: bool) -> Iter
 
 def _value_problems(place: str, value: Any, prompt: Prompt) -> Iterator[str]:
     if is_link(value) and value[0] not in prompt:
-        yield f"{place}: it is connected to node {value[0]!r}, which is not there."
-    # Such a value passes the server's validation, is then taken for a link, and ends its worker thread for good.
+        yield f"{place}: it is connected to node {value[0]!r}, which does not exist."
+    # Such a value passes the server's validation, is then treated as a link, and kills its worker thread.
     if isinstance(value, dict) and is_link(value.get("__value__")):
-        yield f"{place}: a list of a text and a number can't be given here."
+        yield f"{place}: a list of a text and a number is not allowed here."

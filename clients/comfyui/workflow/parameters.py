@@ -1,4 +1,4 @@
-"""One thing that can be set in a workflow: its kind, limits and choices, as the server defines them. Pure."""
+"""One parameter of a workflow: its kind, limits and choices, as the server defines them. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SHOWN = 12
 class Parameter:
     """A named value of a workflow.
 
-    ``kind`` is text, integer, number, boolean, choice, file or seed. ``targets`` are the inputs that take the value, as
-    ``"#node id.input"``. ``minimum``, ``maximum`` and ``step`` are None where the server names none; ``choices`` are
-    what it has now, as texts, and ``meanings`` the same as it takes them: numbers too. ``label`` is for people.
+    ``kind`` is text, integer, number, boolean, choice, file or seed. ``targets`` are the inputs that take the value,
+    as ``"#node id.input"``. ``minimum``, ``maximum`` and ``step`` are None if the server gives none; ``choices`` are
+    its current ones, as texts, and ``meanings`` the same in their own types, also numbers. ``label`` is for people.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Parameter:
     tooltip: str = ""
 
     def problem(self, value: Any) -> str:
-        """Return what is wrong with a value in words, empty for nothing."""
+        """Return the problem of a value, empty if there is none."""
         if self.kind in (INTEGER, SEED, NUMBER):
             return self._number_problem(value)
         if self.kind == CHOICE:
@@ -52,7 +52,7 @@ class Parameter:
         return "" if isinstance(value, kind) else self._needs(words, value)
 
     def meant(self, value: Any) -> Any:
-        """Return what the server takes for a value: for the text of a choice that choice."""
+        """Return the value to send: for the text of a choice, the choice itself."""
         if self.kind == CHOICE and value in self.choices:
             return self.meanings[self.choices.index(value)]
         return value
@@ -73,15 +73,15 @@ class Parameter:
         if not self.choices or value in self.choices:
             return ""
         near = nearest_names(value, self.choices) or self.choices[:_SHOWN]
-        return f"{self.name}: {value!r} is no choice; there are {', '.join(near)}."
+        return f"{self.name}: {value!r} is not a choice; the choices are {', '.join(near)}."
 
     def _needs(self, words: str, value: Any) -> str:
-        return f"{self.name}: {words} is needed, not {value!r}."
+        return f"{self.name}: {words} is required, not {value!r}."
 
 
 def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, specs: Sequence[Spec | None]) -> Parameter:
-    """Return the parameter of some inputs, which share the kind of the first and the tightest limits of all; without a
-    definition its kind is that of the value in the workflow.
+    """Return the parameter of some inputs, with the kind of the first and the tightest limits of all; without a
+    definition the kind is that of the value in the workflow.
     """
     spec = specs[0]
     if spec is None or kind_of(spec) == "":
@@ -105,7 +105,7 @@ def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, specs
 
 
 def kind_of(spec: Spec) -> str:
-    """Return the kind of value that an input takes, empty if it takes a wire only."""
+    """Return the kind of an input's value, empty if it takes only a link."""
     if spec.uploads or spec.options.get("audio_upload"):
         return FILE
     if spec.type == "INT" and spec.controlled:

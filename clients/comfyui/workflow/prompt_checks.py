@@ -1,7 +1,7 @@
-"""Judging a prompt before it is sent, by the definitions of its node classes. Pure.
+"""Checks a prompt before it is sent, with the definitions of its node classes. Pure.
 
-Only what the server would refuse too is a problem: an input that is required and absent, and a model file that is not
-among its choices. Limits and other choices are left to the server, for a node may overrule them in code of its own.
+Problems are only those that the server would report too: a missing required input, and a model file that is not among
+its choices. Limits and other choices are left to the server, because a node may override them in its own code.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ DYNAMIC = "COMFY_"
 """Types that begin so stand for inputs under other names (``COMFY_AUTOGROW_V3``, ``COMFY_DYNAMICCOMBO_V3``)."""
 
 
-def problems_of(prompt: Prompt, known: Definitions) -> dict[str, list[NodeProblem]]:
-    """Return what is wrong with each node that has a problem."""
+def find_problems(prompt: Prompt, known: Definitions) -> dict[str, list[NodeProblem]]:
+    """Return the problems of each node that has some."""
     found = {node_id: list(_node_problems(prompt, node_id, known)) for node_id in prompt}
     return {node_id: problems for node_id, problems in found.items() if problems}
 
 
 def refused_whole(prompt: Prompt, known: Definitions, bad: Mapping[str, Any]) -> bool:
-    """Whether a bad node feeds each output: else the server leaves out what it can't make and runs the rest."""
+    """Return True if a bad node feeds each output: else the server skips the affected outputs and runs the rest."""
     outputs = _outputs(prompt, known)
     return bool(outputs) and all(_fed_by(prompt, node_id, bad) for node_id in outputs)
 
 
 def outputs_to_run(prompt: Prompt, known: Definitions | None, node_errors: Mapping[str, Any]) -> list[str] | None:
-    """Return the output nodes that the server will run after it has taken a prompt with these ``node_errors``; None
-    where that can't be told.
+    """Return the output nodes that the server will run after it has accepted a prompt with these ``node_errors``; None
+    if unknown.
     """
     if known is None or any(node["class_type"] not in known for node in prompt.values()):
         return None
@@ -44,7 +44,7 @@ def outputs_to_run(prompt: Prompt, known: Definitions | None, node_errors: Mappi
 
 
 def refused_outputs(node_errors: Mapping[str, Any]) -> set[str]:
-    """Return the output nodes that the server leaves out because of these errors."""
+    """Return the output nodes that the server skips because of these errors."""
     return {
         str(each)
         for entry in node_errors.values()
@@ -70,7 +70,7 @@ def _node_problems(prompt: Prompt, node_id: str, known: Definitions) -> Iterator
 
 
 def _lacks_model(spec: Spec, value: Any) -> bool:
-    """Whether the value names a model file that the server does not offer."""
+    """Return True if the value is a model file that the server does not offer."""
     if not isinstance(value, str) or not spec.choices or spec.uploads:
         return False
     return value not in spec.choices and MODEL_FILE.search(value) is not None

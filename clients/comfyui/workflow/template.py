@@ -31,7 +31,7 @@ Definitions = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class WorkflowTemplate:
-    """A prompt and what can be set in it; ``parameters`` by name, in the order in which a form would show them."""
+    """A prompt with named ``parameters``, in the order of a form."""
 
     prompt: Prompt
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class WorkflowTemplate:
                 code="invalid_parameter",
                 problems=problems,
                 backend="comfyui",
-                hint="Correct the values named.",
+                hint="Correct these values.",
             )
         inputs: dict[str, Any] = {}
         files: dict[str, Any] = {}
@@ -83,7 +83,7 @@ class WorkflowTemplate:
         return WorkflowRequest(copy.deepcopy(self.prompt), inputs=inputs, files=files, seed=seed, **fields)
 
     def _own_name(self, name: str) -> str:
-        """Return the parameter's name, also of one that is written with other capitals: slots have small ones."""
+        """Return the parameter's name, ignoring case: slots have lower-case names."""
         alike = [own for own in self.parameters if own.casefold() == name.casefold()]
         return alike[0] if name not in self.parameters and len(alike) == 1 else name
 
@@ -104,7 +104,7 @@ class WorkflowTemplate:
 
 
 class _Finder:
-    """Finds the parameters of one prompt; each input belongs to the first that names it."""
+    """Finds the parameters of one prompt; each input belongs to the first parameter that finds it."""
 
     def __init__(self, prompt: Prompt, known: Definitions, widgets: Sequence[EditorWidget]) -> None:
         self._prompt = prompt

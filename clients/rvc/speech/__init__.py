@@ -1,1 +1,1 @@
-"""Who reads a line before RVC gives it a voice."""
+"""Speakers: they read a line, and RVC converts it."""

@@ -1,4 +1,4 @@
-"""Speakers that are programs of this machine: eSpeak NG and Piper."""
+"""Speakers that are programs on this machine: eSpeak NG and Piper."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .speaker import Line, Speaker, Spoken
 TIME_LIMIT_S = 120.0
 WORDS_PER_MINUTE = 160
 SLOWEST, FASTEST = 80, 450
-_NO_WINDOW = 0x08000000  # of Windows: no console flashes up
+_NO_WINDOW = 0x08000000  # Windows: open no console window
 
 
 class ESpeak(Speaker):
@@ -34,27 +34,27 @@ class ESpeak(Speaker):
         self._time_limit_s = time_limit_s
 
     def available(self, line: Line) -> bool:
-        """Whether the program is on the PATH."""
-        return self._found() is not None
+        """Return True if the program is on the PATH."""
+        return self._find_voice() is not None
 
     def speak(self, line: Line, target: Path, scope: Scope) -> Spoken:
-        """Speak into a WAV."""
+        """Speak the line into a WAV."""
         voice = line.voice or self.default_voice
         pace = round(min(FASTEST, max(SLOWEST, WORDS_PER_MINUTE * line.speed)))
-        arguments = [self._found() or self.name, "-v", voice, "-s", str(pace), "-w", str(target), "--stdin"]
+        arguments = [self._find_voice() or self.name, "-v", voice, "-s", str(pace), "-w", str(target), "--stdin"]
         run_program(self.name, arguments, line.text, scope, self._time_limit_s)
-        return Spoken(_made(self.name, target), {"name": self.name, "voice": voice})
+        return Spoken(_check_output(self.name, target), {"name": self.name, "voice": voice})
 
-    def _found(self) -> str | None:
+    def _find_voice(self) -> str | None:
         if self._program is not None:
             return shutil.which(self._program)
         return shutil.which("espeak-ng") or shutil.which("espeak")
 
 
 class Piper(Speaker):
-    """Piper: natural voices, each a file that is downloaded once.
+    """Piper: natural voices, one downloaded file each.
 
-    A line's ``voice`` is the path of its ``.onnx`` file; ``voice`` here is the one for lines that name none.
+    A line's ``voice`` is the path of its ``.onnx`` file; the ``voice`` here is the default.
     """
 
     name: ClassVar[str] = "piper"
@@ -67,24 +67,24 @@ class Piper(Speaker):
         self._time_limit_s = time_limit_s
 
     def available(self, line: Line) -> bool:
-        """Whether the program is on the PATH and the voice's file is there."""
+        """Return True if the program is on the PATH and the voice's file exists."""
         voice = line.voice or self._voice
         return voice is not None and Path(voice).is_file() and shutil.which(self._program) is not None
 
     def speak(self, line: Line, target: Path, scope: Scope) -> Spoken:
-        """Speak into a WAV."""
+        """Speak the line into a WAV."""
         voice = str(line.voice or self._voice)
         arguments = [shutil.which(self._program) or self._program, "-m", voice, "-f", str(target)]
         if line.speed != 1.0:
             arguments += ["--length_scale", f"{1.0 / line.speed:.3f}"]
         run_program(self.name, arguments, line.text, scope, self._time_limit_s)
-        return Spoken(_made(self.name, target), {"name": self.name, "voice": Path(voice).name})
+        return Spoken(_check_output(self.name, target), {"name": self.name, "voice": Path(voice).name})
 
 
 def run_program(name: str, arguments: Sequence[str], text: str, scope: Scope, time_limit_s: float) -> None:
     """Run a program with ``text`` as its input until it ends; a cancel kills it.
 
-    Raises ``GenerationError``: code ``speaker_failed`` with its words, ``speaker_timeout`` after the time limit.
+    Raises ``GenerationError``: code ``speaker_failed`` with its message, ``speaker_timeout`` after the time limit.
     """
     scope.check()
     try:
@@ -96,32 +96,34 @@ def run_program(name: str, arguments: Sequence[str], text: str, scope: Scope, ti
             creationflags=_NO_WINDOW if sys.platform == "win32" else 0,
         )
     except OSError as error:
-        raise _failed(name, error.strerror or str(error)) from error
+        raise _speaker_error(name, error.strerror or str(error)) from error
     with process, scope.interrupter.guard(process.kill):
         try:
-            _, words = process.communicate(text.encode("utf-8", "replace"), timeout=time_limit_s)
+            _, output = process.communicate(text.encode("utf-8", "replace"), timeout=time_limit_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             scope.check()
             raise GenerationError(
-                f"{name} has not spoken the line within {time_limit_s:g} s.",
+                f"{name} did not speak the line within {time_limit_s:g} s.",
                 code="speaker_timeout",
                 backend=BACKEND,
                 hint="Make the line shorter, or choose another speaker.",
             ) from None
     scope.check()
     if process.returncode:
-        raise _failed(name, last_line(words.decode("utf-8", "replace")) or f"it ended with {process.returncode}")
+        raise _speaker_error(
+            name, last_line(output.decode("utf-8", "replace")) or f"it exited with status {process.returncode}"
+        )
 
 
-def _made(name: str, target: Path) -> Path:
+def _check_output(name: str, target: Path) -> Path:
     if not target.is_file():
-        raise _failed(name, "it has written no sound")
+        raise _speaker_error(name, "it wrote no sound")
     return target
 
 
-def _failed(name: str, why: str) -> GenerationError:
+def _speaker_error(name: str, why: str) -> GenerationError:
     return GenerationError(
         f"{name} could not speak the line: {why}",
         code="speaker_failed",

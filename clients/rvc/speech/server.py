@@ -1,4 +1,4 @@
-"""Speakers behind HTTP: servers with OpenAI's ``POST /v1/audio/speech``, the RVC server itself where it has it."""
+"""Speakers over HTTP: servers with OpenAI's ``POST /v1/audio/speech``, or the RVC server itself if it has the route."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SpeechServer(Speaker):
         voice: str = DEFAULT_VOICE,
         options: ClientOptions | None = None,
     ) -> None:
-        self._url = _base_of(parse_server_url(url))
+        self._url = _parse_base_url(parse_server_url(url))
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._model = model
         self._voice = voice
@@ -51,15 +51,15 @@ class SpeechServer(Speaker):
         return f"<SpeechServer {self._url}>"
 
     def available(self, line: Line) -> bool:
-        """True: whether it answers shows when it is asked."""
+        """Return True: only a request shows if the server responds."""
         return True
 
     def speak(self, line: Line, target: Path, scope: Scope) -> Spoken:
-        """Have the line spoken into ``target``; raises the typed error of what goes wrong."""
+        """Have the server speak the line into ``target``; raises the typed error of a failed request."""
         with Transport.for_options(self._options) as transport:
             http = HTTPSession(transport, self._url, BACKEND, self._options, self._headers)
             voice = line.voice or self._voice
-            return speak_over(http, self.name, self._model, voice, line, target, scope)
+            return request_speech(http, self.name, self._model, voice, line, target, scope)
 
 
 class RVCServerSpeech(Speaker):
@@ -71,23 +71,27 @@ class RVCServerSpeech(Speaker):
         self._http = http
 
     def available(self, line: Line) -> bool:
-        """True: it is only made for servers that list the route."""
+        """Return True: it is created only for servers that list the route."""
         return True
 
     def speak(self, line: Line, target: Path, scope: Scope) -> Spoken:
-        """Have the line spoken into ``target``."""
+        """Have the server speak the line into ``target``."""
         voice = line.voice or DEFAULT_VOICE
-        return speak_over(self._http, self.name, DEFAULT_MODEL, voice, line, target, scope)
+        return request_speech(self._http, self.name, DEFAULT_MODEL, voice, line, target, scope)
 
 
-def _base_of(url: ServerURL) -> ServerURL:
-    """Return the address without the route, or the part of it that other programs ask for."""
+def _parse_base_url(url: ServerURL) -> ServerURL:
+    """Return the address without the speech route, or a part of it."""
     path = url.path.removesuffix(SPEECH_ROUTE).removesuffix(_VERSION)
     return replace(url, path=path)
 
 
-def speak_over(http: HTTPSession, name: str, model: str, voice: str, line: Line, target: Path, scope: Scope) -> Spoken:
-    """Ask for the line and write what comes back; ``ProtocolError`` (code ``no_sound``) if that is no sound."""
+def request_speech(
+    http: HTTPSession, name: str, model: str, voice: str, line: Line, target: Path, scope: Scope
+) -> Spoken:
+    """Request the speech and write it to ``target``; ``ProtocolError`` (code ``no_sound``) if the response is no
+    sound.
+    """
     payload = {"model": model, "input": line.text, "voice": voice, "response_format": "wav", "speed": line.speed}
     with http.request(
         "POST",
@@ -98,10 +102,10 @@ def speak_over(http: HTTPSession, name: str, model: str, voice: str, line: Line,
     ) as response:
         if not response.content_type.startswith(_SOUNDS):
             raise ProtocolError(
-                f"{http.url} answers a line to speak with {response.content_type or 'something'} instead of a sound.",
+                f"{http.url} returned {response.content_type or 'something'} instead of a sound.",
                 code="no_sound",
                 backend=BACKEND,
-                hint=f"Is it a server with {SPEECH_ROUTE}, as OpenAI's?",
+                hint=f"Is it a server with {SPEECH_ROUTE}, like OpenAI's?",
             )
         save_body(response, target)
     return Spoken(target, {"name": name, "server": str(http.url), "model": model, "voice": voice})

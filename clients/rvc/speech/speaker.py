@@ -1,4 +1,4 @@
-"""Who speaks a line before RVC gives it a voice: RVC itself reads no text."""
+"""The interface of speakers: they read a line before RVC converts it, since RVC reads no text."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from ...core.scope import Scope
 
 HOW_TO_SPEAK = (
-    "Install espeak-ng (Linux: the package espeak-ng; macOS: brew install espeak-ng; Windows: its installer) and see "
-    "that it is on the PATH; or name a voice for piper, or a server with /v1/audio/speech (in Blender: in the "
+    "Install espeak-ng (Linux: the package espeak-ng; macOS: brew install espeak-ng; Windows: its installer) "
+    "and make sure that it is on the PATH; or choose a voice for piper, or a server with /v1/audio/speech (in "
+    "Blender: in the "
     "preferences, under RVC); or record the line."
 )
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is to be spoken: ``voice`` is the speaker's own name of a voice, None for its usual one; ``speed`` 1.0 is
-    normal.
-    """
+    """A line to speak: ``voice`` is the speaker's name of a voice, None for its default; ``speed`` 1.0 is normal."""
 
     text: str
     voice: str | None = None
@@ -34,32 +33,33 @@ class Line:
 
 @dataclass(frozen=True)
 class Spoken:
-    """A spoken line: the sound file, and what the result's metadata say of its speaker."""
+    """A spoken line: the sound file, and the speaker's metadata for the result."""
 
     path: Path
-    told: dict[str, object] = field(default_factory=dict)
+    metadata: dict[str, object] = field(default_factory=dict)
 
 
 class Speaker(abc.ABC):
-    """Turns a text into a sound file; give your own to ``RVCClient(speakers=...)``. Called on worker threads."""
+    """Reads a text into a sound file; pass your own to ``RVCClient(speakers=...)``. Called on worker threads."""
 
     name: ClassVar[str]
 
     @abc.abstractmethod
     def available(self, line: Line) -> bool:
-        """Whether it can speak this line on this machine; quick."""
+        """Return True if the speaker can speak this line on this machine; quick."""
 
     @abc.abstractmethod
     def speak(self, line: Line, target: Path, scope: Scope) -> Spoken:
         """Speak the line into ``target``, a WAV or any sound that the client's codec reads.
 
-        A cancel fires ``scope.interrupter`` and is to end it. Raises a ``BackendError`` that says what is wrong.
+        A cancel fires ``scope.interrupter``, which must end the call. Raises a ``BackendError``.
         """
 
 
 def choose_speaker(speakers: Sequence[Speaker], line: Line, name: str | None, also: str = "") -> Speaker:
-    """Return the speaker of that name, or the first one that can speak; ``MissingResource`` (code ``no_speaker``) with
-    what to do if there is none, among it ``also``.
+    """Return the speaker of that name, or the first available one; ``MissingResource`` (code ``no_speaker``) if there
+    is
+    none, with ``also`` in its hint.
     """
     names = [each.name for each in speakers]
     wanted = [each for each in speakers if name in (None, each.name)]
@@ -67,11 +67,11 @@ def choose_speaker(speakers: Sequence[Speaker], line: Line, name: str | None, al
     if found is not None:
         return found
     if name is None:
-        message, hint = "Nothing here can speak a text: RVC only changes voices.", f"{also}{HOW_TO_SPEAK}"
+        message, hint = "No program here can read a text aloud: RVC only changes voices.", f"{also}{HOW_TO_SPEAK}"
     elif name in names:
-        message, hint = f"The speaker {name} is not there, or lacks a voice for this line.", HOW_TO_SPEAK
+        message, hint = f"The speaker {name} is not available, or has no voice for this line.", HOW_TO_SPEAK
     else:
-        message, hint = f"There is no speaker called {name}.", f"There are: {', '.join(names) or 'none'}."
+        message, hint = f"There is no speaker {name}.", f"There are: {', '.join(names) or 'none'}."
     raise MissingResource(
         message,
         kind="speaker",

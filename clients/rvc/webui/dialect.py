@@ -1,9 +1,8 @@
-"""RVC-WebUI, which is a Gradio 3 app: its main branch (Gradio 3.14) and the 2.2 that most packs have (3.34).
+"""RVC-WebUI, a Gradio 3 app: its main branch (Gradio 3.14) and 2.2, which most packages have (3.34).
 
-Facts: functions are called by name over ``POST /run``; every failure is a 500 with ``{"error": null}``, and what the
-program itself notices comes as a text, status 200, with no sound beside it. The loaded voice belongs to the server.
-Index files are matched when the voice is chosen. The main branch takes the recording as a ``data:`` URL, 2.2 the path
-of an upload.
+Facts: functions are called by name over ``POST /run``; every exception is a 500 with ``{"error": null}``, and the
+program's own errors are a text with status 200 and no sound. The loaded voice is global to the server. Index files are
+matched when the voice is chosen. The main branch takes the recording as a ``data:`` URL, 2.2 the path of an upload.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ...core.json_fields import as_text
 from ...core.model import BackendCancel
 from ...core.scope import Scope
 from ...files.storage_errors import storage_errors
-from ...gradio.component_values import choices_of, files_in, unwrapped
+from ...gradio.component_values import extract_files, get_choices, unwrap
 from ...gradio.config import GradioConfig
 from ...gradio.files import fetch, upload
 from ...gradio.gradio3 import Gradio3Session, InlineFile
@@ -43,7 +42,7 @@ _SESSION = "movie-director"
 
 
 class WebUI(Dialect):
-    """What both generations of RVC-WebUI have in common."""
+    """The common part of both generations of RVC-WebUI."""
 
     label: ClassVar[str] = "RVC-WebUI"
     generation: ClassVar[str]
@@ -59,15 +58,15 @@ class WebUI(Dialect):
         self._config = config
 
     def voices(self, scope: Scope) -> list[str]:
-        """Ask the server to look again at its folder of voices."""
-        listed = choices_of(_at(self._call("infer_refresh", [], scope), 0))
+        """Refresh the server's list of voices and return it."""
+        listed = get_choices(_get_value(self._call("infer_refresh", [], scope), 0))
         return sorted(each.removesuffix(_ENDING) for each in listed if isinstance(each, str))
 
-    def convert(self, job: JobContext, take: ConversionJob) -> str:
+    def convert(self, job: JobContext, conversion: ConversionJob) -> str:
         """Load the voice and convert with it."""
-        check_f0_method(take.settings.f0_method, self.f0_methods, self.label)
-        index = self._load(job, take)
-        arguments = self._arguments(job, take, index)
+        check_f0_method(conversion.settings.f0_method, self.f0_methods, self.label)
+        index = self._load(job, conversion)
+        arguments = self._make_arguments(job, conversion, index)
         session = Gradio3Session(self._access, self._config, _SESSION)
         job.sending(dialect=self.name)
         job.submitted(job.job_id)
@@ -80,41 +79,41 @@ class WebUI(Dialect):
                 error.message = "The RVC server failed at the conversion; the voice or the recording can't be used."
                 error.args, error.code = (error.message,), "conversion_failed"
             raise
-        found = files_in(_at(values, 1))
+        found = extract_files(_get_value(values, 1))
         if not found:
             raise generation_error(
-                self.http.redact(as_text(_at(values, 0))), doing="the conversion", code="conversion_failed"
+                self.http.redact(as_text(_get_value(values, 0))), doing="the conversion", code="conversion_failed"
             )
-        job.log(self.http.redact(as_text(_at(values, 0))).partition("\n")[0])
-        sound = fetch(self._access, self._config, found[0], take.raw.parent, scope=job, name="answer.wav")
-        with storage_errors(take.raw.parent):
-            sound.path.replace(take.raw)
+        job.log(self.http.redact(as_text(_get_value(values, 0))).partition("\n")[0])
+        sound = fetch(self._access, self._config, found[0], conversion.raw.parent, scope=job, name="answer.wav")
+        with storage_errors(conversion.raw.parent):
+            sound.path.replace(conversion.raw)
         return found[0].name
 
     def train(self, job: JobContext, request: TrainRequest, samples: Samples) -> Mapping[str, object]:
         """Train by the program's one-click training: slicing, features, model and index."""
         check_f0_method(request.f0_method, self.training_f0, self.label)
-        return self._training(request.voice).run(job, request, samples)
+        return self._make_training(request.voice).run(job, request, samples)
 
     def rejoin_training(self, job: JobContext, request: TrainRequest) -> Mapping[str, object] | None:
-        """Go on with the training that the record names: the server keeps it where it was."""
-        return self._training(request.voice).rejoin(job)
+        """Continue the training in the job's record: the server keeps its position."""
+        return self._make_training(request.voice).rejoin(job)
 
     def cancel(self, job: CancelContext) -> BackendCancel:
-        """Stop a training and see it out; a conversion can't be stopped, so wait for its answer."""
+        """Stop a training and wait for its end; a conversion can't be stopped, so wait for its response."""
         if not isinstance(job.request, TrainRequest):
             self.calls.wait_until_free(job)
             return BackendCancel.UNSUPPORTED
-        return self._training(job.request.voice).cancel(job)
+        return self._make_training(job.request.voice).cancel(job)
 
-    def _training(self, voice: str) -> Training:
+    def _make_training(self, voice: str) -> Training:
         patient = copy.copy(self._access)
         patient.http = self.http.with_timeouts(first_byte_s=STEP_TIMEOUT_S)
         return Training(patient, self._config, self.name, self.wording, lambda scope: voice in self.voices(scope))
 
-    def _load(self, job: JobContext, take: ConversionJob) -> str:
+    def _load(self, job: JobContext, conversion: ConversionJob) -> str:
         """Load the voice and return the path of its index."""
-        settings = take.settings
+        settings = conversion.settings
         voices = self.voices(job)
         if settings.voice not in voices:
             raise missing_voice(settings.voice, voices)
@@ -122,18 +121,18 @@ class WebUI(Dialect):
         try:
             values = self._call("infer_change_voice", chosen, job)
         except GenerationError as error:
-            said = "" if error.code == NO_REASON else error.message
+            sentence = "" if error.code == NO_REASON else error.message
             raise generation_error(
-                said, doing=f"loading the voice {settings.voice}", code="voice_not_loaded"
+                sentence, doing=f"loading the voice {settings.voice}", code="voice_not_loaded"
             ) from error
-        return as_text(unwrapped(_at(values, 3)))
+        return as_text(unwrap(_get_value(values, 3)))
 
     @abc.abstractmethod
-    def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
+    def _make_arguments(self, job: JobContext, conversion: ConversionJob, index: str) -> list[Any]:
         """Return the values for ``infer_convert``."""
 
     def _call(self, name: str, data: list[Any], scope: Scope) -> list[Any]:
-        function = self._config.named(name)
+        function = self._config.get_function(name)
         check_count(function, data)
         return run_endpoint(self._access, self._config, function, data, _SESSION, scope).raw
 
@@ -147,9 +146,9 @@ class WebUIMain(WebUI):
     training_f0: ClassVar[tuple[str, ...]] = ("rmvpe", "pm")
     wording: ClassVar[Wording] = Wording.MAIN
 
-    def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
-        asked = take.settings
-        sound = InlineFile(take.recording, "recording.wav")
+    def _make_arguments(self, job: JobContext, conversion: ConversionJob, index: str) -> list[Any]:
+        asked = conversion.settings
+        sound = InlineFile(conversion.recording, "recording.wav")
         return [
             *(0, sound, asked.pitch, asked.f0_method, index, asked.index_rate),
             *(0, asked.rms_mix_rate, asked.protect),
@@ -157,7 +156,7 @@ class WebUIMain(WebUI):
 
 
 class WebUI2023(WebUI):
-    """2.2.231006, and what is like it."""
+    """Version 2.2.231006 and similar ones."""
 
     name: ClassVar[str] = "rvc-webui-2.2"
     generation: ClassVar[str] = "2.2"
@@ -165,18 +164,18 @@ class WebUI2023(WebUI):
     training_f0: ClassVar[tuple[str, ...]] = ("rmvpe", "harvest", "dio", "pm")
     wording: ClassVar[Wording] = Wording.OF_2023
 
-    def _arguments(self, job: JobContext, take: ConversionJob, index: str) -> list[Any]:
-        asked = take.settings
+    def _make_arguments(self, job: JobContext, conversion: ConversionJob, index: str) -> list[Any]:
+        asked = conversion.settings
         job.message("Uploading the recording")
-        path = upload(self._access, self._config, take.recording, scope=job, name="recording.wav").path
+        path = upload(self._access, self._config, conversion.recording, scope=job, name="recording.wav").path
         return [
             *(0, path, asked.pitch, None, asked.f0_method, "", index, asked.index_rate),
             *(asked.filter_radius, 0, asked.rms_mix_rate, asked.protect),
         ]
 
 
-def webui_of(access: GradioHTTP, config: GradioConfig, exchange: RVCHTTP) -> WebUI | None:
-    """Return the generation that an app is, None if it is another program."""
+def make_webui(access: GradioHTTP, config: GradioConfig, exchange: RVCHTTP) -> WebUI | None:
+    """Return the dialect of the app's generation, None if it is another program."""
     names = {each.api_name for each in config.dependencies}
     if not {"infer_convert", "infer_change_voice", "infer_refresh"} <= names:
         return None
@@ -184,7 +183,7 @@ def webui_of(access: GradioHTTP, config: GradioConfig, exchange: RVCHTTP) -> Web
     return kind(access, config, exchange.routes())
 
 
-def _at(values: list[Any], place: int) -> Any:
-    if len(values) <= place:
-        raise odd_answer("/run", f"value number {place + 1} is missing")
-    return values[place]
+def _get_value(values: list[Any], provide_samples: int) -> Any:
+    if len(values) <= provide_samples:
+        raise odd_answer("/run", f"value number {provide_samples + 1} is missing")
+    return values[provide_samples]

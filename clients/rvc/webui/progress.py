@@ -1,8 +1,10 @@
-"""What the texts of RVC-WebUI's one-click training say: the stage, the epoch, the lines of the log, the end.
+"""Parses the texts of RVC-WebUI's one-click training: stage, epoch, log lines and end.
 
-Facts: the main branch rewrites one text (title, status, stages done with a tick each, the stage at work, the last 40
-lines of its log), in the language of the server. 2.2 lets one text grow, at the borders of its steps only. Epochs stand
-in lines with ``====>``, also in other languages.
+Facts: the main branch rewrites one text (title, status, finished stages with a tick each, the current stage, the last
+40
+lines of its log), in the language of the server. 2.2 extends one text, only between its steps. Epochs are in lines
+with
+``====>``, in all languages.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ _STATUS = re.compile(r"^Status\s*[：:]\s*(.+)$", re.MULTILINE)
 
 
 class Wording(enum.Enum):
-    """Whose texts they are."""
+    """The generation that a text comes from."""
 
     MAIN = "main"
     OF_2023 = "2.2"
@@ -30,8 +32,9 @@ class Wording(enum.Enum):
 
 @dataclass(frozen=True)
 class View:
-    """What one text says. ``stage`` counts from 0 and is that of the index when all is done; ``done`` is how many
-    stages were ticked off, ``epoch`` the last that ended, 0 for none; ``status`` is empty in other languages.
+    """One parsed text. ``stage`` counts from 0 and is the last one at the end; ``done`` is the number of finished
+    stages,
+    ``epoch`` the last finished one, 0 for none; ``status`` is empty in other languages.
     """
 
     status: str
@@ -43,18 +46,18 @@ class View:
     fresh: bool
 
     def fraction(self, epochs: int) -> float:
-        """Return how far the training is, by the stages' usual share of the time."""
+        """Return the progress of the training, from the usual share of each stage in the time."""
         part = min(1.0, self.epoch / epochs) if self.stage == MODEL_STAGE else self.part
         begins = _BEGINS[self.stage]
         return begins + (_BEGINS[self.stage + 1] - begins) * part
 
 
-def read_text(text: str, wording: Wording) -> View:
-    """Read one text."""
-    return _of_main(text) if wording is Wording.MAIN else _of_2023(text)
+def parse_text(text: str, wording: Wording) -> View:
+    """Parse one text."""
+    return _parse_main(text) if wording is Wording.MAIN else _parse_2023(text)
 
 
-def _of_main(text: str) -> View:
+def _parse_main(text: str) -> View:
     sections = text.strip().split("\n\n")
     done = len(_TICK.findall(text))
     status = _STATUS.search(sections[0])
@@ -64,26 +67,26 @@ def _of_main(text: str) -> View:
         status=status[1].strip() if status else "",
         stage=min(done, len(STAGES) - 1),
         done=done,
-        epoch=_last_epoch(log),
-        part=_part_of(log),
+        epoch=_parse_last_epoch(log),
+        part=_parse_part(log),
         log=log,
         fresh=len(sections) == 1,
     )
 
 
-def _of_2023(text: str) -> View:
+def _parse_2023(text: str) -> View:
     steps = [int(each) for each in _STEP.findall(text)]
     lines = tuple(line for line in text.splitlines() if line.strip())
     stage = min(max(steps, default=1), len(STAGES)) - 1
-    return View("", stage, 0, _last_epoch(lines), 0.0, lines, fresh=len(lines) == 1)
+    return View("", stage, 0, _parse_last_epoch(lines), 0.0, lines, fresh=len(lines) == 1)
 
 
-def _last_epoch(lines: tuple[str, ...]) -> int:
+def _parse_last_epoch(lines: tuple[str, ...]) -> int:
     found = [int(match[1]) for match in map(_EPOCH.search, lines) if match]
     return found[-1] if found else 0
 
 
-def _part_of(lines: tuple[str, ...]) -> float:
+def _parse_part(lines: tuple[str, ...]) -> float:
     match = _OF.search(lines[-1]) if lines else None
     if match is None or not int(match[2]):
         return 0.0
@@ -91,7 +94,7 @@ def _part_of(lines: tuple[str, ...]) -> float:
 
 
 def new_lines(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the lines that have come since: a log shows only its last lines, so they may overlap by less than all."""
+    """Return the new lines of a log that shows only its last lines, found by their overlap."""
     for kept in range(min(len(before), len(now)), 0, -1):
         if before[-kept:] == now[:kept]:
             return now[kept:]

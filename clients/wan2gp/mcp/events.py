@@ -1,7 +1,7 @@
-"""What a job's events of the MCP server say, told to the job once each.
+"""Reports the events of the MCP server to a job, each once.
 
-Facts: a snapshot holds the newest events only, the same ones again and again; the server's own log lines are among them
-as ``stream`` events; the percentage can fall.
+Facts: a snapshot has only the newest events, the same ones repeatedly; the server's own log lines are among them as
+``stream`` events; the percentage can fall.
 """
 
 from __future__ import annotations
@@ -21,48 +21,48 @@ _MAX_LINE = 500
 _MOST = 1_000_000_000
 
 
-class EventTeller:
-    """Tells one job what happens to it; used by one worker thread."""
+class EventReporter:
+    """Reports events to one job; used by one worker thread."""
 
     def __init__(self, job: JobContext) -> None:
         self._job = job
         self._seen = 0.0
-        self._told_now: set[int] = set()
+        self._seen_now: set[int] = set()
 
     def take(self, events: Any) -> bool:
-        """Tell what is new among a snapshot's events; whether anything was."""
-        news = False
+        """Report the new events of a snapshot; return True if there were any."""
+        has_new = False
         for event in get_objects(events):
             if self._is_new(event):
-                self._tell(str(event.get("kind")), event.get("data"))
-                news = True
-        return news
+                self._report(str(event.get("kind")), event.get("data"))
+                has_new = True
+        return has_new
 
     def _is_new(self, event: Mapping[str, Any]) -> bool:
-        """Events have no ids; several can have the same time."""
+        """Return True for an event that was not seen before: events have no ids, and several can have the same time."""
         at = as_number(event.get("timestamp"))
         if at is None or at < self._seen:
             return False
         mark = hash(repr(event))
         if at > self._seen:
             self._seen = at
-            self._told_now = {mark}
+            self._seen_now = {mark}
             return True
-        if mark in self._told_now:
+        if mark in self._seen_now:
             return False
-        self._told_now.add(mark)
+        self._seen_now.add(mark)
         return True
 
-    def _tell(self, kind: str, data: Any) -> None:
+    def _report(self, kind: str, data: Any) -> None:
         if kind == "progress" and isinstance(data, Mapping):
-            self._tell_progress(data)
+            self._report_progress(data)
         elif kind in ("status", "info") and isinstance(data, str):
             self._job.message(data[:_MAX_LINE])
             self._log(data)
         elif kind == "stream" and isinstance(data, Mapping):
             self._log(_NOISE.sub("", str(data.get("text") or "")))
 
-    def _tell_progress(self, data: Mapping[str, Any]) -> None:
+    def _report_progress(self, data: Mapping[str, Any]) -> None:
         percent, phase = _number(data.get("progress")), parse_phase(str(data.get("status") or ""))
         step, total = _number(data.get("current_step")), _number(data.get("total_steps"))
         self._job.progress(

@@ -1,8 +1,8 @@
 """Calls to WanGP's MCP server: JSON-RPC 2.0 over POST, stateless.
 
 Facts: the server answers JSON only if event streams are accepted too; ``/mcp`` is redirected to ``/mcp/``. A tool's
-result is in ``structuredContent`` (a bare list as ``{"result": [...]}``) or as JSON text; one that failed has
-``isError`` and a text that begins with ``Error executing tool NAME: ``.
+result is in ``structuredContent`` (a bare list as ``{"result": [...]}``) or as JSON text; a failed one has ``isError``
+and a text that begins with ``Error executing tool NAME: ``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _EXECUTING = re.compile(r"^Error executing tool \w+:\s*")
 
 
 class ToolFailure(BackendError):
-    """A tool said that it failed; ``message`` is its own words."""
+    """A tool reported a failure; ``message`` is its text."""
 
     default_code = "tool_failed"
 
 
 @dataclass(frozen=True)
 class ServerIdentity:
-    """Who the MCP server says it is."""
+    """The name and version of the MCP server."""
 
     name: str
     version: str
@@ -57,7 +57,7 @@ class MCP:
         self._path = PATHS[0]
 
     def initialize(self, scope: Scope | None = None) -> ServerIdentity:
-        """Ask who the server is; ``ProtocolError`` (code ``not_wangp``) if it is another MCP server, or none."""
+        """Return the server's identity; ``ProtocolError`` (code ``not_wangp``) for another server."""
         params = {
             "protocolVersion": PROTOCOL_VERSION,
             "capabilities": {},
@@ -70,7 +70,7 @@ class MCP:
         return ServerIdentity(SERVER_NAME, str(info.get("version", "")), str(result.get("protocolVersion", "")))
 
     def tools(self, scope: Scope | None = None) -> dict[str, Mapping[str, Any]]:
-        """Return the server's tools by name, each with the properties that it takes."""
+        """Return the server's tools by name, each with its parameters."""
         tools = get_objects(self._rpc("tools/list", {}, scope, repeatable=True).get("tools"))
         found: dict[str, Mapping[str, Any]] = {}
         for tool in tools:
@@ -79,13 +79,13 @@ class MCP:
         return found
 
     def call(self, tool: str, arguments: Mapping[str, Any], scope: Scope | None, *, repeatable: bool = True) -> Any:
-        """Call a tool and return what it answers; ``ToolFailure`` with its words if it failed."""
+        """Call a tool and return its result; ``ToolFailure`` if it failed."""
         params = {"name": tool, "arguments": dict(arguments)}
         result = self._rpc("tools/call", params, scope, repeatable=repeatable)
-        text = _text_of(result)
+        text = _get_text(result)
         if result.get("isError"):
             raise ToolFailure(
-                self._said(_EXECUTING.sub("", text)),
+                self._get_reported(_EXECUTING.sub("", text)),
                 backend=self.http.backend,
                 hint="WanGP's console has the details.",
                 context={"tool": tool},
@@ -103,19 +103,19 @@ class MCP:
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         data = json.dumps(body, allow_nan=False).encode()
         try:
-            answer = self._posted(data, scope, repeatable=repeatable)
+            answer = self._post(data, scope, repeatable=repeatable)
         except ProtocolError as refusal:
             if refusal.code != "redirected" or self._path != PATHS[0]:
                 raise
             self._path = PATHS[1]
-            answer = self._posted(data, scope, repeatable=repeatable)
+            answer = self._post(data, scope, repeatable=repeatable)
         error = answer.get("error")
         if isinstance(error, Mapping):
             raise ProtocolError(
-                f"WanGP's MCP server refused {method}: {self._said(str(error.get('message')))}",
+                f"WanGP's MCP server rejected {method}: {self._get_reported(str(error.get('message')))}",
                 code="rpc_error",
                 backend=self.http.backend,
-                hint="Its version may be too new or too old for this client.",
+                hint="Its version may be too new or too old for Movie Director.",
                 context={"rpc_code": error.get("code")},
             )
         result = answer.get("result")
@@ -123,15 +123,15 @@ class MCP:
             raise not_wangp(str(self.http.url))
         return result
 
-    def _said(self, words: str) -> str:
-        return self.http.redact(words)[:_MAX_WORDS]
+    def _get_reported(self, reason: str) -> str:
+        return self.http.redact(reason)[:_MAX_WORDS]
 
-    def _posted(self, body: bytes, scope: Scope | None, *, repeatable: bool) -> Mapping[str, Any]:
+    def _post(self, body: bytes, scope: Scope | None, *, repeatable: bool) -> Mapping[str, Any]:
         with self.http.request(
             "POST", self._path, scope=scope, body=body, headers=_HEADERS, repeatable=repeatable
         ) as response:
             if response.content_type == "text/event-stream":
-                answer = _answer_in(response)
+                answer = _find_message(response)
             else:
                 answer = self.http.json_of(response)
         if not isinstance(answer, Mapping):
@@ -139,8 +139,8 @@ class MCP:
         return answer
 
 
-def _answer_in(response: Response) -> Any:
-    """Return the answer in an event stream, which a server may send in place of plain JSON; None if it has none."""
+def _find_message(response: Response) -> Any:
+    """Return the message in an event stream, which a server may send in place of plain JSON; None if there is none."""
     for events in batches(response.available(), EventStreamParser()):
         for event in events:
             answer = decode_json(event.data)
@@ -149,5 +149,5 @@ def _answer_in(response: Response) -> Any:
     return None
 
 
-def _text_of(result: Mapping[str, Any]) -> str:
+def _get_text(result: Mapping[str, Any]) -> str:
     return "\n".join(get_texts([each.get("text") for each in get_objects(result.get("content"))]))

@@ -1,1 +1,1 @@
-"""Settings: checked, snapped, described."""
+"""Settings: validation, snapping, descriptions."""

@@ -1,4 +1,4 @@
-"""The settings of a model as a form shows them. Pure."""
+"""Describes the settings of a model for a form. Pure."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Any
 
 from ..catalogue import Model, Setting, catalogue
 from .resolutions import LONGEST_FRAMES, default_frames, default_size
-from .validation import choices_of, uses
+from .validation import get_choices, uses
 
 _NOT_SHOWN = frozenset({"model_type", "base_model_type", "settings_version", "client_id", "priority", "mode"})
 
 
 def settings_schema(model: str, base: str = "") -> dict[str, Any]:
-    """Return what a form for the model needs, JSON-ready; of a model that is not known, all settings there are.
+    """Return the data of a form for the model, JSON-ready; for an unknown model, all settings.
 
-    ``settings`` maps each setting that the model uses to ``type``, ``group``, ``description``, ``default`` and, where
-    there are some, ``minimum``, ``maximum``, ``step``, ``choices`` (``open`` if there may be others), ``media`` and
-    ``many``. ``groups`` is the order of the groups. ``fps``, ``frames`` (``minimum``, ``step``, ``default``) and
-    ``size`` are None where the model has no such thing.
+    ``settings`` maps each setting that the model uses to ``type``, ``group``, ``description``, ``default`` and, if
+    any, ``minimum``, ``maximum``, ``step``, ``choices`` (``open`` if there may be others), ``media`` and ``many``.
+    ``groups`` is the order of the groups. ``fps``, ``frames`` (``minimum``, ``step``, ``default``) and ``size`` are
+    None if the model has none.
     """
     table = catalogue()
     found = table.model(model, base)
-    shown = [each for each in table.settings.values() if each.name not in _NOT_SHOWN and _shown(found, each)]
+    shown = [each for each in table.settings.values() if each.name not in _NOT_SHOWN and _describe_setting(found, each)]
     return {
         "model": model,
         "title": found.title if found is not None else model,
@@ -36,7 +36,7 @@ def settings_schema(model: str, base: str = "") -> dict[str, Any]:
     }
 
 
-def _shown(model: Model | None, setting: Setting) -> bool:
+def _describe_setting(model: Model | None, setting: Setting) -> bool:
     return model is None or uses(model, setting)
 
 
@@ -56,7 +56,7 @@ def _frames(model: Model | None) -> dict[str, int] | None:
 
 
 def _entry(model: Model | None, setting: Setting) -> dict[str, Any]:
-    choices, is_open = choices_of(model, setting)
+    choices, is_open = get_choices(model, setting)
     default = model.defaults.get(setting.name, setting.default) if model is not None else setting.default
     entry: dict[str, Any] = {
         "type": setting.type,

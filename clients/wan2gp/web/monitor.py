@@ -1,4 +1,4 @@
-"""Following a job on WanGP's web page: its progress, status lines and previews, until its end."""
+"""Follows a job on WanGP's web page: progress, status lines and previews, until its end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...gradio.messages import Completed, Failed, Log, Message, Progress, Queued
 from ...gradio.queue_call import GradioCall
 from ...gradio.session import GradioSession
 from ..errors import BACKEND
-from ..previews import preview_of
-from ..progress import USUAL_S, Estimate, fraction_of, parse_phase
+from ..previews import parse_preview
+from ..progress import USUAL_S, Estimate, get_fraction, parse_phase
 from ..timings import Timings
 from .queue_functions import Chain
 
@@ -21,12 +21,14 @@ _MAX_LINE = 500
 _MAX_STEPS = 2**31 - 1
 _HANGS = (
     "WanGP is busy with another session, or its status display hangs. "
-    "The job goes on; restart WanGP if no progress returns."
+    "The job continues; restart WanGP if its progress does not return."
 )
 
 
 class RunMonitor:
-    """Follows one job; used by one worker thread. ``usual_s`` is how long a job took before, None if none did."""
+    """Follows one job; used by one worker thread. ``usual_s`` is the duration of an earlier job, None if there was
+    none.
+    """
 
     def __init__(
         self, job: JobContext, session: GradioSession, chain: Chain, timings: Timings, usual_s: float | None
@@ -46,7 +48,7 @@ class RunMonitor:
         self._check_at = 0.0
 
     def follow(self, process: GradioCall, status: GradioCall | None) -> str:
-        """Wait for the end and return the last status line; raises the error that ``process`` ended with."""
+        """Wait for the end and return the last status line; raises the error of ``process``."""
         while True:
             message = process.receive(self._job, _LOOK_S)
             self._drain(status)
@@ -54,9 +56,9 @@ class RunMonitor:
                 self._take_process(message)
             elif process.ended:
                 break
-            status = self._renewed(status)
+            status = self._renew_status(status)
             self._check_stream()
-            self._mind_silence()
+            self._estimate_progress()
         self._await_status(status)
         process.result(self._job)
         return self._status_line
@@ -65,8 +67,8 @@ class RunMonitor:
         while status is not None and (message := status.receive(self._job, 0.0)) is not None:
             self._take_status(message)
 
-    def _renewed(self, status: GradioCall | None) -> GradioCall | None:
-        """Ask for the status again if it has ended before the job: it may have looked before the job began."""
+    def _renew_status(self, status: GradioCall | None) -> GradioCall | None:
+        """Call the status again if it has ended before the job: it may have looked before the job began."""
         if status is None or not status.ended or time.monotonic() < self._renew_at:
             return status
         self._renew_at = time.monotonic() + self._timings.status_again_s
@@ -77,7 +79,7 @@ class RunMonitor:
             return None
 
     def _await_status(self, status: GradioCall | None) -> None:
-        """Let the status end too, if it ever began: a stream must not be dropped while it runs."""
+        """Wait for the end of the status call, if it began: the stream must not be dropped while it runs."""
         until = time.monotonic() + self._timings.status_s
         while status is not None and self._status_runs and (left := until - time.monotonic()) > 0:
             message = status.receive(self._job, left)
@@ -108,7 +110,7 @@ class RunMonitor:
             self._show_preview(self._chain.preview)
 
     def _show_preview(self, function: int) -> None:
-        """Ask for the picture; a job does not wait long for it."""
+        """Fetch the preview; with a short time-out."""
         until = time.monotonic() + self._timings.preview_s
         try:
             call = self._session.join(function, [None], scope=self._job)
@@ -118,7 +120,7 @@ class RunMonitor:
         except BackendError:
             self._job.check()
             return
-        found = preview_of(outputs[0]) if outputs else None
+        found = parse_preview(outputs[0]) if outputs else None
         if found is not None:
             self._job.preview(*found)
 
@@ -137,7 +139,7 @@ class RunMonitor:
         phase = parse_phase(bar.desc[:_MAX_LINE])
         self._has_progress = True
         self._job.progress(
-            fraction_of(phase, bar.index, bar.length),
+            get_fraction(phase, bar.index, bar.length),
             step=_count(bar.index),
             total_steps=_count(bar.length),
             stage=phase.name,
@@ -168,8 +170,8 @@ class RunMonitor:
             "The connection to the running job was lost: no sign of life came over it.", backend=BACKEND
         )
 
-    def _mind_silence(self) -> None:
-        """Estimate the progress of a job of which nothing is heard: the status has one place for the whole server."""
+    def _estimate_progress(self) -> None:
+        """Estimate the progress of a job without messages: the server has one status for all sessions."""
         if self._has_progress or time.monotonic() - self._heard_at < self._timings.silence_s:
             return
         if not self._told_silence:

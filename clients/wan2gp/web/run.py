@@ -1,11 +1,9 @@
-"""Door A: one job through the queue of WanGP's web page.
+"""Runs a job through the queue of WanGP's web page.
 
-Facts: what happens to a session's queue is told over the session's one stream. Dropping that stream does not stop the
-work: the file is made all the same, but the status display of the whole server hangs until the session's queue is
-processed once more, or the server restarted. So a job that is cancelled is aborted, and its stream is read to its
-natural end. All data of a session are on the server under its ``session_hash``, which is made of the job's id: whoever
-knows the job finds its gallery again. Two streams of one session take messages from each other, also one that only the
-server still takes for open.
+Facts: a session's messages come over its one stream. Dropping that stream does not stop the work: the file is still
+made, but the status display of the whole server hangs until it is restarted. So a cancelled job is aborted, and its
+stream is read to its natural end. All data of a session are on the server under its ``session_hash``, which is derived
+from the job's id: so the job's record suffices to find its gallery again.
 """
 
 from __future__ import annotations
@@ -43,14 +41,14 @@ from ...gradio.messages import Log, Message
 from ...gradio.queue_call import GradioCall
 from ...gradio.session import GradioSession
 from ..errors import BACKEND, generation_failed, no_output, refused, stopped
-from ..gallery import gallery_files, is_working, task_files
+from ..gallery import find_task_files, is_working, list_gallery_files
 from ..queue_file import write_queue
-from ..results import FETCHING, local_name, request_of, result_of, say_warnings
+from ..results import FETCHING, get_request, log_warnings, make_local_name, make_result
 from ..task import Task, make_task
 from ..timings import Timings
 from .monitor import RunMonitor
 from .queue_functions import Chain
-from .recovery import Searcher, session_hash_of
+from .recovery import Searcher, make_session_hash
 
 ENDPOINT = "web"
 _Call = Callable[..., list[object]]
@@ -60,7 +58,7 @@ _MAX_LINES = 100
 
 @dataclass
 class _Live:
-    """A job's session while it is under way; ``sent`` once its work may have begun."""
+    """The session of a running job; ``sent`` once its work may have begun."""
 
     session: GradioSession
     sent: bool = False
@@ -68,7 +66,7 @@ class _Live:
 
 
 class WebEndpoint:
-    """Runs jobs through one web page; thread-safe. ``close`` drops what is still open."""
+    """Runs jobs through one web page; thread-safe. ``close`` drops open streams."""
 
     def __init__(self, access: GradioHTTP, config: GradioConfig, chain: Chain, timings: Timings, version: str) -> None:
         self.access = access
@@ -84,31 +82,31 @@ class WebEndpoint:
     # The hooks
 
     def run(self, job: JobContext) -> Result:
-        """Hand in the job's request and see it through."""
-        task = make_task(request_of(job), job.job_id)
+        """Submit the request and wait for its result."""
+        task = make_task(get_request(job), job.job_id)
         check_writable(job.output_dir)
-        say_warnings(job)
+        log_warnings(job)
         live = self._begin(job, self._session(job.job_id, new=True))
         try:
             self._load(job, live.session, task)
             return self._start(job, live, task)
         finally:
-            self._let_go(job, live)
+            self._release(job, live)
 
     def rejoin(self, job: JobContext) -> Result:
-        """Find the job's file, or wait until it is there; ``JobLost`` if the server does not work on it."""
-        task = make_task(request_of(job), job.job_id, job.state.get("seed"))
+        """Find the job's file, or wait for it; ``JobLost`` if the server does not work on it."""
+        task = make_task(get_request(job), job.job_id, job.state.get("seed"))
         check_writable(job.output_dir)
-        searcher = self._searcher(job, task)
+        searcher = self._make_searcher(job, task)
         found = searcher.saved() if not job.state.get("session") else None
         if found is not None:
-            return self._fetched(job, (found,), task)
+            return self._fetch_files(job, (found,), task)
         live = self._begin(job, self._session(job.job_id))
         live.sent = True
         try:
-            return self._found_again(job, live, task, searcher)
+            return self._find_again(job, live, task, searcher)
         finally:
-            self._let_go(job, live)
+            self._release(job, live)
 
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Abort the job and wait for its natural end."""
@@ -126,12 +124,12 @@ class WebEndpoint:
         return BackendCancel.CONFIRMED
 
     def still_there(self, scope: Scope) -> bool:
-        """Whether the page is still the one that was read: after a restart its functions may have other numbers.
+        """Return True if the page is unchanged: after a restart its functions may have other numbers.
 
-        Raises the network's errors: a server that can't be asked now may have sessions that go on.
+        Raises network errors: a server that does not respond now may still have running sessions.
         """
         try:
-            app_id = self._app_id(scope)
+            app_id = self._fetch_app_id(scope)
         except (NotFound, ProtocolError):
             app_id = None
         if app_id is None:
@@ -142,11 +140,11 @@ class WebEndpoint:
         return not self.config.app_id or app_id == self.config.app_id
 
     def can_detach(self) -> bool:
-        """Never: a dropped stream takes the progress from everybody."""
+        """Return False: dropping the event stream would stop progress for every user of the server."""
         return False
 
     def close(self, timeout_s: float) -> None:
-        """Drop the streams that are still open, within ``timeout_s``."""
+        """Drop open streams within ``timeout_s``."""
         with self._lock:
             sessions = [each.session for each in self._live.values()] + self._ending
             self._live.clear()
@@ -155,15 +153,15 @@ class WebEndpoint:
         for session in sessions:
             session.close(max(0.05, until - time.monotonic()))
 
-    def _app_id(self, scope: Scope) -> str | None:
+    def _fetch_app_id(self, scope: Scope) -> str | None:
         answer = self.access.get_json(self.config.path("/app_id"), scope=scope)
-        told = get_member(answer, "app_id")
-        return None if told is None else str(told)
+        app_id = get_member(answer, "app_id")
+        return None if app_id is None else str(app_id)
 
-    # Handing in
+    # Submitting
 
     def _session(self, job_id: str, *, new: bool = False) -> GradioSession:
-        return GradioSession(self.access, self.config, session_hash_of(job_id), lost=not new)
+        return GradioSession(self.access, self.config, make_session_hash(job_id), lost=not new)
 
     def _begin(self, job: JobContext, session: GradioSession) -> _Live:
         live = _Live(session)
@@ -171,10 +169,10 @@ class WebEndpoint:
             self._live[job.job_id] = live
         return live
 
-    def _let_go(self, job: JobContext, live: _Live) -> None:
-        """Let go of the session, unless the job was ended from outside when it had begun: ``cancel`` comes next then.
+    def _release(self, job: JobContext, live: _Live) -> None:
+        """Release the session, unless the job was cancelled after its start: then ``cancel`` needs it.
 
-        Where the work may go on all the same, its stream stays open.
+        If the work may continue, the stream stays open.
         """
         try:
             job.check()
@@ -189,7 +187,7 @@ class WebEndpoint:
             live.session.close()
 
     def _load(self, job: JobContext, session: GradioSession, task: Task) -> None:
-        """Have the task in the session's queue, where nothing happens to it yet."""
+        """Load the task into the session's queue, without starting it."""
         folder = Path(tempfile.gettempdir())
         job.message("Preparing the files")
         with storage_errors(folder), tempfile.TemporaryDirectory(prefix="movie_director_") as place:
@@ -197,34 +195,34 @@ class WebEndpoint:
             write_queue(task, path, job.check)
             job.message("Uploading")
             file = session.upload(path, scope=job, on_chunk=lambda _sent, _total: job.check())
-        said: list[Log] = []
+        lines: list[Log] = []
         session.call(
             self.chain.load,
             [file.as_input(), None],
             scope=job,
             trigger_id=self.chain.trigger_id,
-            on_message=_lines_into(said),
+            on_message=_collect_lines(lines),
         )
-        self._check_loaded(job, said)
+        self._check_loaded(job, lines)
         for step in (self.chain.init, self.chain.activate):
             session.call(step, [None], scope=job)
 
     def _check_loaded(self, job: JobContext, lines: list[Log]) -> None:
-        """The call ends well whatever becomes of the file: only the log tells."""
+        """Raise if the file was not loaded: the call always succeeds, only the log shows the failure."""
         warning = next((each for each in lines if each.level in ("warning", "error")), None)
         if warning is not None:
-            raise refused(self.access.http.redact(warning.text), request_of(job))
+            raise refused(self.access.http.redact(warning.text), get_request(job))
         if not any(_LOADED in each.text for each in lines):
             raise ProtocolError(
                 f"WanGP {self.version} ignored the queue file.",
                 code="queue_ignored",
                 backend=BACKEND,
-                hint="Its version does not fit this client; please report it with the version.",
+                hint="This version is not supported; please report it with the version number.",
             )
 
     def _start(self, job: JobContext, live: _Live, task: Task) -> Result:
         session = live.session
-        job.sending(door=ENDPOINT, session=session.session_hash, seed=task.seed)
+        job.sending(endpoint=ENDPOINT, session=session.session_hash, seed=task.seed)
         live.sent = True
         began = time.monotonic()
         try:
@@ -233,28 +231,28 @@ class WebEndpoint:
             job.check()
             if not may_have_arrived(error):
                 raise
-            return self._found_again(job, live, task, self._searcher(job, task, error), stream_lost=False)
+            return self._find_again(job, live, task, self._make_searcher(job, task, error), stream_lost=False)
         job.submitted(live.process.event_id)
-        status = self._status_call(job, session)
+        status = self._start_status(job, session)
         follower = RunMonitor(job, session, self.chain, self._timings, self._usual_s)
         try:
             end = self.access.http.redact(follower.follow(live.process, status))
         except (StreamInterrupted, ProtocolError) as error:
             job.check()
-            return self._found_again(job, live, task, self._searcher(job, task, error))
+            return self._find_again(job, live, task, self._make_searcher(job, task, error))
         except GenerationError as error:
             if error.code == "cancelled_on_server":  # its work goes on, and finishing would hide that
-                return self._found_again(job, live, task, self._searcher(job, task, error))
+                return self._find_again(job, live, task, self._make_searcher(job, task, error))
             self._finish(session.call, job)
-            raise generation_failed(_said(error), request_of(job)) from error
+            raise generation_failed(_get_reported(error), get_request(job)) from error
         self._usual_s = time.monotonic() - began
-        files = self._finished_files(job, session, task)
+        files = self._fetch_finished_files(job, session, task)
         if not files:
             raise stopped(end) if "abort" in end.lower() else no_output(end)
-        return self._fetched(job, files, task)
+        return self._fetch_files(job, files, task)
 
-    def _status_call(self, job: JobContext, session: GradioSession) -> GradioCall | None:
-        """Have the progress told; a job goes on without."""
+    def _start_status(self, job: JobContext, session: GradioSession) -> GradioCall | None:
+        """Start the status call; without it the job continues without progress."""
         try:
             return session.join(self.chain.status, [None], scope=job)
         except BackendError as error:
@@ -262,22 +260,19 @@ class WebEndpoint:
             job.log(f"No progress can be shown: {error.message}")
             return None
 
-    # The end
+    # Results
 
-    def _finished_files(self, job: JobContext, session: GradioSession, task: Task) -> tuple[GradioFile, ...]:
-        """Return the files of a job that has ended, as the last step or else the gallery tells them."""
-        files = task_files(gallery_files(self._finish(session.call, job)), task.stem, own_session=True)
+    def _fetch_finished_files(self, job: JobContext, session: GradioSession, task: Task) -> tuple[GradioFile, ...]:
+        """Return the files of a finished job, from the last step or else from the gallery."""
+        files = find_task_files(list_gallery_files(self._finish(session.call, job)), task.stem, own_session=True)
         if not files:
-            files = task_files(
-                gallery_files(session.call(self.chain.gallery, [None], scope=job)), task.stem, own_session=True
+            files = find_task_files(
+                list_gallery_files(session.call(self.chain.gallery, [None], scope=job)), task.stem, own_session=True
             )
         return files
 
     def _finish(self, call: _Call, scope: Scope) -> list[object]:
-        """Take the last steps, without which the session stays in work; returns the outputs of the finalizer.
-
-        ``call`` is the session's ``call``, or its ``run`` where its stream is not to be used.
-        """
+        """Call the last steps, without which the session stays busy; return the finalizer's output."""
         outputs: list[object] = []
         try:
             outputs = call(self.chain.finalize, [None], scope=scope)
@@ -290,35 +285,33 @@ class WebEndpoint:
                 scope.check()
         return outputs
 
-    def _fetched(self, job: JobContext, files: tuple[GradioFile, ...], task: Task) -> Result:
+    def _fetch_files(self, job: JobContext, files: tuple[GradioFile, ...], task: Task) -> Result:
         job.started()
         job.progress(1.0, stage=FETCHING)
         artifacts: list[Artifact] = []
-        server = {"door": ENDPOINT, "server_version": self.version, "gradio": self.config.version}
+        server = {"endpoint": ENDPOINT, "server_version": self.version, "gradio": self.config.version}
         files_to = GradioSession(self.access, self.config)
         try:
             for file in files:
                 job.message(f"Downloading {file.name}")
-                artifacts.append(files_to.download(file, job.output_dir, scope=job, name=local_name(task, file.name)))
+                artifacts.append(
+                    files_to.download(file, job.output_dir, scope=job, name=make_local_name(task, file.name))
+                )
         except BackendError as error:
             if artifacts:
-                error.partial = result_of(job, task, artifacts, server)
+                error.partial = make_result(job, task, artifacts, server)
             raise
-        return result_of(job, task, artifacts, server)
+        return make_result(job, task, artifacts, server)
 
-    # Lost and found
+    # Recovery
 
-    def _searcher(self, job: JobContext, task: Task, cause: BackendError | None = None) -> Searcher:
+    def _make_searcher(self, job: JobContext, task: Task, cause: BackendError | None = None) -> Searcher:
         return Searcher(job, self.access, self.config, task, self._timings, self._usual_s, cause)
 
-    def _found_again(
+    def _find_again(
         self, job: JobContext, live: _Live, task: Task, searcher: Searcher, *, stream_lost: bool = True
     ) -> Result:
-        """Wait for the job's file in the gallery of its session.
-
-        Everything is asked by requests of their own: a second stream would take messages from a client that still
-        follows the job, and a stream that the server takes for open would take ours.
-        """
+        """Wait for the job's file in the gallery of its session."""
         live.session.close()
         live.session = self._session(job.job_id)
         live.process = None
@@ -331,7 +324,7 @@ class WebEndpoint:
         if stream_lost and searcher.ran:
             self._bring_progress_back(live.session, job)
         self._finish(live.session.run, job)
-        return self._fetched(job, files, task)
+        return self._fetch_files(job, files, task)
 
     def _gallery(self, session: GradioSession, scope: Scope) -> list[object]:
         return session.run(self.chain.gallery, [None], scope=scope, timeout_s=self._timings.gallery_timeout_s)
@@ -348,10 +341,7 @@ class WebEndpoint:
     # Cancelling
 
     def _abort(self, job: CancelContext, live: _Live) -> None:
-        """Ask for the end until the server says that it is there; ``JobCancelled`` when the time is over first.
-
-        A job whose stream is not ours, or is lost, is aborted by requests of their own, as in ``_found_again``.
-        """
+        """Request the abort until the server confirms it; ``JobCancelled`` after the drain time."""
         session, followed = live.session, live.process is not None
         if live.process is not None:
             try:
@@ -384,24 +374,24 @@ class WebEndpoint:
         confirmed = False
         if self.chain.abort_task is not None:
             with suppress(GenerationError, ServerError, ValidationError):
-                confirmed = self._asked_to_abort(session, self.chain.abort_task, [None, job.job_id], job)
+                confirmed = self._request_abort(session, self.chain.abort_task, [None, job.job_id], job)
         if not confirmed:
-            self._asked_to_abort(session, self.chain.abort, self._nothing_for(self.chain.abort), job)
+            self._request_abort(session, self.chain.abort, self._nothing_for(self.chain.abort), job)
 
-    def _asked_to_abort(self, session: GradioSession, function: int, data: list[object], scope: Scope) -> bool:
-        """Whether the server says that it aborts."""
-        said: list[Log] = []
-        session.call(function, data, scope=scope, on_message=_lines_into(said))
-        return any("abort" in each.text.lower() for each in said)
+    def _request_abort(self, session: GradioSession, function: int, data: list[object], scope: Scope) -> bool:
+        """Return True if the server confirms the abort."""
+        lines: list[Log] = []
+        session.call(function, data, scope=scope, on_message=_collect_lines(lines))
+        return any("abort" in each.text.lower() for each in lines)
 
     def _leave_open(self, session: GradioSession) -> None:
-        """Keep a stream whose job has not ended yet: dropping it would take the progress from everybody."""
+        """Keep the stream of a running job: dropping it would stop progress for every user of the server."""
         with self._lock:
             self._ending = [each for each in (*self._ending, session) if each.streaming]
 
 
-def _lines_into(lines: list[Log]) -> Callable[[Message], None]:
-    """Return what keeps a call's log lines, the first ones of very many."""
+def _collect_lines(lines: list[Log]) -> Callable[[Message], None]:
+    """Return a callback that collects a call's log lines, up to a limit."""
 
     def keep(message: Message) -> None:
         if isinstance(message, Log) and len(lines) < _MAX_LINES:
@@ -410,6 +400,6 @@ def _lines_into(lines: list[Log]) -> Callable[[Message], None]:
     return keep
 
 
-def _said(error: GenerationError) -> str:
-    """Return the program's own words for why it failed."""
-    return as_text(error.context.get("said"))
+def _get_reported(error: GenerationError) -> str:
+    """Return the program's own error text."""
+    return as_text(error.context.get("reported"))

@@ -124,7 +124,7 @@ def test_a_lost_answer_is_reported_and_never_repeated(app, connect):
     error = connect(app).submit(SoundRequest("rain", 5.0)).exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
     assert error.code == "outcome_unknown"
-    assert f"With seed {error.context['seed']} " in error.hint
+    assert f"Seed {error.context['seed']} " in error.hint
     assert len(calls_of(app)) == 1
 
 
@@ -146,7 +146,7 @@ def test_a_call_that_was_cancelled_keeps_the_lane_until_the_server_is_free(app, 
     following = client.submit(SoundRequest("rain", 5.0))
     assert following.result(HANG_GUARD_S).artifacts
     assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
-    assert not client.knowledge.draining
+    assert not client.profile_cache.draining
 
 
 def test_a_closed_client_waits_for_nothing(app, connect):
@@ -174,12 +174,12 @@ def test_one_sound_at_a_time_whatever_the_workers(app, connect):
 
 def test_a_cancel_before_its_turn_sends_nothing(app, connect):
     client = connect(app, max_workers=2)
-    client.knowledge.turn.acquire()
+    client.profile_cache.app_lock.acquire()
     job = client.submit(SoundRequest("rain", 5.0))
     wait_for(lambda: "Waiting" in job.status.message)
     assert job.cancel()
     wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
-    client.knowledge.turn.release()
+    client.profile_cache.app_lock.release()
     assert not calls_of(app)
 
 

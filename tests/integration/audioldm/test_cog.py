@@ -68,7 +68,7 @@ def test_a_sound_is_made_whole_at_the_rate_asked_for(make, dialect):
     assert result.metadata["request"]["prompt"] == "rain on a roof"
     assert result.metadata["peak_db"] == pytest.approx(-4, abs=3)
     assert result.metadata["model_rate"] == 16000
-    assert result.metadata["notes"] == ["duration: 7.5 instead of 6.0, the next that this server takes."]
+    assert result.metadata["notes"] == ["duration: 7.5 instead of 6.0, the next value that this server accepts."]
     put = server.wait_for_request(lambda each: each.method == "PUT")
     assert put.path == f"/predictions/{job.id}"
     assert put.json["input"] == result.metadata["input"]
@@ -125,7 +125,7 @@ def test_a_look_at_a_server_that_works_in_the_background_may_fail(make, monkeypa
     server, client = make("cog-0.9")
     for _ in range(2):
         client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
-    assert client.knowledge.shares_disk
+    assert client.profile_cache.shares_disk
     job = running(client, "endless rain" if lost else "slow rain")
     server.inject(Fault(fault, on="/health-check", times=None if lost else 2))
     if lost:
@@ -349,10 +349,10 @@ def test_the_seed_of_a_lost_sound_is_said_and_recorded(make):
     job = client.submit(SoundRequest("rain", 2.5))
     error = job.exception(HANG_GUARD_S)
     [sent] = [each.json["input"]["random_seed"] for each in server.requests if each.method == "PUT"]
-    assert f"With seed {sent} it will be the same sound." in error.hint
+    assert f"Seed {sent} will give the same sound." in error.hint
     assert error.context["seed"] == sent
     resumed = client.resume(job.record())
-    assert f"seed {sent}" in resumed.exception(HANG_GUARD_S).hint
+    assert f"Seed {sent}" in resumed.exception(HANG_GUARD_S).hint
     assert resumed.exception(0).context["seed"] == sent
 
 
@@ -453,7 +453,7 @@ def test_another_server_at_the_same_address(make):
 def test_a_busy_older_server_that_works_in_the_background_is_asked_again(make, monkeypatch):
     monkeypatch.setattr("movie_director.clients.audioldm.cog.run.BUSY_PAUSE_S", 0.05)
     server, client = make("cog-0.9")
-    client.knowledge.is_heard = client.knowledge.shares_disk = True
+    client.profile_cache.receives_webhooks = client.profile_cache.shares_disk = True
     server.inject(Fault("busy", times=2))
     server.inject(Fault("mute_log"))
     monkeypatch.setattr(server.cog, "_file", lambda data: "https://example.org/out.wav")
@@ -495,7 +495,7 @@ def test_an_older_server_can_not_be_told_while_a_call_waits(make):
 def test_an_older_server_that_shares_our_disk_works_in_the_background_and_can_be_told(make):
     server, client = make("cog-0.9")
     for heard in (False, True):
-        assert client.knowledge.is_heard == heard
+        assert client.profile_cache.receives_webhooks == heard
         first = client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
         assert first.artifacts[0].source == "output.wav"
         put = [each for each in server.requests if each.method == "PUT"][-1]
@@ -519,9 +519,9 @@ def test_an_older_server_that_finishes_without_a_word(make, monkeypatch):
     server, client = make("cog-0.9")
     for _ in range(2):
         client.submit(SoundRequest("rain", 2.5)).result(HANG_GUARD_S)
-    assert client.knowledge.shares_disk
+    assert client.profile_cache.shares_disk
     job = running(client)
-    client.knowledge.forget_run(job.id)
+    client.profile_cache.forget_run(job.id)
     server.cog._prediction.cancelled.set()
     error = job.exception(HANG_GUARD_S)
     assert isinstance(error, errors.JobLost)
@@ -537,7 +537,7 @@ def test_an_older_server_that_works_is_not_called_down(make, monkeypatch):
         other.probe()
     with AudioLDMClient(server.url) as other:
         assert isinstance(error_of(other), errors.NetworkTimeout)
-        other.knowledge.profile = client.knowledge.profile
+        other.profile_cache.profile = client.profile_cache.profile
         late = other.submit(SoundRequest("rain", 2.5))
         wait_for(lambda: late.status.message or late.done())
         assert "busy" in late.status.message
@@ -548,8 +548,8 @@ def test_an_older_server_that_works_is_not_called_down(make, monkeypatch):
 def known_but_lost(client, monkeypatch, code):
     """Let the client know its server, which then fails with a time-out of this kind."""
     client.probe()
-    client.knowledge.profile = client._ask(None, 5.0).profile
-    client.knowledge.at_work.add("another job")
+    client.profile_cache.profile = client._ask(None, 5.0).profile
+    client.profile_cache.at_work.add("another job")
 
     def ask(*_given):
         raise errors.NetworkTimeout("no answer", code=code)
@@ -569,7 +569,7 @@ def test_a_known_server_that_can_not_be_reached_is_not_called_busy(make, monkeyp
 
 def test_a_job_s_time_is_over_while_a_known_server_is_mute(make):
     server, client = make(job_timeout_s=0.5)
-    client.knowledge.profile = client._ask(None, HANG_GUARD_S).profile
+    client.profile_cache.profile = client._ask(None, HANG_GUARD_S).profile
     server.inject(Fault("stall", on="GET /health-check", times=None))
     late = client.submit(SoundRequest("rain", 2.5))
     assert late.exception(HANG_GUARD_S).code == "job_timeout"

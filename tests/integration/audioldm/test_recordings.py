@@ -15,9 +15,9 @@ from support.audioldm_scenarios import SCENARIOS
 from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
-from movie_director.clients.audioldm.cog.api import Prediction, failed, health_in, refused
-from movie_director.clients.audioldm.cog.schema import fields_of
-from movie_director.clients.audioldm.input_mapping import by_role
+from movie_director.clients.audioldm.cog.api import Prediction, failed, parse_health, refused
+from movie_director.clients.audioldm.cog.schema import parse_fields
+from movie_director.clients.audioldm.input_mapping import index_by_role
 from movie_director.clients.mock import MockBackends
 
 ROOT = Path(__file__).parents[2] / "recordings" / "audioldm"
@@ -255,7 +255,7 @@ def test_the_recorded_inputs_are_understood():
     seen = 0
     for _, sent, received in answers("probe"):
         if sent["path"] == "/openapi.json":
-            fields = fields_of(received["json"])
+            fields = parse_fields(received["json"])
             assert [each.name for each in fields] == [
                 "text",
                 "duration",
@@ -263,12 +263,12 @@ def test_the_recorded_inputs_are_understood():
                 "random_seed",
                 "n_candidates",
             ]
-            known = by_role(fields)
+            known = index_by_role(fields)
             assert known["duration"].choices[0] == "2.5"
             assert known["prompt"].required
             assert (known["guidance"].minimum, known["guidance"].maximum) == (0, 20)
             seen += 1
         if sent["path"] == "/health-check":
-            assert health_in(received["json"], str).status == "READY"
+            assert parse_health(received["json"], str).status == "READY"
             seen += 1
     assert seen == 4

@@ -196,7 +196,10 @@ def test_the_checkpoint_of_a_bundled_workflow_adapts_to_the_server(tmp_path, mon
         assert failed(job, MissingResource).name == "only.safetensors"
         assert made.posts() == []
         assert logs(job) == [
-            "The server does not have the checkpoint v1-5-pruned-emaonly-fp16.safetensors; only.safetensors is used."
+            (
+                "The server does not have the checkpoint v1-5-pruned-emaonly-fp16.safetensors; "
+                "using only.safetensors instead."
+            )
         ]
 
 
@@ -308,7 +311,7 @@ def test_outputs_that_the_server_leaves_out_are_problems_of_the_result(version, 
     (problem,) = result.problems
     assert isinstance(problem, ValidationError)
     assert "'Second': input 'filename_prefix'" in problem.message
-    assert said == ["Left out by the server: 'Second': input 'filename_prefix' is not connected or not set."]
+    assert said == ["Skipped by the server: 'Second': input 'filename_prefix' is not connected or not set."]
 
 
 LACKS_MODEL = {
@@ -570,7 +573,7 @@ def test_a_run_that_leaves_nothing_says_so(tmp_path):
     with bench(tmp_path) as made:
         job = made.client().submit(WorkflowRequest(workflow))
         assert job.result(HANG_GUARD_S).artifacts == ()
-        assert "left no file" in logs(job)[-1]
+        assert "produced no files" in logs(job)[-1]
 
 
 def socket_workflow(*titles: str):

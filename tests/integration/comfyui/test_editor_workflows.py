@@ -206,7 +206,7 @@ def test_slots_are_in_the_metadata_and_what_has_no_place_in_the_log(tmp_path):
         job = made.client().submit(WorkflowRequest(editor_workflow(), slots={"width": 24, "steps": 3}))
         job.result(HANG_GUARD_S)
     lines = [event.line for event in job.events() if isinstance(event, events.Logged)]
-    assert "The workflow has no place for steps." in lines
+    assert "The workflow has no input for steps." in lines
 
 
 def test_a_workflow_without_a_place_for_the_prompt_is_not_sent(tmp_path):

@@ -12,7 +12,7 @@ from support.waiting import HANG_GUARD_S
 from movie_director.clients import errors
 from movie_director.clients.gradio import event_stream as stream_module
 from movie_director.clients.gradio import queue_call as call_module
-from movie_director.clients.gradio.config import config_of
+from movie_director.clients.gradio.config import parse_config
 from movie_director.clients.gradio.messages import Completed, Failed, Log, Progress, Yielded
 
 JOINED = as_json({"event_id": "e1"})
@@ -26,7 +26,7 @@ def at(tmp_path):
 
 @pytest.fixture
 def config():
-    made = config_of(outline())
+    made = parse_config(outline())
     assert made is not None
     return made
 
@@ -182,7 +182,7 @@ def cut(peer):
 
 ENDS = {
     "it ended before": stream({"msg": "estimation", "event_id": "e1"}),
-    "ended in the middle": cut,
+    "was lost": cut,
     "Server stopped unexpectedly": stream({"msg": "unexpected_error", "message": "Server stopped unexpectedly."}),
     "the server has stopped": stream({"msg": "server_stopped"}),
     "404: Not Found": stream({"msg": "unexpected_error", "message": "404: Not Found", "session_not_found": True}),
@@ -375,7 +375,7 @@ def test_a_defect_in_reading_a_message_ends_its_own_call_only(at, config, monkey
     def broken(_message):
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(call_module, "progress_of", broken)
+    monkeypatch.setattr(call_module, "parse_progress", broken)
     first, second = beside(at, config, {"msg": "progress", "event_id": "e1"})
     with pytest.raises(errors.ProtocolError, match="RuntimeError") as caught:
         first.result(at.scope)

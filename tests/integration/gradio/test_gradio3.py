@@ -12,12 +12,12 @@ from support.gradio import as_json, bench, outline
 from support.replay import shape
 
 from movie_director.clients import errors
-from movie_director.clients.gradio.component_values import choices_of, files_in
-from movie_director.clients.gradio.config import config_of, read_config
+from movie_director.clients.gradio.component_values import extract_files, get_choices
+from movie_director.clients.gradio.config import parse_config, read_config
 from movie_director.clients.gradio.gradio3 import Gradio3Session, InlineFile
 from movie_director.clients.gradio.messages import Completed, Started, Yielded
 from movie_director.clients.gradio.session import GradioSession
-from movie_director.clients.gradio.session_factory import session_for
+from movie_director.clients.gradio.session_factory import make_session
 from movie_director.clients.mock.gradio.app import App, Component, Dependency, update
 from movie_director.clients.mock.gradio.gradio3 import MAX_FILES, VERSIONS, MockGradio3
 from movie_director.clients.mock.http.faults import Fault
@@ -88,7 +88,7 @@ def at(tmp_path):
 @pytest.fixture
 def session(at, mock):
     access = at.access(mock.url)
-    return session_for(access, read_config(access, scope=at.scope))
+    return make_session(access, read_config(access, scope=at.scope))
 
 
 def test_plain_calls_by_name_and_id(session, at, mock):
@@ -98,7 +98,7 @@ def test_plain_calls_by_name_and_id(session, at, mock):
     assert session.call("voices", [], scope=at.scope) == [None]
     (last,) = [each for each in session.iterate("voices", [], scope=at.scope) if isinstance(each, Completed)]
     assert last.raw is not None
-    assert choices_of(last.raw[0]) == ["a.pth"]
+    assert get_choices(last.raw[0]) == ["a.pth"]
     sent = [each for each in mock.requests if each.method == "POST"]
     assert sent[0].path == "/run/predict"
     assert sent[0].json == {"data": ["hi"], "fn_index": 0, "session_hash": session.session_hash}
@@ -138,7 +138,7 @@ def test_sounds_go_in_within_the_call_and_come_back_as_files(session, at, mock):
     path = at.folder / "lïne.wav"
     path.write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(range(256)) * 2000)
     text, made = session.call("louder", [InlineFile(path, "line.wav")], scope=at.scope)
-    artifact = session.download(files_in(made)[0], at.folder / "out", scope=at.scope)
+    artifact = session.download(extract_files(made)[0], at.folder / "out", scope=at.scope)
     assert (text, artifact.kind, artifact.path.name) == ("Success.", "audio", "out.wav")
     assert artifact.path.read_bytes() == path.read_bytes() * 2
     sent = next(each.json for each in mock.requests if each.method == "POST")["data"][0]
@@ -170,7 +170,7 @@ def test_uploads_where_there_are_some(session, at, mock):
 
 
 def test_a_movie_is_found_in_its_list(session, at):
-    (movie,) = files_in(session.call("movie", [], scope=at.scope))
+    (movie,) = extract_files(session.call("movie", [], scope=at.scope))
     assert (movie.name, session.download(movie, at.folder, scope=at.scope).kind) == ("a.mp4", "video")
 
 
@@ -217,7 +217,7 @@ def test_functions_without_a_backend_are_told_in_the_server_s_words(session, at)
     ],
 )
 def test_answers_of_other_kinds_are_typed(at, raw, kind, code):
-    config = config_of({**outline(), "version": "3.34.0", "api_prefix": ""})
+    config = parse_config({**outline(), "version": "3.34.0", "api_prefix": ""})
     assert config is not None
     with FaultServer(always(raw)) as server:
         session = Gradio3Session(at.access(server.url), config)
@@ -230,15 +230,15 @@ def test_answers_of_other_kinds_are_typed(at, raw, kind, code):
 
 def test_the_session_fits_the_generation(at):
     access = at.access("http://127.0.0.1:1")
-    five, three = config_of(outline()), config_of({**outline(), "version": "3.14.0"})
+    five, three = parse_config(outline()), parse_config({**outline(), "version": "3.14.0"})
     assert five is not None
     assert three is not None
-    assert isinstance(session_for(access, five), GradioSession)
-    assert isinstance(session_for(access, three, "again"), Gradio3Session)
+    assert isinstance(make_session(access, five), GradioSession)
+    assert isinstance(make_session(access, three, "again"), Gradio3Session)
     with pytest.raises(errors.ProtocolError) as caught:
         Gradio3Session(access, five)
     assert caught.value.code == "gradio_version"
-    for config in (three, config_of({**outline(), "protocol": "ws"}), config_of({**outline(), "version": "old"})):
+    for config in (three, parse_config({**outline(), "protocol": "ws"}), parse_config({**outline(), "version": "old"})):
         assert config is not None
         with pytest.raises(errors.ProtocolError) as caught:
             GradioSession(access, config)

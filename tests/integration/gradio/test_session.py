@@ -109,7 +109,7 @@ class MockTarget(MockGradio):
 def test_what_triggers_a_function_is_sent(at, version):
     with MockTarget(version=version, speed=SPEED) as mock:
         session = at.session(mock.url)
-        (load,) = session.config.having_stem("load")
+        (load,) = session.config.find_by_stem("load")
         assert session.call(load, [], scope=at.scope, trigger_id=load.target("upload")) == ["7"]
         assert session.call(load, [], scope=at.scope) == ["None"]
 
@@ -146,7 +146,7 @@ def test_errors_in_the_server_s_words_or_without(at, version):
         with pytest.raises(errors.GenerationError) as direct:
             session.run("err_gr", ["bad thing"], scope=at.scope)
     assert told.value.message == "The server reports: bad thing"
-    assert told.value.context["said"] == "bad thing"
+    assert told.value.context["reported"] == "bad thing"
     assert (mute.value.code, direct.value.message) == ("no_reason", told.value.message)
     assert "show_error" in mute.value.hint
 
@@ -261,7 +261,7 @@ def test_silence_ends_a_call(at, version):
         access = at.access(mock.url)
         session = at.session_on(access, read_config(access, scope=at.scope), idle_timeout_s=0.3)
         mock.inject(Fault("sse_silent", on="process_completed"))
-        with pytest.raises(errors.StreamInterrupted, match="silent for too long") as caught:
+        with pytest.raises(errors.StreamInterrupted, match="sent no data") as caught:
             session.call("echo", ["x", 1, True], scope=at.scope)
     assert isinstance(caught.value.__cause__, errors.NetworkTimeout)
 

@@ -207,7 +207,7 @@ def test_an_unknown_model_is_named_with_its_neighbours_and_the_list_is_read_agai
 @pytest.mark.parametrize("version", ["1.106.2", "1.109.1"])
 def test_keys(start, version):
     mock, client = start(version=version, master_key=KEY)
-    assert "wants a key" in failure(client, errors.AuthenticationError).message
+    assert "requires a key" in failure(client, errors.AuthenticationError).message
     with pytest.raises(errors.AuthenticationError):
         client.probe()
     for headers in ({"x-litellm-api-key": KEY}, {"api-key": KEY}):
@@ -312,7 +312,7 @@ def test_cancel_of_a_second_request_before_its_first_token_is_told_apart(start, 
     assert job.cancel()
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     assert job.status.backend_cancel is outcome
-    assert not client.knowledge.unanswered
+    assert not client.profile_cache.unanswered
 
 
 def test_cancel_between_two_tries_is_confirmed(start):

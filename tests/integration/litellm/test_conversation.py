@@ -162,14 +162,14 @@ def test_without_a_summary_the_turns_are_left_out(start):
     mock.inject(Fault("content_policy", times=1))
     job = chat.ask("And now? " + WORDS * 6)
     assert job.result(HANG_GUARD_S).metadata["fit"]["summary"] == ""
-    assert [each for each in job.events() if isinstance(each, events.Logged) and "not summed up" in each.line]
+    assert [each for each in job.events() if isinstance(each, events.Logged) and "without a summary" in each.line]
 
 
 def test_a_window_is_learnt_from_the_server_s_refusal(start):
     mock, client = start(windows={"demo": 300}, dialect="openai")
     chat = Conversation(client, max_tokens=20)
     talk(chat, 10, WORDS * 3)
-    assert client.knowledge.window("demo") == 300
+    assert client.profile_cache.window("demo") == 300
     assert len(sent(mock)) < 19
     refused = client.submit(ChatRequest(messages=chat.messages, max_tokens=20)).exception(HANG_GUARD_S)
     assert isinstance(refused, errors.ContextWindowExceeded)
@@ -180,19 +180,19 @@ def test_a_learnt_window_goes_with_the_next_look_at_the_server_or_the_next_refus
     mock, client = start(windows={"demo": 300}, dialect="openai")
     chat = Conversation(client, max_tokens=20)
     talk(chat, 10, WORDS * 3)
-    assert client.knowledge.window("demo") == 300
+    assert client.profile_cache.window("demo") == 300
     client.count_tokens(chat.messages)
-    assert client.knowledge.window("demo") == 300
+    assert client.profile_cache.window("demo") == 300
     mock.windows["demo"] = 900
-    client.knowledge.learn_window("demo", 900)
-    assert client.knowledge.window("demo") == 900
+    client.profile_cache.learn_window("demo", 900)
+    assert client.profile_cache.window("demo") == 900
     client.probe()
-    assert client.knowledge.window("demo") is None
-    client.knowledge.learn_window("demo", 300)
+    assert client.profile_cache.window("demo") is None
+    client.profile_cache.learn_window("demo", 300)
     mock.windows["other"] = 500
-    client.knowledge.forget()
+    client.profile_cache.forget()
     client.count_tokens(chat.messages)
-    assert client.knowledge.window("demo") is None
+    assert client.profile_cache.window("demo") is None
 
 
 class Vague(MockLiteLLM):
@@ -209,7 +209,7 @@ def test_a_window_is_guessed_where_the_refusal_names_none_and_the_user_s_counts(
     chat = Conversation(client, max_tokens=20)
     talk(chat, 4)
     assert len(sent(mock)) <= 5
-    assert client.knowledge.window("demo") is None  # a guess is good for its job only
+    assert client.profile_cache.window("demo") is None  # a guess is good for its job only
     few = chat.ask("And then?", window=60).result(HANG_GUARD_S)
     assert few.metadata["fit"]["window"] == 60
     assert few.metadata["fit"]["dropped"] > 0
@@ -217,13 +217,13 @@ def test_a_window_is_guessed_where_the_refusal_names_none_and_the_user_s_counts(
 
 def test_the_count_is_corrected_where_the_server_counts_more(start):
     mock, client = start(windows={"demo": 300})
-    client.knowledge.meter.learn("demo", [{"role": "user", "content": "x " * 100}], 1)
+    client.profile_cache.meter.learn("demo", [{"role": "user", "content": "x " * 100}], 1)
     chat = Conversation(client, max_tokens=20)
     talk(chat, 1, WORDS * 9)
-    client.knowledge.meter.learn("demo", [{"role": "user", "content": "x " * 100}], 1, weight=1.0)
+    client.profile_cache.meter.learn("demo", [{"role": "user", "content": "x " * 100}], 1, weight=1.0)
     talk(chat, 2, WORDS * 9)
     assert len(mock.requests.matching(CHAT)) > 3
-    assert client.knowledge.meter.ratio("demo") > 0.5
+    assert client.profile_cache.meter.ratio("demo") > 0.5
 
 
 def test_one_turn_that_is_too_long_is_refused(start):

@@ -54,7 +54,7 @@ def chats(recorded):
     return [each for each in found if each.status and isinstance((each.sent or {}).get("messages"), list)]
 
 
-def text_of(recorded):
+def get_text(recorded):
     if recorded.streaming:
         choices = itertools.chain.from_iterable(
             each.get("choices", ()) for each in recorded.events if isinstance(each, dict)
@@ -88,10 +88,10 @@ def test_every_recorded_chat_call_ends_as_it_should(name):
             if each.status >= 400:
                 check_refusal(each, error)
             elif each.streaming and (failed := [e for e in each.events if isinstance(e, dict) and "error" in e]):
-                check_failure(failed[0]["error"]["message"], error, text_of(each))
+                check_failure(failed[0]["error"]["message"], error, get_text(each))
             elif each.streaming and each.events[-1] != "[DONE]":
                 assert isinstance(error, errors.StreamInterrupted), error
-                assert error.partial.text == text_of(each)
+                assert error.partial.text == get_text(each)
             else:
                 assert error is None, error
                 check_answer(each, job.result(0))
@@ -119,7 +119,7 @@ def check_failure(message, error, text):
 
 
 def check_answer(recorded, result):
-    assert result.text == text_of(recorded)
+    assert result.text == get_text(recorded)
     flat = json.dumps(recorded.events or recorded.body)
     assert bool(result.metadata["tool_calls"]) == ("tool_calls" in flat)
     for call in result.metadata["tool_calls"]:

@@ -209,7 +209,7 @@ def test_lm_studio_takes_no_json_object(start):
     mock, client = start(dialect="lmstudio")
     job = client.submit(ChatRequest(prompt="A logline", extra={"stop": "x"}))
     assert job.result(HANG_GUARD_S).text
-    client.knowledge.format_modes["demo-writer"] = "json_object"
+    client.profile_cache.format_modes["demo-writer"] = "json_object"
     assert ask(client, schema=ShotList).data["shots"]
     assert ways(mock) == [None, "json_schema"]
 

@@ -16,7 +16,7 @@ from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc.applio import NOT_AGREED, MockApplio
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
-from movie_director.clients.rvc.applio import _beside, _parts
+from movie_director.clients.rvc.applio import _make_upload_name, _split_path
 
 
 @contextmanager
@@ -326,6 +326,6 @@ def test_a_list_of_voices_that_is_none_is_a_protocol_error(tmp_path):
 
 
 def test_paths_of_windows_are_understood():
-    assert _parts("logs\\hero\\hero.pth") == ("logs", "hero", "hero.pth")
-    assert _beside("C:\\Applio\\assets\\output.wav") == "C:\\Applio\\assets\\output_movie_director.wav"
-    assert _beside("") == "movie_director.wav"
+    assert _split_path("logs\\hero\\hero.pth") == ("logs", "hero", "hero.pth")
+    assert _make_upload_name("C:\\Applio\\assets\\output.wav") == "C:\\Applio\\assets\\output_movie_director.wav"
+    assert _make_upload_name("") == "movie_director.wav"

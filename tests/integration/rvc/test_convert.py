@@ -102,7 +102,7 @@ def test_a_voice_that_is_not_there_is_never_asked_for_and_the_nearest_are_named(
         assert not mock.requests.matching(lambda each: each.method == "POST")
         mock.voices.clear()
         none = client.submit(ConvertRequest(line, "demo-voice")).exception(HANG_GUARD_S)
-        assert "no voice at all" in none.hint
+        assert "no voices" in none.hint
 
 
 def test_a_phantom_in_the_list_is_found_out_when_it_is_loaded(tmp_path, line):
@@ -254,7 +254,7 @@ def test_a_job_that_waits_for_its_turn_can_be_cancelled_and_timed_out(tmp_path, 
         slow = client.submit(ConvertRequest(write_tone(tmp_path / "long.wav", 20), "demo-voice", f0_method="harvest"))
         mock.wait_for_request("POST /convert_file", HANG_GUARD_S)
         before = len(mock.requests)
-        second._found = client._found  # a mute server can't be asked who it is
+        second._detected = client._detected  # a mute server can't be asked who it is
         late, waiting = (second.submit(ConvertRequest(line, "demo-voice")) for _ in range(2))
         while waiting.status.message != "Waiting for the server":
             threading.Event().wait(0.01)
@@ -305,7 +305,7 @@ def test_a_mute_server_is_not_down(tmp_path, line, monkeypatch):
 
 def test_a_machine_that_does_not_answer_is_not_said_to_be_busy(tmp_path, monkeypatch):
     def unreachable(*_given):
-        raise errors.NetworkTimeout("did not take the connection", code="connect", hint="Is it on?")
+        raise errors.NetworkTimeout("did not accept the connection", code="connect", hint="Is it on?")
 
     with voices(tmp_path) as (_, client):
         monkeypatch.setattr("movie_director.clients.rvc.detection.detect", unreachable)

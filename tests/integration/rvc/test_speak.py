@@ -171,7 +171,7 @@ def test_what_a_program_says_after_a_failure_is_kept(tmp_path, programs):
         ESpeak().speak(Line("hello"), tmp_path / "out.wav", SessionScope())
     assert caught.value.code == "speaker_failed"
     programs("espeak-ng", "sys.exit(3)")
-    with pytest.raises(errors.GenerationError, match="it ended with 3"):
+    with pytest.raises(errors.GenerationError, match="it exited with status 3"):
         ESpeak().speak(Line("hello"), tmp_path / "out.wav", SessionScope())
     programs("espeak-ng", "")
     with pytest.raises(errors.GenerationError, match="no sound"):

@@ -22,8 +22,8 @@ from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.rvc.webui import reply
 from movie_director.clients.rvc import ConvertRequest, SpeakRequest, TrainRequest
-from movie_director.clients.rvc.sample_upload import place
-from movie_director.clients.rvc.samples import prepared
+from movie_director.clients.rvc.sample_upload import provide_samples
+from movie_director.clients.rvc.samples import prepare_samples
 
 BOTH = ("rvc-webui", "rvc-webui-2.2")
 both = pytest.mark.parametrize("dialect", BOTH)
@@ -202,8 +202,8 @@ def test_a_conversion_that_outlasts_the_drain_is_broken_off(tmp_path, line):
         idle(client)
         assert job.status.backend_cancel is BackendCancel.UNSUPPORTED
         assert told == ["infer_convert begins"]
-        assert not client._server_lock.conversions.busy
-        assert not client._given_up
+        assert not client._server_lock.conversions.locked
+        assert not client._kept_runs
 
 
 @both
@@ -481,8 +481,8 @@ def test_no_copies_of_samples_are_left_by_a_training_that_never_began(tmp_path, 
             monkeypatch.setattr("movie_director.clients.rvc.sample_upload.shutil.copyfile", copied)
         gate = threading.Event()
         monkeypatch.setattr(
-            "movie_director.clients.rvc.conversion_run.prepared",
-            lambda *given: gate.wait(HANG_GUARD_S) and prepared(*given),
+            "movie_director.clients.rvc.conversion_run.prepare_samples",
+            lambda *given: gate.wait(HANG_GUARD_S) and prepare_samples(*given),
         )
         jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
         gate.set()
@@ -498,12 +498,12 @@ def test_a_cancel_between_the_copies_and_the_start_leaves_none(tmp_path, samples
         jobs, gate = [], threading.Event()
 
         def placed(job, *given):
-            done = place(job, *given)
+            done = provide_samples(job, *given)
             assert gate.wait(HANG_GUARD_S)
             jobs[0].cancel()
             return done
 
-        monkeypatch.setattr("movie_director.clients.rvc.webui.training.place", placed)
+        monkeypatch.setattr("movie_director.clients.rvc.webui.training.provide_samples", placed)
         jobs.append(client.submit(TrainRequest("one", [samples], epochs=2)))
         gate.set()
         idle(client)
@@ -709,7 +709,7 @@ def test_samples_go_through_a_shared_folder(tmp_path, samples):
 def test_a_server_on_another_machine_needs_a_folder_that_both_see():
     request = TrainRequest("one", [Path("a.wav")])
     with pytest.raises(errors.ValidationError) as caught:
-        place(SimpleNamespace(job_id="0123456789"), request, None, parse_server_url("http://studio.lan:7865"))
+        provide_samples(SimpleNamespace(job_id="0123456789"), request, None, parse_server_url("http://studio.lan:7865"))
     assert caught.value.code == "samples_not_shared"
     assert "shared_folder" in caught.value.hint
     assert "server_folder" in caught.value.hint

@@ -52,7 +52,7 @@ def test_a_recorded_generation_is_followed_to_its_file(clients, tmp_path):
     assert artifact.media_type == "video/mp4"
     assert artifact.path.read_bytes() == server.movie
     assert result.metadata["seed"] == 5
-    assert result.metadata["door"] == "mcp"
+    assert result.metadata["endpoint"] == "mcp"
     assert job.backend_id == "1cd16416f8424ad4a2d0b9bffeec2d98"
     (sent,) = server.called("wangp_generate")
     assert sent["wait"] is False

@@ -21,7 +21,7 @@ from movie_director.clients.mock.gradio.app import GradioError
 from movie_director.clients.mock.http.responses import Response
 from movie_director.clients.mock.wan2gp.server import MockWan2GP
 from movie_director.clients.wan2gp.web.monitor import RunMonitor
-from movie_director.clients.wan2gp.web.recovery import Searcher, session_hash_of
+from movie_director.clients.wan2gp.web.recovery import Searcher, make_session_hash
 
 SPEED = 40.0
 VERSIONS = ("12.60", "9.44", "6.7")
@@ -78,7 +78,7 @@ def test_a_clip_is_made(clients, tmp_path, version):
     assert artifact.kind == "video"
     assert artifact.size == artifact.path.stat().st_size > 0
     assert result.metadata["seed"] == 42
-    assert result.metadata["door"] == "web"
+    assert result.metadata["endpoint"] == "web"
     assert result.metadata["fps"] == 16.0
     params, media = queue_file(mock)
     assert params["output_filename"] == f"blend_{job.id}"
@@ -113,8 +113,8 @@ def test_each_job_has_its_own_session_and_only_one_is_on_the_server(clients):
     for job in jobs:
         job.result(HANG_GUARD_S)
     sessions = [each["session_hash"] for each in joins(mock)]
-    assert list(dict.fromkeys(sessions)) == [session_hash_of(job.id) for job in jobs]
-    assert sessions == sorted(sessions, key=[session_hash_of(job.id) for job in jobs].index)
+    assert list(dict.fromkeys(sessions)) == [make_session_hash(job.id) for job in jobs]
+    assert sessions == sorted(sessions, key=[make_session_hash(job.id) for job in jobs].index)
 
 
 def test_progress_previews_and_lines_are_told(clients):
@@ -483,7 +483,7 @@ def test_a_job_is_joined_again_while_another_client_follows_it(clients):
 def test_a_job_is_joined_again_while_the_server_holds_a_stream_that_is_half_open(clients):
     mock = server(speed=5.0)
     job = crashed(clients, mock, short(steps=20))
-    session = session_hash_of(job.id)
+    session = make_session_hash(job.id)
     with urllib.request.urlopen(f"{mock.url}/gradio_api/queue/data?session_hash={session}", timeout=HANG_GUARD_S):
         again = clients(mock.url).resume(job.record())
         assert len(again.result(HANG_GUARD_S).artifacts) == 1
@@ -674,7 +674,7 @@ def test_a_session_that_is_gone_leaves_the_output_folder(clients, saved):
 
 def test_a_file_that_grows_is_not_whole(clients, monkeypatch):
     sizes = iter(range(1000))
-    monkeypatch.setattr(Searcher, "_size_of", lambda self, name: str(next(sizes)))
+    monkeypatch.setattr(Searcher, "_fetch_size", lambda self, name: str(next(sizes)))
     mock = server()
     job = clients(mock).submit(short())
     job.result(HANG_GUARD_S)

@@ -100,7 +100,9 @@ def convert(
     """Do what :func:`ui_to_api` does, and keep which widgets of the editor the values came from."""
     read = unique_ids(read_workflow(workflow))
     if not isinstance(object_info, Mapping):
-        raise refuse("not_object_info", "The server's list of node classes is not one.", hint="Ask /object_info again.")
+        raise refuse(
+            "not_object_info", "The server's list of node classes is not valid.", hint="Request /object_info again."
+        )
     flat = Flattener(read, object_info)
     scopes = flat.scopes()
     _check_nodes(scopes, flat)
@@ -137,7 +139,7 @@ def _check_group(node: Node) -> None:
     if node.type.startswith(_GROUP_NODE):
         raise refuse(
             "group_node",
-            f"{place(node.title, node.type, node.id)} is a group node, a kind that ComfyUI has given up.",
+            f"{place(node.title, node.type, node.id)} is a group node, a kind that ComfyUI no longer supports.",
             hint="Open the workflow in ComfyUI's editor, convert the group node to a subgraph, and save it again.",
             node_id=node.id,
             title=node.title,
@@ -165,7 +167,7 @@ class _Conversion:
         self._now = now
         self._hosts: dict[str, Node] = {}
         self._targets: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        self._named: tuple[dict[str, tuple[Graph, Node]], dict[str, tuple[Graph, Node]]] | None = None
+        self._parse_file_name: tuple[dict[str, tuple[Graph, Node]], dict[str, tuple[Graph, Node]]] | None = None
 
     def run(self, scopes: list[Scope]) -> Converted:
         """Return the prompt and the editor's widgets."""
@@ -244,9 +246,9 @@ class _Conversion:
 
     def _look_up(self, name: str, widget: str) -> Any:
         """Return the value of a widget of the node called ``name``: by its alias, else by its title."""
-        if self._named is None:
-            self._named = self._by_name()
-        by_alias, by_title = self._named
+        if self._parse_file_name is None:
+            self._parse_file_name = self._by_name()
+        by_alias, by_title = self._parse_file_name
         found = by_alias.get(name) or by_title.get(name)
         return self._held(*found, widget) if found is not None else None
 
@@ -290,7 +292,7 @@ def _copied(node: Node, value: Any, depth: int = 0) -> Any:
     """Return a copy of a saved value that shares nothing with the workflow."""
     if depth > DEEPEST:
         where = place(node.title, node.type, node.id)
-        raise refuse("nested_too_deep", f"A value saved in {where} is nested too deep.", node_id=node.id)
+        raise refuse("nested_too_deep", f"A value saved in {where} is nested too deeply.", node_id=node.id)
     if isinstance(value, dict):
         return {key: _copied(node, item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):

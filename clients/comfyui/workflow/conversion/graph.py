@@ -112,7 +112,7 @@ def read_workflow(document: object) -> Workflow:
         raise refuse(
             "not_a_ui_workflow",
             "This is not a workflow in the editor's format: it has no list of nodes.",
-            hint="Give the .json that ComfyUI's editor saves, or an API export, which needs no conversion.",
+            hint="Use the .json that ComfyUI's editor saves, or an API export, which needs no conversion.",
         )
     definitions: dict[str, Graph] = {}
     _read_definitions(document, definitions, 0)

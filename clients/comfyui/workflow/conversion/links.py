@@ -102,7 +102,7 @@ class Resolver:
             at = _place_of(step)
             if at in seen:
                 where = place(node.title, node.type, scope.prefix + node.id)
-                raise refuse("link_cycle", f"The links that feed {where} run in a circle.", node_id=node.id)
+                raise refuse("link_cycle", f"The links that feed {where} form a loop.", node_id=node.id)
             if at in self._ends:
                 step = self._ends[at]
                 break

@@ -52,7 +52,7 @@ class Scope:
 
 def _too_deep(node: Node) -> ValidationError:
     where = place(node.title, "subgraph", node.id)
-    message = f"Subgraphs hold each other more than {DEEPEST} levels deep: {where}."
+    message = f"Subgraphs are nested more than {DEEPEST} levels deep: {where}."
     return refuse("nested_too_deep", message, node_id=node.id)
 
 
@@ -71,7 +71,7 @@ class Flattener:
         """Count steps of a search; ``ValidationError`` for a workflow that takes too many of them."""
         self._steps_left -= steps
         if self._steps_left < 0:
-            raise refuse("workflow_too_large", "The links of the workflow are too many to follow.")
+            raise refuse("workflow_too_large", "The workflow has too many links.")
 
     def info(self, node: Node) -> Mapping[str, Any] | None:
         """Return what the server says of the node's class, None if it has none such."""
@@ -97,7 +97,7 @@ class Flattener:
         for scope in found:
             nodes += len(scope.graph.nodes)
             if nodes > MOST_NODES:
-                raise refuse("workflow_too_large", f"Laid flat, the workflow has more than {MOST_NODES} nodes.")
+                raise refuse("workflow_too_large", f"Without subgraphs, the workflow has more than {MOST_NODES} nodes.")
             for node in scope.graph.nodes.values():
                 definition = self.definition(node)
                 if definition is None or node.off:
@@ -131,7 +131,7 @@ class Flattener:
         known = self._promoted[key]
         if known is None:
             where = place(host.title, "subgraph", host.id)
-            raise refuse("subgraph_cycle", f"A subgraph holds itself: {where}.", node_id=host.id)
+            raise refuse("subgraph_cycle", f"A subgraph contains itself: {where}.", node_id=host.id)
         return known
 
     def _promotions(self, host: Node, definition: Graph) -> Promoted:

@@ -56,7 +56,7 @@ def choose(text: str, rng: random.Random, depth: int = 0) -> str:
             parts.append(text[at : at + 2])
             at += 2
         elif char == "{":
-            options, at = _options(text, at + 1)
+            options, at = _get_options(text, at + 1)
             parts.append(choose(rng.choice(options), rng, depth + 1))
         else:
             parts.append(char)
@@ -81,7 +81,7 @@ def _without_comments(text: str) -> str:
     return "".join(parts) + text[at:]
 
 
-def _options(text: str, at: int) -> tuple[list[str], int]:
+def _get_options(text: str, at: int) -> tuple[list[str], int]:
     """Split a choice that begins at ``at``; return its options and where the text goes on."""
     options = [""]
     depth = 0

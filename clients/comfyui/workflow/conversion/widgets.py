@@ -255,7 +255,7 @@ def _default(spec: Spec, kind: str) -> Any:
         first = spec.choices[0] if spec.choices else "Loading..." if spec.options.get("remote") else ABSENT
         return given or first
     if kind == DYNAMIC_COMBO:
-        return next((key for key, _ in _options(spec)), ABSENT)
+        return next((key for key, _ in _get_options(spec)), ABSENT)
     if given is not None:
         return given
     return _BLANK.get(kind, ABSENT)
@@ -273,7 +273,7 @@ _BLANK: dict[str, Any] = {
 }
 
 
-def _options(spec: Spec) -> list[tuple[str, Any]]:
+def _get_options(spec: Spec) -> list[tuple[str, Any]]:
     listed = spec.options.get("options")
     options = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, (list, tuple)) else []
     return [(entry["key"], entry.get("inputs")) for entry in options if isinstance(entry.get("key"), str)]
@@ -291,7 +291,7 @@ def _revealed(node: Node, widget: Widget, value: Any) -> Iterator[Widget]:
 
 def chosen_inputs(spec: Spec, value: Any) -> list[Spec]:
     """Return the inputs that a dynamic combo's choice brings, by their full names ``parent.child``."""
-    chosen = next((inputs for key, inputs in _options(spec) if key == value), None)
+    chosen = next((inputs for key, inputs in _get_options(spec) if key == value), None)
     prefix = f"{spec.name}."
     return [*section(chosen, "required", prefix).values(), *section(chosen, "optional", prefix).values()]
 

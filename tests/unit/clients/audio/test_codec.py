@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from movie_director.clients import AudioLDMClient, errors
-from movie_director.clients.audio import AudioClient, AudioInfo, WaveCodec, kind_of, published_sound, resample
+from movie_director.clients.audio import AudioClient, AudioInfo, WaveCodec, kind_of, publish_sound, resample
 from movie_director.clients.audio.codec import decibels
 from movie_director.clients.audio.wavefile import read_format, wave_bytes
 
@@ -125,7 +125,7 @@ def test_rates_without_a_common_measure_take_the_nearest_filter(tmp_path):
 def test_the_sum_of_older_pythons_is_the_same(tmp_path, monkeypatch):
     source = wav_file(tmp_path, sine(440, 16000), 16000)
     CODEC.convert(source, tmp_path / "a.wav", rate=48000)
-    monkeypatch.setattr(resample, "_sum_of_products", resample._summed)
+    monkeypatch.setattr(resample, "_sum_of_products", resample._sum_products)
     CODEC.convert(source, tmp_path / "b.wav", rate=48000)
     first, second = samples_of(tmp_path / "a.wav")[0], samples_of(tmp_path / "b.wav")[0]
     assert max(abs(one - other) for one, other in zip(first, second, strict=True)) <= 1
@@ -216,8 +216,8 @@ def test_silence_is_called_so(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"hello", "no kind of sound"),
-        (b'{"error": "x"}', "page of text"),
+        (b"hello", "format is not supported"),
+        (b'{"error": "x"}', "text file"),
         (b"RIFF\0\0\0\0WAVE", "no samples"),
         (b"RIFF\0\0\0\0WAVEdata\4\0\0\0abcd", "header is incomplete"),
         (riff(b"\1\0", b"abcd"), "header is incomplete"),
@@ -261,14 +261,14 @@ def test_a_missing_file_and_a_folder_that_can_not_be_written(tmp_path):
 
 
 def test_a_file_that_is_gone_between_two_looks(tmp_path, monkeypatch):
-    monkeypatch.setattr("movie_director.clients.audio.wave_codec.known_kind", lambda _path: "wav")
+    monkeypatch.setattr("movie_director.clients.audio.wave_codec.check_kind", lambda _path: "wav")
     with pytest.raises(errors.StorageError) as caught:
         CODEC.probe(tmp_path / "none.wav")
     assert caught.value.code == "missing_file"
 
 
 def test_a_header_is_checked_by_whoever_reads_it(tmp_path):
-    with pytest.raises(errors.ValidationError, match="does not begin"):
+    with pytest.raises(errors.ValidationError, match="does not start"):
         read_format(io.BytesIO(b"hello"), tmp_path / "a.wav")
 
 
@@ -293,7 +293,7 @@ def test_a_check_ends_the_conversion_and_removes_the_file(tmp_path):
 def test_what_is_longer_than_a_wav_file_can_be_is_refused(tmp_path, monkeypatch, frames):
     monkeypatch.setattr("movie_director.clients.audio.wave_codec.MAX_DATA_BYTES", 1000)
     monkeypatch.setattr(
-        "movie_director.clients.audio.wave_codec._info", lambda found: AudioInfo("wav", 8000, 1, frames)
+        "movie_director.clients.audio.wave_codec._make_info", lambda found: AudioInfo("wav", 8000, 1, frames)
     )
     source = wav_file(tmp_path, array("h", [1] * 501), 8000)  # the header's word is not believed while writing either
     with pytest.raises(errors.ValidationError) as caught:
@@ -323,9 +323,9 @@ class Shrinking(io.BytesIO):
 @pytest.mark.parametrize(
     ("keep", "kind", "words"),
     [
-        (16, errors.ValidationError, "holds no samples"),
-        (60, errors.ValidationError, "shorter while it was read"),
-        (61, errors.ValidationError, "shorter while it was read"),
+        (16, errors.ValidationError, "contains no samples"),
+        (60, errors.ValidationError, "truncated while it was being read"),
+        (61, errors.ValidationError, "truncated while it was being read"),
         (None, errors.StorageError, "Input/output error"),
     ],
 )
@@ -370,8 +370,8 @@ def test_a_disk_that_is_full_at_the_end_leaves_no_file(tmp_path, monkeypatch):
 def test_a_sound_is_published_whole_and_never_over_another(tmp_path):
     source = wav_file(tmp_path, sine(440, 16000), 16000)
     out = tmp_path / "out"
-    first, conversion = published_sound(CODEC, source, out, "rain/../on a roof", source="tmp1.wav", rate=48000)
-    second, _ = published_sound(CODEC, source, out, "rain/../on a roof", rate=48000)
+    first, conversion = publish_sound(CODEC, source, out, "rain/../on a roof", source="tmp1.wav", rate=48000)
+    second, _ = publish_sound(CODEC, source, out, "rain/../on a roof", rate=48000)
     assert first.path == out / "on a roof.wav"
     assert second.path == out / "on a roof_2.wav"
     assert (first.kind, first.media_type, first.source) == ("audio", "audio/wav", "tmp1.wav")
@@ -385,7 +385,7 @@ def test_a_sound_that_can_not_be_read_leaves_nothing_behind(tmp_path):
     source = tmp_path / "in.mp3"
     source.write_bytes(b"ID3\4")
     with pytest.raises(errors.ValidationError):
-        published_sound(CODEC, source, tmp_path / "out", "rain")
+        publish_sound(CODEC, source, tmp_path / "out", "rain")
     assert list((tmp_path / "out").iterdir()) == []
 
 

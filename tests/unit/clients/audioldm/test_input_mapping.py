@@ -10,16 +10,16 @@ import pytest
 
 from movie_director.clients import ClientOptions, errors
 from movie_director.clients.audioldm import SoundRequest, log_progress, time_estimate
-from movie_director.clients.audioldm.cog.api import Prediction, failed, health_in, problems_in, refused
+from movie_director.clients.audioldm.cog.api import Prediction, failed, parse_health, parse_problems, refused
 from movie_director.clients.audioldm.cog.api import _json as as_json
-from movie_director.clients.audioldm.cog.schema import fields_of
+from movie_director.clients.audioldm.cog.schema import parse_fields
 from movie_director.clients.audioldm.cog.webhook_listener import WebhookListener
-from movie_director.clients.audioldm.gradio.app import fields_for
-from movie_director.clients.audioldm.input_mapping import DURATION, Field, filled, whole_number_of
+from movie_director.clients.audioldm.gradio.app import make_fields
+from movie_director.clients.audioldm.input_mapping import DURATION, Field, fill_inputs, parse_whole_number
 from movie_director.clients.core.context import JobContext
 from movie_director.clients.core.job_internals import JobInternals
 from movie_director.clients.core.json_fields import parse_number
-from movie_director.clients.gradio.config import config_of
+from movie_director.clients.gradio.config import parse_config
 from movie_director.clients.mock.audioldm.cog_schemas import document
 from movie_director.clients.mock.audioldm.server import MockAudioLDM
 
@@ -48,8 +48,8 @@ def lines(job):
 
 
 def input_for(image, **wanted):
-    fields = fields_of(document(image))
-    return filled(fields, SoundRequest(**{"prompt": "rain", "duration_s": 6.0, **wanted}), 7)
+    fields = parse_fields(document(image))
+    return fill_inputs(fields, SoundRequest(**{"prompt": "rain", "duration_s": 6.0, **wanted}), 7)
 
 
 def test_audioldm_s_duration_is_the_next_member_as_a_text():
@@ -62,10 +62,10 @@ def test_audioldm_s_duration_is_the_next_member_as_a_text():
         "n_candidates": 5,
     }
     assert made.notes == (
-        "duration: 7.5 instead of 6.0, the next that this server takes.",
-        "guidance: 20.0 instead of 30, the nearest that this server takes.",
-        "This server has no steps: it is left out.",
-        "candidates: 5 instead of 9, the nearest that this server takes.",
+        "duration: 7.5 instead of 6.0, the next value that this server accepts.",
+        "guidance: 20.0 instead of 30, the nearest value that this server accepts.",
+        "This server has no steps; the value is ignored.",
+        "candidates: 5 instead of 9, the nearest value that this server accepts.",
     )
 
 
@@ -86,14 +86,14 @@ def test_the_siblings_names_are_known():
     }
     made = input_for("stable-audio", duration_s=60.0)
     assert made.values == {"prompt": "rain", "seconds_total": 47, "seed": 7}
-    assert made.of(fields_of(document("stable-audio")), "steps") == 100
-    assert made.of(fields_of(document("stable-audio")), "candidates") is None
+    assert made.of(parse_fields(document("stable-audio")), "steps") == 100
+    assert made.of(parse_fields(document("stable-audio")), "candidates") is None
 
 
 def test_an_image_that_makes_no_sound_is_refused():
     for nonsense in (document("image"), {}, [], None, {"components": {"schemas": {"Input": {"properties": [1]}}}}):
         with pytest.raises(errors.ProtocolError) as caught:
-            fields_of(nonsense)
+            parse_fields(nonsense)
         assert caught.value.code == "not_sound"
 
 
@@ -105,7 +105,7 @@ def test_schemas_of_newer_pydantic_and_odd_ones_are_read():
         "odd": 5,
         "nothing": {"type": 3, "allOf": [3]},
     }
-    read = fields_of({"components": {"schemas": {"Input": {"properties": properties, "required": 5}}}})
+    read = parse_fields({"components": {"schemas": {"Input": {"properties": properties, "required": 5}}}})
     assert [each.name for each in read] == ["duration", "prompt", "seed", "nothing"]
     assert (read[0].kind, read[0].maximum, read[3].kind) == ("number", 10, "string")
 
@@ -116,9 +116,11 @@ def test_an_unknown_setting_or_model_is_said_with_the_nearest():
     assert caught.value.problems
     fields = (Field("text", "prompt"), Field("model", "model", choices=("audioldm-m-full", "audioldm-l-full")))
     with pytest.raises(errors.MissingResource) as missing:
-        filled(fields, SoundRequest("rain", 5.0, model="audioldm-m-ful"), 1)
+        fill_inputs(fields, SoundRequest("rain", 5.0, model="audioldm-m-ful"), 1)
     assert missing.value.nearest[0] == "audioldm-m-full"
-    assert filled(fields, SoundRequest("rain", 5.0, model="audioldm-l-full"), 1).values["model"] == "audioldm-l-full"
+    assert (
+        fill_inputs(fields, SoundRequest("rain", 5.0, model="audioldm-l-full"), 1).values["model"] == "audioldm-l-full"
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,13 +140,13 @@ def test_an_unknown_setting_or_model_is_said_with_the_nearest():
     ],
 )
 def test_values_are_fitted(field, value, fitted):
-    assert field.fitted(value) == fitted
-    assert type(field.fitted(value)) is type(fitted)
+    assert field.fit(value) == fitted
+    assert type(field.fit(value)) is type(fitted)
 
 
 def test_what_fits_nothing_is_left_out():
     fields = (Field("text", "prompt"), Field("output_format", "format", choices=("mp3", "flac")))
-    assert filled(fields, SoundRequest("rain", 5.0), 1).values == {"text": "rain"}
+    assert fill_inputs(fields, SoundRequest("rain", 5.0), 1).values == {"text": "rain"}
 
 
 def test_the_inputs_of_a_gradio_app_have_names_of_their_own():
@@ -158,8 +160,8 @@ def test_the_inputs_of_a_gradio_app_have_names_of_their_own():
     ]
     listed = [{"id": at, "type": kind, "props": {"label": label}} for at, (kind, label) in enumerate(kinds)]
     dependencies = [{"inputs": [0, 1, 2, 3, 4, 5, 9], "outputs": []}]
-    config = config_of({"version": "3.34.0", "dependencies": dependencies, "components": listed})
-    fields = fields_for(config, config.dependencies[0])
+    config = parse_config({"version": "3.34.0", "dependencies": dependencies, "components": listed})
+    fields = make_fields(config, config.dependencies[0])
     assert [each.name for each in fields] == ["prompt", "More", "Odd", "Odd'", "Which", "input 5", "input 6"]
     assert [each.role for each in fields] == ["prompt", *[""] * 6]
 
@@ -170,7 +172,7 @@ def test_an_answer_that_is_no_json():
 
 
 def test_numbers():
-    assert [whole_number_of(each) for each in (0, "7", 3.9, None, "x")] == [0, 7, 3, None, None]
+    assert [parse_whole_number(each) for each in (0, "7", 3.9, None, "x")] == [0, 7, 3, None, None]
     assert [parse_number(each) for each in ("2.5", 3, "nan", "x", True, None, [1])] == [
         2.5,
         3,
@@ -197,7 +199,7 @@ def test_numbers():
     ],
 )
 def test_progress_bars_are_read(line, progress):
-    assert log_progress.progress_in(line) == progress
+    assert log_progress.parse_progress(line) == progress
 
 
 def test_a_growing_log_is_read_once_and_late_parts_are_left_out(job):
@@ -209,7 +211,7 @@ def test_a_growing_log_is_read_once_and_late_parts_are_left_out(job):
     assert seen == ["Using seed: 12"]
     assert job._job.status.progress.fraction == 0.4
     assert reader.seed == 12
-    assert reader.told_progress
+    assert reader.has_progress
     assert reader.last_line == "A: 40%|2/5"
     reader.take("another log\n")
     assert seen == ["Using seed: 12", "another log"]
@@ -221,25 +223,25 @@ def test_the_clock_says_nothing_until_it_has_learnt_and_never_reaches_the_end(jo
     estimates = time_estimate.Estimates()
     clock = time_estimate.Clock(job, estimates, 10.0)
     clock.learn()
-    clock.tell()
+    clock.report()
     progress = job._job.status.progress
     assert (progress.fraction, progress.estimated) == (None, True)
     clock.learn()
-    assert estimates.seconds_for(10.0) is not None
+    assert estimates.estimate_seconds(10.0) is not None
     estimates.learn(0.0, 5.0)
     for seconds in (10.0, 20.0, 40.0, 20.0):
         estimates.learn(10.0, seconds)
-    assert estimates.seconds_for(5.0) == 10.0
-    clock.tell()
+    assert estimates.estimate_seconds(5.0) == 10.0
+    clock.report()
     progress = job._job.status.progress
     assert progress.estimated
     assert progress.fraction < 0.2
     assert progress.eta_s == pytest.approx(20, abs=2)
-    fractions = [time_estimate.fraction_after(at, 10.0) for at in (0, 5, 10, 20, 1000)]
+    fractions = [time_estimate.estimate_fraction(at, 10.0) for at in (0, 5, 10, 20, 1000)]
     assert fractions == sorted(fractions)
     assert fractions[2] == pytest.approx(0.9)
     assert fractions[-1] < 1
-    assert time_estimate.fraction_after(1.0, 0.0) == pytest.approx(0.9)
+    assert time_estimate.estimate_fraction(1.0, 0.0) == pytest.approx(0.9)
 
 
 def test_refusals_and_failures_are_typed():
@@ -252,11 +254,11 @@ def test_refusals_and_failures_are_typed():
     assert refused(Prediction(500, None, "boom")).message.endswith("boom")
     assert isinstance(failed("CUDA out of memory.", "", str), errors.OutOfMemory)
     assert isinstance(failed(None, "torch.cuda.OutOfMemoryError: x", str), errors.OutOfMemory)
-    assert "did not say why" in failed(None, "", str).message
-    assert problems_in(5) == []
-    assert health_in([], str) is None
-    assert health_in({"status": "fine"}, str) is None
-    assert health_in({"status": "READY", "setup": 5}, str).log == ""
+    assert "gave no reason" in failed(None, "", str).message
+    assert parse_problems(5) == []
+    assert parse_health([], str) is None
+    assert parse_health({"status": "fine"}, str) is None
+    assert parse_health({"status": "READY", "setup": 5}, str).log == ""
 
 
 def test_answers_that_are_no_runs():
@@ -324,6 +326,6 @@ def test_a_duration_is_not_shorter_than_asked_for_unless_it_must(image, wanted, 
 )
 def test_a_duration_in_steps_is_rounded_up(kind, step, wanted, sent):
     field = Field("duration", role=DURATION, kind=kind, step=step, minimum=1.0, maximum=10.0)
-    assert field.fitted(wanted) == sent
-    assert type(field.fitted(wanted)) is type(sent)
-    assert field.fitted(60) == 10
+    assert field.fit(wanted) == sent
+    assert type(field.fit(wanted)) is type(sent)
+    assert field.fit(60) == 10

@@ -3,7 +3,7 @@
 import pytest
 from support.recordings import COMFYUI_VERSIONS, comfyui, exchanges
 
-from movie_director.clients.comfyui.validation_errors import missing_node, node_problems, refusal_of
+from movie_director.clients.comfyui.validation_errors import make_refusal, missing_node, node_problems
 from movie_director.clients.comfyui.workflow.combo_choices import choices_of, combo_choices
 from movie_director.clients.errors import MissingResource, ProtocolError, ValidationError
 
@@ -13,8 +13,8 @@ RECORDED = {
     "no inputs key": ("workflow_refused", ["damaged at node 'Invert'"]),
     "link to a node that is not there": ("workflow_refused", ["damaged at node 'Invert'", "'99'"]),
     "link slot out of range": ("workflow_refused", ["damaged at node 'Invert'", "tuple index out of range"]),
-    "link of the wrong type": ("workflow_refused", ["'Source'", "'width'", "wired to an output of type IMAGE"]),
-    "link malformed": ("workflow_refused", ["'Invert'", "the wire to input 'image' is broken"]),
+    "link of the wrong type": ("workflow_refused", ["'Source'", "'width'", "connected to an output of type IMAGE"]),
+    "link malformed": ("workflow_refused", ["'Invert'", "the link to input 'image' is broken"]),
     "required link input missing": ("workflow_refused", ["'Invert': input 'image' is not connected"]),
     "required widget missing": ("workflow_refused", ["'Source': input 'width' is not connected or not set"]),
     "int below min": ("workflow_refused", ["'width' must be between 1 and 16384, it is 0"]),
@@ -23,7 +23,7 @@ RECORDED = {
     "null for int": ("workflow_refused", ["needs a whole number, not None"]),
     "two node errors": ("workflow_refused", ["'width' must be between", "'Result': input 'filename_prefix'"]),
     "LoadImage of a missing file (custom validation)": ("workflow_refused", ["Invalid image file: nosuch.png"]),
-    "combo value not in list": ("workflow_refused", ["'magic' is not a choice of 'upscale_method'", "lanczos"]),
+    "combo value not in list": ("workflow_refused", ["'magic' is not a choice for 'upscale_method'", "lanczos"]),
     "model file not installed": ("missing_model", ["'missing.safetensors' is not on the server"]),
     "VALIDATE_INPUTS of a custom node refuses": ("workflow_refused", ["n must be even"]),
     "no output node": ("no_outputs", ["no node that saves or previews"]),
@@ -51,7 +51,7 @@ CASES = [
 @pytest.mark.parametrize(("version", "note", "code", "words"), CASES)
 def test_a_recorded_refusal(version, note, code, words):
     exchange = recorded(version)[note]
-    error = refusal_of(exchange.answer["json"], exchange.request["json"]["prompt"])
+    error = make_refusal(exchange.answer["json"], exchange.request["json"]["prompt"])
     assert error.code == code
     assert error.hint
     assert error.backend == "comfyui"
@@ -66,12 +66,12 @@ def test_no_recorded_refusal_is_taken_for_another_server(version):
     for exchange in recorded(version).values():
         prompt = exchange.request.get("json", {})
         prompt = prompt.get("prompt") if isinstance(prompt, dict) else {}
-        error = refusal_of(exchange.answer["json"], prompt if isinstance(prompt, dict) else {})
+        error = make_refusal(exchange.answer["json"], prompt if isinstance(prompt, dict) else {})
         assert isinstance(error, (ValidationError, MissingResource)), exchange.note
 
 
 def test_a_missing_node_names_the_class_not_the_title():
-    error = refusal_of(recorded("0.33.0")["unknown class_type"].answer["json"], {})
+    error = make_refusal(recorded("0.33.0")["unknown class_type"].answer["json"], {})
     assert isinstance(error, MissingResource)
     assert (error.kind, error.name, error.nearest) == ("node", "NoSuchNode", ())
 
@@ -92,7 +92,7 @@ def one_error(kind, **extra):
 
 def test_a_model_that_is_missing_names_what_is_near_it():
     config = ["COMBO", {"options": ["sd_xl_base.safetensors", "other.ckpt"]}]
-    error = refusal_of(
+    error = make_refusal(
         one_error(
             "value_not_in_list", input_name="ckpt_name", received_value="sd_xl_bas.safetensors", input_config=config
         ),
@@ -104,7 +104,7 @@ def test_a_model_that_is_missing_names_what_is_near_it():
         "sd_xl_bas.safetensors",
         ("sd_xl_base.safetensors",),
     )
-    assert "near it are sd_xl_base.safetensors" in error.message
+    assert "similar ones are sd_xl_base.safetensors" in error.message
 
 
 def test_a_missing_model_among_other_problems_is_one_problem_of_several():
@@ -112,7 +112,7 @@ def test_a_missing_model_among_other_problems_is_one_problem_of_several():
         {"type": "value_not_in_list", "extra_info": {"received_value": "a.ckpt", "input_name": "m"}},
         {"type": "required_input_missing", "details": "x"},
     ]
-    error = refusal_of(answer({"1": {"errors": errors, "class_type": "Loader"}}), {"1": {"class_type": "Loader"}})
+    error = make_refusal(answer({"1": {"errors": errors, "class_type": "Loader"}}), {"1": {"class_type": "Loader"}})
     assert isinstance(error, ValidationError)
     assert error.problems == (
         "'Loader': the model file 'a.ckpt' is not on the server.",
@@ -124,10 +124,10 @@ def test_a_missing_model_among_other_problems_is_one_problem_of_several():
     ("body", "words"),
     [
         (one_error("something_new"), "'1': Said more."),
-        (answer({"1": {"errors": [{"type": "something_new"}]}}), "'1': it was refused."),
+        (answer({"1": {"errors": [{"type": "something_new"}]}}), "'1': it was rejected."),
         (
             one_error("value_not_in_list", input_name="a", received_value=3),
-            "3 is not a choice of 'a'. ComfyUI: Said more.",
+            "3 is not a choice for 'a'. ComfyUI: Said more.",
         ),
         (one_error("value_not_in_list", input_name="a"), "'1', input 'a': Said more."),
         (one_error("value_smaller_than_min", input_name="a", received_value=3), "input 'a': Said more (it is 3)."),
@@ -165,14 +165,14 @@ def test_a_missing_model_among_other_problems_is_one_problem_of_several():
         (one_error("custom_validation_failed"), "'1': more."),
         (one_error("exception_during_validation"), "damaged at node '1', input 'more': Said more."),
         (one_error("dependency_cycle"), "nodes form a loop: more."),
-        (answer({"1": {"errors": [{"type": "custom_validation_failed"}]}}), "'1': it was refused."),
+        (answer({"1": {"errors": [{"type": "custom_validation_failed"}]}}), "'1': it was rejected."),
         (answer({"1": {"errors": [{"type": "exception_during_validation"}]}}), "input '?': no reason is given."),
-        (answer({"1": {"errors": [{"type": "value_bigger_than_max"}]}}), "'1': it was refused."),
+        (answer({"1": {"errors": [{"type": "value_bigger_than_max"}]}}), "'1': it was rejected."),
         (answer({"1": {"errors": [{"type": "required_input_missing"}]}}), "input '?'"),
     ],
 )
 def test_refusals_of_other_releases(body, words):
-    error = refusal_of(body, {})
+    error = make_refusal(body, {})
     assert words in error.message
 
 
@@ -187,7 +187,7 @@ def test_what_the_server_said_of_each_field_is_kept():
         },
         {"type": "custom_validation_failed", "message": "m" * 600, "extra_info": {"received_value": ["x"]}},
     ]
-    error = refusal_of(answer({"1": {"errors": errors}}), {"1": {"class_type": "KSampler"}})
+    error = make_refusal(answer({"1": {"errors": errors}}), {"1": {"class_type": "KSampler"}})
     assert error.context["reported"] == [
         {
             "node": "KSampler",
@@ -207,7 +207,7 @@ def test_what_the_server_said_of_each_field_is_kept():
 def test_no_refusal_says_what_nobody_knows():
     for kind in ("value_smaller_than_min", "value_bigger_than_max", "invalid_input_type", "value_not_in_list"):
         for extra in ({}, {"input_name": "a"}, {"received_value": None}, {"input_config": [[], {}]}):
-            error = refusal_of(one_error(kind, **extra), {})
+            error = make_refusal(one_error(kind, **extra), {})
             assert "?" not in error.message
             assert "None" not in error.message or "received_value" in extra
             assert "more" in error.message
@@ -215,14 +215,14 @@ def test_no_refusal_says_what_nobody_knows():
 
 def test_a_long_list_of_choices_is_cut():
     config = [[f"zz{number}" for number in range(40)], {}]
-    error = refusal_of(one_error("value_not_in_list", input_name="a", received_value="q", input_config=config), {})
+    error = make_refusal(one_error("value_not_in_list", input_name="a", received_value="q", input_config=config), {})
     assert "zz11, ...)" in error.message
     assert "zz12" not in error.message
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"error": "text"}, {"error": None}, "refused"])
 def test_a_refusal_without_a_reason_is_not_of_a_comfyui(body):
-    error = refusal_of(body, {})
+    error = make_refusal(body, {})
     assert isinstance(error, ProtocolError)
     assert error.code == "no_reason"
 
@@ -233,7 +233,7 @@ def test_node_errors_of_a_strange_form_are_passed_over(node_errors):
 
 
 def test_a_missing_class_without_a_name_is_a_refusal():
-    error = refusal_of(recorded("0.33.0")["no class_type"].answer["json"], {})
+    error = make_refusal(recorded("0.33.0")["no class_type"].answer["json"], {})
     assert isinstance(error, ValidationError)
     assert "has no class_type" in error.message
 

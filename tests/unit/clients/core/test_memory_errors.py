@@ -12,9 +12,9 @@ from movie_director.clients import errors
 from movie_director.clients.audioldm.cog.api import failed as audioldm_failed
 from movie_director.clients.comfyui.execution_errors import run_error
 from movie_director.clients.core.memory_errors import MAX_CHARS, WORDINGS, is_out_of_memory
-from movie_director.clients.gradio.errors import failure_of as gradio_failure
-from movie_director.clients.litellm.errors import RequestContext, failure_in_stream, refusal_in
-from movie_director.clients.litellm.errors import failure_of as litellm_failure
+from movie_director.clients.gradio.errors import make_function_error as gradio_failure
+from movie_director.clients.litellm.errors import RequestContext, make_stream_error, parse_error_object
+from movie_director.clients.litellm.errors import make_error as litellm_failure
 from movie_director.clients.rvc.errors import generation_error as rvc_error
 from movie_director.clients.wan2gp import VideoRequest
 from movie_director.clients.wan2gp.errors import generation_failed as wan2gp_error
@@ -74,8 +74,8 @@ WHERE = RequestContext("http://localhost:4000", "demo-writer", has_key=True)
 MAPPERS = {
     "comfyui": lambda said: run_error({"exception_type": "RuntimeError", "exception_message": said}, {}),
     "wan2gp": lambda said: wan2gp_error(said, VideoRequest("a boat", "t2v")),
-    "litellm": lambda said: litellm_failure(refusal_in(500, {"message": said}), WHERE, {}),
-    "litellm in mid-stream": lambda said: failure_in_stream({"message": said}, WHERE),
+    "litellm": lambda said: litellm_failure(parse_error_object(500, {"message": said}), WHERE, {}),
+    "litellm in mid-stream": lambda said: make_stream_error({"message": said}, WHERE),
     "rvc": lambda said: rvc_error(said, doing="the conversion", code="conversion_failed"),
     "audioldm": lambda said: audioldm_failed(said, "", str),
     "audioldm by the log": lambda said: audioldm_failed("", said, str),

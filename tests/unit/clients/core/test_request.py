@@ -62,7 +62,7 @@ def test_validate():
     Sample("a").validate()
     with pytest.raises(ValidationError) as caught:
         Sample(" ", metadata=[]).validate()
-    assert caught.value.problems == ("metadata: a dict is needed.", "prompt: a text is needed.")
+    assert caught.value.problems == ("metadata: a dict is required.", "prompt: a text is required.")
     assert caught.value.hint
 
 
@@ -88,7 +88,7 @@ def test_fields(check, good, bad):
 def test_limits_are_told():
     assert integer_problems("x", 0, least=1) == ["x: it must be at least 1."]
     assert integer_problems("x", 0, least=1, most=4) == ["x: it must be between 1 and 4."]
-    assert number_problems("x", 0, above=0.5) == ["x: a number above 0.5 is needed."]
+    assert number_problems("x", 0, above=0.5) == ["x: a number above 0.5 is required."]
 
 
 def test_nearest_names():

@@ -107,8 +107,8 @@ def test_kinds_by_extension(name, kind, media_type):
     [
         ("a.png", PNG, ""),
         ("a.png", b"", "it is empty"),
-        ("a.png", PNG[:-1], "its end is missing"),
-        ("a.png", PNG[:8], "its end is missing"),
+        ("a.png", PNG[:-1], "it is incomplete"),
+        ("a.png", PNG[:8], "it is incomplete"),
         ("a.png", b"<html>login</html>", "it is no image/png"),
         ("a.png", b"\x89", "it is no image/png"),
         ("a.jpg", b"\xff\xd8\xff\xe0", ""),

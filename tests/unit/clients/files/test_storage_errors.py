@@ -78,7 +78,7 @@ def test_an_input_is_read_in_pieces(tmp_path):
     assert (file_size(path), read_start(path, 3)) == (10, b"012")
     assert list(read_chunks(path, 4)) == [b"0123", b"4567", b"89"]
     assert b"".join(read_announced(path, 7)) == b"0123456"
-    with pytest.raises(StorageError, match="shorter"):
+    with pytest.raises(StorageError, match="truncated"):
         list(read_announced(path, 11))
 
 

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movie_director.clients import errors
-from movie_director.clients.gradio.component_values import GradioFile, choices_of, files_in, unwrapped
-from movie_director.clients.gradio.errors import said_text
-from movie_director.clients.gradio.login import SignIn, sign_in_of
+from movie_director.clients.gradio.component_values import GradioFile, extract_files, get_choices, unwrap
+from movie_director.clients.gradio.errors import get_error_text
+from movie_director.clients.gradio.login import SignIn, parse_sign_in
 from movie_director.clients.gradio.messages import (
     Bar,
     Completed,
     Progress,
     Queued,
     Yielded,
-    log_of,
-    progress_of,
-    queued_of,
+    parse_log,
+    parse_progress,
+    parse_queued,
 )
 from movie_director.clients.gradio.output_diffs import apply_diff, approx_size
 
@@ -51,15 +51,15 @@ CLIP = GradioFile("/tmp/a/clip.mp4", "my clip.mp4", "http://h/file=/tmp/a/clip.m
     ],
 )
 def test_files_are_found_in_every_wrapping(value, names):
-    assert [each.name for each in files_in(value)] == names
+    assert [each.name for each in extract_files(value)] == names
 
 
 def test_a_file_is_read_whole():
-    assert files_in([{"video": {**NEW, "mime_type": "video/mp4"}, "caption": "cap"}]) == [
+    assert extract_files([{"video": {**NEW, "mime_type": "video/mp4"}, "caption": "cap"}]) == [
         GradioFile(CLIP.path, CLIP.name, CLIP.url, 7, "video/mp4", "cap")
     ]
-    assert files_in({**NEW, "size": True, "mime_type": 3})[0].size is None
-    assert files_in({**NEW, "size": -1})[0].size is None
+    assert extract_files({**NEW, "size": True, "mime_type": 3})[0].size is None
+    assert extract_files({**NEW, "size": -1})[0].size is None
 
 
 def test_a_file_as_an_input():
@@ -74,11 +74,11 @@ def test_a_file_as_an_input():
 
 def test_updates_are_unwrapped_and_choices_read():
     update = {"__type__": "update", "choices": [["A label", "a"], "b"]}
-    assert unwrapped({**update, "value": 3}) == 3
-    assert unwrapped(update) is None
-    assert unwrapped({"value": 3}) == {"value": 3}
-    assert choices_of(update) == ["a", "b"]
-    assert choices_of({"choices": None}) == choices_of("text") == []
+    assert unwrap({**update, "value": 3}) == 3
+    assert unwrap(update) is None
+    assert unwrap({"value": 3}) == {"value": 3}
+    assert get_choices(update) == ["a", "b"]
+    assert get_choices({"choices": None}) == get_choices("text") == []
     assert Completed([{**update, "value": 1}, 2]).data == Yielded([{**update, "value": 1}, 2]).data == [1, 2]
     assert Completed(None).data == []
 
@@ -151,41 +151,43 @@ def test_edits_of_any_shape_end_as_values_or_as_a_protocol_error(value, edits):
 
 
 def test_progress_in_all_its_forms():
-    assert progress_of({"progress_data": None}) is None
-    assert progress_of({"progress_data": [3]}) is None
-    count = progress_of({"progress_data": [{"index": 3, "length": 4, "unit": "steps", "progress": None, "desc": "Go"}]})
+    assert parse_progress({"progress_data": None}) is None
+    assert parse_progress({"progress_data": [3]}) is None
+    count = parse_progress(
+        {"progress_data": [{"index": 3, "length": 4, "unit": "steps", "progress": None, "desc": "Go"}]}
+    )
     assert count == Progress((Bar(3, 4, "steps", "Go", 0.75),))
     assert count.fraction == 0.75
     assert count.innermost.desc == "Go"
-    share = progress_of({"progress_data": [{"index": None, "length": None, "progress": 0.25, "desc": None}]})
+    share = parse_progress({"progress_data": [{"index": None, "length": None, "progress": 0.25, "desc": None}]})
     assert share is not None
     assert share.fraction == 0.25
-    phase = progress_of({"progress_data": [{"index": 0, "length": None, "progress": None, "desc": "Loading"}]})
+    phase = parse_progress({"progress_data": [{"index": 0, "length": None, "progress": None, "desc": "Loading"}]})
     assert phase is not None
     assert phase.fraction is None
-    odd = progress_of({"progress_data": [{"index": "x", "length": float("nan"), "progress": 7.0}]})
+    odd = parse_progress({"progress_data": [{"index": "x", "length": float("nan"), "progress": 7.0}]})
     assert odd is not None
     assert odd.fraction == 1.0
 
 
 def test_nested_bars_are_one_fraction():
     outer = {"index": 1, "length": 4}
-    nested = progress_of({"progress_data": [outer, {"index": 5, "length": 10}]})
+    nested = parse_progress({"progress_data": [outer, {"index": 5, "length": 10}]})
     assert nested is not None
     assert nested.fraction == pytest.approx((1 + 0.5) / 4)
-    unknown = progress_of({"progress_data": [outer, {"desc": "?"}]})
+    unknown = parse_progress({"progress_data": [outer, {"desc": "?"}]})
     assert unknown is not None
     assert unknown.fraction == 0.25
-    outside = progress_of({"progress_data": [{"desc": "?"}, {"progress": 0.5}]})
+    outside = parse_progress({"progress_data": [{"desc": "?"}, {"progress": 0.5}]})
     assert outside is not None
     assert outside.fraction == 0.5
 
 
 def test_other_messages_are_read_with_what_they_leave_out():
-    assert queued_of({"rank": 2, "queue_size": 3, "rank_eta": 1.5}) == Queued(2, 3, 1.5)
-    assert queued_of({"rank": True, "queue_size": "x", "rank_eta": float("inf")}) == Queued()
-    assert log_of({"log": "careful", "level": "warning", "title": "Warning"}).text == "careful"
-    assert log_of({}).level == "info"
+    assert parse_queued({"rank": 2, "queue_size": 3, "rank_eta": 1.5}) == Queued(2, 3, 1.5)
+    assert parse_queued({"rank": True, "queue_size": "x", "rank_eta": float("inf")}) == Queued()
+    assert parse_log({"log": "careful", "level": "warning", "title": "Warning"}).text == "careful"
+    assert parse_log({}).level == "info"
 
 
 @pytest.mark.parametrize(
@@ -201,18 +203,18 @@ def test_other_messages_are_read_with_what_they_leave_out():
     ],
 )
 def test_the_quotes_of_gradio_4_are_taken_off(said, text):
-    assert said_text(said) == text
+    assert get_error_text(said) == text
 
 
 # Keys
 
 
 def test_a_key_with_a_colon_is_a_sign_in():
-    assert sign_in_of("user:pass:word") == SignIn("user", "pass:word")
-    assert sign_in_of("user:pass:word").form() == b"username=user&password=pass%3Aword"
-    assert "pass:word" not in repr(sign_in_of("user:pass:word"))
+    assert parse_sign_in("user:pass:word") == SignIn("user", "pass:word")
+    assert parse_sign_in("user:pass:word").form() == b"username=user&password=pass%3Aword"
+    assert "pass:word" not in repr(parse_sign_in("user:pass:word"))
     for key in (None, "", "token", ":x", "x:"):
-        assert sign_in_of(key) is None
+        assert parse_sign_in(key) is None
 
 
 def test_a_path_of_edits_costs_no_more_than_its_depth():

@@ -11,7 +11,7 @@ from support.gradio import as_json, bench, outline
 from support.gradio_proto import VERSIONS, MockProto, wiring
 
 from movie_director.clients import errors
-from movie_director.clients.gradio.config import Dependency, config_of, read_config, read_info
+from movie_director.clients.gradio.config import Dependency, parse_config, read_config, read_info
 
 WAN2GP = Path(__file__).resolve().parents[3] / "recordings" / "wan2gp" / "config_outline.json"
 
@@ -23,44 +23,44 @@ def at(tmp_path):
 
 
 def small(**more):
-    config = config_of(outline(**more))
+    config = parse_config(outline(**more))
     assert config is not None
     return config
 
 
 def test_functions_are_found_by_name_stem_id_and_chain():
     config = small()
-    assert config.named("echo") is config.named("/echo") is config.dependency(0) is config.resolve(0)
-    assert config.resolve("add").id == config.resolve(config.named("add")).id == 2
-    assert [each.id for each in config.followers(config.named("echo"))] == [2]
-    assert [each.id for each in config.chain(config.named("echo"))] == [0, 2]
+    assert config.get_function("echo") is config.get_function("/echo") is config.dependency(0) is config.resolve(0)
+    assert config.resolve("add").id == config.resolve(config.get_function("add")).id == 2
+    assert [each.id for each in config.followers(config.get_function("echo"))] == [2]
+    assert [each.id for each in config.chain(config.get_function("echo"))] == [0, 2]
     assert config.dependency(7).in_backend is False
     assert config.dependency(7).label == "number 7"
-    assert config.named("steps").is_generator
-    assert config.named("echo").target("click") == 3
-    assert config.named("echo").target("upload") is None
-    assert [each.id for each in config.triggered_by(3)] == [0]
-    assert [each.id for each in config.triggered_by(config.components[3], "click")] == [0]
-    assert config.triggered_by(3, "upload") == ()
+    assert config.get_function("steps").is_generator
+    assert config.get_function("echo").target("click") == 3
+    assert config.get_function("echo").target("upload") is None
+    assert [each.id for each in config.find_triggered(3)] == [0]
+    assert [each.id for each in config.find_triggered(config.components[3], "click")] == [0]
+    assert config.find_triggered(3, "upload") == ()
     assert config.components[3].label == "Go"
     assert config.components[1].label == "text"
     assert config.components[4].label == ""
-    assert [each.id for each in config.of_kind("state")] == [4]
+    assert [each.id for each in config.find_by_kind("state")] == [4]
     assert config.path("/info") == "/gradio_api/info"
 
 
 def test_a_function_that_is_not_there_is_told_with_the_nearest():
     with pytest.raises(errors.MissingResource) as caught:
-        small().named("ecko")
+        small().get_function("ecko")
     assert (caught.value.kind, caught.value.nearest) == ("function", ("echo",))
     with pytest.raises(errors.MissingResource, match="number 99"):
         small().dependency(99)
 
 
 def test_the_chain_of_wangp_is_found_without_a_number():
-    config = config_of(json.loads(WAN2GP.read_text(encoding="utf-8")))
+    config = parse_config(json.loads(WAN2GP.read_text(encoding="utf-8")))
     assert config is not None
-    loads = [each for each in config.having_stem("load_queue_action") if each.target("upload") is not None]
+    loads = [each for each in config.find_by_stem("load_queue_action") if each.target("upload") is not None]
     assert len(loads) == 1
     stems = [each.stem for each in config.chain(loads[0])]
     assert [each for each in stems if each in ("init_process_queue_if_any", "activate_status", "process_tasks")] == [
@@ -76,7 +76,7 @@ def test_generation_3_names_the_event_once_and_no_ids():
         {"targets": [5, 6], "trigger": "click", "inputs": [1], "outputs": [], "api_name": None, "types": None},
         {"targets": [[5, "click"]], "inputs": None, "outputs": "x", "api_name": "go", "types": {"generator": True}},
     ]
-    config = config_of({"version": "3.34.0\n", "dependencies": functions})
+    config = parse_config({"version": "3.34.0\n", "dependencies": functions})
     assert config is not None
     assert (config.version, config.generation, config.api_prefix) == ("3.34.0", 3, "")
     first, second = config.dependencies
@@ -87,7 +87,7 @@ def test_generation_3_names_the_event_once_and_no_ids():
 
 
 def test_nonsense_in_the_outline_is_passed_over():
-    config = config_of(
+    config = parse_config(
         {
             "version": 5,
             "api_prefix": None,
@@ -101,8 +101,10 @@ def test_nonsense_in_the_outline_is_passed_over():
     assert (config.generation, config.max_file_size, config.app_id) == (0, None, "12")
     assert config.dependencies == (Dependency(1, "", (), (), ((3, ""),), None, True, False, True),)
     assert config.components[3].props == {}
-    assert config_of({"version": "5", "dependencies": None}) is None
-    twice = config_of({"version": "5", "dependencies": [{"id": 0, "trigger_after": 1}, {"id": 1, "trigger_after": 0}]})
+    assert parse_config({"version": "5", "dependencies": None}) is None
+    twice = parse_config(
+        {"version": "5", "dependencies": [{"id": 0, "trigger_after": 1}, {"id": 1, "trigger_after": 0}]}
+    )
     assert twice is not None
     assert [each.id for each in twice.chain(twice.dependency(0))] == [0, 1]
 

@@ -13,9 +13,9 @@ from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
 from movie_director.clients.gradio import files
-from movie_director.clients.gradio.component_values import GradioFile, files_in
-from movie_director.clients.gradio.config import config_of, read_config
-from movie_director.clients.gradio.errors import failure_of
+from movie_director.clients.gradio.component_values import GradioFile, extract_files
+from movie_director.clients.gradio.config import parse_config, read_config
+from movie_director.clients.gradio.errors import make_function_error
 from movie_director.clients.gradio.login import SignIn
 
 LOCKED = as_json({"detail": "Not authenticated"}, status="401 Unauthorized")
@@ -30,7 +30,7 @@ def at(tmp_path):
 
 @pytest.fixture
 def config():
-    made = config_of(outline())
+    made = parse_config(outline())
     assert made is not None
     return made
 
@@ -47,7 +47,7 @@ def test_it_signs_in_where_the_server_wants_it(at, version):
         session = at.session_on(access, config)
         assert session.call("whoami", [], scope=at.scope)[0].startswith("user|")
         sent = session.upload(_file(at.folder), scope=at.scope)
-        made = files_in(session.call("file_io", [sent.as_input()], scope=at.scope))
+        made = extract_files(session.call("file_io", [sent.as_input()], scope=at.scope))
         assert session.download(made[0], at.folder, scope=at.scope).path.read_bytes() == b"hello!"
         assert len([each for each in mock.requests if each.path == "/login"]) == 1
 
@@ -153,11 +153,11 @@ def test_files_go_both_ways(at, version):
         assert (sent.name, sent.size, sent.media_type) == ("other.txt", 5, "text/plain")
         assert sent.path.endswith("other.txt")
         out = session.call("files_io", [[sent.as_input(), sent.as_input()]], scope=at.scope)
-        first, _second = files_in(out)
+        first, _second = extract_files(out)
         artifact = session.download(first, at.folder / "out", scope=at.scope, name="named.txt")
-        (clip,) = files_in(session.call("make_video", ["x", None], scope=at.scope))
+        (clip,) = extract_files(session.call("make_video", ["x", None], scope=at.scope))
         video = session.download(clip, at.folder / "out", scope=at.scope)
-        gallery = files_in(session.call("gallery", [], scope=at.scope))
+        gallery = extract_files(session.call("gallery", [], scope=at.scope))
     assert told == [(5, 5)]
     assert (artifact.path.name, artifact.path.read_bytes(), artifact.source) == ("named.txt", b"hello!", first.path)
     assert (video.kind, video.path.name) == ("video", "clip.mp4")
@@ -201,7 +201,7 @@ def test_a_file_that_is_not_handed_out_is_told(at):
         with pytest.raises(errors.PermissionDenied) as caught:
             session.download(GradioFile("/etc/hostname", "hostname"), at.folder, scope=at.scope)
     assert caught.value.code == "file_not_allowed"
-    assert caught.value.message == "The server does not hand out /etc/hostname."
+    assert caught.value.message == "The server refuses to send /etc/hostname."
 
 
 def test_a_cut_download_is_resumed_with_both_ends_named(at, config):
@@ -240,6 +240,6 @@ def test_a_path_that_is_no_unicode_is_the_servers_to_refuse(at, config):
 def test_a_title_keeps_no_secret(at):
     access = at.access("http://host:7860", headers={"X-Key": "hunter2-secret"})
     for said in ("it failed", None):
-        error = failure_of(access, "echo", said, "hunter2-secret " + "x" * 9999)
+        error = make_function_error(access, "echo", said, "hunter2-secret " + "x" * 9999)
         assert "hunter2" not in error.context["title"]
         assert len(error.context["title"]) <= 2000

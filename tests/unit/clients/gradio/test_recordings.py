@@ -15,8 +15,8 @@ from support.gradio import JobScope, bench
 from support.gradio_proto import RECORDINGS, VERSIONS, recorded
 
 from movie_director.clients import errors
-from movie_director.clients.gradio.config import Dependency, config_of
-from movie_director.clients.gradio.errors import refusal_of
+from movie_director.clients.gradio.config import Dependency, parse_config
+from movie_director.clients.gradio.errors import read_call_error
 from movie_director.clients.gradio.messages import Completed, Failed, Log, Progress, Queued, Started, Yielded
 from movie_director.clients.gradio.queue_call import GradioCall
 from movie_director.clients.gradio.run_endpoint import run_endpoint
@@ -103,7 +103,7 @@ def requests_of(version: str, name: str) -> list[tuple[dict[str, Any], dict[str,
 def test_calls_without_a_stream_end_as_they_should(at, version, name):
     if not (RECORDINGS / version / f"{name}.jsonl").exists():
         pytest.skip("recorded with another version")
-    config = config_of({"version": version, "dependencies": []})
+    config = parse_config({"version": version, "dependencies": []})
     assert config is not None
     seen = 0
     for sent, got in requests_of(version, name):
@@ -117,7 +117,7 @@ def test_calls_without_a_stream_end_as_they_should(at, version, name):
             with FaultServer(always(raw)) as server:
                 access = at.access(server.url)
                 response = access.request("POST", "/x", scope=at.scope, expect=(got["status"],), repeatable=False)
-                error = refusal_of(access, response, "fn")
+                error = read_call_error(access, response, "fn")
             assert error.message
             assert error.hint
             assert isinstance(error, (errors.APIError, errors.ValidationError, errors.MissingResource))

@@ -22,15 +22,15 @@ def test_a_request_survives_json():
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"endpoint": " "}, "endpoint: a text is needed."),
-        ({"inputs": ["a"]}, "inputs: a mapping with names as keys is needed."),
+        ({"endpoint": " "}, "endpoint: a text is required."),
+        ({"inputs": ["a"]}, "inputs: a mapping with names as keys is required."),
         ({"inputs": {"a": float("nan")}}, "inputs: a can't be sent as JSON."),
         ({"inputs": {"a": Path("x")}}, "inputs: a can't be sent as JSON."),
-        ({"files": "a.wav"}, "files: a mapping with names as keys is needed."),
-        ({"files": {"a": 5}}, "files: a: a file is needed."),
-        ({"files": {"a": ["x.wav", ""]}}, "files: a: a file is needed."),
+        ({"files": "a.wav"}, "files: a mapping with names as keys is required."),
+        ({"files": {"a": 5}}, "files: a: a file is required."),
+        ({"files": {"a": ["x.wav", ""]}}, "files: a: a file is required."),
         ({"inputs": {"a": 1}, "files": {"a": "x.wav"}}, "a: it is in inputs and in files."),
-        ({"metadata": 3}, "metadata: a dict is needed."),
+        ({"metadata": 3}, "metadata: a dict is required."),
     ],
 )
 def test_what_is_wrong_on_its_face_is_named(fields, problem):

@@ -346,13 +346,13 @@ def test_closing_the_session_ends_a_download_of_no_job(folder):
     [
         ("a.png", answer(b""), "empty"),
         ("a.png", b"HTTP/1.1 204 No Content\r\n\r\n", "empty"),
-        ("a.png", answer(PNG[:-20]), "end is missing"),
-        ("a.png", b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1], "end is missing"),
+        ("a.png", answer(PNG[:-20]), "is incomplete"),
+        ("a.png", b"HTTP/1.1 200 OK\r\n\r\n" + PNG[:-1], "is incomplete"),
         ("a.png", answer(b"<html>log in</html>"), "no image/png"),
         ("a.obj", answer(b"<html>log in</html>", "Content-Type: text/html; charset=utf-8"), "web page"),
         ("a.mp4", answer(PNG), "no video/mp4"),
         ("a.txt", answer(b""), "empty"),
-        ("a.png", answer(PNG, "Content-Range: bytes 0-9/10", status="206 Partial Content"), "only a part"),
+        ("a.png", answer(PNG, "Content-Range: bytes 0-9/10", status="206 Partial Content"), "only part"),
     ],
 )
 def test_what_is_not_what_its_name_says(fetch, folder, name, raw, words):

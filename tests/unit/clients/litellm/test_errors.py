@@ -9,10 +9,10 @@ import pytest
 from movie_director.clients import errors
 from movie_director.clients.litellm.errors import (
     RequestContext,
-    failure_in_stream,
-    failure_of,
-    refusal_of,
-    wanted_pause_s,
+    get_retry_pause_s,
+    make_error,
+    make_stream_error,
+    parse_refusal,
 )
 
 WHERE = RequestContext("http://host", "m", True, ("mistral", "llama"))
@@ -20,7 +20,7 @@ WHERE = RequestContext("http://host", "m", True, ("mistral", "llama"))
 
 def failed(status, body, content_type="application/json", headers=None, where=WHERE):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return failure_of(refusal_of(status, data, content_type), where, headers or {})
+    return make_error(parse_refusal(status, data, content_type), where, headers or {})
 
 
 ROWS = [
@@ -61,11 +61,11 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "cls", "words"), ROWS, ids=[f"{row[0]} {row[2].__name__}" for row in ROWS])
-def test_each_shape_becomes_its_error(status, body, cls, words):
+@pytest.mark.parametrize(("status", "body", "cls", "text"), ROWS, ids=[f"{row[0]} {row[2].__name__}" for row in ROWS])
+def test_each_shape_becomes_its_error(status, body, cls, text):
     error = failed(status, body)
     assert type(error) is cls
-    assert words in error.message
+    assert text in error.message
     assert error.hint
     assert error.context["server"] == "http://host"
 
@@ -96,7 +96,7 @@ def test_a_missing_model_without_a_list_or_neighbours():
     body = {"error": {"message": "no model named m"}}
     assert failed(400, body).hint == "Choose one of: mistral, llama."
     nobody = RequestContext("http://host", "m")
-    assert failed(400, body, where=nobody).hint == "Look at the server's list of models."
+    assert failed(400, body, where=nobody).hint == "Check the server's list of models."
 
 
 def test_a_plain_500_is_a_missing_key_at_litellm_only():
@@ -123,7 +123,7 @@ def test_a_plain_500_is_a_missing_key_at_litellm_only():
     ],
 )
 def test_all_forms_of_retry_after(headers, pause):
-    assert wanted_pause_s(headers) == pause
+    assert get_retry_pause_s(headers) == pause
     error = failed(429, {"error": "slow down"}, headers=headers)
     assert error.retry_after_s == pause
     assert ("Try again in" in error.hint) == (pause is not None)
@@ -141,6 +141,6 @@ def test_all_forms_of_retry_after(headers, pause):
     ],
 )
 def test_errors_in_mid_stream(error, cls):
-    failure = failure_in_stream(error, WHERE)
+    failure = make_stream_error(error, WHERE)
     assert type(failure) is cls
     assert failure.hint

@@ -15,12 +15,24 @@ from hypothesis import strategies as st
 from movie_director.clients import errors
 from movie_director.clients.litellm import ChatRequest, schema_of
 from movie_director.clients.litellm.completion import Completion, StreamFailure
-from movie_director.clients.litellm.context_window import fit, text_of, transcript
-from movie_director.clients.litellm.models import ModelInfo, choose, deployed_windows, models_of
-from movie_director.clients.litellm.payload import address_of, body_of, encoded, messages_of, with_system
+from movie_director.clients.litellm.context_window import fit, get_text, transcript
+from movie_director.clients.litellm.models import ModelInfo, choose, parse_deployed_windows, parse_models
+from movie_director.clients.litellm.payload import (
+    add_system_text,
+    encode_body,
+    make_body,
+    make_image_url,
+    make_messages,
+)
 from movie_director.clients.litellm.reasoning import ThinkFilter
 from movie_director.clients.litellm.schema import is_strict
-from movie_director.clients.litellm.structured_output import Validator, correction, ladder, parse, response_format
+from movie_director.clients.litellm.structured_output import (
+    Validator,
+    get_ways,
+    make_correction,
+    make_response_format,
+    parse,
+)
 from movie_director.clients.litellm.tokens import TokenMeter, estimate_messages, estimate_text
 
 
@@ -237,19 +249,19 @@ def test_json_is_found_in_chatter(text):
 def test_what_does_not_fit_is_said_in_words(text, problem):
     _, problems = parse(text, Validator(THREE))
     assert problem in problems[0]
-    assert problems[0] in correction(problems)
+    assert problems[0] in make_correction(problems)
 
 
 def test_the_ladder_of_ways_to_ask():
-    assert ladder("litellm", None) == ["json_schema", "json_object", "text"]
-    assert ladder("litellm", "json_object") == ["json_object", "text"]
-    assert ladder("lmstudio", None) == ["json_schema", "text"]
-    assert ladder("lmstudio", "json_object") == ["json_schema", "text"]
-    wanted = response_format("json_schema", {**THREE, "title": "a shot!"})
+    assert get_ways("litellm", None) == ["json_schema", "json_object", "text"]
+    assert get_ways("litellm", "json_object") == ["json_object", "text"]
+    assert get_ways("lmstudio", None) == ["json_schema", "text"]
+    assert get_ways("lmstudio", "json_object") == ["json_schema", "text"]
+    wanted = make_response_format("json_schema", {**THREE, "title": "a shot!"})
     assert wanted["json_schema"]["name"] == "a_shot_"
     assert wanted["json_schema"]["strict"] is False
-    assert response_format("json_object", THREE) == {"type": "json_object"}
-    assert response_format("text", THREE) is None
+    assert make_response_format("json_object", THREE) == {"type": "json_object"}
+    assert make_response_format("text", THREE) is None
 
 
 # --- thoughts
@@ -353,14 +365,14 @@ def test_models_are_read_from_every_listing():
         {"id": 5},
         "...",
     ]
-    assert [(each.name, each.mode, each.window, each.sees) for each in models_of({"data": rows})] == [
+    assert [(each.name, each.mode, each.window, each.sees) for each in parse_models({"data": rows})] == [
         ("a", "chat", 8192, None),
         ("b", "", 4096, None),
         ("c", "", 2048, None),
         ("d", "vlm", 99, True),
         ("e", "", None, None),
     ]
-    assert models_of(None) == models_of({"data": 5}) == []
+    assert parse_models(None) == parse_models({"data": 5}) == []
 
 
 def test_the_windows_of_deployments_are_read():
@@ -369,8 +381,8 @@ def test_the_windows_of_deployments_are_read():
 
     rows = [row("a", {"max_input_tokens": 8192}), row("a", {"max_input_tokens": 4096}), row("b", None), "..."]
     rows += [row("c", {"max_input_tokens": None}), row(5, {"max_input_tokens": 9})]
-    assert deployed_windows({"data": rows}) == {"a": 4096}
-    assert deployed_windows("nothing") == {}
+    assert parse_deployed_windows({"data": rows}) == {"a": 4096}
+    assert parse_deployed_windows("nothing") == {}
 
 
 def test_the_choice_of_a_model_and_its_reason():
@@ -389,7 +401,7 @@ def test_the_choice_of_a_model_and_its_reason():
     assert first.to_dict() == {
         "model": "x",
         "automatic": True,
-        "reason": "the first that the server names, of 2 models",
+        "reason": "the first in the server's list, of 2 models",
     }
     assert choose([*wild, ModelInfo("own/model", "", 512)]).name == "own/model"
 
@@ -400,7 +412,7 @@ def test_the_choice_of_a_model_and_its_reason():
 def test_a_window_from_elsewhere_is_no_reason_to_choose_a_model():
     models = [ModelInfo("a"), ModelInfo("fake/b", window=1047576, listed=False)]
     choice = choose(models)
-    assert (choice.name, choice.reason) == ("a", "the first that the server names, of 2 models")
+    assert (choice.name, choice.reason) == ("a", "the first in the server's list, of 2 models")
     assert choose([*models, ModelInfo("c", window=10)]).name == "c"
 
 
@@ -408,20 +420,20 @@ def test_messages_get_the_system_text_and_the_pictures(tmp_path):
     picture = tmp_path / "still.png"
     picture.write_bytes(b"\x89PNG")
     request = ChatRequest(prompt="What is this?", system="Be brief.", images=[picture, "https://x/y.jpg"])
-    system, user = messages_of(request)
+    system, user = make_messages(request)
     assert system == {"role": "system", "content": "Be brief."}
     assert user["content"][0] == {"type": "text", "text": "What is this?"}
     urls = [part["image_url"]["url"] for part in user["content"][1:]]
     assert urls == ["data:image/png;base64," + base64.b64encode(b"\x89PNG").decode(), "https://x/y.jpg"]
     said = [{"role": "system", "content": "A."}, {"role": "user", "content": [{"type": "text", "text": "b"}]}]
-    merged = messages_of(ChatRequest(messages=said, system="C.", images=["data:x"]))
+    merged = make_messages(ChatRequest(messages=said, system="C.", images=["data:x"]))
     assert merged[0]["content"] == "A.\n\nC."
     assert len(merged[1]["content"]) == 2
     assert said[0]["content"] == "A."
     assert len(said[1]["content"]) == 1
-    only_system = messages_of(ChatRequest(messages=said[:1], images=["data:x"]))
+    only_system = make_messages(ChatRequest(messages=said[:1], images=["data:x"]))
     assert only_system[1] == {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}
-    assert with_system([], "x") == [{"role": "system", "content": "x"}]
+    assert add_system_text([], "x") == [{"role": "system", "content": "x"}]
 
 
 def test_a_picture_goes_out_in_slices_and_arrives_whole(tmp_path):
@@ -432,9 +444,9 @@ def test_a_picture_goes_out_in_slices_and_arrives_whole(tmp_path):
         {"role": "assistant", "content": "A pier."},
         {"role": "user", "content": 'And "this"?'},
     ]
-    messages = messages_of(ChatRequest(messages=said, images=[picture, "data:image/png;base64,AA=="]))
-    body = body_of(ChatRequest(messages=said), messages, "m", "openai")
-    pieces = encoded(body)
+    messages = make_messages(ChatRequest(messages=said, images=[picture, "data:image/png;base64,AA=="]))
+    body = make_body(ChatRequest(messages=said), messages, "m", "openai")
+    pieces = encode_body(body)
     assert json.loads(b"".join(pieces)) == json.loads(json.dumps(body))
     assert max(map(len, pieces)) <= 256 * 1024
     assert len(pieces) > 8
@@ -445,14 +457,14 @@ def test_unusable_pictures_are_refused(tmp_path, monkeypatch):
     (tmp_path / "large.png").write_bytes(b"1234")
     for name in ("text.txt", "missing.png", "large.png"):
         with pytest.raises(errors.ValidationError) as caught:
-            address_of(tmp_path / name)
+            make_image_url(tmp_path / name)
         assert caught.value.code == "invalid_image"
         assert name in caught.value.problems[0]
 
 
 def test_the_body_has_what_was_asked_for_and_num_retries_for_litellm_only():
     request = ChatRequest(prompt="a", temperature=0.0, stop=["x"], extra={"user": "me"})
-    body = body_of(request, [], "m", "litellm")
+    body = make_body(request, [], "m", "litellm")
     assert body == {
         "user": "me",
         "model": "m",
@@ -463,8 +475,8 @@ def test_the_body_has_what_was_asked_for_and_num_retries_for_litellm_only():
         "stop": ["x"],
         "num_retries": 0,
     }
-    assert "num_retries" not in body_of(request, [], "m", "vllm")
-    assert body_of(ChatRequest(prompt="a", extra={"num_retries": 2}), [], "m", "litellm")["num_retries"] == 2
+    assert "num_retries" not in make_body(request, [], "m", "vllm")
+    assert make_body(ChatRequest(prompt="a", extra={"num_retries": 2}), [], "m", "litellm")["num_retries"] == 2
 
 
 # --- windows
@@ -492,7 +504,7 @@ def test_oldest_turns_go_and_the_system_text_stays():
 
 def test_a_transcript_has_the_texts():
     parts = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {}}, {"type": "text", "text": "b"}]
-    assert text_of({"content": parts}) == "a b"
+    assert get_text({"content": parts}) == "a b"
     assert transcript([{"role": "user", "content": parts}, {"role": "assistant", "content": None}]) == (
         "user: a b\n\nassistant: "
     )

@@ -13,11 +13,11 @@ from movie_director.clients.core.scope import SessionScope
 from movie_director.clients.http.base64_body import base64_slices
 from movie_director.clients.http.url import parse_server_url
 from movie_director.clients.rvc.errors import last_line
-from movie_director.clients.rvc.samples import clear_folder, found_files
-from movie_director.clients.rvc.server_lock import turns_of
+from movie_director.clients.rvc.samples import clear_folder, find_files
+from movie_director.clients.rvc.server_lock import get_locks
 from movie_director.clients.rvc.speech.server import SpeechServer
 from movie_director.clients.rvc.uninterruptible import UninterruptibleCall
-from movie_director.clients.rvc.webui.progress import Wording, new_lines, read_text
+from movie_director.clients.rvc.webui.progress import Wording, new_lines, parse_text
 
 
 def test_a_text_of_the_main_branch_is_read():
@@ -26,23 +26,23 @@ def test_a_text_of_the_main_branch_is_read():
         "✓ F0 and HuBERT feature extraction：Succeeded\n\nCurrent stage：Model training\n\n"
         "mi-test\tINFO\t====> Epoch: 3 [now] | (0:00:00.50)\n\nmi-test\tINFO\t====> 轮次：4 [now]"
     )
-    view = read_text(text, Wording.MAIN)
+    view = parse_text(text, Wording.MAIN)
     assert (view.status, view.stage, view.done, view.epoch) == ("Running", 2, 2, 4)
     assert view.fraction(8) == pytest.approx(0.55)
     assert view.fraction(2) == pytest.approx(0.95)
     assert not view.fresh
-    assert read_text("【One-click training】\nStatus：Starting", Wording.MAIN).fresh
-    slicing = read_text("【X】\nStatus：Running\n\nCurrent stage：Y\n\n[Preprocess] 1/4", Wording.MAIN)
+    assert parse_text("【One-click training】\nStatus：Starting", Wording.MAIN).fresh
+    slicing = parse_text("【X】\nStatus：Running\n\nCurrent stage：Y\n\n[Preprocess] 1/4", Wording.MAIN)
     assert (slicing.stage, slicing.part) == (0, 0.25)
-    odd = read_text("【X】\nStatus：Running\n\nCurrent stage：Y\n\n[Preprocess] 1/0", Wording.MAIN)
+    odd = parse_text("【X】\nStatus：Running\n\nCurrent stage：Y\n\n[Preprocess] 1/0", Wording.MAIN)
     assert odd.part == 0.0
-    assert read_text("", Wording.MAIN).fraction(1) == 0.0
+    assert parse_text("", Wording.MAIN).fraction(1) == 0.0
 
 
 def test_a_text_of_2023_grows_step_by_step():
-    first = read_text("Step 1: Processing data", Wording.OF_2023)
+    first = parse_text("Step 1: Processing data", Wording.OF_2023)
     assert (first.stage, first.fresh) == (0, True)
-    later = read_text(
+    later = parse_text(
         "Step 1: Processing data\n\nstep2:Pitch\n\nStep 3a: Model training\n====> Epoch: 2", Wording.OF_2023
     )
     assert (later.stage, later.epoch, later.fresh) == (2, 2, False)
@@ -64,7 +64,7 @@ def test_the_last_line_of_a_traceback_says_why():
 def test_samples_are_found_once_and_in_order(tmp_path, monkeypatch):
     for name in ("b.wav", "a.mp3", ".hidden.wav", "notes.txt"):
         (tmp_path / name).touch()
-    found = found_files([tmp_path / "b.wav", str(tmp_path)])
+    found = find_files([tmp_path / "b.wav", str(tmp_path)])
     assert [each.name for each in found] == ["b.wav", "a.mp3"]
 
     def refused(_path):
@@ -72,7 +72,7 @@ def test_samples_are_found_once_and_in_order(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", refused)
     with pytest.raises(errors.StorageError) as caught:
-        found_files([tmp_path])
+        find_files([tmp_path])
     assert caught.value.code == "no_permission"
 
 
@@ -85,21 +85,21 @@ def test_a_folder_that_is_gone_needs_no_clearing(tmp_path):
 
 
 def test_turns_belong_to_a_server_and_come_one_after_another():
-    server = turns_of(parse_server_url("http://127.0.0.1:5050"))
+    server = get_locks(parse_server_url("http://127.0.0.1:5050"))
     for same in ("http://LOCALHOST:5050", "http://[::1]:5050/", "127.0.0.1:5050"):
-        assert turns_of(parse_server_url(same)) is server
+        assert get_locks(parse_server_url(same)) is server
     for other in ("http://127.0.0.1:5051", "http://127.0.0.1:5050/rvc", "http://studio.lan:5050"):
-        assert turns_of(parse_server_url(other)) is not server
+        assert get_locks(parse_server_url(other)) is not server
     server_lock = server.conversions
     scope, waiting, order = SessionScope(), threading.Event(), []
 
     def another():
         waiting.set()
-        with pytest.raises(errors.BackendError), server_lock.turn(scope):
+        with pytest.raises(errors.BackendError), server_lock.hold(scope):
             order.append("never")
 
-    with server_lock.turn(SessionScope()):
-        assert server_lock.busy
+    with server_lock.hold(SessionScope()):
+        assert server_lock.locked
         thread = threading.Thread(target=another)
         thread.start()
         assert waiting.wait(HANG_GUARD_S)
@@ -107,7 +107,7 @@ def test_turns_belong_to_a_server_and_come_one_after_another():
         thread.join(HANG_GUARD_S)
         assert not thread.is_alive()
     assert order == []
-    assert not server_lock.busy
+    assert not server_lock.locked
 
 
 class LetGo:

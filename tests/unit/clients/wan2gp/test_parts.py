@@ -10,12 +10,12 @@ import pytest
 
 from movie_director.clients import Wan2GPClient, errors
 from movie_director.clients.gradio.component_values import GradioFile
-from movie_director.clients.gradio.config import config_of
+from movie_director.clients.gradio.config import parse_config
 from movie_director.clients.wan2gp import VideoRequest
 from movie_director.clients.wan2gp.errors import generation_failed, refused
-from movie_director.clients.wan2gp.gallery import base_name, gallery_files, is_working, task_files
-from movie_director.clients.wan2gp.previews import preview_of
-from movie_director.clients.wan2gp.progress import Estimate, fraction_of, parse_phase
+from movie_director.clients.wan2gp.gallery import find_task_files, get_base_name, is_working, list_gallery_files
+from movie_director.clients.wan2gp.previews import parse_preview
+from movie_director.clients.wan2gp.progress import Estimate, get_fraction, parse_phase
 from movie_director.clients.wan2gp.web.queue_functions import Chain, find_chain
 
 RECORDED = Path(__file__).resolve().parents[3] / "recordings" / "wan2gp"
@@ -27,7 +27,7 @@ def outline():
 
 
 def chain_of(value):
-    config = config_of(value)
+    config = parse_config(value)
     assert config is not None
     return find_chain(config, "http://server")
 
@@ -122,7 +122,7 @@ def movie(name):
 def test_all_kinds_of_files_are_found():
     still = {"image": {"path": "/tmp/cache/b.png"}, "caption": "x"}
     newer = {"video": {"video": {"path": "/tmp/cache/c.mkv", "orig_name": "c.mkv"}, "subtitles": None}}
-    files = gallery_files(gallery(movie("a.mp4"), still, newer, sounds='["outputs/d.wav", "C:\\\\o\\\\e.mp3"]'))
+    files = list_gallery_files(gallery(movie("a.mp4"), still, newer, sounds='["outputs/d.wav", "C:\\\\o\\\\e.mp3"]'))
     assert [each.name for each in files] == ["a.mp4", "b.png", "c.mkv", "d.wav", "e.mp3"]
     assert files[0].path == "/tmp/cache/a.mp4"
 
@@ -132,23 +132,23 @@ GARBAGE = [None, 5, [], [[{"video": 5}]], [[{"video": {"path": ""}}]], ["[1, {}]
 
 @pytest.mark.parametrize("outputs", GARBAGE)
 def test_garbage_in_a_gallery_is_no_file(outputs):
-    assert gallery_files(outputs) == ()
+    assert list_gallery_files(outputs) == ()
     assert not is_working(outputs)
 
 
 def test_a_tasks_files_are_known_by_name():
     names = ("blend_1.mp4", "blend_1_2.mp4", "blend_1(3).mp4", "blend_12.mp4", "2026_seed5.mp4")
     files = tuple(GradioFile(f"/c/{name}", name) for name in names)
-    assert [each.name for each in task_files(files, "blend_1", own_session=True)] == list(names[:3])
+    assert [each.name for each in find_task_files(files, "blend_1", own_session=True)] == list(names[:3])
     others = files[3:]
-    assert task_files(others, "blend_1", own_session=True) == others
-    assert task_files(others, "blend_1", own_session=False) == ()
+    assert find_task_files(others, "blend_1", own_session=True) == others
+    assert find_task_files(others, "blend_1", own_session=False) == ()
 
 
 def test_a_session_that_works_shows_its_task():
     assert is_working(gallery(info="<TABLE WIDTH=100% ID=PINFO style=''>"))
     assert not is_working(gallery(movie("a.mp4")))
-    assert base_name("C:\\out\\a.mp4") == "a.mp4"
+    assert get_base_name("C:\\out\\a.mp4") == "a.mp4"
 
 
 # Previews
@@ -156,7 +156,7 @@ def test_a_session_that_works_shows_its_task():
 
 def test_the_picture_is_taken_out_of_the_html():
     text = base64.b64encode(b"\xff\xd8\xffpicture").decode()
-    assert preview_of(f"<img src='data:image/jpeg;base64,{text}'>") == (b"\xff\xd8\xffpicture", "image/jpeg")
+    assert parse_preview(f"<img src='data:image/jpeg;base64,{text}'>") == (b"\xff\xd8\xffpicture", "image/jpeg")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_the_picture_is_taken_out_of_the_html():
     ],
 )
 def test_what_holds_no_picture_is_none(html):
-    assert preview_of(html) is None
+    assert parse_preview(html) is None
 
 
 # Progress
@@ -200,7 +200,7 @@ def test_status_texts_are_read(text, name, done, share, eta):
 
 def test_the_fraction_is_of_the_whole_job():
     def at(text, index=None, length=None):
-        return fraction_of(parse_phase(text), index, length)
+        return get_fraction(parse_phase(text), index, length)
 
     course = [
         at("Sample 1/2 - Encoding Prompt"),

@@ -605,7 +605,7 @@ def test_closing_from_another_thread_ends_the_receiving(connect, secure, authori
         connection.close()
         assert connection._wire.sock.fileno() == -1
     assert type(ended[0]) is errors.ConnectionLost
-    assert "closed here" in ended[0].message
+    assert "closed by the client" in ended[0].message
     assert replies == [(CLOSE, b"\x03\xe8")]
 
 
@@ -639,7 +639,7 @@ def test_closing_is_for_ever(connect):
         connection = connect(server.url)
         connection.close()
         connection.close()
-        assert "closed here" in failing(connection.receive).message
+        assert "closed by the client" in failing(connection.receive).message
         assert type(failing(connection.send_text, "x")) is errors.ConnectionLost
         assert connection._wire.sock.fileno() == -1
 

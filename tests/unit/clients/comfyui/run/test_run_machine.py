@@ -427,7 +427,7 @@ def failure(*kinds):
         ([*_QUEUED, E.ABSENT, E.ABSENT], JobLost, "removed", "removed from the ComfyUI server's queue"),
         ([*_RUNNING, E.ABSENT, E.ABSENT], JobLost, "job_lost", "history was cleared"),
         ([*_RUNNING, E.SOCKET_DOWN, E.ABSENT, E.ABSENT], JobLost, "job_lost", "restarted during 'Sampler'"),
-        ([*_QUEUED, E.LOOKUP_FAILED, E.ABSENT, E.ABSENT], JobLost, "job_lost", "was restarted and has lost"),
+        ([*_QUEUED, E.LOOKUP_FAILED, E.ABSENT, E.ABSENT], JobLost, "job_lost", "was restarted and lost"),
         ([*_RUNNING, E.RUN_ENDED, E.ABSENT, E.ABSENT], JobLost, "job_lost", "history was cleared"),
         ([*_RUNNING, E.RUN_ENDED, E.LOOKUP_FAILED, E.ABSENT, E.ABSENT], JobLost, "job_lost", "restarted"),
         ([*_QUEUED, E.WORKER_IDLE], GenerationError, "worker_dead", "no longer runs them"),

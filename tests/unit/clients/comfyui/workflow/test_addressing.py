@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from movie_director.clients.comfyui import WorkflowRequest, bundled_workflow
-from movie_director.clients.comfyui.run.planning import make_plan, models_in
+from movie_director.clients.comfyui.run.planning import find_models, make_plan
 from movie_director.clients.comfyui.workflow.addressing import Addresses, Target, seed_targets
 from movie_director.clients.comfyui.workflow.conversion import EditorWidget
 from movie_director.clients.comfyui.workflow.loading import load_workflow
@@ -306,8 +306,8 @@ def test_what_is_addressed_counts_more_than_slots():
 @pytest.mark.parametrize(
     ("slots", "code", "words"),
     [
-        ({"prompt": "x"}, "no_prompt_slot", "has no place for the prompt"),
-        ({"image": "x.png"}, "no_image_slot", "has no place for an input image"),
+        ({"prompt": "x"}, "no_prompt_slot", "has no input for the prompt"),
+        ({"image": "x.png"}, "no_image_slot", "has no input for an input image"),
     ],
 )
 def test_a_workflow_without_a_place_for_what_matters_is_refused(slots, code, words):
@@ -322,7 +322,7 @@ def test_a_workflow_without_a_place_for_what_matters_is_refused(slots, code, wor
 
 def test_a_damaged_workflow_is_refused_for_what_it_lacks_first():
     damaged = load_workflow({"1": node("SaveImage", images=["2", 0])}, check_links=False)
-    with pytest.raises(ValidationError, match="has no place for the prompt"):
+    with pytest.raises(ValidationError, match="has no input for the prompt"):
         plan(damaged, slots={"prompt": "x"})
     with pytest.raises(ValidationError, match="'2'"):
         plan(damaged, inputs={"SaveImage.images": ["2", 0]}, slots={"steps": 3})
@@ -332,12 +332,12 @@ def test_other_values_without_a_place_are_left_out():
     prompt = {"1": node("CLIPTextEncode", "Prompt", text="old")}
     made = plan(prompt, slots={"prompt": "new", "steps": 3, "width": 64})
     assert made.prompt["1"]["inputs"] == {"text": "new"}
-    assert made.warnings == ("The workflow has no place for steps.", "The workflow has no place for width.")
+    assert made.warnings == ("The workflow has no input for steps.", "The workflow has no input for width.")
 
 
 def test_the_models_of_a_prompt():
     prompt = {**PROMPT, "5": node("LoraLoader", lora_name="b.safetensors", again="a.safetensors")}
-    assert models_in(prompt) == ["a.safetensors", "b.safetensors"]
+    assert find_models(prompt) == ["a.safetensors", "b.safetensors"]
 
 
 @pytest.mark.parametrize("name", ["text_to_image", "image_to_image"])

@@ -74,7 +74,7 @@ def test_a_node_called_prompt_is_no_wrapper():
         ({"1": {"class_type": None, "inputs": {}}}, "'1' has no class_type"),
         ({"1": {"class_type": "A"}}, "'A' has no inputs"),
         ({"1": {"class_type": "A", "inputs": []}}, "'A' has no inputs"),
-        ({"1": {"class_type": "A", "inputs": {"b": ["9", 0]}}}, "node '9', which is not there"),
+        ({"1": {"class_type": "A", "inputs": {"b": ["9", 0]}}}, "node '9', which does not exist"),
         ({"1": {"class_type": "A", "inputs": {"b": {"__value__": ["text", 1]}}}}, "a list of a text and a number"),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_file_that_holds_no_workflow(tmp_path, text):
     path.write_bytes(text)
     error = refused(path)
     assert error.code == "invalid_workflow"
-    assert "workflow.json holds no workflow" in error.message
+    assert "workflow.json contains no workflow" in error.message
 
 
 def test_a_missing_file_and_a_folder(tmp_path):

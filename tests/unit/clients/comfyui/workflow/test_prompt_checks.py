@@ -2,7 +2,7 @@
 
 import pytest
 
-from movie_director.clients.comfyui.workflow.prompt_checks import outputs_to_run, problems_of, refused_whole
+from movie_director.clients.comfyui.workflow.prompt_checks import find_problems, outputs_to_run, refused_whole
 
 KNOWN = {
     "Loader": {"input": {"required": {"name": [["a.safetensors", "b.safetensors"], {}]}}, "output_node": False},
@@ -19,7 +19,7 @@ def node(kind, title="", **inputs):
 
 
 def said(prompt):
-    return {key: [problem.text for problem in found] for key, found in problems_of(prompt, KNOWN).items()}
+    return {key: [problem.text for problem in found] for key, found in find_problems(prompt, KNOWN).items()}
 
 
 def test_a_prompt_with_all_it_needs():
@@ -29,7 +29,7 @@ def test_a_prompt_with_all_it_needs():
 
 @pytest.mark.parametrize("kind", ["Loader", "NewLoader"])
 def test_a_model_that_the_server_lacks(kind):
-    found = problems_of({"1": node(kind, "Model", name="aa.safetensors")}, KNOWN)
+    found = find_problems({"1": node(kind, "Model", name="aa.safetensors")}, KNOWN)
     (problem,) = found["1"]
     assert problem.resource is not None
     assert (problem.resource.name, problem.resource.nearest[0]) == ("aa.safetensors", "a.safetensors")
@@ -63,7 +63,7 @@ def test_the_whole_is_refused_when_no_output_can_be_made():
         "2": node("Save", images=["1", 0], prefix="a"),
         "3": node("Save", images=["2", 0], prefix="b"),
     }
-    bad = problems_of(prompt, KNOWN)
+    bad = find_problems(prompt, KNOWN)
     assert list(bad) == ["1"]
     assert refused_whole(prompt, KNOWN, bad)
     prompt["4"] = node("Odd", first=["5", 0], second=["5", 0])

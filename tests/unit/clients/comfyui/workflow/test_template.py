@@ -193,7 +193,7 @@ def test_a_prompt_is_told_from_what_is_to_be_avoided_through_other_nodes():
         ("seed", 2**64, "between 0 and"),
         ("prompt", 5, "a text"),
         ("model", "dreamshaper.safetensors", "dreamshaper_8.safetensors"),
-        ("model", "?", "there are"),
+        ("model", "?", "the choices are"),
         ("model", 5, "a text"),
         ("image", "", "a file"),
         ("image", 5, "a file"),
@@ -241,7 +241,7 @@ def test_choices_that_are_no_texts_can_be_given_as_shown_or_as_they_are(value, s
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(6, "a text"), (False, "a text"), ([], "a text"), ("6", "there are 5, 8")]
+    ("value", "words"), [(6, "a text"), (False, "a text"), ([], "a text"), ("6", "the choices are 5, 8")]
 )
 def test_what_is_none_of_such_choices(value, words):
     known = {"X": {"input": {"required": {"length": [[5, 8, 0], {}]}}}}

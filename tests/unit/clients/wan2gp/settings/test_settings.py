@@ -16,16 +16,16 @@ from movie_director.clients.wan2gp import PRESETS, VideoRequest, settings_schema
 from movie_director.clients.wan2gp.catalogue import catalogue
 from movie_director.clients.wan2gp.queue_file import write_queue
 from movie_director.clients.wan2gp.settings.presets import preset_settings
-from movie_director.clients.wan2gp.settings.prompt_type_flags import flags_for
+from movie_director.clients.wan2gp.settings.prompt_type_flags import make_flags
 from movie_director.clients.wan2gp.settings.resolutions import (
     default_frames,
     default_size,
-    fitted_size,
-    frames_for,
+    fit_size,
+    get_frames,
+    get_seconds,
     parse_size,
-    seconds_for,
-    snapped_frames,
-    snapped_size,
+    snap_frames,
+    snap_size,
 )
 from movie_director.clients.wan2gp.task import make_task
 
@@ -89,7 +89,7 @@ def test_users_own_models_are_looked_up_by_their_architecture():
         ({"num_inference_steps": True}, "a whole number"),
         ({"num_inference_steps": 4.5}, "a whole number"),
         ({"num_inference_steps": -4}, "below 0"),
-        ({"guidance_scale": float("nan")}, "a number"),
+        ({"guidance_scale": float("nan")}, "finite numbers"),
         ({"guidance_scale": -1}, "below 0"),
         ({"resolution": "big"}, "a size"),
         ({"resolution": "0x480"}, "a size"),
@@ -99,7 +99,7 @@ def test_users_own_models_are_looked_up_by_their_architecture():
         ({"guidance_phases": 9}, "known are 1, 2, 3"),
         ({"sample_solver": "unipcc"}, "did you mean 'unipc'"),
         ({"image_prompt_type": 5}, "a text of letters"),
-        ({"image_prompt_type": "q"}, "none of its letters"),
+        ({"image_prompt_type": "q"}, "not one of its letters"),
         ({"activated_loras": "one"}, "a list of texts"),
         ({"perturbation_layers": [9, True]}, "a list of whole numbers"),
         ({"priority": "yes"}, "true or false"),
@@ -142,7 +142,7 @@ def test_what_json_has_not_is_a_problem_before_anything_is_sent(name, value, str
         ({"guidance3_scale": 4.0, "sliding_window_size": 81}, "does not use it"),
         ({"temperature": 1.0}, "does not use it"),
         ({"override_attention": "sage9"}, "did you mean"),
-        ({"audio_prompt_type": "q"}, "none of its letters"),
+        ({"audio_prompt_type": "q"}, "not one of its letters"),
     ],
 )
 def test_what_may_be_wrong_is_a_warning(settings, words):
@@ -171,7 +171,7 @@ def test_an_unknown_model_is_a_warning_with_the_nearest():
     assert "Did you mean t2v" in request("Wan2.1 Text2video 14b").warnings()[0]
     assert "mean" not in request("$$$").warnings()[0]
     assert request("mine", {"base_model_type": T2V, "sample_solver": "nope"}).problems()
-    assert "none of its letters" in " ".join(request("mine", {"image_prompt_type": "q"}).problems())
+    assert "not one of its letters" in " ".join(request("mine", {"image_prompt_type": "q"}).problems())
 
 
 def test_an_unknown_model_takes_everything():
@@ -204,8 +204,8 @@ def test_not_strict_sends_what_the_table_does_not_know():
         ({"seed": 10**9}, "seed"),
         ({"files": {"image_strat": "a.png"}}, "image_start"),
         ({"files": {"zzzz": "a.png"}}, "under this name"),
-        ({"files": {"image_refs": []}}, "a file is needed"),
-        ({"files": {"image_refs": [5]}}, "a file is needed"),
+        ({"files": {"image_refs": []}}, "a file is required"),
+        ({"files": {"image_refs": [5]}}, "a file is required"),
         ({"files": {"video_guide": ["a.mp4", "b.mp4"]}}, "one file only"),
         ({"files": {"video_guide": "a.png"}}, "no video"),
         ({"files": {"image_start": "a.mp4"}}, "no image"),
@@ -248,7 +248,7 @@ def test_prompt_and_model_are_needed_unless_a_file_is_edited():
     ],
 )
 def test_flags_follow_from_the_media(name, files, settings, flags):
-    found = flags_for(model(name), settings, set(files))
+    found = make_flags(model(name), settings, set(files))
     assert found.problems == []
     assert flags is None or found.values == flags
     if flags is None:
@@ -263,12 +263,12 @@ def test_flags_follow_from_the_media(name, files, settings, flags):
         (T2V, ("image_start",), {}, "takes no such input"),
         (T2V, ("audio_guide",), {}, "takes no such input"),
         ("animate", ("video_guide",), {}, "needs reference images"),
-        (VACE, ("video_guide",), {"video_prompt_type": "VA"}, "a mask video is needed"),
-        (I2V, (), {"image_prompt_type": "S"}, "a start image is needed"),
+        (VACE, ("video_guide",), {"video_prompt_type": "VA"}, "a mask video is required"),
+        (I2V, (), {"image_prompt_type": "S"}, "a start image is required"),
     ],
 )
 def test_media_that_do_not_fit_are_problems(name, files, settings, words):
-    (problem,) = flags_for(model(name), settings, set(files)).problems
+    (problem,) = make_flags(model(name), settings, set(files)).problems
     assert words in problem
 
 
@@ -358,28 +358,28 @@ def test_a_settings_file_that_is_not_there(tmp_path):
     ],
 )
 def test_seconds_become_frames_that_the_model_makes(name, seconds, fps, frames):
-    assert frames_for(model(name) if name else None, seconds, fps) == frames
+    assert get_frames(model(name) if name else None, seconds, fps) == frames
 
 
 def test_frames_are_snapped_to_the_nearest():
-    assert [snapped_frames(model(T2V), each) for each in (1, 6, 7, 8, 82)] == [5, 5, 9, 9, 81]
-    assert snapped_frames(None, 0.2) == 1
-    assert seconds_for(model(T2V), 80) == 5.0
-    assert seconds_for(None, 32) == 2.0
+    assert [snap_frames(model(T2V), each) for each in (1, 6, 7, 8, 82)] == [5, 5, 9, 9, 81]
+    assert snap_frames(None, 0.2) == 1
+    assert get_seconds(model(T2V), 80) == 5.0
+    assert get_seconds(None, 32) == 2.0
     assert default_frames(model(LTX)) == 241
     assert default_frames(None) == 81
 
 
 def test_sizes_are_snapped_and_fitted():
-    assert snapped_size(model(T2V), 1920, 1080) == (1920, 1088)
-    assert snapped_size(model(LTX), 1000, 500) == (992, 512)
-    assert snapped_size(model("k5_pro_t2v_10s_sft_sparse"), 1920, 1080) == (1024, 512)
-    assert snapped_size(None, 3, 3) == (16, 16)
+    assert snap_size(model(T2V), 1920, 1080) == (1920, 1088)
+    assert snap_size(model(LTX), 1000, 500) == (992, 512)
+    assert snap_size(model("k5_pro_t2v_10s_sft_sparse"), 1920, 1080) == (1024, 512)
+    assert snap_size(None, 3, 3) == (16, 16)
     assert default_size(None) == (832, 480)
-    width, height = fitted_size(model(T2V), 1920, 1080)
+    width, height = fit_size(model(T2V), 1920, 1080)
     assert abs(width / height - 16 / 9) < 0.05
     assert width * height == pytest.approx(832 * 480, rel=0.1)
-    assert fitted_size(model(T2V), 320, 240) == (320, 240)
+    assert fit_size(model(T2V), 320, 240) == (320, 240)
     assert parse_size("832 x 480") == (832, 480)
 
 

@@ -35,11 +35,13 @@ def _row_type(name: str, info: BackendInfo) -> type[PropertyGroup]:
         "headers": _secret_property(
             "headers",
             name="Extra Headers",
-            description="Sent with every request: 'Name: value'; several are parted by |",
+            description="Sent with every request: 'Name: value'; separate several with |",
         ),
         "saved_headers": StringProperty(options={"HIDDEN"}),
         "connect_timeout_s": _seconds("Connect", "Longest wait for a connection"),
-        "read_timeout_s": _seconds("Silence", "Longest silence within an answer, however long the whole of it takes"),
+        "read_timeout_s": _seconds(
+            "Silence", "Longest silence within a response, however long the whole response takes"
+        ),
         "job_timeout_s": _seconds("Whole Job", "Longest time for a whole job"),
         "verify_tls": BoolProperty(
             name="Check Certificate", default=True, description="Refuse https servers whose certificate is not trusted"
@@ -48,7 +50,7 @@ def _row_type(name: str, info: BackendInfo) -> type[PropertyGroup]:
             name="CA File", subtype="FILE_PATH", description="Trusted certificates (PEM), for a server with its own"
         ),
         "concurrency": IntProperty(
-            name="Jobs at Once", min=0, max=16, description="0: one at a time where the server uses the graphics card"
+            name="Jobs at Once", min=0, max=16, description="0: one at a time if the server uses the graphics card"
         ),
     }
     if info.takes_speakers:
@@ -76,7 +78,7 @@ def _speech_properties() -> dict[str, Any]:
 
 def _seconds(name: str, description: str) -> Any:
     return FloatProperty(
-        name=name, min=0.0, subtype="TIME_ABSOLUTE", description=f"{description}; 0: as this server usually needs it"
+        name=name, min=0.0, subtype="TIME_ABSOLUTE", description=f"{description}; 0: this server's default"
     )
 
 
@@ -92,13 +94,15 @@ class MovieDirectorPreferences(AddonPreferences):
     backends: PointerProperty(type=MOVIE_DIRECTOR_PG_backends)
     demo_mode: BoolProperty(
         name="Demo Mode",
-        description="Use stand-ins inside Blender instead of AI servers: everything works, with painted test pictures",
+        description="Use demo servers inside Blender instead of AI servers: everything works, with painted test "
+        "pictures",
     )
     remember_keys: BoolProperty(
         name="Remember Keys",
         default=True,
         update=secrets.remember_changed,
-        description="Save keys and extra headers in Blender's preferences file; otherwise they go when Blender ends",
+        description="Save keys and extra headers in Blender's preferences file; otherwise they are forgotten "
+        "when Blender quits",
     )
     output_folder: StringProperty(
         name="Results",
@@ -138,7 +142,7 @@ def _draw_demo(layout: "UILayout", preferences: MovieDirectorPreferences) -> Non
     row.scale_y = 1.3
     row.prop(preferences, "demo_mode", toggle=True, icon="GHOST_ENABLED")
     if preferences.demo_mode:
-        layout.label(text="No server is asked: test pictures are painted inside Blender", icon="INFO")
+        layout.label(text="No server is used: test pictures are painted inside Blender", icon="INFO")
 
 
 def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
@@ -163,7 +167,7 @@ def _draw_backend(box: "UILayout", info: BackendInfo, row: Any) -> None:
 def _draw_speech(body: "UILayout", row: Any) -> None:
     _, speech = _folded(body, "movie_director_speech", "Who Reads the Lines")
     if speech:
-        speech.label(text="RVC changes voices; somebody has to read the line first", icon="INFO")
+        speech.label(text="RVC changes voices; a reader has to speak the line first", icon="INFO")
         speech.prop(row, "speech_url")
         speech.prop(row, "speech_key")
         speech.prop(row, "speech_model")
@@ -171,7 +175,7 @@ def _draw_speech(body: "UILayout", row: Any) -> None:
 
 
 def _draw_details(body: "UILayout", row: Any) -> None:
-    body.label(text="0: as this server usually needs it", icon="INFO")
+    body.label(text="0: this server's default", icon="INFO")
     times = body.column(align=True)
     times.prop(row, "connect_timeout_s", text="Wait for Connection")
     times.prop(row, "read_timeout_s", text="Longest Silence")

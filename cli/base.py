@@ -54,7 +54,7 @@ def add_common(verb: argparse.ArgumentParser, *, files: bool = True) -> None:
     verb.add_argument("--frame", type=whole_number(FIRST_FRAME, LAST_FRAME), help="go to this frame first")
     if files:
         verb.add_argument("--output", metavar="FOLDER", help="where results go; default: as in the preferences")
-    verb.add_argument("--demo", action="store_true", help="use the stand-in inside Blender instead of a server")
+    verb.add_argument("--demo", action="store_true", help="use the demo server inside Blender instead of a real one")
     add_strict(verb)
     verb.add_argument("--save", action="store_true", help="save the .blend file with the result in it")
 

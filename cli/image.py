@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 def add(parsers: Any) -> None:
     """Add the verb."""
     generate = parsers.add_parser("generate-image", help="generate an image and put it into the film")
-    generate.add_argument("--prompt", help="what to see; default: the scene's")
+    generate.add_argument("--prompt", help="what the picture should show; default: the scene's")
     generate.add_argument("--avoid", help="what not to see")
     generate.add_argument("--seed", help="0 to 18446744073709551615; default: the scene's if locked, else a new one")
     generate.add_argument("--steps", type=base.whole_number(1, 1000))
     start = generate.add_mutually_exclusive_group()
-    start.add_argument("--camera", action="store_true", help="start from what the scene's camera sees")
+    start.add_argument("--camera", action="store_true", help="start from the current view of the scene's camera")
     start.add_argument("--image", metavar="FILE", help="start from an image file")
-    generate.add_argument("--workflow", metavar="FILE", help="as ComfyUI saved it, or a picture or clip made by one")
+    generate.add_argument(
+        "--workflow", metavar="FILE", help="a workflow saved by ComfyUI, or a picture or clip made by one"
+    )
     base.add_common(generate)
     generate.set_defaults(verb=generate_image)
 

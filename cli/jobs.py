@@ -20,24 +20,22 @@ if TYPE_CHECKING:
 
 def add(parsers: Any) -> None:
     """Add the verbs."""
-    test = parsers.add_parser("test-connection", help="ask a server who it is")
+    test = parsers.add_parser("test-connection", help="test the connection to a server")
     test.add_argument("backend", choices=sorted(BACKENDS))
-    test.add_argument("--demo", action="store_true", help="ask the stand-in inside Blender")
+    test.add_argument("--demo", action="store_true", help="test the demo server inside Blender")
     test.set_defaults(verb=test_connection)
 
-    listing = parsers.add_parser("jobs", help="join the unfinished jobs of an earlier Blender and list them")
+    listing = parsers.add_parser("jobs", help="list the unfinished jobs of an earlier Blender")
     listing.set_defaults(verb=list_jobs)
 
-    recover = parsers.add_parser(
-        "recover", help="join the unfinished jobs of an earlier Blender and fetch their results"
-    )
-    recover.add_argument("--timeout", type=base.seconds, metavar="SECONDS", help="wait no longer than this")
+    recover = parsers.add_parser("recover", help="fetch the results of the unfinished jobs of an earlier Blender")
+    recover.add_argument("--timeout", type=base.seconds, metavar="SECONDS", help="wait at most this long")
     base.add_strict(recover)
     recover.set_defaults(verb=recover_jobs)
 
 
 def test_connection(options: argparse.Namespace) -> int:
-    """``test-connection``: ask a server who it is."""
+    """``test-connection``: test the connection to a server."""
     base.use(options)
     answer = commands.probe(options.backend)
     wait_for_answer(answer, options.backend)

@@ -19,15 +19,15 @@ def add(parsers: Any) -> None:
     """Add the verbs."""
     _add_video(parsers)
     sound = parsers.add_parser("sound-effect", help="generate a sound and put it into the film")
-    sound.add_argument("--prompt", help="what is to be heard; default: the scene's")
-    sound.add_argument("--avoid", help="what is not to be heard")
+    sound.add_argument("--prompt", help="what should be heard; default: the scene's")
+    sound.add_argument("--avoid", help="what should not be heard")
     sound.add_argument("--seconds", type=base.seconds, help="default: the selected strip's length, else the scene's")
     sound.add_argument("--seed", help="0 to 4294967295; default: the scene's if locked, else a new one")
     base.add_common(sound)
     sound.set_defaults(verb=make_sound)
 
     speak = parsers.add_parser("speak", help="have a line spoken and put it into the film")
-    speak.add_argument("--text", help="what is said; default: the scene's")
+    speak.add_argument("--text", help="the line; default: the scene's")
     speak.add_argument("--read-by", choices=[item[0].lower().replace("_", "-") for item in SPEAKER_ITEMS])
     speak.add_argument("--reader-voice", metavar="NAME", help="the reader's own name of a voice")
     speak.add_argument("--take", metavar="FILE", help="a recording of the line, which is used instead of a reader")
@@ -45,8 +45,12 @@ def add(parsers: Any) -> None:
     train.add_argument("voice", help="its name: letters, digits, - and _")
     train.add_argument("samples", metavar="FOLDER", help="recordings of the voice alone")
     train.add_argument("--epochs", type=base.whole_number(1, 100_000))
-    train.add_argument("--shared-folder", metavar="FOLDER", help="for a server elsewhere: a folder that both see")
-    train.add_argument("--server-folder", metavar="PATH", help="what the server calls that folder")
+    train.add_argument(
+        "--shared-folder",
+        metavar="FOLDER",
+        help="for a server on another machine: a folder that both machines can open",
+    )
+    train.add_argument("--server-folder", metavar="PATH", help="the path of that folder on the server")
     train.add_argument("--accept-terms", action="store_true", default=None, help="you agree to Applio's terms of use")
     base.add_common(train)
     train.set_defaults(verb=train_voice)
@@ -61,8 +65,12 @@ def _add_video(parsers: Any) -> None:
     video.add_argument("--quality", choices=[item[0] for item in QUALITY_ITEMS])
     video.add_argument("--seed", help="0 to 999999999; default: the scene's if locked, else a new one")
     start = video.add_mutually_exclusive_group()
-    start.add_argument("--camera", action="store_true", help="the first frame is what the scene's camera sees")
-    start.add_argument("--strip", action="store_true", help="the first frame is what the Sequencer shows")
+    start.add_argument(
+        "--camera", action="store_true", help="the first frame is the current view of the scene's camera"
+    )
+    start.add_argument(
+        "--strip", action="store_true", help="the first frame is the Sequencer's picture at the playhead"
+    )
     start.add_argument("--image", metavar="FILE", help="the first frame is an image file")
     base.add_common(video)
     video.set_defaults(verb=make_video)

@@ -21,16 +21,18 @@ def add(parsers: Any) -> None:
     write = parsers.add_parser("write", help="write a text into the film, and to the terminal")
     write.add_argument("--prompt", help="what it is about; default: the scene's")
     write.add_argument("--kind", choices=sorted(text_request.PRESETS), help="what kind of text")
-    write.add_argument("--instructions", metavar="TEXT", help="what the writer is told beside the prompt")
-    write.add_argument("--model", help="default: the server's with the largest window")
+    write.add_argument("--instructions", metavar="TEXT", help="instructions besides the prompt")
+    write.add_argument("--model", help="default: the server's model with the largest context window")
     _add_script(write, "a text to work from")
     base.add_common(write, files=False)
     write.set_defaults(verb=write_text)
 
-    shots = parsers.add_parser("shot-list", help="break a script down into shots, on the timeline from the playhead on")
+    shots = parsers.add_parser(
+        "shot-list", help="break a script down into shots on the timeline, starting at the playhead"
+    )
     _add_script(shots, "the script; default: the scene's")
     shots.add_argument("--timeline", choices=[item[0] for item in TIMELINE_ITEMS], help="what the shots become there")
-    shots.add_argument("--model", help="default: the server's with the largest window")
+    shots.add_argument("--model", help="default: the server's model with the largest context window")
     base.add_common(shots, files=False)
     shots.set_defaults(verb=list_shots)
 
@@ -38,7 +40,7 @@ def add(parsers: Any) -> None:
 def _add_script(verb: argparse.ArgumentParser, words: str) -> None:
     script = verb.add_mutually_exclusive_group()
     script.add_argument("--script", metavar="NAME", help=f"{words}: a text of the film")
-    script.add_argument("--script-file", metavar="FILE", help=f"{words}: a text file, which the film then has too")
+    script.add_argument("--script-file", metavar="FILE", help=f"{words}: a text file, which is added to the film")
 
 
 def write_text(options: argparse.Namespace) -> int:

@@ -55,7 +55,7 @@ def wait_for_answer(answer: ConnectionTest | MemoryRelease, backend: str) -> Non
 
     if not pump.pump_until(lambda: not answer.pending, PROBE_TIMEOUT_S):
         answer.error = NetworkTimeout(
-            f"No answer within {PROBE_TIMEOUT_S:.0f} s.", hint="Is the server still starting?", backend=backend
+            f"No response within {PROBE_TIMEOUT_S:.0f} s.", hint="Is the server still starting?", backend=backend
         )
 
 

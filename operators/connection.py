@@ -100,7 +100,7 @@ class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
         if self.backend not in BACKENDS or not BACKENDS[self.backend].frees_memory:
             able = [name for name, info in BACKENDS.items() if info.frees_memory]
             raise ValidationError(
-                f"'{self.backend}' can't be asked to free memory.",
+                f"'{self.backend}' can't free its memory.",
                 code="unknown_backend",
                 hint=f"These can: {', '.join(able)}.",
             )

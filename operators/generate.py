@@ -28,15 +28,15 @@ class MOVIE_DIRECTOR_OT_generate_image(NeedsFolder, GenerateJob, Operator):
     # not REGISTER: "Repeat Last" would run execute(), which blocks; the result pushes its own undo step
     bl_options = set()
 
-    prompt: StringProperty(name="Prompt", description="What to see in the picture")
-    negative_prompt: StringProperty(name="Avoid", description="What not to see in the picture")
+    prompt: StringProperty(name="Prompt", description="What the picture should show")
+    negative_prompt: StringProperty(name="Avoid", description="What the picture should not show")
     seed: StringProperty(name="Seed", description="0 to 18446744073709551615; empty: a new one")
     steps: IntProperty(name="Steps", min=1, max=1000, default=20)
     input_source: EnumProperty(
         name="Start From",
         items=(
             ("NONE", "Prompt", "From the prompt alone"),
-            ("CAMERA", "Camera", "From what the scene's camera sees now"),
+            ("CAMERA", "Camera", "From the current view of the scene's camera"),
             ("FILE", "Image", "From an image file"),
         ),
     )

@@ -44,7 +44,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
         items=(
             ("IMAGE", "Images", "A still for each shot"),
             ("VIDEO", "Clips", "A clip for each shot, as long as the shot"),
-            ("SOUND", "Sounds", "What is to be heard in each shot that says so"),
+            ("SOUND", "Sounds", "The sound of each shot that describes one"),
             ("LINE", "Lines", "The dialogue of each shot that has one, in the scene's voice"),
         ),
         default="IMAGE",
@@ -55,7 +55,7 @@ class MOVIE_DIRECTOR_OT_generate_shots(JobProgressModal, Operator):
         """Return True if selected shots can be generated now, else set a message with the way out."""
         obstacle = image_request.obstacle(context)
         if not obstacle and not shots.selected(sequencer.scene_of(context)):
-            obstacle = "Select strips that have come of a shot list."
+            obstacle = "Select strips made from a shot list."
         if obstacle:
             cls.poll_message_set(obstacle)
         return not obstacle

@@ -28,8 +28,8 @@ class MOVIE_DIRECTOR_OT_sound_effect(NeedsFolder, GenerateJob, Operator):
     bl_label = "Sound Effect"
     bl_options = set()
 
-    prompt: StringProperty(name="Prompt", description="What is to be heard")
-    negative_prompt: StringProperty(name="Avoid", description="What is not to be heard")
+    prompt: StringProperty(name="Prompt", description="What should be heard")
+    negative_prompt: StringProperty(name="Avoid", description="What should not be heard")
     match_strip: BoolProperty(name="As Selected Strip", default=True)
     seconds: FloatProperty(
         name="Length",
@@ -37,7 +37,7 @@ class MOVIE_DIRECTOR_OT_sound_effect(NeedsFolder, GenerateJob, Operator):
         max=600.0,
         default=DEFAULT_SECONDS,
         subtype="TIME_ABSOLUTE",
-        description="Not given: the selected strip's",
+        description="Empty: the selected strip's",
     )
     seed: StringProperty(name="Seed", description="0 to 4294967295; empty: a new one")
     shot: StringProperty(name="Shot", options={"HIDDEN", "SKIP_SAVE"})
@@ -54,7 +54,7 @@ class MOVIE_DIRECTOR_OT_speak_line(NeedsFolder, GenerateJob, Operator):
     bl_label = "Speak Line"
     bl_options = set()
 
-    text: StringProperty(name="Line", description="What is to be said")
+    text: StringProperty(name="Line", description="What should be said")
     voice: StringProperty(name="Voice")
     speaker: EnumProperty(name="Read by", items=SPEAKER_ITEMS)
     speaker_voice: StringProperty(name="Reader's Voice")

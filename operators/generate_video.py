@@ -28,7 +28,7 @@ class MOVIE_DIRECTOR_OT_generate_video(NeedsFolder, GenerateJob, Operator):
     bl_options = set()
 
     prompt: StringProperty(name="Prompt", description="What happens in the clip")
-    negative_prompt: StringProperty(name="Avoid", description="What not to see in the clip")
+    negative_prompt: StringProperty(name="Avoid", description="What the clip should not show")
     model: StringProperty(name="Model", description="Empty: Wan 2.2 5B")
     seconds: FloatProperty(name="Length", min=0.2, max=600.0, default=DEFAULT_SECONDS, subtype="TIME_ABSOLUTE")
     quality: EnumProperty(name="Quality", items=QUALITY_ITEMS, default="standard")

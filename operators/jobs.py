@@ -214,7 +214,7 @@ class MOVIE_DIRECTOR_OT_recover_jobs(Operator):
         self.report({"INFO"}, f"Unfinished jobs found: {count}.")
         if ui.elsewhere:
             places = ", ".join(ui.elsewhere)
-            self.report({"WARNING"}, f"More wait for another server than the preferences name: {places}.")
+            self.report({"WARNING"}, f"More jobs belong to another server than the one in the preferences: {places}.")
         return {"FINISHED"}
 
 

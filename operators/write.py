@@ -41,8 +41,8 @@ class MOVIE_DIRECTOR_OT_write(_NeedsNoFolder, GenerateJob, Operator):
 
     prompt: StringProperty(name="Prompt", description="What the text should be about")
     preset: EnumProperty(name="Kind", items=PRESET_ITEMS, default="FREE")
-    system: StringProperty(name="Instructions", description="What the writer is told beside the prompt")
-    model: StringProperty(name="Model", description="Empty: the one with the largest window")
+    system: StringProperty(name="Instructions", description="Instructions besides the prompt")
+    model: StringProperty(name="Model", description="Empty: the one with the largest context window")
     context: EnumProperty(name="From", items=CONTEXT_ITEMS, default="NONE")
     script: StringProperty(name="Script", description="The name of the text to work from; empty: the scene's")
 
@@ -61,9 +61,9 @@ class MOVIE_DIRECTOR_OT_shot_list(_NeedsNoFolder, GenerateJob, Operator):
     bl_options = set()
 
     script: StringProperty(name="Script", description="The text's name; empty: the scene's script")
-    model: StringProperty(name="Model", description="Empty: the one with the largest window")
+    model: StringProperty(name="Model", description="Empty: the one with the largest context window")
     timeline: EnumProperty(name="Timeline", items=TIMELINE_ITEMS, default="STRIPS")
-    selection_only: BoolProperty(name="Selection Only", description="Break down only what is selected in the script")
+    selection_only: BoolProperty(name="Selection Only", description="Break down only the selection in the script")
 
     def start(self, context: "Context") -> "Job":
         """Submit the script."""

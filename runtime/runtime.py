@@ -285,8 +285,10 @@ class Runtime:
         except BackendError as error:
             return None, error
         except Exception as error:  # noqa: BLE001 - whoever waits for the answer must get one
-            _log.exception("A question to %s failed unexpectedly", info.name)
-            return None, BackendError(f"{info.label} can't be asked: {error!r}.", code="internal", backend=info.name)
+            _log.exception("A request to %s failed unexpectedly", info.name)
+            return None, BackendError(
+                f"The request to {info.label} failed: {error!r}.", code="internal", backend=info.name
+            )
         finally:
             self._questions.discard(question)
 
@@ -309,7 +311,7 @@ class Runtime:
             info = self._info(str(record["backend"]))
             server = record.get("server")
             if server == DEMO_SERVER:
-                raise JobLost("Its demo server ended with the Blender that had it.")
+                raise JobLost("Its demo server ended when its Blender was closed.")
             if server is not None and server != server_now(info, self._settings):
                 elsewhere[str(server)] = None
                 return

@@ -63,13 +63,13 @@ class ImageOptions(Sidebar):
 
 def _draw_prompt(layout: UILayout, props: Any) -> None:
     column = layout.column(align=True)
-    prompt_field(column, props, "prompt", "TEXT", "What to see")
+    prompt_field(column, props, "prompt", "TEXT", "What to show")
     prompt_field(column, props, "negative_prompt", "CANCEL", "What to avoid")
 
 
 def _draw_button(layout: UILayout, context: Context) -> None:
     column = layout.column()
-    draw_obstacle(column, context, context.scene.movie_director.prompt, "Write what to see first")
+    draw_obstacle(column, context, context.scene.movie_director.prompt, "Write what to show first")
     row = column.row()
     row.scale_y = 1.6
     row.operator_context = "INVOKE_DEFAULT"

@@ -78,7 +78,7 @@ def _draw_recovery(layout: UILayout, context: Context) -> None:
     if ui.recovered == () and not ui.elsewhere:
         layout.label(text="No unfinished jobs were found", icon="INFO")
     if ui.elsewhere:
-        text = f"Unfinished jobs wait for another server than the preferences name: {', '.join(ui.elsewhere)}"
+        text = f"Unfinished jobs belong to another server than the one in the preferences: {', '.join(ui.elsewhere)}"
         paragraph(layout, context, text, "INFO")
 
 

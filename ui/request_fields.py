@@ -56,7 +56,7 @@ def draw_start(layout: UILayout, context: Context, props: Any) -> None:
         paragraph(column, context, "This scene has no camera. Add one, or start from the prompt.", "ERROR", alert=True)
     elif props.input_source in ("CAMERA", "STRIPS"):
         column.separator(factor=0.5)
-        paragraph(column, context, "The view is rendered first; Blender waits for a moment.", "INFO")
+        paragraph(column, context, "The view is rendered first; Blender pauses for a moment.", "INFO")
     if props.input_source != "NONE" and hasattr(props, "strength"):
         column.prop(props, "strength", slider=True)
 

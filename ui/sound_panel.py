@@ -32,12 +32,12 @@ class Sound(Sidebar):
         draw_server(layout, context, sound_request.SOUND)
         draw_shots(layout, context, "SOUND")
         column = layout.column(align=True)
-        prompt_field(column, own, "prompt", "SOUND", "What is to be heard")
+        prompt_field(column, own, "prompt", "SOUND", "What should be heard")
         prompt_field(column, own, "negative_prompt", "CANCEL", "What to avoid")
         _draw_length(layout, context, own)
         draw_seed(layout, own, "sound")
         column = layout.column()
-        draw_obstacle(column, context, own.prompt, "Write what is to be heard first")
+        draw_obstacle(column, context, own.prompt, "Write what should be heard first")
         _draw_button(column, "movie_director.sound_effect", "SOUND", _ready(context, own.prompt))
         draw_running(layout, context, sound_request.SOUND)
 
@@ -60,10 +60,10 @@ class Voice(Sidebar):
         column = layout.column(align=True)
         prompt_field(column, own, "voice", "OUTLINER_OB_SPEAKER", "Voice")
         column.prop(own, "pitch")
-        prompt_field(layout, own, "text", "TEXT", "What is to be said")
+        prompt_field(layout, own, "text", "TEXT", "What should be said")
         _draw_reader(layout, own)
         column = layout.column()
-        draw_obstacle(column, context, own.text, "Write what is to be said first")
+        draw_obstacle(column, context, own.text, "Write what should be said first")
         _draw_button(column, "movie_director.speak_line", "PLAY_SOUND", _ready(context, own.text, own.voice))
         draw_running(layout, context, sound_request.VOICE)
 
@@ -119,7 +119,7 @@ def _draw_reader(layout: UILayout, own: Any) -> None:
     elif own.speaker == "PIPER":
         column.prop(settings.preferences().backends.rvc, "piper_voice", text="")
     if own.speaker not in ("AUTO", "RECORDING", "PIPER"):
-        prompt_field(column, own, "speaker_voice", "USER", "The reader's voice: its usual one")
+        prompt_field(column, own, "speaker_voice", "USER", "The reader's voice: its default voice")
 
 
 def _draw_length(layout: UILayout, context: Context, own: Any) -> None:

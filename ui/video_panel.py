@@ -61,4 +61,4 @@ class VideoOptions(Sidebar):
         layout.row(align=True).prop(own, "quality", expand=True)
         layout.prop(own, "size_limit")
         width, height = video_request.size(context)
-        paragraph(layout, context, f"{width} x {height} pixels, or the nearest that the model takes", "BLANK1")
+        paragraph(layout, context, f"{width} x {height} pixels, or the nearest size that the model accepts", "BLANK1")

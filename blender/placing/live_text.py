@@ -110,7 +110,7 @@ def place(settled: Placement, _scene: bpy.types.Scene, _frame: int) -> str:
         restore(text, stream.written)
         append(text, stream.waiting)
     restore(text, clean(settled.result.text or ""))
-    mark = "What came is in" if settled.result.metadata.get("incomplete") else "Written into"
+    mark = "The received part is in" if settled.result.metadata.get("incomplete") else "Written into"
     return f"{mark} the text '{text.name}'"
 
 

@@ -66,11 +66,11 @@ def settle(placement: Placement) -> None:
         scene = home_scene(placement.target)
     except Exception as error:  # noqa: BLE001 - see place_in
         _log.exception("The scene of a result could not be looked up")
-        placement.state, placement.message = PlacementState.FAILED, f"Blender could not take the result: {error}"
+        placement.state, placement.message = PlacementState.FAILED, f"Blender could not place the result: {error}"
         return
     if scene is None:
         placement.state = PlacementState.OFFERED
-        placement.message = f"The scene '{placement.target.scene}' that asked for it is not in this file."
+        placement.message = f"The scene '{placement.target.scene}' that it was made for is not in this file."
         return
     place_in(placement, scene, placement.target.frame)
 
@@ -84,7 +84,7 @@ def place_in(placement: Placement, scene: bpy.types.Scene, frame: int) -> None:
         return
     except Exception as error:  # noqa: BLE001 - Blender's errors are of many kinds; the pump must go on for other jobs
         _log.exception("A result could not be placed")
-        placement.state, placement.message = PlacementState.FAILED, f"Blender could not take the result: {error}"
+        placement.state, placement.message = PlacementState.FAILED, f"Blender could not place the result: {error}"
         return
     placement.state, placement.message = PlacementState.PLACED, words
     push_undo("Movie Director: place result")

@@ -22,7 +22,7 @@ _FIELDS = {
     "shot": "Size or angle of the shot, such as Wide, Close-up, Over the shoulder",
     "description": "What is to be seen, on its own enough to paint the picture",
     "dialogue": "What is said in this shot, as Name: words; empty if nothing",
-    "sound": "What is to be heard beside the dialogue; empty if nothing",
+    "sound": "What should be heard beside the dialogue; empty if nothing",
 }
 SCHEMA: dict[str, Any] = {
     "title": "shot_list",

@@ -19,10 +19,10 @@ STATE_WORDS = {
     "cancelled": "Cancelled",
 }
 CANCEL_WORDS = {
-    "pending": "Cancelled; telling the server",
+    "pending": "Cancelled; stopping the server",
     "confirmed": "Cancelled; the server has stopped",
-    "unsupported": "Cancelled here; this server can't be told and works on",
-    "failed": "Cancelled here; the server could not be told",
+    "unsupported": "Cancelled here; this server can't be stopped and works on",
+    "failed": "Cancelled here; the server could not be stopped",
 }
 
 
@@ -68,7 +68,7 @@ def _queue_text(status: JobStatus) -> str:
         return status.message or STATE_WORDS[status.state.value]
     if status.queue_position == 0:
         return "Next in the queue"
-    return f"{status.queue_position} before it in the queue"
+    return f"{status.queue_position} ahead of it in the queue"
 
 
 def fraction(status: JobStatus) -> float:

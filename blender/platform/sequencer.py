@@ -128,7 +128,7 @@ def add_sound(scene: bpy.types.Scene, name: str, path: Path, start: int, channel
         raise StorageError(
             "This Blender was built without sound.",
             code="no_audio",
-            hint=f"The file is kept: {path}. Open the film in another Blender to put it in.",
+            hint=f"The file is kept: {path}. Open the film in another build of Blender to place it.",
         ) from error
 
 

@@ -17,15 +17,15 @@ DEFAULT_SIZE_LIMIT = 1920
 class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
     """Settings of the next results, those of pictures at the top; saved with the scene."""
 
-    prompt: StringProperty(name="Prompt", description="What to see in the picture", options={"TEXTEDIT_UPDATE"})
-    negative_prompt: StringProperty(name="Avoid", description="What not to see in the picture")
+    prompt: StringProperty(name="Prompt", description="What the picture should show", options={"TEXTEDIT_UPDATE"})
+    negative_prompt: StringProperty(name="Avoid", description="What the picture should not show")
     seed: StringProperty(
         name="Seed",
         default="0",
-        description="What the picture grows from, 0 to 18446744073709551615; the same seed gives the same picture",
+        description="The start of the random numbers, 0 to 18446744073709551615; the same seed gives the same picture",
     )
     lock_seed: BoolProperty(
-        name="Lock Seed", description="Use this seed again; unlocked, each picture gets a new one, which is shown here"
+        name="Lock Seed", description="Keep using this seed; unlocked, each picture gets a new one, which is shown here"
     )
     steps: IntProperty(
         name="Steps",
@@ -33,13 +33,13 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         min=1,
         max=1000,
         soft_max=60,
-        description="More: finer, slower. Your own workflow keeps its own",
+        description="More steps give finer pictures and take longer. Your own workflow keeps its own number",
     )
     input_source: EnumProperty(
         name="Start From",
         items=(
             ("NONE", "Prompt", "From the prompt alone", "TEXT", 0),
-            ("CAMERA", "Camera", "From what the scene's camera sees now", "CAMERA_DATA", 1),
+            ("CAMERA", "Camera", "From the current view of the scene's camera", "CAMERA_DATA", 1),
             ("FILE", "Image", "From an image file", "IMAGE_DATA", 2),
         ),
         default="NONE",
@@ -53,13 +53,13 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="FACTOR",
-        description="How far the result may go from the image it starts from",
+        description="How far the result may differ from the start image",
     )
     workflow: StringProperty(
         name="Workflow",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
-        description="A workflow that ComfyUI saved, or a picture that it made; empty: a simple one is used",
+        description="A workflow saved by ComfyUI, or a picture made by it; empty: a simple built-in workflow",
     )
     size_limit: IntProperty(
         name="Longest Side",
@@ -67,21 +67,21 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
         min=64,
         max=8192,
         subtype="PIXEL",
-        description="Pictures have the scene's size, made smaller where their longer side is beyond this",
+        description="Pictures have the scene's size, scaled down if their longer side exceeds this",
     )
     as_strip: BoolProperty(
         name="Add Strip", default=True, description="Put the result into the Sequencer, at the playhead"
     )
     strip_frames: IntProperty(
-        name="Frames", min=0, soft_max=1000, description="How long the strip is; 0: as the preferences say"
+        name="Frames", min=0, soft_max=1000, description="How long the strip is; 0: the preferences' strip length"
     )
     fit: EnumProperty(
         name="Fit",
         items=(
-            ("FIT", "Fit", "All of the picture is seen"),
+            ("FIT", "Fit", "The whole picture is visible"),
             ("FILL", "Fill", "The whole frame is covered"),
-            ("STRETCH", "Stretch", "Pulled to the frame's shape"),
-            ("ORIGINAL", "Original", "Pixel by pixel"),
+            ("STRETCH", "Stretch", "Stretched to the frame's shape"),
+            ("ORIGINAL", "Original", "At its own size, pixel by pixel"),
         ),
         default="FIT",
     )

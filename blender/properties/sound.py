@@ -12,8 +12,8 @@ DEFAULT_SECONDS = 5.0
 DEFAULT_EPOCHS = 100
 
 SPEAKER_ITEMS = (
-    ("AUTO", "Automatic", "The first that can: the speech server, the RVC server, Piper, eSpeak NG"),
-    ("RECORDING", "Recording", "You, or an actor: the best reading there is"),
+    ("AUTO", "Automatic", "The first that is available: the speech server, the RVC server, Piper, eSpeak NG"),
+    ("RECORDING", "Recording", "A recording of you or an actor: the best reading"),
     ("SERVER", "Speech Server", "The server whose address is in the preferences, under RVC"),
     ("RVC_SERVER", "RVC Server", "The RVC server itself, if it has /v1/audio/speech"),
     ("PIPER", "Piper", "Natural; the program piper, with the voice file that is in the preferences, under RVC"),
@@ -25,38 +25,40 @@ SPEAKER_ITEMS = (
 class MOVIE_DIRECTOR_PG_sound(PropertyGroup):
     """Settings of the next sound effect; saved with the scene."""
 
-    prompt: StringProperty(name="Prompt", description="What is to be heard", options={"TEXTEDIT_UPDATE"})
-    negative_prompt: StringProperty(name="Avoid", description="What is not to be heard")
+    prompt: StringProperty(name="Prompt", description="What should be heard", options={"TEXTEDIT_UPDATE"})
+    negative_prompt: StringProperty(name="Avoid", description="What should not be heard")
     match_strip: BoolProperty(
         name="As Selected Strip",
         default=True,
-        description="Begin where the selected strip begins, and last as long; without one, begin at the playhead",
+        description="Start where the selected strip starts, and last as long; without one, start at the playhead",
     )
     seconds: FloatProperty(
         name="Length", default=DEFAULT_SECONDS, min=0.2, max=600.0, soft_max=30.0, subtype="TIME_ABSOLUTE"
     )
     seed: StringProperty(name="Seed", default="0", description="The same seed gives the same sound, 0 to 4294967295")
     lock_seed: BoolProperty(
-        name="Lock Seed", description="Use this seed again; unlocked, each sound gets a new one, which is shown here"
+        name="Lock Seed", description="Keep using this seed; unlocked, each sound gets a new one, which is shown here"
     )
 
 
 class MOVIE_DIRECTOR_PG_voice(PropertyGroup):
     """Settings of the next line, conversion or training; saved with the scene."""
 
-    text: StringProperty(name="Line", description="What is to be said", options={"TEXTEDIT_UPDATE"})
+    text: StringProperty(name="Line", description="What should be said", options={"TEXTEDIT_UPDATE"})
     voice: StringProperty(
         name="Voice", search=search_choices.models("rvc"), description="One of the server's voices; type to see them"
     )
-    speaker: EnumProperty(name="Read by", items=SPEAKER_ITEMS, description="Who reads the line before RVC changes it")
+    speaker: EnumProperty(
+        name="Read by", items=SPEAKER_ITEMS, description="Who reads the line before RVC changes the voice"
+    )
     speaker_voice: StringProperty(
-        name="Reader's Voice", description="The reader's own name of a voice; empty: its usual one"
+        name="Reader's Voice", description="The reader's own name of a voice; empty: its default voice"
     )
     take: StringProperty(
         name="Recording of the Line",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
-        description="The line as you, or an actor, read it",
+        description="A recording of the line, read by you or an actor",
     )
     pitch: IntProperty(
         name="Pitch", min=-48, max=48, soft_min=-12, soft_max=12, description="Semitones; +12 makes a low voice high"
@@ -65,7 +67,7 @@ class MOVIE_DIRECTOR_PG_voice(PropertyGroup):
         name="Recording",
         subtype="FILE_PATH",
         options=PATH_OPTIONS,
-        description="The file to convert; empty: that of the selected sound strip",
+        description="The file to convert; empty: the selected sound strip's",
     )
     new_voice: StringProperty(name="New Voice", description="Its name: letters, digits, - and _")
     samples: StringProperty(
@@ -79,17 +81,19 @@ class MOVIE_DIRECTOR_PG_voice(PropertyGroup):
         default=DEFAULT_EPOCHS,
         min=1,
         max=10_000,
-        description="More: closer, slower; 100 to 300 are usual",
+        description="More epochs come closer to the voice and take longer; 100 to 300 are usual",
     )
     shared_folder: StringProperty(
         name="Shared Folder",
         subtype="DIR_PATH",
         options=PATH_OPTIONS,
-        description="For a server on another machine: a folder that both see; the samples are copied there",
+        description="For a server on another machine: a folder that both machines can open; the samples are "
+        "copied there",
     )
     server_folder: StringProperty(
-        name="On the Server", description="What the server calls that folder, such as /mnt/samples or D:\\samples"
+        name="On the Server", description="The path of that folder on the server, such as /mnt/samples or D:\\samples"
     )
     accept_terms: BoolProperty(
-        name="Accept Applio's Terms", description="You have read Applio's terms of use and agree; it refuses otherwise"
+        name="Accept Applio's Terms",
+        description="You have read Applio's terms of use and agree; Applio does not start without this",
     )

@@ -12,12 +12,12 @@ DEFAULT_SECONDS = 3.0
 DEFAULT_SIZE_LIMIT = 832
 START_ITEMS = (
     ("NONE", "Prompt", "From the prompt alone", "TEXT", 0),
-    ("CAMERA", "Camera", "The first frame is what the scene's camera sees now", "CAMERA_DATA", 1),
-    ("STRIPS", "Strip", "The first frame is what the Sequencer shows at the playhead", "SEQUENCE", 2),
+    ("CAMERA", "Camera", "The first frame is the current view of the scene's camera", "CAMERA_DATA", 1),
+    ("STRIPS", "Strip", "The first frame is the Sequencer's picture at the playhead", "SEQUENCE", 2),
     ("FILE", "Image", "The first frame is an image file", "IMAGE_DATA", 3),
 )
 QUALITY_ITEMS = (
-    ("draft", "Draft", "Half as wide and high, half the steps: to find the shot"),
+    ("draft", "Draft", "Half the width and height, half the steps: for finding the shot"),
     ("standard", "Standard", "As the model's makers advise"),
     ("fine", "Fine", "More steps, for the final take"),
 )
@@ -27,7 +27,7 @@ class MOVIE_DIRECTOR_PG_video(PropertyGroup):
     """Settings of the next clip; saved with the scene."""
 
     prompt: StringProperty(name="Prompt", description="What happens in the clip", options={"TEXTEDIT_UPDATE"})
-    negative_prompt: StringProperty(name="Avoid", description="What not to see in the clip")
+    negative_prompt: StringProperty(name="Avoid", description="What the clip should not show")
     model: StringProperty(
         name="Model",
         search=search_choices.models("wan2gp"),
@@ -40,7 +40,7 @@ class MOVIE_DIRECTOR_PG_video(PropertyGroup):
         max=600.0,
         soft_max=20.0,
         subtype="TIME_ABSOLUTE",
-        description="How long the clip is; models take only some lengths, the nearest is made",
+        description="How long the clip is; models allow only some lengths; the nearest is used",
     )
     size_limit: IntProperty(
         name="Longest Side",
@@ -48,7 +48,7 @@ class MOVIE_DIRECTOR_PG_video(PropertyGroup):
         min=64,
         max=4096,
         subtype="PIXEL",
-        description="Clips have the scene's shape, made smaller where their longer side is beyond this",
+        description="Clips have the scene's shape, scaled down if their longer side exceeds this",
     )
     quality: EnumProperty(name="Quality", items=QUALITY_ITEMS, default="standard")
     input_source: EnumProperty(name="Start From", items=START_ITEMS, default="NONE")
@@ -57,5 +57,5 @@ class MOVIE_DIRECTOR_PG_video(PropertyGroup):
     )
     seed: StringProperty(name="Seed", default="0", description="The same seed gives the same clip, 0 to 999999999")
     lock_seed: BoolProperty(
-        name="Lock Seed", description="Use this seed again; unlocked, each clip gets a new one, which is shown here"
+        name="Lock Seed", description="Keep using this seed; unlocked, each clip gets a new one, which is shown here"
     )

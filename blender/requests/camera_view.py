@@ -91,13 +91,13 @@ def render(
             bpy.ops.render.render(write_still=True, scene=scene.name)
         except RuntimeError as error:
             raise StorageError(
-                f"Blender could not render the picture to start from: {_first_line(error)}",
+                f"Blender could not render the start image: {_first_line(error)}",
                 code="render_failed",
                 hint="Does Render > Render Image work?",
             ) from error
     if not path.is_file():
         raise StorageError(
-            f"The picture to start from could not be written to {path.parent}.",
+            f"The start image could not be written to {path.parent}.",
             code="render_failed",
             hint="Is the disk full? Another folder can be chosen in the preferences of Movie Director.",
         )
@@ -182,7 +182,7 @@ def _at_frame(scene: bpy.types.Scene, frame: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _announced(scene: bpy.types.Scene) -> Iterator[None]:
     """Say in the terminal, and by the mouse cursor, that Blender is at work."""
-    print(f"Movie Director: rendering the picture to start from in '{scene.name}'", flush=True)  # noqa: T201
+    print(f"Movie Director: rendering the start image in '{scene.name}'", flush=True)  # noqa: T201
     window = None if bpy.app.background else bpy.context.window
     if window is not None:
         window.cursor_modal_set("WAIT")

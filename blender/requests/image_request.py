@@ -54,7 +54,7 @@ def obstacle(context: bpy.types.Context, *, files: bool = True) -> str:
     if files and settings.output_folder_or_none() is None:
         return "Save the .blend file first, or choose a folder for the results of unsaved films."
     if bpy.app.is_job_running("RENDER"):
-        return "Wait until Blender has rendered."
+        return "Wait until the render is done."
     return ""
 
 
@@ -85,7 +85,7 @@ def parse_seed(text: str, most: int = MAX_SEED) -> int:
         seed = -1
     if not 0 <= seed <= most:
         raise ValidationError(
-            f"'{text}' is no seed.", code="invalid_seed", hint=f"A seed is a whole number from 0 to {most}."
+            f"'{text}' is not a seed.", code="invalid_seed", hint=f"A seed is a whole number from 0 to {most}."
         )
     return seed
 

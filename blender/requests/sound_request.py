@@ -46,7 +46,7 @@ def submit_sound(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Jo
     shot, place = image_request.shot_place(home, props["shot"])
     if shot is not None:
         props["prompt"] = overrides.get("prompt", shot.sound)
-    _need(props["prompt"], "There is no prompt.", "no_prompt", "Write what is to be heard.")
+    _need(props["prompt"], "There is no prompt.", "no_prompt", "Write what should be heard.")
     if not place and props["match_strip"] and "seconds" not in overrides:
         place = place_of_strip(home)
     length = place.get("length") or sequencer.strip_frames(home, props["seconds"])
@@ -71,7 +71,7 @@ def submit_line(context: bpy.types.Context, overrides: Mapping[str, Any]) -> Job
     shot, place = image_request.shot_place(home, props["shot"])
     if shot is not None and "text" not in overrides:
         props["text"] = spoken(shot.dialogue)
-    _need(props["text"], "There is no line to speak.", "no_text", "Write what is to be said.")
+    _need(props["text"], "There is no line to speak.", "no_text", "Write what should be said.")
     _need_voice(props["voice"])
     metadata = image_request.provenance(home, props["text"])
     fields = {**_voice_fields(props), **_speaker_fields(props)}
@@ -112,7 +112,7 @@ def submit_training(context: bpy.types.Context, overrides: Mapping[str, Any]) ->
     from ...clients.rvc import TrainRequest
 
     props = _wishes(_scene(context).movie_director.voice, TRAIN_WISHES, overrides)
-    _need(props["new_voice"], "The new voice has no name.", "no_voice", "Give it one: letters, digits, - and _.")
+    _need(props["new_voice"], "The new voice has no name.", "no_voice", "Enter one: letters, digits, - and _.")
     _need(props["samples"], "No samples are chosen.", "no_samples", "Choose a folder with recordings of the voice.")
     home = sequencer.scene_of(context)
     title = f"Voice {props['new_voice']}"

@@ -166,13 +166,13 @@ def _material_of(text: bpy.types.Text, source: str) -> str:
             if source == "SELECTION"
             else f"The text '{text.name}' is empty.",
             code="no_script",
-            hint="Select what is to be used, or use the whole text."
+            hint="Select a part of it, or use the whole text."
             if source == "SELECTION"
             else "Write or paste the script into it.",
         )
     if len(found) > MAX_CONTEXT:
         raise ValidationError(
-            f"The text '{text.name}' has {len(found)} characters, more than any model can take.",
+            f"The text '{text.name}' has {len(found)} characters, more than any model can read.",
             code="script_too_long",
             hint="Select a part of it.",
         )

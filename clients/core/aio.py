@@ -73,8 +73,8 @@ class AsyncFacade:
                     ended.clear()
         except TimeoutError:
             raise WaitTimeout(
-                f"The job was not done within {timeout:g} s.",
-                hint="It goes on; wait longer or cancel it.",
+                f"The job did not finish within {timeout:g} s.",
+                hint="It is still running; wait longer or cancel it.",
                 backend=job.backend,
             ) from None
         finally:

@@ -203,7 +203,7 @@ class BaseAPIClient(abc.ABC):
         with self._session_lock:
             if self._closed:
                 raise BackendError(
-                    "This client is closed.", code="client_closed", backend=self.name, hint="Make a new client."
+                    "This client is closed.", code="client_closed", backend=self.name, hint="Create a new client."
                 )
             if self._session is None:
                 transport = self._given_transport or Transport.for_options(self.options)

@@ -145,7 +145,7 @@ class JobContext:
             raise self._stop_error
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise NetworkTimeout(
-                f"The job was not done within its time limit of {self.options.job_timeout_s:g} s.",
+                f"The job did not finish within its time limit of {self.options.job_timeout_s:g} s.",
                 code="job_timeout",
                 hint="Raise the job time-out in the preferences, or make the job smaller.",
             )
@@ -230,7 +230,7 @@ class CancelContext:
     def check(self) -> None:
         """Raise ``JobCancelled`` once the time is over."""
         if self.remaining_s() <= 0 or self.interrupter.fired:
-            raise JobCancelled("The time to tell the backend is over.")
+            raise JobCancelled("The time to stop the job on the server is over.")
 
     def sleep(self, seconds: float) -> None:
         """Wait between two tries of a request; raises as ``check`` does."""

@@ -88,8 +88,8 @@ class Job:
         """
         if not self._internals.ended.wait(timeout):
             raise WaitTimeout(
-                f"The job was not done within {timeout:g} s.",
-                hint="It goes on; wait longer or cancel it.",
+                f"The job did not finish within {timeout:g} s.",
+                hint="It is still running; wait longer or cancel it.",
                 backend=self.backend,
             )
         if self.cancelled():

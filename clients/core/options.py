@@ -58,7 +58,7 @@ class ClientOptions:
         problems = [*self._time_problems(), *self._count_problems()]
         if problems:
             raise ValidationError(
-                f"These options can't be used: {' '.join(problems)}",
+                f"Invalid options: {' '.join(problems)}",
                 code="invalid_options",
                 problems=problems,
                 hint="Correct the numbers.",
@@ -66,14 +66,14 @@ class ClientOptions:
 
     def _time_problems(self) -> list[str]:
         problems = [
-            f"{name}: a number of seconds above 0 is needed."
+            f"{name}: a number of seconds above 0 is required."
             for name in _TIMES
             if not _is_time(getattr(self, name)) and (name, getattr(self, name)) != ("job_timeout_s", None)
         ]
         for name in _PAUSES:
             value = getattr(self, name)
             if value != 0 and not _is_time(value):
-                problems.append(f"{name}: a number of seconds is needed.")
+                problems.append(f"{name}: a number of seconds is required.")
         return problems
 
     def _count_problems(self) -> list[str]:
@@ -87,7 +87,7 @@ class ClientOptions:
         }
         counts = {name: getattr(self, name) for name in least}
         return [
-            f"{name}: a whole number of at least {least[name]} is needed."
+            f"{name}: a whole number of at least {least[name]} is required."
             for name, value in counts.items()
             if not is_int(value) or value < least[name]
         ]

@@ -49,7 +49,7 @@ def parse_record(
         job.server = record.get("server")
     except (KeyError, TypeError, ValueError) as error:
         raise ValidationError(
-            f"This is no record of a {backend} job: {error!r}.",
+            f"This is not a record of a {backend} job: {error!r}.",
             code="invalid_record",
             backend=backend,
             hint="Pass on what Job.record() returned, unchanged.",

@@ -23,7 +23,7 @@ class Request:
 
     def problems(self) -> list[str]:
         """Return the problems that need neither disk nor server to be known, one sentence a field."""
-        return [] if isinstance(self.metadata, dict) else ["metadata: a dict is needed."]
+        return [] if isinstance(self.metadata, dict) else ["metadata: a dict is required."]
 
     def validate(self) -> None:
         """Raise ``ValidationError`` with all problems if there are any."""
@@ -68,19 +68,19 @@ class Request:
 
 def text_problems(name: str, value: Any) -> list[str]:
     """Return the problems of a field that must be a non-empty text."""
-    return [] if isinstance(value, str) and value.strip() else [f"{name}: a text is needed."]
+    return [] if isinstance(value, str) and value.strip() else [f"{name}: a text is required."]
 
 
 def path_problems(name: str, value: Any) -> list[str]:
     """Return the problems of a field that must name a file; its existence is checked later."""
     good = isinstance(value, (str, Path)) and str(value) and "\0" not in str(value)
-    return [] if good else [f"{name}: a file is needed."]
+    return [] if good else [f"{name}: a file is required."]
 
 
 def mapping_problems(name: str, value: Any) -> list[str]:
     """Return the problems of a field that must map names to values."""
     good = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-    return [] if good else [f"{name}: a mapping with names as keys is needed."]
+    return [] if good else [f"{name}: a mapping with names as keys is required."]
 
 
 def integer_problems(name: str, value: Any, *, least: int, most: int | None = None) -> list[str]:
@@ -88,7 +88,7 @@ def integer_problems(name: str, value: Any, *, least: int, most: int | None = No
     if value is None:
         return []
     if not is_int(value):
-        return [f"{name}: a whole number is needed."]
+        return [f"{name}: a whole number is required."]
     if value < least or (most is not None and value > most):
         limits = f"at least {least}" if most is None else f"between {least} and {most}"
         return [f"{name}: it must be {limits}."]
@@ -97,7 +97,7 @@ def integer_problems(name: str, value: Any, *, least: int, most: int | None = No
 
 def number_problems(name: str, value: Any, *, above: float) -> list[str]:
     """Return the problems of a field that must be a finite number above a limit."""
-    return [] if is_number(value) and value > above else [f"{name}: a number above {above:g} is needed."]
+    return [] if is_number(value) and value > above else [f"{name}: a number above {above:g} is required."]
 
 
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:

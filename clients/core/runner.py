@@ -139,7 +139,7 @@ class JobRunner:
 
     def _closed_error(self) -> BackendError:
         return BackendError(
-            "This client is closed.", code="client_closed", backend=self.backend, hint="Make a new client."
+            "This client is closed.", code="client_closed", backend=self.backend, hint="Create a new client."
         )
 
     # Lookups and cancelling
@@ -150,9 +150,9 @@ class JobRunner:
             job = self._jobs.get(job_id)
         if job is None:
             raise JobNotFound(
-                f"No job {job_id} is known here.",
+                f"No job {job_id} exists in this client.",
                 backend=self.backend,
-                hint="It was forgotten, or belongs to another client.",
+                hint="It was removed, or belongs to another client.",
             )
         return job
 
@@ -179,7 +179,7 @@ class JobRunner:
         job = self.job(job_id)
         if not job.done():
             raise ValidationError(
-                "The job is still under way.", code="job_active", backend=self.backend, hint="Cancel it first."
+                "The job is still running.", code="job_active", backend=self.backend, hint="Cancel it first."
             )
         with self._lock:
             self._jobs.pop(job_id, None)
@@ -281,10 +281,10 @@ class JobRunner:
         traces = "".join(traceback.format_exception(error))
         _log.error("A %s job failed unexpectedly\n%s", self.backend, hooks.redact(traces) if hooks else traces)
         failure = BackendError(
-            f"Movie Director failed on its own: {type(error).__name__}: {error}",
+            f"Movie Director has an internal error: {type(error).__name__}: {error}",
             code="internal",
             backend=self.backend,
-            hint="Please report this with the lines of the system console.",
+            hint="Please report this with the text in the system console.",
         )
         failure.__cause__ = error
         return failure
@@ -300,7 +300,7 @@ class JobRunner:
             hooks = entry.hooks or self._provider()
             outcome = hooks.cancel_on_backend(context)
         except BaseException as error:  # noqa: BLE001 - a cancel that fails must not end the worker
-            _log.warning("Telling %s to cancel job %s failed: %s", self.backend, job.id, error)
+            _log.warning("%s could not be asked to cancel job %s: %s", self.backend, job.id, error)
             outcome = BackendCancel.FAILED
         job.set_backend_cancel(outcome)
 

@@ -31,7 +31,7 @@ class SessionScope:
     def check(self) -> None:
         """Raise ``BackendError`` (code ``client_closed``) if the interrupter has fired."""
         if self.interrupter.fired:
-            raise BackendError("This client is closed.", code="client_closed", hint="Make a new client.")
+            raise BackendError("This client is closed.", code="client_closed", hint="Create a new client.")
 
     def sleep(self, seconds: float) -> None:
         """Pause, and raise as ``check`` does."""

@@ -17,7 +17,7 @@ def file_size(path: Path) -> int:
     with input_errors(path):
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is no file")
+            raise OSError(0, "it is not a file")
         return status.st_size
 
 
@@ -44,7 +44,7 @@ def read_announced(path: Path, size: int) -> Iterator[bytes]:
             return
     if left:
         raise StorageError(
-            f"{path.name} became shorter while it was uploaded.",
-            hint="Let it be finished before it is used.",
+            f"{path.name} was truncated while it was being uploaded.",
+            hint="Wait until the file is complete, then try again.",
             context={"path": str(path)},
         )

@@ -90,5 +90,5 @@ def signature_problem(path: Path, media_type: str) -> str:
     if any(head[at : at + len(mark)] != mark for at, mark in _SIGNATURES.get(media_type, ())):
         return f"it is no {media_type}"
     if media_type == "image/png" and tail != _PNG_END:
-        return "its end is missing"
+        return "it is incomplete"
     return ""

@@ -30,7 +30,7 @@ def input_errors(path: Path) -> Iterator[None]:
     """
     try:
         if "\0" in str(path):
-            raise OSError(errno.EINVAL, "its name holds a NUL")
+            raise OSError(errno.EINVAL, "its name contains a NUL character")
         yield
     except OSError as error:
         raise _read_error(path, error) from error
@@ -53,17 +53,18 @@ def _write_error(folder: Path, error: OSError) -> StorageError:
     if error.errno in _FULL:
         code, hint = "disk_full", "Free some space, or choose another folder; the server may still have the result."
     elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        code, hint = "no_permission", "Choose a folder that can be written to; that for results is in the preferences."
+        code, hint = "no_permission", "Choose a writable folder; the folder for results is set in the preferences."
     else:
-        code, hint = "storage", "Check the folder; that for results is in the preferences."
+        code, hint = "storage", "Check the folder; the folder for results is set in the preferences."
     message = f"{folder} can't be written to: {error.strerror or error}."
     return StorageError(message, code=code, hint=hint, context={"path": str(folder)})
 
 
 def _read_error(path: Path, error: OSError) -> StorageError:
     missing = isinstance(error, FileNotFoundError)
+    problem = "does not exist" if missing else f"can't be read: {error.strerror or error}"
     return StorageError(
-        f"The input file {path} {'does not exist' if missing else f'can not be read: {error.strerror or error}'}.",
+        f"The input file {path} {problem}.",
         code="missing_file" if missing else "no_permission" if isinstance(error, PermissionError) else "storage",
         hint="Choose another file, or save it first.",
         context={"path": str(path)},

@@ -79,7 +79,7 @@ class _HappyEyeballs:
         while self._addresses or self._running:
             now = time.monotonic()
             if call.interrupted:
-                raise BrokenOff("not wanted any more")
+                raise BrokenOff("cancelled")
             if now >= deadline:
                 raise TimeoutError("timed out")
             if self._addresses and (now >= next_at or not self._running):
@@ -133,7 +133,7 @@ def _addresses(host: str, port: int, deadline: float, call: Interruptible) -> li
     answers: SimpleQueue[list[_Address] | OSError] = SimpleQueue()
     threading.Thread(target=_look_up, args=(host, port, answers), name="movie-director-dns", daemon=True).start()
     try:
-        with call.guarded(lambda: answers.put(BrokenOff("not wanted any more"))):
+        with call.guarded(lambda: answers.put(BrokenOff("cancelled"))):
             answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
     except Empty:
         raise TimeoutError("looking up the name timed out") from None

@@ -174,7 +174,7 @@ class _Fetch:
             return
         with self._request({}) as response:
             if response.status == _PARTIAL:
-                raise _bad_file(self._part.name, "the server sent only a part of it", self._part.source)
+                raise _bad_file(self._part.name, "the server sent only part of it", self._part.source)
             self._part.begin(response)
             self._take(response)
 
@@ -235,8 +235,8 @@ def _publish(part: _Part) -> Artifact:
 
 def _bad_file(name: str, problem: str, source: str) -> ProtocolError:
     return ProtocolError(
-        f"The file {name} that the server sent is not usable: {problem}.",
+        f"The file {name} that the server sent can't be used: {problem}.",
         code="bad_file",
-        hint="Generate it again; if it happens again, look at the server's log.",
+        hint="Generate it again; if that fails too, check the server's log.",
         context={"source": source},
     )

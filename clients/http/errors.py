@@ -25,10 +25,10 @@ TRANSPORT_ERRORS = (u3.HTTPError, http.client.HTTPException, OSError, ValueError
 """What urllib3 and what is below it raise. Anything else is a defect of ours and is not hidden as the network's."""
 
 _PHASE_WORDS = {
-    "connect": "did not take the connection",
-    "first_byte": "did not begin to answer",
-    "read": "stopped sending in the middle of its answer",
-    "stream_idle": "has been silent for too long",
+    "connect": "did not accept the connection",
+    "first_byte": "did not start to respond",
+    "read": "stopped sending in the middle of its response",
+    "stream_idle": "sent no data",
 }
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|RECORD_LAYER_FAILURE", re.IGNORECASE)
 
@@ -46,16 +46,16 @@ def translated(error: BaseException, url: str, *, phase: str, interrupted: bool)
         found = next((each for each in beneath if isinstance(each, kind)), None)
         if found is not None:
             return make(found, place, phase)
-    return NetworkError(f"Talking to {place} failed: {_words(error)}.", context={"server": place})
+    return NetworkError(f"The request to {place} failed: {_words(error)}.", context={"server": place})
 
 
 def broken_off(url: str) -> ConnectionLost:
     """Return the error of a call that this side has broken off."""
     place = urlsplit(url).netloc.rpartition("@")[2]
     return ConnectionLost(
-        f"The call to {place} was broken off here.",
+        f"The request to {place} was cancelled.",
         code="interrupted",
-        hint="Send it again if it is still wanted.",
+        hint="Send it again if you still need it.",
         context={"server": place},
     )
 
@@ -82,7 +82,7 @@ def _words(error: BaseException) -> str:
 
 def _certificate(error: BaseException, place: str, _phase: str) -> BackendError:
     return TLSError(
-        f"The certificate of {place} was refused: {getattr(error, 'verify_message', '') or error}.",
+        f"The certificate of {place} was rejected: {getattr(error, 'verify_message', '') or error}.",
         code="certificate",
         hint="If it is a certificate of your own, name its file in the preferences.",
         context={"server": place},
@@ -107,23 +107,23 @@ def _timeout(error: BaseException, place: str, phase: str) -> BackendError:
     return NetworkTimeout(
         f"{place} {_PHASE_WORDS[code]} within the time allowed.",
         code=code,
-        hint="Is the server busy or hung? If it is only slow, raise the time-outs in the preferences.",
+        hint="Is the server busy or hung? If it is just slow, raise the time-outs in the preferences.",
         context={"server": place},
     )
 
 
 def _dns(_error: BaseException, place: str, _phase: str) -> BackendError:
     return ConnectionFailed(
-        f"The name of {place} is not known to this network.",
+        f"The host name of {place} can't be found.",
         code="dns_failed",
-        hint="Check the address for typing errors.",
+        hint="Check the spelling of the address.",
         context={"server": place},
     )
 
 
 def _refused(_error: BaseException, place: str, _phase: str) -> BackendError:
     return ConnectionFailed(
-        f"Nothing answers at {place}.",
+        f"No server responds at {place}.",
         code="refused",
         hint="Is the server running, and is the port right?",
         context={"server": place},
@@ -141,7 +141,7 @@ def _unreachable(error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _proxy(error: BaseException, place: str, _phase: str) -> BackendError:
     return NetworkError(
-        f"The proxy on the way to {place} failed: {_words(error)}.",
+        f"The proxy for {place} failed: {_words(error)}.",
         code="proxy",
         hint="Check the proxy settings of this machine (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).",
         context={"server": place},
@@ -150,7 +150,7 @@ def _proxy(error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _malformed(error: BaseException, place: str, _phase: str) -> BackendError:
     return ProtocolError(
-        f"{place} does not answer in HTTP: {type(error).__name__} {str(error)[:100]!r}.",
+        f"{place} did not send a valid HTTP response: {type(error).__name__} {str(error)[:100]!r}.",
         code="not_http",
         hint="Is this the address of the right server? An https server needs https://.",
         context={"server": place},
@@ -159,8 +159,8 @@ def _malformed(error: BaseException, place: str, _phase: str) -> BackendError:
 
 def _lost(error: BaseException, place: str, _phase: str) -> BackendError:
     return ConnectionLost(
-        f"The connection to {place} ended in the middle: {_words(error)}.",
-        hint="Has the server stopped? Try again; an https server needs https://.",
+        f"The connection to {place} was lost: {_words(error)}.",
+        hint="Did the server stop? Try again; an https server needs https://.",
         context={"server": place},
     )
 

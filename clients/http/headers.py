@@ -19,9 +19,9 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, given in headers.items():
         value = given.strip(" \t")
         if not _NAME.fullmatch(name):
-            raise _invalid(f"{name[:80]!r} can't be the name of a header.")
+            raise _invalid(f"{name[:80]!r} is not a valid header name.")
         if not _VALUE.fullmatch(value):
-            raise _invalid(f"The value of the header {name} has a character in it that can't be sent.")
+            raise _invalid(f"The value of the header {name} contains a character that can't be sent.")
         checked[name] = value
     return checked
 
@@ -36,5 +36,5 @@ def _invalid(problem: str) -> ValidationError:
         problem,
         code="invalid_header",
         problems=(problem,),
-        hint="Check the key and the headers in the preferences: no line ends, only Latin letters.",
+        hint="Check the key and the headers in the preferences: use Latin characters only, on one line.",
     )

@@ -94,11 +94,11 @@ class Call:
             yield
 
     def use(self, sock: Any) -> None:
-        """Note the socket; ``BrokenOff`` if the call is not wanted any more."""
+        """Note the socket; ``BrokenOff`` if the call is cancelled."""
         with self._lock:
             self._sock = getattr(sock, "socket", sock)  # within urllib3's TLS through TLS there is one
         if self.interrupted:
-            raise BrokenOff("not wanted any more")
+            raise BrokenOff("cancelled")
 
     def settimeout(self, seconds: float) -> None:
         """Set how long the socket may be silent."""

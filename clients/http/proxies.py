@@ -55,7 +55,7 @@ def _parsed(text: str) -> Proxy:
 
 def _unusable(reason: str) -> NetworkError:
     return NetworkError(
-        f"The proxy that this machine's settings name can't be used: {reason}.",
+        f"The proxy in this machine's settings can't be used: {reason}.",
         code="proxy",
         hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or put the server into NO_PROXY.",
     )

@@ -82,7 +82,7 @@ class Response:
             self._drop()
             raise self.finish(
                 ProtocolError(
-                    f"The answer of {self.url.partition('?')[0]} is larger than {limit} bytes.",
+                    f"The response from {self.url.partition('?')[0]} is larger than {limit} bytes.",
                     code="too_large",
                     hint="If the server can be trusted, raise max_response_bytes.",
                 )
@@ -162,9 +162,9 @@ class Response:
         encoding = self.headers.get("Content-Encoding", "").strip()
         if encoding.lower() not in ("", "identity"):
             raise ProtocolError(
-                f"The server's answer is encoded as {encoding[:40]!r}, which was not asked for.",
+                f"The server's response is encoded as {encoding[:40]!r}, which was not requested.",
                 code="bad_encoding",
-                hint="Does a proxy before the server repack its answers?",
+                hint="Does a proxy in front of the server compress its responses?",
             )
 
     def _next_piece(self, size: int) -> bytes:

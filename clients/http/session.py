@@ -169,10 +169,10 @@ class HTTPSession:
             response.close()
             raise self.clean(
                 ProtocolError(
-                    f"{self.url} answers with a web page where {self.backend} would send data.",
+                    f"{self.url} returned a web page instead of data from {self.backend}.",
                     code="web_page",
-                    hint="Is this the right address? A login page or a proxy may stand before the server: "
-                    "add its key or headers in the preferences.",
+                    hint="Is this the right address? There may be a login page or a proxy in front of the "
+                    "server: add its key or headers in the preferences.",
                 )
             )
         try:
@@ -214,7 +214,7 @@ class HTTPSession:
                 if response.status not in _REDIRECTS:
                     raise self.error_of(response)
                 place, target = self._redirected(method, place, target, response.headers.get("Location", ""))
-        raise ProtocolError(f"{self.url} redirects in a circle.", code="redirects", hint="Check the address.")
+        raise ProtocolError(f"{self.url} redirects in a loop.", code="redirects", hint="Check the address.")
 
     def _headers_for(self, place: ServerURL, headers: Mapping[str, str]) -> dict[str, str]:
         """Return what may be sent there: to another origin nothing of the user's."""
@@ -231,9 +231,10 @@ class HTTPSession:
             other = parse_server_url(there)
         if other is None or method not in ("GET", "HEAD") or not location or not self._may_follow(place, other, there):
             raise ProtocolError(
-                f"{self.url} sends this request on to {other.origin if other else 'an address that can not be used'}.",
+                f"{self.url} redirects this request to {other.origin if other else 'an invalid address'}.",
                 code="redirected",
-                hint="If that is the server, set it as the address; a login page may also stand before the server.",
+                hint="If that is the server, use it as the address; there may also be a login page in front of "
+                "the server.",
             )
         return other, there
 
@@ -251,7 +252,7 @@ _ERRORS: dict[int, tuple[type[APIError], str, str]] = {
     403: (
         PermissionDenied,
         "{server} denied access",
-        "Check the key and its rights; a proxy before the server may also deny access.",
+        "Check the key and its rights; a proxy in front of the server may also deny access.",
     ),
     404: (
         NotFound,
@@ -263,8 +264,8 @@ _ERRORS: dict[int, tuple[type[APIError], str, str]] = {
     503: (Overloaded, "{server} is busy", "Try again later."),
 }
 """The kind of error, its message and its hint by status; the server's own text follows the message."""
-_SERVER_ERROR = (ServerError, "{server} failed with status {status}", "Look at the server's log.")
-_OTHER_ERROR = (APIError, "{server} answered with status {status}", "Look at the server's log.")
+_SERVER_ERROR = (ServerError, "{server} failed with status {status}", "Check the server's log.")
+_OTHER_ERROR = (APIError, "{server} answered with status {status}", "Check the server's log.")
 
 
 def error_for_status(response: Response, server_text: str, server: str) -> BackendError:

@@ -90,7 +90,7 @@ def parse_server_url(text: str) -> ServerURL:
     if not typed:
         raise _invalid(text, "it is empty")
     if any(ord(each) <= 32 or ord(each) == 127 for each in typed):
-        raise _invalid(typed, "it has a space or control character in it")
+        raise _invalid(typed, "it contains a space or control character")
     if _OTHER_SCHEME.match(typed):
         raise _invalid(typed, "only http:// and https:// addresses can be used")
     if isinstance(_address(typed), ipaddress.IPv6Address):
@@ -110,9 +110,9 @@ def _from_parts(typed: str) -> ServerURL:
     if scheme not in _DEFAULT_PORTS:
         raise _invalid(typed, "only http:// and https:// addresses can be used")
     if "@" in parts.netloc:
-        raise _invalid(typed, "a name or password must not stand in it; use the key or header fields")
+        raise _invalid(typed, "it must not contain a name or password; use the key or header fields")
     if port == 0:
-        raise _invalid(typed, "port 0 is no port")
+        raise _invalid(typed, "port 0 is not valid")
     path = quote(parts.path.rstrip("/"), safe=_SAFE_IN_PATH)
     query = quote(parts.query, safe=_SAFE_IN_PATH + "?")
     return ServerURL(scheme, _host(parts.hostname or "", typed), port or _DEFAULT_PORTS[scheme], path, query)

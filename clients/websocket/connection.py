@@ -179,9 +179,9 @@ class WebSocketConnection:
         # Counts waits instead of looking at the clock: after a laptop's sleep there must be time for an answer.
         if self._wire.silences >= self._silences_allowed:
             raise NetworkTimeout(
-                f"{self._place} does not answer on its websocket any more.",
+                f"{self._place} no longer responds on its websocket.",
                 code="stream_idle",
-                hint="Is the network still there?",
+                hint="Is the network still connected?",
                 context={"server": self._place},
             )
         self._send(b"", websocket.ABNF.OPCODE_PING)
@@ -212,17 +212,17 @@ class WebSocketConnection:
     def _lost(self) -> ConnectionLost:
         here = self._closed and not self._ended_in_order
         return ConnectionLost(
-            f"The websocket of {self._place} was {'closed here' if here else 'cut'}.",
-            hint="Open a new one." if here else "Has the server stopped?",
+            f"The websocket of {self._place} was {'closed by the client' if here else 'lost'}.",
+            hint="Open a new one." if here else "Did the server stop?",
             context={"server": self._place},
         )
 
     def _malformed(self, problem: str, code: str, close_code: int) -> ProtocolError:
         self._send_close_frame(close_code)
         return ProtocolError(
-            f"{self._place} broke the websocket protocol: {problem}.",
+            f"{self._place} violated the websocket protocol: {problem}.",
             code=code,
-            hint="Is this the right server? A proxy before it may be broken.",
+            hint="Is this the right server? A proxy in front of it may be faulty.",
             context={"server": self._place},
         )
 
@@ -257,15 +257,15 @@ def _refusal(place: str, status: int) -> BackendError:
     kind = _KINDS.get(status, ServerError if status >= 500 else None)
     if kind is not None:
         return kind(
-            f"{place} refuses the websocket with status {status}.",
+            f"{place} rejected the websocket with status {status}.",
             status=status,  # type: ignore[call-arg]  # all of them are APIErrors
             context={"server": place, "status": status},
             hint="Check the address, and the key and headers in the preferences.",
         )
-    refuses = f"refuses the websocket with status {status}"
+    refuses = f"rejected the websocket with status {status}"
     return ProtocolError(
         f"{place} {'does not speak the websocket protocol' if status in (0, _SWITCHING) else refuses}.",
         code="no_websocket",
         context={"server": place, "status": status} if status else {"server": place},
-        hint="Is this the right server? Does a proxy before it let websockets through?",
+        hint="Is this the right server? Does a proxy in front of it block websockets?",
     )

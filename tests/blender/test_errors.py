@@ -111,25 +111,25 @@ def test_no_prompt(film: Path, comfyui: Any) -> None:
 
 @pytest.mark.parametrize("seed", ["-1", "18446744073709551616", "1.5", "fox"])
 def test_a_seed_that_is_none(film: Path, comfyui: Any, seed: str) -> None:
-    assert "is no seed" in failure(seed=seed)
+    assert "is not a seed" in failure(seed=seed)
 
 
 def test_a_workflow_without_a_prompt(film: Path, comfyui: Any) -> None:
     graph = {"1": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}}}
     (film.parent / "mute.json").write_text(json.dumps(graph), encoding="utf-8")
-    assert "no place for the prompt" in failure(workflow="//mute.json")
+    assert "no input for the prompt" in failure(workflow="//mute.json")
 
 
 def test_a_workflow_without_a_place_for_the_camera(film: Path, comfyui: Any) -> None:
     path = own("clients.comfyui").bundled_workflow("text_to_image")
-    assert "no place for an input image" in failure(workflow=str(path), input_source="CAMERA")
+    assert "no input for an input image" in failure(workflow=str(path), input_source="CAMERA")
 
 
 def test_a_workflow_of_the_editors_format(film: Path, comfyui: Any) -> None:
     nodes = [{"id": 1, "type": "EmptyImage", "mode": 0, "inputs": [], "outputs": [], "widgets_values": [8, 8, 1, 0]}]
     ui_format = {"nodes": nodes, "links": [], "version": 0.4, "last_node_id": 1}
     (film.parent / "ui.json").write_text(json.dumps(ui_format), encoding="utf-8")
-    assert "no place for the prompt" in failure(workflow="//ui.json")
+    assert "no input for the prompt" in failure(workflow="//ui.json")
     assert not comfyui.requests.matching("POST /prompt")
 
 

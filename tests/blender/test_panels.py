@@ -91,7 +91,7 @@ def test_an_answer_is_shown_as_it_comes(slow_litellm: Any) -> None:
     assert streams[job.id].tail.split()[0] in panel("jobs").text()
     job.cancel()
     pump_until(lambda: settled(job))
-    assert "What came is in the text 'a feature-" in panel("jobs").text()
+    assert "The received part is in the text 'a feature-" in panel("jobs").text()
 
 
 def test_selected_shots_are_offered(film: Any, litellm: Any) -> None:
@@ -272,10 +272,10 @@ def test_a_missing_part_of_a_result_is_shown_with_its_job_and_its_strip(film: An
     [strip] = strips()
     strip.select = True
     shown = " ".join(panel("jobs").texts())
-    assert shown.count("ComfyUI refused the workflow") == 2
-    assert f"{strip.name}: ComfyUI refused the workflow" in shown
+    assert shown.count("ComfyUI rejected the workflow") == 2
+    assert f"{strip.name}: ComfyUI rejected the workflow" in shown
     strip.select = False
-    assert " ".join(panel("jobs").texts()).count("ComfyUI refused the workflow") == 1
+    assert " ".join(panel("jobs").texts()).count("ComfyUI rejected the workflow") == 1
 
 
 def test_old_jobs_are_folded_away_and_can_be_cleared(comfyui: Any) -> None:

@@ -88,7 +88,7 @@ def test_without_a_script_it_is_said(film: Path, litellm: Any) -> None:
 def test_an_answer_that_never_fits_is_kept(film: Path, litellm: Any) -> None:
     litellm.inject(own("clients.mock").Fault("prose_for_json", times=10))
     script(SCRIPT)
-    with pytest.raises(RuntimeError, match="form that was asked for"):
+    with pytest.raises(RuntimeError, match="requested format"):
         shot_list(script="script")
     assert strips() == []
     [view] = runtime_ref().jobs()

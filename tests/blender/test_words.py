@@ -47,7 +47,7 @@ def test_progress_in_words() -> None:
     [
         ({"state": "QUEUED"}, "Waiting"),
         ({"state": "QUEUED", "queue_position": 0}, "Next in the queue"),
-        ({"state": "QUEUED", "queue_position": 4}, "4 before it in the queue"),
+        ({"state": "QUEUED", "queue_position": 4}, "4 ahead of it in the queue"),
         ({"state": "RUNNING"}, "Working"),
         ({"state": "RUNNING", "message": "Uploading"}, "Uploading"),
         ({"state": "SUCCEEDED"}, "Done"),
@@ -55,9 +55,9 @@ def test_progress_in_words() -> None:
         ({"state": "CANCELLED"}, "Cancelled"),
         (
             {"state": "CANCELLED", "backend_cancel": "UNSUPPORTED"},
-            "Cancelled here; this server can't be told and works on",
+            "Cancelled here; this server can't be stopped and works on",
         ),
-        ({"state": "CANCELLED", "backend_cancel": "FAILED"}, "Cancelled here; the server could not be told"),
+        ({"state": "CANCELLED", "backend_cancel": "FAILED"}, "Cancelled here; the server could not be stopped"),
     ],
 )
 def test_states_in_words(status: dict[str, Any], words: str) -> None:

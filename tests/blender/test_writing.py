@@ -173,7 +173,7 @@ def test_cancel_keeps_what_came(running: Any) -> None:
     pump_until(lambda: settled(running))
     heard = "".join(event.text for event in running.events() if hasattr(event, "text"))
     assert words_in(running) == heard
-    assert "What came is in" in placement_of(running).message
+    assert "The received part is in" in placement_of(running).message
 
 
 def test_an_error_keeps_what_came(film: Path, litellm: Any) -> None:

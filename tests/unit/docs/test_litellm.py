@@ -1,0 +1,20 @@
+"""The example in docs/backends/litellm.md runs."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "backends" / "litellm.md"
+
+
+def test_the_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
+    runpy.run_path("example.py")
+    printed = capsys.readouterr().out
+    assert "EXT. PIER - DUSK 6.0" in printed
+    assert "MARA" in printed
+    assert (tmp_path / "chat.json").exists()

@@ -27,9 +27,18 @@ if TYPE_CHECKING:
 
 
 class JobOperator:
-    """Mix-in of operators that act on one job."""
+    """Mix-in of operators that act on one job; they implement ``act``, which may raise ``BackendError``."""
 
     job_id: StringProperty(name="Job", options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context: "Context") -> set[str]:
+        """Act on the job, or report why not."""
+        operator: Any = self
+        try:
+            result: set[str] = operator.act(context, self.view())
+        except BackendError as error:
+            return report_error(operator, error)
+        return result
 
     def view(self) -> "JobView":
         """Return the job; ``JobNotFound`` if it is gone from the list."""
@@ -46,12 +55,8 @@ class MOVIE_DIRECTOR_OT_cancel_job(JobOperator, Operator):
     bl_label = "Cancel Job"
     bl_options = set()
 
-    def execute(self, _context: "Context") -> set[str]:
+    def act(self, _context: "Context", view: "JobView") -> set[str]:
         """Cancel at once; a worker tells the server."""
-        try:
-            view = self.view()
-        except BackendError as error:
-            return report_error(self, error)
         if not commands.cancel(view.id):
             self.report({"INFO"}, "That job has ended already.")
             return {"CANCELLED"}
@@ -140,12 +145,8 @@ class MOVIE_DIRECTOR_OT_remove_job(JobOperator, Operator):
     bl_label = "Remove from List"
     bl_options = set()
 
-    def execute(self, _context: "Context") -> set[str]:
+    def act(self, _context: "Context", view: "JobView") -> set[str]:
         """Forget the job."""
-        try:
-            view = self.view()
-        except BackendError as error:
-            return report_error(self, error)
         if not view.status.state.ended:
             self.report({"WARNING"}, "The job is still under way; cancel it first.")
             return {"CANCELLED"}
@@ -176,12 +177,8 @@ class MOVIE_DIRECTOR_OT_copy_error(JobOperator, Operator):
     bl_label = "Copy Error Details"
     bl_options = set()
 
-    def execute(self, context: "Context") -> set[str]:
+    def act(self, context: "Context", view: "JobView") -> set[str]:
         """Put the error into the clipboard."""
-        try:
-            view = self.view()
-        except BackendError as error:
-            return report_error(self, error)
         context.window_manager.clipboard = formatting.error_details(view)
         self.report({"INFO"}, "Error details copied.")
         return {"FINISHED"}

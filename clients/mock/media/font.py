@@ -1,6 +1,6 @@
 """A small font of our own, in ``samples/painter.json``: 5 columns, 7 rows and 2 for descenders, printable ASCII.
 
-Each glyph is a string of base-32 digits, one a row, from the top; the five bits are the columns, left first.
+Each glyph is its width and a string of base-32 digits, one a row, from the top; the bits are the columns, left first.
 """
 
 from __future__ import annotations
@@ -14,22 +14,15 @@ from .samples import PAINTER
 ROWS = 9
 WIDEST = 6
 """Columns of the widest character and the gap behind it."""
-_GLYPHS: dict[str, str] = PAINTER["glyphs"]
+_GLYPHS: dict[str, tuple[int, str]] = PAINTER["glyphs"]
 _REPLACEMENTS = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "ß": "ss"})
 
 
 @lru_cache(maxsize=256)
 def glyph(character: str) -> tuple[tuple[int, ...], int]:
     """Return the rows of a character as integers, the leftmost column as the highest bit, and its width."""
-    digits = _GLYPHS.get(character, _GLYPHS["\0"])
-    rows = [int(digit, 32) for digit in digits] + [0] * (ROWS - len(digits))
-    used = 0
-    for row in rows:
-        used |= row
-    if not used:
-        return tuple(rows), 3
-    right = (used & -used).bit_length() - 1
-    return tuple(row >> right for row in rows), used.bit_length() - right
+    width, digits = _GLYPHS.get(character, _GLYPHS["\0"])
+    return tuple(int(digit, 32) for digit in digits.ljust(ROWS, "0")), width
 
 
 def text_width(text: str) -> int:

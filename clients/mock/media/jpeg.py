@@ -14,7 +14,7 @@ import math
 import struct
 from collections.abc import Sequence
 
-from .pixels import Pixels, add_rows
+from .pixels import Pixels, add_rows, average
 
 MACROBLOCK = 8
 """Pixels of the picture given, along each side of a macroblock; twice as many are shown."""
@@ -80,7 +80,10 @@ def encode_macroblocks(picture: Pixels) -> list[list[bytes]]:
     rows = []
     for top in range(0, picture.height, MACROBLOCK):
         lines = [_planes(picture.row(min(top + line, picture.height - 1)), padded_width) for line in range(MACROBLOCK)]
-        rows.append([_macroblock(lines, left) for left in range(0, padded_width, MACROBLOCK)])
+        light, *colours = zip(*lines, strict=True)
+        halves = [[average(one, two) for one, two in zip(plane[::2], plane[1::2], strict=True)] for plane in colours]
+        small = [[average(line[::2], line[1::2]) for line in plane] for plane in halves]
+        rows.append([_macroblock(light, small, left) for left in range(0, padded_width, MACROBLOCK)])
     return rows
 
 
@@ -105,14 +108,10 @@ def _planes(row: bytes, padded_width: int) -> list[bytes]:
     return planes
 
 
-def _macroblock(lines: list[list[bytes]], left: int) -> bytes:
+def _macroblock(light: Sequence[bytes], colours: Sequence[Sequence[bytes]], left: int) -> bytes:
     """Encode four blocks of brightness and one of each colour difference, independent of all before."""
-    blocks: list[list[Sequence[float]]] = [
-        [lines[top + line][0][start : start + 4] for line in range(4)] for top in (0, 4) for start in (left, left + 4)
-    ]
-    for plane in (1, 2):
-        pairs = [(lines[line][plane], lines[line + 1][plane]) for line in range(0, 8, 2)]
-        blocks.append([[(a[x] + a[x + 1] + b[x] + b[x + 1]) / 4 for x in range(left, left + 8, 2)] for a, b in pairs])
+    blocks = [[line[x : x + 4] for line in light[y : y + 4]] for y in (0, 4) for x in (left, left + 4)]
+    blocks += [[line[left // 2 : left // 2 + 4] for line in rows] for rows in colours]
     bits = length = before = 0
     for number, block in enumerate(blocks):
         values = _quantise(block)
@@ -135,7 +134,7 @@ def _transform(a: float, b: float, c: float, d: float) -> tuple[float, float, fl
     return outer + inner, tilt * _C1 + bend * _C3, outer - inner, tilt * _C3 - bend * _C1
 
 
-def _quantise(samples: list[Sequence[float]]) -> list[int]:
+def _quantise(samples: Sequence[Sequence[int]]) -> list[int]:
     """Return the sixteen low frequencies of a block, row by row, in quantisation steps."""
     columns = zip(*(_transform(*line) for line in samples), strict=True)
     rows = zip(*(_transform(*column) for column in columns), strict=True)

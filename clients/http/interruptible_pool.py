@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
@@ -24,6 +25,11 @@ from ..core.interrupt import Interrupter
 from .connect import BrokenOff, connect_tcp
 
 MAX_INTERIM_ANSWERS = 20
+MAX_IDLE_S = 4.0
+"""Uvicorn closes an idle connection after 5 s; one that a laptop's sleep or another network has cut off says nothing.
+
+By the wall clock, for the other one stands still while the machine sleeps.
+"""
 _SWITCHING = 101
 
 _thread = threading.local()
@@ -220,6 +226,7 @@ class Connection(HTTPConnection):
     """A plain connection of a ``Call``."""
 
     response_class = _Answer
+    idle_since = 0.0
 
     def _new_conn(self) -> socket.socket:
         call = current_call()
@@ -272,13 +279,28 @@ class SecureConnection(Connection, HTTPSConnection):
             call.tls_host = target
 
 
-class Pool(HTTPConnectionPool):
+class _FreshConnections:
+    """Closes a pooled connection before its next use once it was idle for longer than servers keep one."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)  # type: ignore[misc]  # of the pool that this is mixed into
+        if connection.sock is not None and abs(time.time() - connection.idle_since) > MAX_IDLE_S:
+            connection.close()  # it connects again when it is used
+        return connection
+
+    def _put_conn(self, connection: Any) -> None:
+        if connection is not None:
+            connection.idle_since = time.time()
+        super()._put_conn(connection)  # type: ignore[misc]
+
+
+class Pool(_FreshConnections, HTTPConnectionPool):
     """A pool of plain connections."""
 
     ConnectionCls = Connection
 
 
-class SecurePool(HTTPSConnectionPool):
+class SecurePool(_FreshConnections, HTTPSConnectionPool):
     """A pool of connections with TLS."""
 
     ConnectionCls = SecureConnection

@@ -39,6 +39,8 @@ def require(owner, name, library, user):
         (HTTPSConnection, "_connect_tls_proxy"),
         (HTTPSConnection("h"), "is_verified"),
         (HTTPConnectionPool, "ConnectionCls"),
+        (HTTPConnectionPool, "_get_conn"),
+        (HTTPConnectionPool, "_put_conn"),
         (urllib3.PoolManager(), "pool_classes_by_scheme"),
         (urllib3.PoolManager(), "pools"),
         (urllib3.HTTPResponse(), "_fp"),

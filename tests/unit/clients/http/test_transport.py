@@ -113,6 +113,17 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used(ask):
         assert server.connections == 2
 
 
+@pytest.mark.parametrize(("idle_s", "connections"), [(0.0, 1), (3.0, 1), (5.0, 2), (3600.0, 2), (-3600.0, 2)])
+def test_a_connection_that_was_idle_for_long_is_not_used_again(ask, monkeypatch, idle_s, connections):
+    """The server may have closed it in the same moment, or the network may have forgotten it."""
+    with FaultServer(always(answer(b"body"))) as server:
+        assert ask(server.url).read(9) == b"body"
+        now = time.time()
+        monkeypatch.setattr(interruptible_pool.time, "time", lambda: now + idle_s)
+        assert ask(server.url, method="POST", body=b"x").read(9) == b"body"
+        assert server.connections == connections
+
+
 def test_many_threads_share_the_pool(ask):
     with FaultServer(always(answer(b"body"))) as server:
         results = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from ..audio.client import AudioClient
 from ..core.context import CancelContext, JobContext
+from ..core.delivery import outcome_unknown
 from ..core.errors import JobLost, NetworkTimeout, ProtocolError
 from ..core.json_fields import parse_number
 from ..core.model import BackendCancel, Result, ServerInfo
@@ -110,10 +111,9 @@ class AudioLDMClient(AudioClient):
 
     def rejoin(self, job: JobContext) -> Result:
         """Raise ``JobLost``: these servers can't be asked for a sound later."""
-        lost = JobLost(
+        lost = outcome_unknown(
             "The connection to the sound server was lost, and the server keeps no results.",
-            code="outcome_unknown",
-            hint="Generate it again.",
+            "Generate it again.",
         )
         raise _add_seed(lost, parse_whole_number(job.state.get("seed")))
 

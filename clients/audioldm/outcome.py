@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.background_call import Finished
-from ..core.delivery import may_have_arrived
-from ..core.errors import JobLost, NetworkError, NetworkTimeout, StreamInterrupted
+from ..core.delivery import may_have_arrived, outcome_unknown
+from ..core.errors import NetworkError, NetworkTimeout, StreamInterrupted
 
 
 def get_outcome(finished: Finished) -> Any:
@@ -21,8 +21,7 @@ def get_outcome(finished: Finished) -> Any:
     except NetworkError as error:
         if isinstance(error, (NetworkTimeout, StreamInterrupted)) or not may_have_arrived(error):
             raise
-        raise JobLost(
+        raise outcome_unknown(
             "The connection was lost while the server was working; the sound can no longer be fetched.",
-            code="outcome_unknown",
-            hint="Generate it again.",
+            "Generate it again.",
         ) from error

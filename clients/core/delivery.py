@@ -15,6 +15,7 @@ from .errors import (
     ConnectionFailed,
     ConnectionLost,
     GenerationError,
+    JobLost,
     MissingResource,
     NetworkError,
     NetworkTimeout,
@@ -91,3 +92,8 @@ def may_have_arrived(error: BackendError, *, from_server: bool = False) -> bool:
 def find_delivery(error: BackendError) -> Delivery:
     """Return the row of the table that decides about this error."""
     return next(row for row in DELIVERY if row.fits(error))
+
+
+def outcome_unknown(message: str, hint: str, backend: str | None = None) -> JobLost:
+    """Return the error of a job that may or may not have arrived, and can't be asked for."""
+    return JobLost(message, code="outcome_unknown", hint=hint, backend=backend)

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ProtocolError
-from ..core.model import Artifact
 from ..core.scope import Scope
 from ..files.names import kind_and_type
 from ..http.base64_body import base64_slices
-from ..http.download import OnBytes
-from . import files
-from .component_values import GradioFile
+from .any_session import AnySession, OnMessage, check_count
 from .config import Dependency, GradioConfig
 from .http import GradioHTTP
 from .messages import Completed, Message, Started, Yielded
 from .run_endpoint import RunReply, post
-from .session import OnMessage, check_count
 
 _GENERATION = 3
 
@@ -44,7 +40,7 @@ class InlineFile:
         self.media_type = kind_and_type(self.name)[1]
 
 
-class Gradio3Session:
+class Gradio3Session(AnySession):
     """One ``session_hash`` with its State and generators on the server; a context manager.
 
     Pass an earlier ``session_hash`` to continue a generator. It has no connection, so nothing to close.
@@ -59,15 +55,7 @@ class Gradio3Session:
                     hint="Install the Gradio version that the program needs.",
                 )
             )
-        self.access = access
-        self.config = config
-        self.session_hash = session_hash or secrets.token_hex(6)
-
-    def __enter__(self) -> Gradio3Session:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
+        super().__init__(access, config, session_hash)
 
     def call(
         self,
@@ -107,38 +95,6 @@ class Gradio3Session:
             values = answer.raw
             yield Yielded(values)
         yield Completed(_get_last_values(answer, values), answer.duration_s)
-
-    def upload(
-        self,
-        path: Path,
-        *,
-        scope: Scope | None = None,
-        name: str = "",
-        on_chunk: Callable[[int, int], None] | None = None,
-    ) -> GradioFile:
-        """Upload a file (from about 3.30; ``MissingResource`` before); see ``files.upload``. Its ``path`` is the value
-        for a call.
-        """
-        return files.upload(self.access, self.config, path, scope=scope, name=name, on_chunk=on_chunk)
-
-    def download(
-        self,
-        file: GradioFile,
-        folder: Path,
-        *,
-        scope: Scope | None = None,
-        name: str = "",
-        on_bytes: OnBytes | None = None,
-    ) -> Artifact:
-        """Download a file of an output; see ``files.fetch``."""
-        return files.fetch(self.access, self.config, file, folder, scope=scope, name=name, on_bytes=on_bytes)
-
-    def dependency(self, target: Dependency | str | int) -> Dependency:
-        """Return the function; ``MissingResource`` if the app has none of this name or id."""
-        return self.config.resolve(target)
-
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Do nothing: it makes both kinds of session interchangeable."""
 
 
 def _get_last_values(answer: RunReply, values: list[Any] | None) -> list[Any]:

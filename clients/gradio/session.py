@@ -7,21 +7,16 @@ event has supposedly fired: a function that uses it takes another branch without
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..core.delivery import may_have_arrived
-from ..core.errors import BackendError, ProtocolError, ValidationError
+from ..core.errors import BackendError, ProtocolError
 from ..core.json_fields import as_text, get_member
-from ..core.model import Artifact
 from ..core.scope import Scope
-from ..http.download import OnBytes
 from ..http.transport import Timeouts
-from . import files
-from .component_values import GradioFile
+from .any_session import AnySession, OnMessage, check_count
 from .config import Dependency, GradioConfig
 from .errors import REFUSALS, read_call_error
 from .event_stream import EventStream
@@ -35,10 +30,8 @@ IDLE_TIMEOUT_S = 300.0
 while a model loads, and giving up would cancel what runs.
 """
 
-OnMessage = Callable[[Message], None]
 
-
-class GradioSession:
+class GradioSession(AnySession):
     """One ``session_hash``, its State and its stream; thread-safe, a context manager.
 
     A given ``session_hash`` is that of an earlier session, closed or of another process, unless ``lost`` is False:
@@ -60,19 +53,11 @@ class GradioSession:
         idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         _check_protocol(access, config)
-        self.access = access
-        self.config = config
-        self.session_hash = session_hash or secrets.token_hex(6)
+        super().__init__(access, config, session_hash)
         resumed = session_hash is not None if lost is None else lost
         self._stream = EventStream(access, config, self.session_hash, idle_timeout_s=idle_timeout_s, resumed=resumed)
         self._cancelled: set[str] = set()
         self._lock = threading.Lock()
-
-    def __enter__(self) -> GradioSession:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
 
     # Calls
 
@@ -169,31 +154,6 @@ class GradioSession:
             raise
         return isinstance(answer, dict) and answer.get("success") is True
 
-    # Files
-
-    def upload(
-        self,
-        path: Path,
-        *,
-        scope: Scope | None = None,
-        name: str = "",
-        on_chunk: Callable[[int, int], None] | None = None,
-    ) -> GradioFile:
-        """Upload a file; see ``files.upload``. ``as_input()`` of the result is the value for a call."""
-        return files.upload(self.access, self.config, path, scope=scope, name=name, on_chunk=on_chunk)
-
-    def download(
-        self,
-        file: GradioFile,
-        folder: Path,
-        *,
-        scope: Scope | None = None,
-        name: str = "",
-        on_bytes: OnBytes | None = None,
-    ) -> Artifact:
-        """Download a file of an output; see ``files.fetch``."""
-        return files.fetch(self.access, self.config, file, folder, scope=scope, name=name, on_bytes=on_bytes)
-
     # State and close
 
     @property
@@ -205,10 +165,6 @@ class GradioSession:
     def silent_s(self) -> float:
         """For how many seconds the stream has brought nothing, not even a heartbeat (every 15 s); 0 without one."""
         return self._stream.silent_s
-
-    def dependency(self, target: Dependency | str | int) -> Dependency:
-        """Return the function; ``MissingResource`` if the app has none of this name or id."""
-        return self.config.resolve(target)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Drop the stream, which cancels the session's calls, and end its thread within ``timeout_s``."""
@@ -233,19 +189,6 @@ class GradioSession:
                 )
             )
         return event_id
-
-
-def check_count(dependency: Dependency, data: Sequence[Any]) -> None:
-    """Raise ``ValidationError`` (code ``wrong_arguments``) unless there is one value for each input: the server would
-    fail without a message.
-    """
-    if len(data) == len(dependency.inputs):
-        return
-    raise ValidationError(
-        f"The function {dependency.label} takes {len(dependency.inputs)} values, not {len(data)}.",
-        code="wrong_arguments",
-        hint="The version of the program on the server may not be supported.",
-    )
 
 
 def _check_protocol(access: GradioHTTP, config: GradioConfig) -> None:

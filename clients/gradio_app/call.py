@@ -17,7 +17,7 @@ import httpx
 from gradio_client.client import Job as LibraryJob
 from gradio_client.utils import OutputUpdate, Status, StatusUpdate
 
-from ..core.delivery import may_have_arrived
+from ..core.delivery import may_have_arrived, outcome_unknown
 from ..core.errors import BackendError, JobLost, NetworkError, ProtocolError
 from ..core.model import Result
 from ..gradio.errors import cancelled_on_server, make_function_error
@@ -170,12 +170,11 @@ class EndpointCall:
 
     def _unknown(self, error: BackendError) -> BackendError:
         """Return the error of a call to which the app gave no answer."""
-        lost = JobLost(
+        lost = outcome_unknown(
             f"The connection was lost while {self.endpoint.name} was being called; the app may be working on it.",
-            code="outcome_unknown",
-            hint="Check the app's console, and generate it again.",
-            context={"server": self._access.server, "cause": error.code},
+            "Check the app's console, and generate it again.",
         )
+        lost.context |= {"server": self._access.server, "cause": error.code}
         lost.__cause__ = error
         return self._access.http.clean(lost)
 

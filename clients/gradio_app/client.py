@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext
-from ..core.errors import JobLost
+from ..core.delivery import outcome_unknown
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
@@ -82,10 +82,8 @@ class GradioAppClient(BaseAPIClient):
 
     def rejoin(self, job: JobContext) -> Result:
         """Say that the call is lost: the app can't be asked for it later."""
-        raise JobLost(
-            "The connection to the Gradio app is lost, and it keeps no results.",
-            code="outcome_unknown",
-            hint="Generate it again.",
+        raise outcome_unknown(
+            "The connection to the Gradio app is lost, and it keeps no results.", "Generate it again."
         )
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:

@@ -9,7 +9,6 @@ moves no files.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from gradio_client.client import Endpoint as LibraryEndpoint
 from gradio_client.client import Job as LibraryJob
 
 from ..core.errors import BackendError
+from ..http.log_filter import filter_queries
 from .app import App
 from .endpoints import Endpoint, find_dependency
 from .wire import Wire
@@ -31,24 +31,7 @@ SUPPORTED = 2
 _COMPONENT_KEYS = ("id", "type", "skip_api", "api_info")
 
 
-class _WithoutQuery(logging.Filter):
-    """Takes the queries, in which users may have put keys, out of what httpx logs of requests."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(str(each).partition("?")[0] if "?" in str(each) else each for each in record.args)
-        return True
-
-
-def _filter_log(logger: logging.Logger) -> None:
-    """Put our filter in, in place of the one of an earlier import: Blender reloads extensions, not their libraries."""
-    for each in list(logger.filters):
-        if type(each).__name__ == _WithoutQuery.__name__:
-            logger.removeFilter(each)
-    logger.addFilter(_WithoutQuery())
-
-
-_filter_log(logging.getLogger("httpx"))
+filter_queries("httpx")
 
 
 def check_library() -> None:

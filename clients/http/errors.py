@@ -6,7 +6,8 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions as u3
@@ -40,23 +41,22 @@ def translated(error: BaseException, url: str, *, phase: str, interrupted: bool)
     """
     if interrupted:
         return broken_off(url)
-    place = urlsplit(url).netloc.rpartition("@")[2]
     beneath = list(causes(error))
-    for kind, make in _TABLE:
+    for kind, failure in _TABLE:
         found = next((each for each in beneath if isinstance(each, kind)), None)
         if found is not None:
-            return make(found, place, phase)
-    return NetworkError(f"The request to {place} failed: {_words(error)}.", context={"server": place})
+            return _make_error(failure, found, url, phase)
+    return _make_error(_OTHER, error, url, phase)
 
 
 def broken_off(url: str) -> ConnectionLost:
     """Return the error of a call that this side has broken off."""
-    place = urlsplit(url).netloc.rpartition("@")[2]
+    server = _server_in(url)
     return ConnectionLost(
-        f"The request to {place} was cancelled.",
+        f"The request to {server} was cancelled.",
         code="interrupted",
         hint="Send it again if you still need it.",
-        context={"server": place},
+        context={"server": server},
     )
 
 
@@ -80,107 +80,119 @@ def _words(error: BaseException) -> str:
     return getattr(told, "strerror", None) or str(told) or type(told).__name__
 
 
-def _certificate(error: BaseException, place: str, _phase: str) -> BackendError:
-    return TLSError(
-        f"The certificate of {place} was rejected: {getattr(error, 'verify_message', '') or error}.",
-        code="certificate",
-        hint="If it is a certificate of your own, name its file in the preferences.",
-        context={"server": place},
+def _make_error(failure: _Failure, error: BaseException, url: str, phase: str) -> BackendError:
+    if failure is _TLS and _NOT_TLS.search(str(error)):
+        failure = _NOT_HTTPS
+    server, code = _server_in(url), failure.code
+    if failure is _TIMED_OUT:
+        code = "connect" if isinstance(error, u3.ConnectTimeoutError) else phase
+    message = failure.message.format(
+        server=server,
+        reason=_words(error),
+        detail=getattr(error, "verify_message", "") or error,
+        response=f"{type(error).__name__} {str(error)[:100]!r}",
+        phase=_PHASE_WORDS.get(code, ""),
     )
+    return failure.kind(message, code=code or None, hint=failure.hint, context={"server": server})
 
 
-def _tls(error: BaseException, place: str, _phase: str) -> BackendError:
-    if _NOT_TLS.search(str(error)):
-        return ProtocolError(
-            f"{place} does not speak https.",
-            code="not_https",
-            hint="Write the address with http:// instead of https://.",
-            context={"server": place},
-        )
-    return TLSError(
-        f"No secure connection to {place}: {error}.", hint="Check the server's TLS set-up.", context={"server": place}
-    )
+def _server_in(url: str) -> str:
+    """Return the host and port, without a user name."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def _timeout(error: BaseException, place: str, phase: str) -> BackendError:
-    code = "connect" if isinstance(error, u3.ConnectTimeoutError) else phase
-    return NetworkTimeout(
-        f"{place} {_PHASE_WORDS[code]} within the time allowed.",
-        code=code,
-        hint="Is the server busy or hung? If it is just slow, raise the time-outs in the preferences.",
-        context={"server": place},
-    )
+class _Failure(NamedTuple):
+    """One kind of failure: the error that it becomes, with its code, message and hint."""
+
+    kind: type[BackendError]
+    code: str
+    message: str
+    hint: str
 
 
-def _dns(_error: BaseException, place: str, _phase: str) -> BackendError:
-    return ConnectionFailed(
-        f"The host name of {place} can't be found.",
-        code="dns_failed",
-        hint="Check the spelling of the address.",
-        context={"server": place},
-    )
-
-
-def _refused(_error: BaseException, place: str, _phase: str) -> BackendError:
-    return ConnectionFailed(
-        f"No server responds at {place}.",
-        code="refused",
-        hint="Is the server running, and is the port right?",
-        context={"server": place},
-    )
-
-
-def _unreachable(error: BaseException, place: str, _phase: str) -> BackendError:
-    return ConnectionFailed(
-        f"{place} can't be reached: {_words(error)}.",
-        code="unreachable",
-        hint="Check the network and the address.",
-        context={"server": place},
-    )
-
-
-def _proxy(error: BaseException, place: str, _phase: str) -> BackendError:
-    return NetworkError(
-        f"The proxy for {place} failed: {_words(error)}.",
-        code="proxy",
-        hint="Check the proxy settings of this machine (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).",
-        context={"server": place},
-    )
-
-
-def _malformed(error: BaseException, place: str, _phase: str) -> BackendError:
-    return ProtocolError(
-        f"{place} did not send a valid HTTP response: {type(error).__name__} {str(error)[:100]!r}.",
-        code="not_http",
-        hint="Is this the address of the right server? An https server needs https://.",
-        context={"server": place},
-    )
-
-
-def _lost(error: BaseException, place: str, _phase: str) -> BackendError:
-    return ConnectionLost(
-        f"The connection to {place} was lost: {_words(error)}.",
-        hint="Did the server stop? Try again; an https server needs https://.",
-        context={"server": place},
-    )
-
+_CERTIFICATE = _Failure(
+    TLSError,
+    "certificate",
+    "The certificate of {server} was rejected: {detail}.",
+    "If it is a certificate of your own, name its file in the preferences.",
+)
+_NOT_HTTPS = _Failure(
+    ProtocolError,
+    "not_https",
+    "{server} does not speak https.",
+    "Write the address with http:// instead of https://.",
+)
+_TLS = _Failure(
+    TLSError,
+    "tls",
+    "No secure connection to {server}: {detail}.",
+    "Check the server's TLS set-up.",
+)
+_TIMED_OUT = _Failure(
+    NetworkTimeout,
+    "",
+    "{server} {phase} within the time allowed.",
+    "Is the server busy or hung? If it is just slow, raise the time-outs in the preferences.",
+)
+_UNKNOWN_NAME = _Failure(
+    ConnectionFailed,
+    "dns_failed",
+    "The host name of {server} can't be found.",
+    "Check the spelling of the address.",
+)
+_REFUSED = _Failure(
+    ConnectionFailed,
+    "refused",
+    "No server responds at {server}.",
+    "Is the server running, and is the port right?",
+)
+_UNREACHABLE = _Failure(
+    ConnectionFailed,
+    "unreachable",
+    "{server} can't be reached: {reason}.",
+    "Check the network and the address.",
+)
+_PROXY = _Failure(
+    NetworkError,
+    "proxy",
+    "The proxy for {server} failed: {reason}.",
+    "Check the proxy settings of this machine (HTTP_PROXY, HTTPS_PROXY, NO_PROXY).",
+)
+_NOT_HTTP = _Failure(
+    ProtocolError,
+    "not_http",
+    "{server} did not send a valid HTTP response: {response}.",
+    "Is this the address of the right server? An https server needs https://.",
+)
+_LOST = _Failure(
+    ConnectionLost,
+    "connection_lost",
+    "The connection to {server} was lost: {reason}.",
+    "Did the server stop? Try again; an https server needs https://.",
+)
+_OTHER = _Failure(
+    NetworkError,
+    "",
+    "The request to {server} failed: {reason}.",
+    "",
+)
 
 # The first row that any of the causes is an instance of decides, so the narrow ones stand first.
-_TABLE: tuple[tuple[type[BaseException], Callable[[BaseException, str, str], BackendError]], ...] = (
-    (ssl.SSLCertVerificationError, _certificate),
-    (ssl.SSLEOFError, _lost),
-    (ssl.SSLZeroReturnError, _lost),
-    (ssl.SSLError, _tls),
-    (u3.ProxyError, _proxy),
-    (socket.gaierror, _dns),
-    (ConnectionRefusedError, _refused),
-    (u3.NewConnectionError, _unreachable),
-    (u3.ConnectTimeoutError, _timeout),
-    (u3.ReadTimeoutError, _timeout),
-    (TimeoutError, _timeout),
-    (u3.InvalidHeader, _malformed),
-    (http.client.RemoteDisconnected, _lost),
-    (http.client.IncompleteRead, _lost),
-    (http.client.HTTPException, _malformed),
-    (OSError, _lost),
+_TABLE: tuple[tuple[type[BaseException], _Failure], ...] = (
+    (ssl.SSLCertVerificationError, _CERTIFICATE),
+    (ssl.SSLEOFError, _LOST),
+    (ssl.SSLZeroReturnError, _LOST),
+    (ssl.SSLError, _TLS),
+    (u3.ProxyError, _PROXY),
+    (socket.gaierror, _UNKNOWN_NAME),
+    (ConnectionRefusedError, _REFUSED),
+    (u3.NewConnectionError, _UNREACHABLE),
+    (u3.ConnectTimeoutError, _TIMED_OUT),
+    (u3.ReadTimeoutError, _TIMED_OUT),
+    (TimeoutError, _TIMED_OUT),
+    (u3.InvalidHeader, _NOT_HTTP),
+    (http.client.RemoteDisconnected, _LOST),
+    (http.client.IncompleteRead, _LOST),
+    (http.client.HTTPException, _NOT_HTTP),
+    (OSError, _LOST),
 )

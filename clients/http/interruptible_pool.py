@@ -8,7 +8,6 @@ with an error or with an early end, and whoever reads looks at the interrupter b
 from __future__ import annotations
 
 import http.client
-import logging
 import socket
 import ssl
 import threading
@@ -23,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..core.interrupt import Interrupter
 from .connect import BrokenOff, connect_tcp
+from .log_filter import filter_queries
 
 MAX_INTERIM_ANSWERS = 20
 MAX_IDLE_S = 4.0
@@ -35,24 +35,7 @@ _SWITCHING = 101
 _thread = threading.local()
 
 
-class _WithoutQuery(logging.Filter):
-    """Takes the queries, in which users may have put keys, out of what urllib3 logs of requests."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
-        return True
-
-
-def _filter_log(logger: logging.Logger) -> None:
-    """Put our filter in, in place of the one of an earlier import: Blender reloads extensions, not their libraries."""
-    for each in list(logger.filters):
-        if type(each).__name__ == _WithoutQuery.__name__:
-            logger.removeFilter(each)
-    logger.addFilter(_WithoutQuery())
-
-
-_filter_log(logging.getLogger("urllib3.connectionpool"))
+filter_queries("urllib3.connectionpool")
 
 
 class Call:

@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 from ..core.client import BaseAPIClient
 from ..core.context import CancelContext, JobContext
-from ..core.errors import JobLost
+from ..core.delivery import outcome_unknown
 from ..core.json_fields import parse_version
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
@@ -86,10 +86,9 @@ class LiteLLMClient(BaseAPIClient):
 
     def rejoin(self, job: JobContext) -> Result:
         """Raise ``JobLost``: chats have no id by which a server could be asked."""
-        raise JobLost(
+        raise outcome_unknown(
             "The connection was lost during the answer, and text servers keep no answers.",
-            code="outcome_unknown",
-            hint="Ask again; the server may still have finished the first answer.",
+            "Ask again; the server may still have finished the first answer.",
         )
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:

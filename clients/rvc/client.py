@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from ..audio import AudioClient
 from ..core.context import CancelContext, JobContext
-from ..core.errors import BackendError, ConnectionFailed, JobLost, NetworkTimeout, NotFound, ProtocolError
+from ..core.delivery import outcome_unknown
+from ..core.errors import BackendError, ConnectionFailed, NetworkTimeout, NotFound, ProtocolError
 from ..core.model import BackendCancel, Result, ServerInfo
 from ..core.options import ClientOptions
 from ..core.request import Request
@@ -123,11 +124,9 @@ class RVCClient(AudioClient):
             result = self._run_step(job, conversion_run, conversion_run.rejoin)
         if result is None:
             trains = isinstance(job.request, TrainRequest)
-            raise JobLost(
+            raise outcome_unknown(
                 "This RVC server keeps no record of its jobs, so the outcome is unknown.",
-                code="outcome_unknown",
-                backend=self.name,
-                hint="Check on its page whether it is still training." if trains else "It is safe to convert it again.",
+                "Check on its page whether it is still training." if trains else "It is safe to convert it again.",
             )
         return result
 

@@ -42,7 +42,8 @@ class RVCHTTP:
 
     def get(self, path: str) -> Reply:
         """GET JSON; error statuses are returned, except 401, 403, 429 and 503."""
-        return self._fetch_reply("GET", path, None, {}, repeatable=True)
+        with self._request("GET", path) as response:
+            return self._read(response)
 
     def routes(self) -> frozenset[str]:
         """Return the paths in a FastAPI server's description, empty if it has none."""
@@ -51,46 +52,20 @@ class RVCHTTP:
     def post(self, path: str, payload: Any, *, repeatable: bool = False) -> Reply:
         """POST JSON; error statuses as in ``get``."""
         body = json.dumps(payload, allow_nan=False).encode()
-        return self._fetch_reply("POST", path, body, {"Content-Type": "application/json"}, repeatable=repeatable)
+        headers = {"Content-Type": "application/json"}
+        with self._request("POST", path, body=body, headers=headers, repeatable=repeatable) as response:
+            return self._read(response)
 
     def save(self, path: str, body: bytes | Iterable[bytes], headers: Mapping[str, str], target: Path) -> Reply | None:
         """POST once and write the returned sound to ``target``; return None, or the response if it is not a sound."""
-        with self._request("POST", path, body, headers, repeatable=False) as response:
+        with self._request("POST", path, body=body, headers=headers, repeatable=False) as response:
             if response.status >= 400 or not response.content_type.startswith("audio/"):
                 return self._read(response)
             save_body(response, target)
             return None
 
-    def _fetch_reply(
-        self,
-        method: str,
-        path: str,
-        body: bytes | Iterable[bytes] | None,
-        headers: Mapping[str, str],
-        *,
-        repeatable: bool,
-    ) -> Reply:
-        with self._request(method, path, body, headers, repeatable=repeatable) as response:
-            return self._read(response)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | Iterable[bytes] | None,
-        headers: Mapping[str, str],
-        *,
-        repeatable: bool,
-    ) -> Response:
-        return self.http.request(
-            method,
-            path,
-            scope=self.scope,
-            body=body,
-            headers=headers,
-            expect=_EXPECTED,
-            repeatable=repeatable,
-        )
+    def _request(self, method: str, path: str, **request: Any) -> Response:
+        return self.http.request(method, path, scope=self.scope, expect=_EXPECTED, **request)
 
     def _read(self, response: Response) -> Reply:
         if response.status >= 400 and "json" not in response.content_type:

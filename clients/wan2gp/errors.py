@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..core.delivery import outcome_unknown
 from ..core.errors import (
     BackendError,
     GenerationError,
@@ -127,13 +128,12 @@ def not_in_gallery(files: str) -> GenerationError:
     )
 
 
-def outcome_unknown(message: str) -> JobLost:
+def unknown_outcome(message: str) -> JobLost:
     """Return the error for a job that WanGP may or may not have accepted."""
-    return JobLost(
+    return outcome_unknown(
         f"It is unknown whether WanGP accepted the job: {message}",
-        code="outcome_unknown",
-        backend=BACKEND,
-        hint="Check WanGP's outputs folder before you send it again.",
+        "Check WanGP's outputs folder before you send it again.",
+        BACKEND,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.context import JobContext
-from ...core.delivery import may_have_arrived
+from ...core.delivery import may_have_arrived, outcome_unknown
 from ...core.errors import BackendError, ConnectionLost, JobLost, NetworkTimeout, ValidationError
 from ...core.json_fields import get_member
 from ...core.scope import Scope
@@ -113,14 +113,14 @@ class Submission:
             return self._lookup.locate(self._job.job_id, self._job, job_id=self._job.job_id)
         except BackendError as second:
             self._job.check()
-            raise outcome_unknown(second) from error
+            raise _unknown_outcome(second) from error
 
     def _give_up_unless_repeatable(self, error: BackendError, posts_left: int) -> None:
         """Raise unless a retry can't run the prompt twice and may succeed."""
         if not isinstance(error, (ConnectionLost, NetworkTimeout)):
             raise error
         if isinstance(error, NetworkTimeout) or not takes_own_ids(self._api, self._job):
-            raise outcome_unknown(error) from error
+            raise _unknown_outcome(error) from error
         if not posts_left:
             raise error
 
@@ -130,11 +130,10 @@ def takes_own_ids(api: ComfyAPI, scope: Scope) -> bool:
     return api.features(scope) is not None
 
 
-def outcome_unknown(error: BackendError) -> JobLost:
+def _unknown_outcome(error: BackendError) -> JobLost:
     """Return the error for a prompt that may or may not be on the server."""
-    return JobLost(
+    return outcome_unknown(
         f"The server's response was lost, so it is unknown whether it accepted the job: {error.message}",
-        code="outcome_unknown",
-        backend=BACKEND,
-        hint="Check ComfyUI's queue and history before you send it again.",
+        "Check ComfyUI's queue and history before you send it again.",
+        BACKEND,
     )

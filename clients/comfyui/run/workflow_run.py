@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 from ...core.context import CancelContext, JobContext
-from ...core.errors import JobLost, MissingResource, ValidationError
+from ...core.delivery import outcome_unknown
+from ...core.errors import MissingResource, ValidationError
 from ...core.model import BackendCancel, Result
 from ...files.storage_errors import check_writable
 from ...http.session import HTTPSession
@@ -189,11 +190,9 @@ class WorkflowRunner:
                 return found
         if accepted:
             raise job_lost("The ComfyUI server no longer knows the job: it was restarted, or its history was cleared.")
-        raise JobLost(
+        raise outcome_unknown(
             "The ComfyUI server does not know the job; it is unknown whether it ever received it.",
-            code="outcome_unknown",
-            backend=BACKEND,
-            hint="Check the server's output folder before you send it again.",
+            "Check the server's output folder before you send it again.",
         )
 
     def _metadata(self, job: JobContext, prompt: Prompt, seed: int | None) -> dict[str, Any]:

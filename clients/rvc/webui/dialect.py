@@ -18,13 +18,13 @@ from ...core.json_fields import as_text
 from ...core.model import BackendCancel
 from ...core.scope import Scope
 from ...files.storage_errors import storage_errors
+from ...gradio.any_session import check_count
 from ...gradio.component_values import extract_files, get_choices, unwrap
 from ...gradio.config import GradioConfig
 from ...gradio.files import fetch, upload
 from ...gradio.gradio3 import Gradio3Session, InlineFile
 from ...gradio.http import GradioHTTP
 from ...gradio.run_endpoint import run_endpoint
-from ...gradio.session import check_count
 from ..dialect import CONVERT, LIST, SPEECH_ROUTE, SPEECH_SERVER, TRAIN, ConversionJob, Dialect
 from ..errors import check_f0_method, generation_error, missing_voice, odd_answer
 from ..http import RVCHTTP

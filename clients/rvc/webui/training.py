@@ -31,10 +31,10 @@ from ...core.errors import (
 )
 from ...core.model import BackendCancel
 from ...core.scope import Scope
+from ...gradio.any_session import check_count
 from ...gradio.config import Dependency, GradioConfig
 from ...gradio.http import GradioHTTP
 from ...gradio.run_endpoint import RunReply, run_endpoint
-from ...gradio.session import check_count
 from ..errors import BACKEND, generation_error
 from ..request import TrainRequest
 from ..sample_upload import provide_samples, remove

@@ -21,7 +21,7 @@ from ...files.storage_errors import check_writable
 from ...http.download import download
 from ...http.multipart import FileBody
 from ...http.session import HTTPSession
-from ..errors import generation_failed, job_lost, no_output, not_in_gallery, outcome_unknown, refused, unknown_model
+from ..errors import generation_failed, job_lost, no_output, not_in_gallery, refused, unknown_model, unknown_outcome
 from ..queue_file import make_media_name
 from ..results import FETCHING, get_request, log_warnings, make_local_name, make_result
 from ..task import Attachment, Task, make_task
@@ -66,7 +66,7 @@ class MCPEndpoint:
         items = self._find_items_by_stem(job, task)
         if items:
             return self._fetch_files(job, items, task)
-        raise outcome_unknown("its response was lost, and the gallery does not have the result.")
+        raise unknown_outcome("its response was lost, and the gallery does not have the result.")
 
     def still_there(self, scope: Scope) -> bool:
         """Return True if the MCP tool list is unchanged; a restarted WanGP may offer other tools, or only the web
@@ -125,7 +125,7 @@ class MCPEndpoint:
                 job.check()
                 if not may_have_arrived(error):
                     raise
-                raise outcome_unknown(error.message) from error
+                raise unknown_outcome(error.message) from error
             else:
                 job.message("")
                 job.submitted(str(snapshot["job_id"]))

@@ -14,8 +14,8 @@ import pytest
 from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import errors
-from movie_director.clients.gradio_app import library
 from movie_director.clients.gradio_app.library import LibraryClient, Threads, check_library
+from movie_director.clients.http.log_filter import filter_queries
 
 
 def test_the_private_parts_that_are_replaced_are_there():
@@ -73,5 +73,5 @@ def test_queries_are_kept_out_of_httpx_s_log(caplog):
         'HTTP Request: GET http://127.0.0.1/data "HTTP/1.1"',
         "nothing to hide",
     ]
-    library._filter_log(logger)
+    filter_queries("httpx")
     assert [type(each).__name__ for each in logger.filters] == ["_WithoutQuery"], "a reload replaces it"

@@ -19,7 +19,7 @@ from support.waiting import HANG_GUARD_S, wait_for
 from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
-from movie_director.clients.http import connect, interruptible_pool
+from movie_director.clients.http import connect, interruptible_pool, log_filter
 from movie_director.clients.http.transport import Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 
@@ -806,7 +806,7 @@ def test_what_urllib3_logs_tells_no_query(ask, caplog, canary):
     others = logging.Filter()
     log.addFilter(others)
     before = list(log.filters)
-    interruptible_pool._filter_log(log)
+    log_filter.filter_queries("urllib3.connectionpool")
     try:
         assert len(log.filters) == len(before)
         assert others in log.filters

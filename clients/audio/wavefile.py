@@ -18,7 +18,7 @@ from .codec import needs_codec, unreadable_audio
 
 BLOCK_FRAMES = 2 * 1024
 MAX_DATA_BYTES = 0xFFFFFFFF - 36
-"""More samples than that the header of a WAV file can't tell of: six hours of 48 kHz stereo."""
+"""The largest size in the header of a WAV file: six hours of 48 kHz stereo."""
 
 FULL_SCALE = 32768.0
 

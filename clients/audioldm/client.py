@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 PROBE_FIRST_BYTE_S = 3.0
 LOOK_FIRST_BYTE_S = 15.0
 MUTE = "first_byte"
-"""The time-out of a server that takes the connection and says nothing: an older Cog server does so while it works."""
+"""Time-out for a server that accepts the connection without a response: an older Cog server at work."""
 DEFAULT_CANDIDATES = 3
-"""What AudioLDM makes to choose from, unless told."""
+"""AudioLDM's default number of candidates."""
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ _SYNONYMS = {
     FORMAT: ("output_format",),
 }
 ROLES = {name: role for role, names in _SYNONYMS.items() for name in names}
-"""A server's name for an input -> what it means here."""
+"""A server's name for an input -> its role here."""
 
 MAX_SEED = 2**31 - 1
 
 _SECONDS_SPARE = 0.05
-"""A sound may be shorter than asked for by this: a frame or two."""
+"""Tolerance for a sound that is too short: a frame or two."""
 
 
 @dataclass(frozen=True)

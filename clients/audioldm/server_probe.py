@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ERRORS = range(400, 600)
 _STATES_BEFORE_INPUTS = (0, 17)
-"""From this version on a Cog server looks for a run of the id before it looks at the input."""
+"""From this version on a Cog server looks a run's id up before it checks the input."""
 
 
 def fetch_cog_profile(http: HTTPSession, scope: Scope | None, *, first_byte_s: float) -> Profile | None:

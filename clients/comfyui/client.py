@@ -27,12 +27,12 @@ FIRST_BYTE_TIMEOUT_S = 120.0
 """The validation of a prompt runs code of custom nodes, some of which look at every model on disk."""
 
 DRAIN_TIMEOUT_S = 300.0
-"""An interrupt is honoured when the node that runs lets it: decoding or encoding a long clip can take minutes. A next
+"""An interrupt takes effect when the running node allows it: decoding or encoding a long clip can take minutes. A next
 job would only wait on the server instead.
 """
 
 PROBE_TIMEOUT_S = 5.0
-"""Silence allowed in each request of a probe: somebody waits for it."""
+"""Time-out of each request of a probe: a user waits for it."""
 
 PARTNER_KEY_HEADER = "comfy-org-api-key"
 """Given among the headers, but not sent as one: the key of a Comfy account, for nodes that call paid services."""

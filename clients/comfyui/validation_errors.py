@@ -149,7 +149,7 @@ def _get_received(extra: Mapping[str, Any]) -> str:
 
 
 _Words = Callable[[str, str, Mapping[str, Any], Mapping[str, Any]], NodeProblem | None]
-"""Returns what is wrong in words of ours, None where the server gave too little for them: then its own words stand."""
+"""Returns our text of the problem, None if the server gave too little for it: then its own text is used."""
 
 
 def not_set(title: str, name: str) -> NodeProblem:

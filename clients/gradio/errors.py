@@ -28,13 +28,13 @@ from ..http.response import Response
 from .http import GradioHTTP
 
 REFUSALS = (400, 403, 404, 422, 500, 503)
-"""Statuses of an answer to a call that ``read_call_error`` reads."""
+"""Error statuses that ``read_call_error`` handles."""
 
 MAX_WORDS = 2000
 _MIB = 1024 * 1024
 _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _QUEUE_FULL = re.compile(r"Queue is full(?:\. Max size is (\d+))?", re.IGNORECASE)
-"""Gradio's own words with a 503; any other 503 is of a proxy, which may have passed the call on."""
+"""Gradio's own text with a 503; any other 503 is of a proxy, which may have passed the call on."""
 
 
 def make_function_error(access: GradioHTTP, function: str, reported: Any, title: Any = None) -> BackendError:

@@ -22,13 +22,13 @@ _log = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
 MAX_WAITING_BYTES = 256 * 1024 * 1024
-"""Of messages that nobody reads the newest are kept, up to these limits; the last one always is."""
+"""Limits of unread messages: the newest are kept, and always the last one."""
 
 MAX_VALUES_BYTES = 256 * 1024 * 1024
-"""Values that have grown larger by edits end the call: a server must not fill our memory."""
+"""Limit of values that grow by diffs: a server must not fill our memory."""
 
 LOOK_S = 1.0
-"""How often a wait looks whether the job's time is over; its end wakes it at once."""
+"""Poll interval for the job's time limit; its end wakes the wait at once."""
 
 
 class GradioCall:

@@ -26,8 +26,8 @@ from .queue_call import GradioCall
 from .run_endpoint import run_endpoint
 
 IDLE_TIMEOUT_S = 300.0
-"""Silence allowed on the stream, where the server sends a heartbeat every 15 s: its event loop can stall for minutes
-while a model loads, and giving up would cancel what runs.
+"""Time-out of the stream, on which the server sends a heartbeat every 15 s: its event loop can stall for minutes
+while a model loads, and giving up would cancel the running calls.
 """
 
 

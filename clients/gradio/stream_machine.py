@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..core.state_table import Region, Table, each, go, ignore, stay
 
 MAX_CLOSES = 3
-"""A server that has closed the stream so often, with a call of ours under way, has lost the call."""
+"""Number of announced stream ends, with our call still pending, after which it counts as lost."""
 
 
 class StreamState(enum.Enum):

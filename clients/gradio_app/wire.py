@@ -39,7 +39,7 @@ from ..http.url import ServerURL
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 MAX_STREAM_BYTES = 1024 * 1024 * 1024
 IDLE_TIMEOUT_S = 300.0
-"""Silence allowed on the stream, where the server sends a heartbeat every 15 s: its event loop can stall for minutes
+"""Time-out of the stream, on which the server sends a heartbeat every 15 s: its event loop can stall for minutes
 while a model loads, and giving up would cancel the call.
 """
 

@@ -29,7 +29,7 @@ _COUNT_FROM = 0.5
 """From this share of the window on, an estimate is checked against the server's own counter."""
 
 _TOO_FEW = 0.4
-"""A prompt that the server counts as less than this share of the estimate has been cut by it."""
+"""The server has cut a prompt if its own count is below this share of the estimate."""
 
 
 class ChatRun:

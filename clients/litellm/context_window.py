@@ -9,7 +9,7 @@ from typing import Any
 from .payload import Messages, add_system_text
 
 FALLBACK_WINDOW = 4096
-"""Tokens, for a model whose window nobody knows."""
+"""Tokens, for a model with an unknown window."""
 
 REPLY_TOKENS = 1024
 SUMMARY_TOKENS = 400

@@ -23,7 +23,7 @@ from .tokens import estimate_messages
 
 VERSION = 1
 _SUMMARY_TURN = 2
-"""Messages that stand for what was summed up: the summary, and the model's nod, since many templates want turns."""
+"""The number of messages of a summary: the summary, and a reply of the model, since many templates need turns."""
 
 
 class Conversation:

@@ -13,7 +13,7 @@ from .server_info import LMSTUDIO
 
 SCHEMA, OBJECT, TEXT = "json_schema", "json_object", "text"
 MAX_TRIES = 64
-"""Places in an answer that are tried as the beginning of its JSON."""
+"""Positions in an answer that are tried as the start of its JSON."""
 
 MAX_PROBLEMS = 8
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)

@@ -27,7 +27,7 @@ CONVERT, LIST, TRAIN, SPEAK, UPLOAD_MODEL, SPEECH_SERVER = (
 )
 
 SPEECH_ROUTE = "/v1/audio/speech"
-"""Where a server that has it speaks a text, as OpenAI's does."""
+"""The route of OpenAI's text to speech, on servers that have it."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .errors import odd_answer
 
 MAX_SOUND_BYTES = 1 << 30
 _EXPECTED = frozenset(range(400, 600)) - {401, 403, 429, 503}
-"""Error statuses that are answers here; those left out are about the way to the server, and raise their errors."""
+"""Error statuses that are returned; the others are about the connection or the login, and are raised."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..core.scope import Scope
 from ..http.url import ServerURL
 
 LOOK_AGAIN_S = 1.0
-"""How often a waiting job looks whether its own time is over; everything else wakes it."""
+"""Poll interval for a waiting job's time limit; everything else wakes it."""
 
 
 class ServerLock:

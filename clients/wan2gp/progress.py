@@ -20,7 +20,7 @@ _LEVELS = ("Prompt", "Sample", "Sliding Window")
 _STEPS_FROM, _STEPS_TO = 0.05, 0.9
 _POST = 0.95
 USUAL_S = 180.0
-"""How long a job is taken to last while nothing is known of the server."""
+"""Assumed duration of a job on an unknown server."""
 _ESTIMATE_MOST = 0.9
 
 

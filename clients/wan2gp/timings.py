@@ -10,28 +10,28 @@ class Timings:
     """Times in seconds; only tests change them."""
 
     poll_s: float = 0.5
-    """Between two questions about a job of the MCP server."""
+    """Poll interval of a job on the MCP server."""
     busy_s: float = 2.0
-    """Between two tries to hand a job to an MCP server that works on another one."""
+    """Retry interval while the MCP server works on another job."""
     outage_s: float = 300.0
-    """How long a server may be away before a job that it runs ends with the network's error."""
+    """Longest outage before a running job fails with the network error."""
     outage_poll_s: float = 1.0
-    """Between two tries to reach a server that is away."""
+    """Retry interval during an outage."""
     silence_s: float = 20.0
-    """How long a job may give no sign of progress before its progress is estimated by the time it takes."""
+    """Time without progress after which it is estimated by the clock."""
     status_again_s: float = 2.0
-    """Between two tries to have the status told, if that ends before the job."""
+    """Retry interval of the status call, if it ends before the job."""
     status_s: float = 10.0
-    """How long the status function may take to end after the job has."""
+    """Time-out of the status call after the job's end."""
     preview_s: float = 10.0
-    """How long a preview is waited for."""
+    """Time-out of a preview."""
     gallery_s: float = 3.0
-    """Between two looks into the gallery for the result of a job whose stream was lost."""
+    """Poll interval of the gallery after a lost stream."""
     gallery_first_s: float = 0.5
-    """Before the first such look: the server must have noticed that the stream is gone."""
+    """Pause before the first such poll: the server must have noticed that the stream is gone."""
     gallery_timeout_s: float = 30.0
-    """How long the answer to such a look may take."""
+    """Time-out of such a poll."""
     heartbeat_s: float = 45.0
-    """Silence after which the stream of a server that answers counts as dead: it sends a heartbeat every 15 s."""
+    """Time-out of the stream: the server sends a heartbeat every 15 s."""
     lost_s: float = 4 * 3600.0
-    """How long the gallery is looked at for such a job."""
+    """Time limit of polling the gallery."""

@@ -32,14 +32,14 @@ BUSY_PAUSE_S = 1.0
 STOPPING_PAUSE_S = 0.1
 EVENTS = ["start", "logs"]
 LAST_EVENT = "completed"
-"""Is asked for only of a server whose word has been heard: an older one that can't deliver its last word tries it for
-minutes, and answers nothing meanwhile. A container does not reach this machine's loopback.
+"""Requested only from a server whose webhooks have arrived before: an older one that can't deliver its final webhook
+retries it for minutes, and does not respond meanwhile. A container does not reach this machine's loopback.
 """
 QUICK_S = 15.0
-"""Silence allowed in the small requests; a Python server is mute while it loads."""
+"""Time-out of the small requests; a Python server does not respond while it loads."""
 
 GONE_AFTER = 3
-"""Looks at an idle server after which a run that it was to tell of is lost."""
+"""Polls of an idle server after which a run without a final webhook is lost."""
 
 
 class CogRun:

@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1024 * 1024
 _NAME_CHARS = 40
 _MAX_SUFFIX = 16
 _LOOK_AGAIN_S = 1.0
-"""How often a job that waits for another's upload looks whether its own time is over; everything else wakes it."""
+"""Poll interval for the job's time limit while another job uploads; everything else wakes it."""
 
 
 class Uploads:

@@ -37,7 +37,7 @@ from .uploads import Uploads
 from .websocket_outputs import SocketImages
 
 FOLDER_GOOD_S = 5.0
-"""How long an output folder that could be written to counts as such: a look costs half a millisecond."""
+"""Seconds to cache a successful write check of the output folder (each check costs 0.5 ms)."""
 
 
 class WorkflowRunner:

@@ -20,7 +20,7 @@ from ...http.transport import Timeouts
 from ..workflow.loading import MAX_WORKFLOW_BYTES
 
 ASK_TIMEOUT_S = 30.0
-"""Silence allowed in the small requests: the server's event loop can stall for seconds while a node works."""
+"""Time-out of the small requests: the server's event loop can stall for seconds while a node works."""
 
 
 class ComfyAPI:

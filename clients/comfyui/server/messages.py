@@ -17,7 +17,7 @@ from ...core.json_fields import as_text, get_member
 from ...http.json_decode import decode_json
 
 FEATURE_FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
-"""Must be the first text on every connection; servers before 0.3.45 pass over it."""
+"""Must be the first text on every connection; servers before 0.3.45 ignore it."""
 
 _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
 _PICTURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"GIF8", "image/gif"))

@@ -22,7 +22,7 @@ _SINCE: Mapping[str, Version] = {
     "preview_per_prompt": (0, 5, 0),
     "jobs_cancel": (0, 26, 0),
 }
-"""Capabilities that only the version tells."""
+"""Capabilities that only the version shows."""
 
 
 def parse_version(text: Any) -> Version | None:

@@ -11,37 +11,37 @@ class Timings:
     """Times in seconds; only tests change them."""
 
     poll_with_socket_s: float = 10.0
-    """Between two questions about a job while its websocket is up."""
+    """Poll interval of a job while its websocket is open."""
     poll_without_socket_s: float = 1.0
-    """The same without a websocket."""
+    """Poll interval without a websocket."""
     ask_soon_s: float = 0.05
     """After an end message, before the history is written: the first pause; doubled up to ``poll_without_socket_s``."""
     position_every_s: float = 1.0
-    """Between two looks at the queue when the server says that it changed."""
+    """Minimum interval of look-ups after messages that the queue has changed."""
     socket_wait_s: float = 3.0
-    """How long a job waits for the websocket before it is sent without one."""
+    """Time-out for the websocket, after which a job is sent without one."""
     recheck_missing_s: float = 1.0
-    """Between the two looks that find a job nowhere, before it counts as lost or as never accepted."""
+    """Pause before the second look-up of a missing job, after which it is lost or was never accepted."""
     settle_s: float = 10.0
-    """How long a prompt is looked for whose answer did not come in time: its validation may still be under way."""
+    """Time to look for a prompt after a time-out of its POST: the server may still be validating it."""
     outage_s: float = 300.0
-    """How long a server may be away before a job that it runs ends with the network's error."""
+    """Longest outage before a running job fails with the network error."""
     no_message_timeout_s: float = 2.0
-    """How long a job may run by the server's word, with the websocket up, before its first message."""
+    """Time-out for the first message of a job that the server reports as running while the websocket is open."""
     idle_s: float = 10.0
-    """How long a server may run nothing while a job waits, before its worker counts as dead."""
+    """Time without any running prompt, while a job waits, after which the worker counts as dead."""
     next_s: float = 120.0
-    """How long a job may be the next in the queue, behind the same prompt, before what can be done is said."""
+    """Time as the next in the queue, behind the same prompt, before the job's message suggests a remedy."""
     stuck_s: float = 120.0
-    """How long a job may run without any of its nodes being begun, before that is said."""
+    """Time for a running job without any running node before the log reports it."""
     drain_every_s: float = 0.1
-    """Between two looks whether a cancelled job is gone: the first pause; doubled up to ``poll_without_socket_s``."""
+    """First poll interval of a cancelled job; doubled up to ``poll_without_socket_s``."""
     drain_outage_s: float = 30.0
-    """How long a server may be away while a cancelled job is waited for."""
+    """Longest outage while waiting for a cancelled job's end."""
     in_flight_s: float = 3.0
-    """How long a prompt is looked for that was cancelled while it was being sent."""
+    """Time to look for a prompt that was cancelled while it was being sent."""
     interrupt_again_s: float = 2.0
-    """A job that still runs so long after an interrupt is interrupted again."""
+    """Interval of repeated interrupts for a job that still runs."""
     reconnect_base_s: float = 0.3
     reconnect_max_s: float = 10.0
 

@@ -18,7 +18,7 @@ from .bounded_reader import BoundedReader, DamagedError
 from .media_tags import ID3, MATROSKA, OGG, as_utf8, id3_texts, matroska_texts, ogg_texts, vorbis_comments
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
-"""What is read of a file, unpacked: a workflow with a few hundred nodes has 1 MB."""
+"""Limit of bytes from a file, unpacked: a workflow with a few hundred nodes has 1 MB."""
 
 _KEYS = ("prompt", "workflow")
 _COMMENT = "comment"

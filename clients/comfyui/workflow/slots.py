@@ -23,7 +23,7 @@ Slots = dict[str, tuple[Target, ...]]
 """The inputs of each slot, by the names in ``SLOTS``; a slot that the workflow does not have is absent."""
 
 PREFIX = "blender:"
-"""Titles that begin so were given for this extension."""
+"""The prefix of titles for this extension."""
 
 _TITLES: Mapping[str, tuple[str, ...]] = {
     PROMPT: ("prompt", "positive prompt", "positive"),

@@ -35,7 +35,7 @@ from .training import Training
 
 NO_REASON = "no_reason"
 STEP_TIMEOUT_S = 48 * 3600.0
-"""Silence allowed while a voice is trained: 2.2 answers when a step is done, which may take a day."""
+"""Time-out while a voice is trained: 2.2 responds when a step is done, which may take a day."""
 
 _ENDING = ".pth"
 _SESSION = "movie-director"

@@ -19,7 +19,7 @@ from .protocol import MCP, ToolFailure
 GENERATE = "wangp_generate"
 SESSION = "wangp_session"
 EVENT_LIMIT = 300
-"""Events asked for with each question: console lines come between those of progress."""
+"""Events in each poll: console lines are between those of progress."""
 
 
 @dataclass(frozen=True)

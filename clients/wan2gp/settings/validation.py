@@ -26,7 +26,7 @@ OWN_FIELDS: Mapping[str, str] = {"prompt": "prompt", "model_type": "model", "see
 NOT_SETTINGS = frozenset({"state", "task", "send_cmd", "plugin_data"})
 SEED_MOST = 999_999_999
 _OLDER = frozenset({"type"})
-"""Keys of exported settings files that say nothing."""
+"""Keys of exported settings files without a meaning."""
 
 _CLIP = re.compile(r"(.+?)(\|(?:(?:start_frame|end_frame|audio_track_no)=\d+,?)+)", re.DOTALL)
 

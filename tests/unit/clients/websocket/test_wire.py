@@ -212,3 +212,9 @@ def test_large_messages_and_many_fragments_take_linear_time():
     pieces = [raw(BINARY, b"", fin=False), *[raw(CONTINUATION, b"x" * 500, fin=False)] * 40_000, raw(CONTINUATION)]
     assert len(read(b"".join(pieces), most=1 << 40)[0][1]) == 20_000_000
     assert time.perf_counter() - began < 5.0
+
+
+def test_a_handshake_whose_time_is_over_is_not_waited_for():
+    wire = Wire(Pieces([b"HTTP/1.1 101 Switching Protocols\r\n"]), b"", time.monotonic())
+    with pytest.raises(TimeoutError, match="handshake"):
+        wire.recv(1)

@@ -73,7 +73,7 @@ def _film_not_opened() -> str:
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
-    from . import image, jobs, media, writing
+    from . import gradio_app, image, jobs, media, writing
 
     top = argparse.ArgumentParser(
         prog=f"blender -b [film.blend] --command {NAME}", description="Generate with local AI, without a window."
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parsers = top.add_subparsers(required=True, metavar="VERB")
     image.add(parsers)
     media.add(parsers)
+    gradio_app.add(parsers)
     writing.add(parsers)
     jobs.add(parsers)
     return top

@@ -1,4 +1,4 @@
-"""The verbs of the terminal command about servers and jobs: ``test-connection``, ``jobs`` and ``recover``."""
+"""The verbs of the terminal command about servers and jobs: ``test-connection``, ``servers``, ``jobs``, ``recover``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..blender import commands
 from ..blender.platform import formatting
-from ..blender.state import runtime_ref
+from ..blender.state import runtime_ref, settings
 from ..blender.state.ui_state import ui
 from ..clients.registry import BACKENDS
 from ..operators.blocking import wait_for_answer, wait_for_recovery
@@ -17,6 +17,8 @@ from .base import FAILED, OK
 if TYPE_CHECKING:
     import argparse
 
+    from ..blender.state.ui_state import ConnectionTest
+
 
 def add(parsers: Any) -> None:
     """Add the verbs."""
@@ -24,6 +26,10 @@ def add(parsers: Any) -> None:
     test.add_argument("backend", choices=sorted(BACKENDS))
     test.add_argument("--demo", action="store_true", help="test the demo server inside Blender")
     test.set_defaults(verb=test_connection)
+
+    servers = parsers.add_parser("servers", help="test the connection to every server")
+    servers.add_argument("--demo", action="store_true", help="test the demo servers inside Blender")
+    servers.set_defaults(verb=list_servers)
 
     listing = parsers.add_parser("jobs", help="list the unfinished jobs of an earlier Blender")
     listing.set_defaults(verb=list_jobs)
@@ -44,6 +50,24 @@ def test_connection(options: argparse.Namespace) -> int:
     if answer.info is not None:
         say(formatting.server_text(BACKENDS[options.backend].label, answer.info))
     return OK
+
+
+def list_servers(options: argparse.Namespace) -> int:
+    """``servers``: a line for each backend, with its server's answer or what is wrong with it."""
+    base.use(options)
+    rows = settings.preferences().backends
+    tests = {name: commands.probe(name) for name in BACKENDS}
+    for name, test in tests.items():
+        wait_for_answer(test, name)
+        address = "demo" if options.demo else settings.server_url(name, getattr(rows, name))
+        answer = f"no: {test.error.message}" if test.error is not None else _answer(name, test)
+        say(f"{name:10} {address:28} {answer}")
+    return OK
+
+
+def _answer(name: str, test: ConnectionTest) -> str:
+    assert test.info is not None
+    return formatting.server_text(BACKENDS[name].label, test.info)
 
 
 def list_jobs(_options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ _MODULES = (
     "generate",
     "generate_video",
     "generate_sound",
+    "gradio_app",
     "write",
     "generate_shots",
     "jobs",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.types import Panel
 
-from . import image_panel, job_list, sound_panel, video_panel, write_panel
+from . import gradio_panel, image_panel, job_list, sound_panel, video_panel, write_panel
 from .labels import Sidebar
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ PLACES = (
     _Place(sound_panel.Voice, "voice", _PICTURES, closed=_PICTURES),
     _Place(sound_panel.Convert, "convert", _PICTURES, "voice", _PICTURES),
     _Place(sound_panel.Train, "train", _PICTURES, "voice", _PICTURES),
+    _Place(gradio_panel.GradioApp, "gradio", _PICTURES, closed=_PICTURES),
     _Place(write_panel.Write, "write", _ALL, closed=_PICTURES),
     _Place(write_panel.WriteOptions, "write_options", _ALL, "write", _ALL),
     _Place(write_panel.ShotList, "shot_list", _ALL, "write", _PICTURES),
@@ -81,4 +82,4 @@ def _panel(place: _Place, editor: str, mark: str) -> type[Panel]:
 
 
 CLASSES = _panels()
-register, unregister = bpy.utils.register_classes_factory(CLASSES)
+register, unregister = bpy.utils.register_classes_factory((*gradio_panel.MENUS, *CLASSES))

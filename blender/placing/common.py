@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..state.ui_state import Placement
 
-_ADD = {"image": image.add, "video": movie.add, "audio": sound.add}
+ADD = {"image": image.add, "video": movie.add, "audio": sound.add}
 
 
 def place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
@@ -20,11 +20,11 @@ def place(placement: Placement, scene: bpy.types.Scene, frame: int) -> str:
 
     Raises ``StorageError`` if there is nothing to show, if a file can't be read, or if the Sequencer is full.
     """
-    shown = [artifact for artifact in placement.result.artifacts if artifact.kind in _ADD]
+    shown = [artifact for artifact in placement.result.artifacts if artifact.kind in ADD]
     if not shown:
         raise StorageError(
             "The result has no picture, clip or sound.", code="no_picture", hint="Its files are in the output folder."
         )
-    notes = [_ADD[artifact.kind](placement, scene, frame, artifact) for artifact in shown]
+    notes = [ADD[artifact.kind](placement, scene, frame, artifact) for artifact in shown]
     placed = f"{len(shown)} placed in '{scene.name}'" if len(shown) > 1 else f"Placed in '{scene.name}'"
     return ". ".join([placed, *dict.fromkeys(note for note in notes if note)])

@@ -26,6 +26,7 @@ KINDS = {
     "video": "common",
     "sound": "common",
     "voice": "voice",
+    "any": "any_result",
     "text": "live_text",
     "shots": "shot_list",
 }

@@ -7,6 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, 
 from bpy.types import PropertyGroup
 
 from ..platform.paths import PATH_OPTIONS
+from .gradio_app import MOVIE_DIRECTOR_PG_gradio, MOVIE_DIRECTOR_PG_gradio_field
 from .sound import MOVIE_DIRECTOR_PG_sound, MOVIE_DIRECTOR_PG_voice
 from .video import MOVIE_DIRECTOR_PG_video
 from .writing import MOVIE_DIRECTOR_PG_writing
@@ -89,6 +90,7 @@ class MOVIE_DIRECTOR_PG_scene(PropertyGroup):
     video: PointerProperty(type=MOVIE_DIRECTOR_PG_video)
     sound: PointerProperty(type=MOVIE_DIRECTOR_PG_sound)
     voice: PointerProperty(type=MOVIE_DIRECTOR_PG_voice)
+    gradio: PointerProperty(type=MOVIE_DIRECTOR_PG_gradio)
 
 
 class MOVIE_DIRECTOR_PG_session(PropertyGroup):
@@ -102,6 +104,8 @@ CLASSES = (
     MOVIE_DIRECTOR_PG_video,
     MOVIE_DIRECTOR_PG_sound,
     MOVIE_DIRECTOR_PG_voice,
+    MOVIE_DIRECTOR_PG_gradio_field,
+    MOVIE_DIRECTOR_PG_gradio,
     MOVIE_DIRECTOR_PG_scene,
     MOVIE_DIRECTOR_PG_session,
 )

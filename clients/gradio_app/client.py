@@ -46,7 +46,11 @@ class GradioAppClient(BaseAPIClient):
         self._left: dict[str, EndpointCall] = {}
 
     def probe(self) -> ServerInfo:
-        """Ask the server which app it runs; raises what ``endpoints`` does."""
+        """Ask the server which app it runs; raises what ``endpoints`` does.
+
+        ``details`` has the app's ``title``, the names of its ``endpoints``, and what ``endpoints()`` returns as
+        ``schema``.
+        """
         started = time.monotonic()
         app = self._read_app()
         return ServerInfo(
@@ -54,7 +58,11 @@ class GradioAppClient(BaseAPIClient):
             DIALECT,
             _CAPABILITIES | (_CANCEL if app.can_cancel else frozenset()),
             latency_s=time.monotonic() - started,
-            details={"title": app.config.title, "endpoints": [each.name for each in app.endpoints]},
+            details={
+                "title": app.config.title,
+                "endpoints": [each.name for each in app.endpoints],
+                "schema": app.endpoints,
+            },
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:

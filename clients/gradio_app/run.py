@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..core.context import CancelContext, JobContext
 from ..core.errors import JobCancelled, NetworkTimeout
 from ..core.model import BackendCancel, Result
-from ..files.storage_errors import prepare_folder
+from ..files.storage_errors import check_writable
 from ..gradio.files import upload
 from ..gradio.http import GradioHTTP
 from ..gradio.messages import parse_progress
@@ -51,7 +51,7 @@ class EndpointRun:
         request = cast(EndpointRequest, self._job.request)
         endpoint = self._app.find(request.endpoint)
         inputs = check_inputs(endpoint, request)
-        prepare_folder(self._job.output_dir)
+        check_writable(self._job.output_dir)
         values = self._upload(endpoint, inputs)
         outputs = Outputs(self._access, self._app.config, self._job)
         call = self._make_call(endpoint)

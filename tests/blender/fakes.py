@@ -44,7 +44,9 @@ class Layout:
         if name == "operator":
             return OperatorProperties(given["operator"])
         if name == "prop":
-            assert given["property"] in given["data"].bl_rna.properties, given["property"]
+            name, owner = given["property"], given["data"]
+            custom = name.startswith('["') and name[2:-2] in owner
+            assert custom or name in owner.bl_rna.properties, name
         return None
 
     def texts(self) -> list[str]:

@@ -432,5 +432,5 @@ def test_servers_that_are_not_there_are_listed(film: Path, capsys: pytest.Captur
         getattr(preferences().backends, name).url = "http://127.0.0.1:9"
     assert command("servers") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert all("http://127.0.0.1:9" in line and "no: Nothing answers" in line for line in lines)
+    assert all("http://127.0.0.1:9" in line and "no: No server responds" in line for line in lines)
     assert command("endpoints") == 1

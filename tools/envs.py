@@ -83,7 +83,14 @@ ENVIRONMENTS = {
     environment.name: environment
     for environment in (
         Environment("dev-3.11", "3.11", ("libraries-newest.txt", "test.txt", "lint.txt"), check="import mypy, pytest"),
-        Environment("legacy-3.11", "3.11", ("libraries-blender-4.2.txt", "test.txt"), check="import pytest, requests"),
+        # Some packages ask for newer libraries than Blender 4.2 has; its users get this set, so this set is tested.
+        Environment(
+            "legacy-3.11",
+            "3.11",
+            ("libraries-blender-4.2.txt", "test.txt"),
+            check="import gradio_client, pytest, requests, responses",
+            incomplete=True,
+        ),
         Environment("test-3.13", "3.13", ("libraries-newest.txt", "test.txt"), check="import pytest, urllib3"),
         # the tests do not run in it, they start the proxy with it
         Environment("litellm", "3.11", ("litellm.txt",), check="import fastapi, litellm, openai"),

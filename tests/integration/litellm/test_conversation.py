@@ -42,28 +42,43 @@ def talk(conversation, turns, text=WORDS):
         conversation.ask(f"Turn {number}. {text}").result(HANG_GUARD_S)
 
 
-def test_a_conversation_remembers_and_can_be_regenerated_edited_and_branched(start):
+@pytest.fixture
+def film_talk(start):
+    """A conversation of two turns, the second cut short, and its mock server."""
     mock, client = start()
     chat = Conversation(client, "You write films.", temperature=0.2)
     chat.ask("A logline").result(HANG_GUARD_S)
     chat.ask("A synopsis", max_tokens=4).result(HANG_GUARD_S)
+    return mock, chat
+
+
+def test_a_conversation_remembers(film_talk):
+    mock, chat = film_talk
     assert roles(chat.messages) == ["system", "user", "assistant", "user", "assistant"]
     assert roles(sent(mock)) == ["system", "user", "assistant", "user"]
     assert mock.requests.matching(CHAT)[-1].json["max_tokens"] == 4
+    assert chat.estimate_tokens() > 50
+    assert chat.count_tokens().source == "server"
+
+
+def test_a_turn_is_regenerated(film_talk):
+    _, chat = film_talk
     short = chat.messages[-1]["content"]
     chat.regenerate().result(HANG_GUARD_S)
     assert chat.messages[-1]["content"] == short
     chat.regenerate(max_tokens=None).result(HANG_GUARD_S)
     assert chat.messages[-1]["content"] != short
     assert roles(chat.messages) == ["system", "user", "assistant", "user", "assistant"]
+
+
+def test_a_branch_is_edited_and_the_conversation_stays(film_talk):
+    _, chat = film_talk
     other = chat.branch(1)
     assert roles(other.messages) == ["system", "user", "assistant"]
     assert chat.branch().messages == chat.branch(9).messages == chat.messages
     other.edit("A dialogue").result(HANG_GUARD_S)
     assert other.messages[-1]["content"].startswith("MARA")
     assert chat.messages[1]["content"] == "A logline"
-    assert chat.estimate_tokens() > 50
-    assert chat.count_tokens().source == "server"
 
 
 def test_one_turn_at_a_time_and_a_lost_turn_is_taken_back(start):
@@ -266,12 +281,19 @@ def pictures(message):
     return [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
 
 
-def test_the_pictures_and_changes_of_a_turn_stay_with_it(start, tmp_path):
+@pytest.fixture
+def picture_talk(start, tmp_path):
+    """A conversation about a picture, asked with a temperature, and its mock server."""
     mock, client = start(windows={"vision": 3000})
     (tmp_path / "a.png").write_bytes(b"png")
-    address = "data:image/png;base64,cG5n"
     chat = Conversation(client)
     chat.ask("What is it?", images=[tmp_path / "a.png"], temperature=0.5).result(HANG_GUARD_S)
+    return mock, chat
+
+
+def test_the_pictures_and_changes_of_a_turn_stay_with_it(picture_talk):
+    mock, chat = picture_talk
+    address = "data:image/png;base64,cG5n"
     chat.regenerate(top_p=0.5).result(HANG_GUARD_S)
     body = mock.requests.matching(CHAT)[-1].json
     assert pictures(sent(mock)[-1]) == [address]
@@ -282,6 +304,11 @@ def test_the_pictures_and_changes_of_a_turn_stay_with_it(start, tmp_path):
     chat.branch().regenerate().result(HANG_GUARD_S)
     assert mock.requests.matching(CHAT)[-1].json["temperature"] == 0.5
     assert chat.count_tokens().tokens > 0
+    assert "base64" not in json.dumps(chat.to_dict())
+
+
+def test_what_a_lost_turn_changed_is_not_kept(picture_talk):
+    mock, chat = picture_talk
     mock.inject(Fault("content_policy"))
     chat.ask("And now?", temperature=1.5).exception(HANG_GUARD_S)
     chat.regenerate(images=["http://host/b.png"]).result(HANG_GUARD_S)
@@ -290,10 +317,13 @@ def test_the_pictures_and_changes_of_a_turn_stay_with_it(start, tmp_path):
     chat.ask("And now?").result(HANG_GUARD_S)
     assert [pictures(each) for each in sent(mock)] == [["http://host/b.png"], [], []]
     assert "temperature" not in mock.requests.matching(CHAT)[-1].json
-    assert "base64" not in json.dumps(chat.to_dict())
-    for text, images in (("", []), ("What is it?", [5])):
-        with pytest.raises(errors.ValidationError):
-            chat.ask(text, images=images)
+
+
+@pytest.mark.parametrize(("text", "images"), [("", []), ("What is it?", [5])])
+def test_a_turn_without_words_or_with_no_picture_is_refused(picture_talk, text, images):
+    _, chat = picture_talk
+    with pytest.raises(errors.ValidationError):
+        chat.ask(text, images=images)
 
 
 def test_files_that_are_no_conversation(tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.gradio_process import QUIET, real_app
-from support.waiting import HANG_GUARD_S, eventually
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients import ClientOptions, errors, events
 from movie_director.clients.core.model import BackendCancel
@@ -152,14 +152,14 @@ def test_failures_are_told_apart(client, tmp_path):
 
 def running(client, *given):
     job = client.submit(EndpointRequest(*given))
-    assert eventually(lambda: job.running() or job.done())
+    assert wait_for(lambda: job.running() or job.done())
     assert job.running(), job.status
     return job
 
 
 def cancelled(job):
     assert job.cancel()
-    assert eventually(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
+    assert wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     return job.status.backend_cancel
 
 
@@ -181,7 +181,7 @@ def test_what_waits_is_taken_out_and_a_full_queue_is_told(client, url, tmp_path)
         before = run(client, "/done").text
         ahead = running(other, "/speak", {"text": "slow"})
         waiting = [other.submit(EndpointRequest("/speak", {"text": "hi", "voice": "bill"})) for _ in range(2)]
-        assert eventually(lambda: sorted(job.status.queue_position or 0 for job in waiting) == [0, 1])
+        assert wait_for(lambda: sorted(job.status.queue_position or 0 for job in waiting) == [0, 1])
         full = client.submit(EndpointRequest("/speak", {"text": "hi"}))
         assert full.exception(HANG_GUARD_S).code == "queue_full"
         assert [cancelled(job) for job in waiting] == [BackendCancel.CONFIRMED] * 2

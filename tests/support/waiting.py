@@ -25,8 +25,3 @@ def wait_for(condition: Callable[[], T], seconds: float = HANG_GUARD_S) -> T:
         assert time.monotonic() < deadline, "what the test waits for did not come"
         tick.wait(TICK_S)
     return value
-
-
-def eventually(ready: Callable[[], object]) -> bool:
-    """Return True once ``ready`` has come true; fail if it does not."""
-    return bool(wait_for(ready))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.gradio_replay import Stream
 from support.http import Pool, request
-from support.waiting import HANG_GUARD_S, eventually
+from support.waiting import HANG_GUARD_S, wait_for
 
 from movie_director.clients.mock.gradio.app import App, Component, Dependency
 from movie_director.clients.mock.gradio.files import MAX_BYTES, FileCache
@@ -171,7 +171,7 @@ def test_a_call_that_the_client_leaves(mock: MockSmall) -> None:
     stream = Stream(user.http.request("GET", url, preload_content=False))
     stream.leave()
     assert not stream.messages
-    assert eventually(lambda: mock.queue.size() == 0 and not mock.queue._mail)
+    assert wait_for(lambda: mock.queue.size() == 0 and not mock.queue._mail)
 
 
 def test_silence_is_broken_by_heartbeats(mock: MockSmall) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 from support.http import Pool
-from support.waiting import eventually
+from support.waiting import wait_for
 from support.wangp import settings
 
 from movie_director.clients.mock.http.faults import Fault
@@ -45,7 +45,7 @@ def ended(mock: MockWan2GPMCP, job_id: str, **more: Any) -> Any:
         found[:] = [tool(mock, "wangp_get_job", job_id=job_id, event_limit=500)]
         return bool(found[0]["done"])
 
-    assert eventually(done)
+    assert wait_for(done)
     return found[0]
 
 
@@ -152,7 +152,7 @@ def test_api_v2_waits_and_checks_names() -> None:
         assert not job["done"]
         assert [each["job_id"] for each in session(mock, "list_queue")] == [job["job_id"]]
         session(mock, "cancel_job", job_id=job["job_id"])
-        assert eventually(lambda: session(mock, "get_job", job_id=job["job_id"])["done"])
+        assert wait_for(lambda: session(mock, "get_job", job_id=job["job_id"])["done"])
         assert session(mock, "create_gallery_upload", filename="a.png")["method"] == "PUT"
         key = session(mock, "list_gallery")[0]["media_id"]
         assert session(mock, "create_gallery_download", media_id=key)["media_id"] == key
@@ -171,4 +171,4 @@ def test_a_restart_forgets_the_jobs(mock: MockWan2GPMCP) -> None:
         except urllib3.exceptions.HTTPError:
             return False
 
-    assert eventually(gone)
+    assert wait_for(gone)

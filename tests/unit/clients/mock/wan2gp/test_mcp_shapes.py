@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.gradio_replay import form
 from support.http import Pool
-from support.waiting import eventually
+from support.waiting import wait_for
 from support.wangp import recorded
 
 from movie_director.clients.mock.http.faults import Fault
@@ -70,7 +70,7 @@ class Replay:
             kinds = [{each["kind"] for each in side["events"]} - {"stream"} for side in (done, mine)]
             return (bool(mine["done"]) or not done["done"]) and (kinds[0] <= kinds[1] or bool(mine["done"]))
 
-        assert eventually(asked)
+        assert wait_for(asked)
         self.learn(recorded_answer.get("json"), _json(told.data))
         theirs, mine = self.shape(recorded_answer, 0), self.shape(_line(told, recorded_answer), 1)
         snapshot = self._snapshot(_json(told.data))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.gradio_replay import differences
-from support.waiting import eventually
+from support.waiting import wait_for
 from support.wan2gp_scenarios import SCENARIOS
 from support.wangp import RECORDINGS, WanGPReplay, queue_zip, recorded, settings, without_chance
 
@@ -87,7 +87,7 @@ def test_the_mock_answers_as_the_recorded_program_did(scenario: str) -> None:
         replay = WanGPReplay(mock.url, lines, UPLOADS[scenario])
         replay.told = mock.release_at
         # the recorder waited until the file was made
-        replay.settle = lambda: eventually(lambda: mock.outputs and not mock.queue.knows("576357c4da0"))
+        replay.settle = lambda: wait_for(lambda: mock.outputs and not mock.queue.knows("576357c4da0"))
         try:
             replay.run()
         finally:

@@ -64,6 +64,16 @@ def add_strict(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--strict", action="store_true", help="fail if a part of the result is missing")
 
 
+def run(options: argparse.Namespace, submit: Callable[[Any, dict[str, Any]], Job], *names: str, **given: Any) -> int:
+    """Submit a request, wait for its job, and save if asked to; return the exit status.
+
+    The request has the fields ``given``, and those of ``names`` from the options that are called like them.
+    """
+    use(options)
+    fields = {name: getattr(options, name) for name in names} | given
+    return finish(options, submit(bpy.context, chosen(**fields)))
+
+
 def use(options: argparse.Namespace) -> None:
     """Overrule the preferences for this run of Blender, which are not saved, and go to the frame asked for."""
     if getattr(options, "save", False) and not bpy.data.filepath:

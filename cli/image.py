@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import bpy
-
 from ..blender.requests import image_request
 from . import base
 
@@ -32,17 +30,6 @@ def add(parsers: Any) -> None:
 
 def generate_image(options: argparse.Namespace) -> int:
     """``generate-image``: generate, place, and save if asked to."""
-    base.use(options)
-    return base.finish(options, image_request.submit_image(bpy.context, _overrides(options)))
-
-
-def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    return base.chosen(
-        prompt=options.prompt,
-        negative_prompt=options.avoid,
-        seed=options.seed,
-        steps=options.steps,
-        input_source="CAMERA" if options.camera else "FILE" if options.image else None,
-        input_image=options.image,
-        workflow=options.workflow,
-    )
+    source = "CAMERA" if options.camera else "FILE" if options.image else None
+    more = {"negative_prompt": options.avoid, "input_source": source, "input_image": options.image}
+    return base.run(options, image_request.submit_image, "prompt", "seed", "steps", "workflow", **more)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import bpy
-
 from ..blender.properties.sound import SPEAKER_ITEMS
 from ..blender.properties.video import QUALITY_ITEMS
 from ..blender.requests import sound_request, video_request
@@ -84,64 +82,31 @@ def _add_voice(verb: argparse.ArgumentParser) -> None:
 
 def make_video(options: argparse.Namespace) -> int:
     """``generate-video``: generate a clip, place it, and save if asked to."""
-    base.use(options)
     source = "CAMERA" if options.camera else "STRIPS" if options.strip else "FILE" if options.image else None
-    given = base.chosen(
-        prompt=options.prompt,
-        negative_prompt=options.avoid,
-        model=options.model,
-        seconds=options.seconds,
-        quality=options.quality,
-        seed=options.seed,
-        input_source=source,
-        input_image=options.image,
-    )
-    return base.finish(options, video_request.submit_video(bpy.context, given))
+    more = {"negative_prompt": options.avoid, "input_source": source, "input_image": options.image}
+    names = ("prompt", "model", "seconds", "quality", "seed")
+    return base.run(options, video_request.submit_video, *names, **more)
 
 
 def make_sound(options: argparse.Namespace) -> int:
     """``sound-effect``: generate a sound, place it, and save if asked to."""
-    base.use(options)
-    given = base.chosen(
-        prompt=options.prompt, negative_prompt=options.avoid, seconds=options.seconds, seed=options.seed
-    )
-    return base.finish(options, sound_request.submit_sound(bpy.context, given))
+    names = ("prompt", "seconds", "seed")
+    return base.run(options, sound_request.submit_sound, *names, negative_prompt=options.avoid)
 
 
 def speak_line(options: argparse.Namespace) -> int:
     """``speak``: have a line spoken, place it, and save if asked to."""
-    base.use(options)
     speaker = "RECORDING" if options.take else (options.read_by or "").upper().replace("-", "_") or None
-    given = base.chosen(
-        text=options.text,
-        voice=options.voice,
-        speaker=speaker,
-        speaker_voice=options.reader_voice,
-        take=options.take,
-        pitch=options.pitch,
-        accept_terms=options.accept_terms,
-    )
-    return base.finish(options, sound_request.submit_line(bpy.context, given))
+    more = {"speaker": speaker, "speaker_voice": options.reader_voice}
+    return base.run(options, sound_request.submit_line, "text", "voice", "take", "pitch", "accept_terms", **more)
 
 
 def convert_recording(options: argparse.Namespace) -> int:
     """``convert``: convert a recording, place it, and save if asked to."""
-    base.use(options)
-    given = base.chosen(
-        recording=options.recording, voice=options.voice, pitch=options.pitch, accept_terms=options.accept_terms
-    )
-    return base.finish(options, sound_request.submit_conversion(bpy.context, given))
+    return base.run(options, sound_request.submit_conversion, "recording", "voice", "pitch", "accept_terms")
 
 
 def train_voice(options: argparse.Namespace) -> int:
     """``train-voice``: train a voice and wait for it."""
-    base.use(options)
-    given = base.chosen(
-        new_voice=options.voice,
-        samples=options.samples,
-        epochs=options.epochs,
-        shared_folder=options.shared_folder,
-        server_folder=options.server_folder,
-        accept_terms=options.accept_terms,
-    )
-    return base.finish(options, sound_request.submit_training(bpy.context, given))
+    names = ("samples", "epochs", "shared_folder", "server_folder", "accept_terms")
+    return base.run(options, sound_request.submit_training, *names, new_voice=options.voice)

@@ -11,7 +11,7 @@ from ..blender.state import settings
 from ..blender.state.presets import presets
 from ..clients.registry import BACKENDS
 from .job_list import draw_running
-from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .labels import MainSidebar, action_button, paragraph, prompt_field
 from .request_fields import draw_obstacle
 from .server_line import draw_server
 
@@ -22,14 +22,10 @@ BACKEND = endpoint_request.BACKEND
 ICONS: dict[str, Any] = {"image": "IMAGE_DATA", "video": "SEQUENCE", "audio": "SOUND", "text": "TEXT"}
 
 
-class GradioApp(Sidebar):
+class GradioApp(MainSidebar):
     """The app's address, what it is to do, and a field for each of its inputs."""
 
     bl_label = "Gradio App"
-
-    def draw_header_preset(self, _context: Context) -> None:
-        """Put the way to the preferences into the header."""
-        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw the address, the endpoint, its fields and the button."""
@@ -47,11 +43,8 @@ class GradioApp(Sidebar):
         column = layout.column()
         missing = endpoint_fields.missing(own)
         draw_obstacle(column, context, "" if missing else own.endpoint, f"Fill in first: {', '.join(missing)}")
-        row = column.row()
-        row.scale_y = 1.6
-        row.operator_context = "INVOKE_DEFAULT"
-        row.enabled = endpoint_request.ready(context)
-        row.operator("movie_director.run_endpoint", text=own.label, icon="PLAY")
+        ready = endpoint_request.ready(context)
+        action_button(column, "movie_director.run_endpoint", "PLAY", enabled=ready, text=own.label)
         draw_running(layout, context, BACKEND)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..blender.requests import image_request
 from .job_list import draw_running
-from .labels import Sidebar, preferences_button, prompt_field
+from .labels import MainSidebar, Sidebar, action_button, prompt_field
 from .request_fields import draw_obstacle, draw_seed, draw_shots, draw_start
 from .server_line import draw_server
 
@@ -14,14 +14,10 @@ if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
-class Image(Sidebar):
+class Image(MainSidebar):
     """The settings of the next picture, and the button."""
 
     bl_label = "Generate Image"
-
-    def draw_header_preset(self, _context: Context) -> None:
-        """Put the way to the preferences into the header."""
-        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw the fields in the order in which a film maker fills them."""
@@ -70,8 +66,4 @@ def _draw_prompt(layout: UILayout, props: Any) -> None:
 def _draw_button(layout: UILayout, context: Context) -> None:
     column = layout.column()
     draw_obstacle(column, context, context.scene.movie_director.prompt, "Write what to show first")
-    row = column.row()
-    row.scale_y = 1.6
-    row.operator_context = "INVOKE_DEFAULT"
-    row.enabled = image_request.ready(context)
-    row.operator("movie_director.generate_image", icon="RENDER_STILL")
+    action_button(column, "movie_director.generate_image", "RENDER_STILL", enabled=image_request.ready(context))

@@ -48,9 +48,25 @@ class Sidebar:
     bl_category = redraw.TAB
 
 
-def preferences_button(layout: UILayout) -> None:
-    """Draw the way to the preferences."""
-    layout.operator("preferences.addon_show", text="", icon="PREFERENCES", emboss=False).module = settings.PACKAGE
+class MainSidebar(Sidebar):
+    """Mix-in: what the first panel of a section has beside that, the way to the preferences in its header."""
+
+    def draw_header_preset(self, _context: Context) -> None:
+        """Draw the way to the preferences."""
+        layout: UILayout = self.layout  # type: ignore[attr-defined]
+        layout.operator("preferences.addon_show", text="", icon="PREFERENCES", emboss=False).module = settings.PACKAGE
+
+
+def action_button(layout: UILayout, operator: str, icon: Any, *, enabled: bool, text: str | None = None) -> None:
+    """Draw the large button that starts a job; it has the operator's label unless ``text`` is given."""
+    row = layout.row()
+    row.scale_y = 1.6
+    row.operator_context = "INVOKE_DEFAULT"
+    row.enabled = enabled
+    if text is None:
+        row.operator(operator, icon=icon)
+    else:
+        row.operator(operator, text=text, icon=icon)
 
 
 def prompt_field(layout: UILayout, owner: Any, name: str, icon: Any, hint: str) -> None:

@@ -8,7 +8,7 @@ from ..blender.platform import sequencer
 from ..blender.requests import image_request, sound_request
 from ..blender.state import settings
 from .job_list import draw_running
-from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .labels import MainSidebar, Sidebar, action_button, paragraph, prompt_field
 from .request_fields import draw_obstacle, draw_seed, draw_shots
 from .server_line import draw_server
 
@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
-class Sound(Sidebar):
+class Sound(MainSidebar):
     """The settings of the next sound, and the button."""
 
     bl_label = "Sound Effect"
-
-    def draw_header_preset(self, _context: Context) -> None:
-        """Put the way to the preferences into the header."""
-        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw the prompt, its place and length."""
@@ -38,18 +34,14 @@ class Sound(Sidebar):
         draw_seed(layout, own, "sound")
         column = layout.column()
         draw_obstacle(column, context, own.prompt, "Write what should be heard first")
-        _draw_button(column, "movie_director.sound_effect", "SOUND", _ready(context, own.prompt))
+        action_button(column, "movie_director.sound_effect", "SOUND", enabled=_ready(context, own.prompt))
         draw_running(layout, context, sound_request.SOUND)
 
 
-class Voice(Sidebar):
+class Voice(MainSidebar):
     """The voice that speaks and converts, and a line for it."""
 
     bl_label = "Voices"
-
-    def draw_header_preset(self, _context: Context) -> None:
-        """Put the way to the preferences into the header."""
-        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw the voice, the line and the button."""
@@ -64,7 +56,7 @@ class Voice(Sidebar):
         _draw_reader(layout, own)
         column = layout.column()
         draw_obstacle(column, context, own.text, "Write what should be said first")
-        _draw_button(column, "movie_director.speak_line", "PLAY_SOUND", _ready(context, own.text, own.voice))
+        action_button(column, "movie_director.speak_line", "PLAY_SOUND", enabled=_ready(context, own.text, own.voice))
         draw_running(layout, context, sound_request.VOICE)
 
 
@@ -83,7 +75,9 @@ class Convert(Sidebar):
             text = f"Selected: {strip.name}" if strip is not None else "Select a sound strip, or choose a file."
             paragraph(layout, context, text, "INFO")
         ready = bool(own.recording) or strip is not None
-        _draw_button(layout, "movie_director.convert_recording", "FILE_REFRESH", ready and _ready(context, own.voice))
+        action_button(
+            layout, "movie_director.convert_recording", "FILE_REFRESH", enabled=ready and _ready(context, own.voice)
+        )
 
 
 class Train(Sidebar):
@@ -105,7 +99,7 @@ class Train(Sidebar):
         prompt_field(column, own, "server_folder", "NETWORK_DRIVE", "What the server calls that folder")
         layout.prop(own, "accept_terms")
         ready = _ready(context, own.new_voice, own.samples)
-        _draw_button(layout, "movie_director.train_voice", "ADD", ready)
+        action_button(layout, "movie_director.train_voice", "ADD", enabled=ready)
 
 
 def _draw_reader(layout: UILayout, own: Any) -> None:
@@ -136,11 +130,3 @@ def _draw_length(layout: UILayout, context: Context, own: Any) -> None:
 
 def _ready(context: Context, *texts: str) -> bool:
     return not image_request.obstacle(context) and all(text.strip() for text in texts)
-
-
-def _draw_button(layout: UILayout, operator: str, icon: Any, ready: bool) -> None:
-    row = layout.row()
-    row.scale_y = 1.6
-    row.operator_context = "INVOKE_DEFAULT"
-    row.enabled = ready
-    row.operator(operator, icon=icon)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..blender.requests import video_request
 from .job_list import draw_running
-from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .labels import MainSidebar, Sidebar, action_button, paragraph, prompt_field
 from .request_fields import draw_obstacle, draw_seed, draw_shots, draw_start
 from .server_line import draw_server
 
@@ -14,14 +14,10 @@ if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
-class Video(Sidebar):
+class Video(MainSidebar):
     """The settings of the next clip, and the button."""
 
     bl_label = "Generate Video"
-
-    def draw_header_preset(self, _context: Context) -> None:
-        """Put the way to the preferences into the header."""
-        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw the fields in the order in which a film maker fills them."""
@@ -37,11 +33,7 @@ class Video(Sidebar):
         draw_seed(layout, own, "video")
         column = layout.column()
         draw_obstacle(column, context, own.prompt, "Write what happens first")
-        row = column.row()
-        row.scale_y = 1.6
-        row.operator_context = "INVOKE_DEFAULT"
-        row.enabled = video_request.ready(context)
-        row.operator("movie_director.generate_video", icon="RENDER_ANIMATION")
+        action_button(column, "movie_director.generate_video", "RENDER_ANIMATION", enabled=video_request.ready(context))
         draw_running(layout, context, video_request.BACKEND)
 
 

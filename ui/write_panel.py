@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..blender.requests import image_request, text_request
 from .job_list import draw_running
-from .labels import Sidebar, paragraph, preferences_button, prompt_field
+from .labels import MainSidebar, Sidebar, action_button, paragraph, prompt_field
 from .server_line import draw_server
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
 
-class Write(Sidebar):
+class Write(MainSidebar):
     """The settings of the next text, and the button."""
 
     bl_label = "Write"
-
-    def draw_header_preset(self, _context: Context) -> None:
-        """Put the way to the preferences into the header."""
-        preferences_button(self.layout)  # type: ignore[attr-defined]
 
     def draw(self, context: Context) -> None:
         """Draw what kind of text, about what, from what, and the button."""
@@ -34,11 +30,7 @@ class Write(Sidebar):
         column.row(align=True).prop(props, "context", expand=True)
         if props.context != "NONE":
             draw_script(column, context)
-        row = layout.row()
-        row.scale_y = 1.6
-        row.operator_context = "INVOKE_DEFAULT"
-        row.enabled = _ready(context, props)
-        row.operator("movie_director.write", icon="GREASEPENCIL")
+        action_button(layout, "movie_director.write", "GREASEPENCIL", enabled=_ready(context, props))
         draw_running(layout, context, text_request.BACKEND)
 
 

@@ -39,10 +39,8 @@ class Accepted:
 class Submission:
     """Sends one job's prompt and determines its outcome; ``extra_data`` is sent with it."""
 
-    def __init__(
-        self, api: ComfyAPI, lookup: JobLookup, timings: Timings, job: JobContext, extra_data: Mapping[str, str]
-    ) -> None:
-        self._api = api
+    def __init__(self, lookup: JobLookup, timings: Timings, job: JobContext, extra_data: Mapping[str, str]) -> None:
+        self._api = lookup.api
         self._lookup = lookup
         self._timings = timings
         self._job = job

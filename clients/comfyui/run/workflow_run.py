@@ -143,7 +143,7 @@ class WorkflowRunner:
         client_id = self.connection.client_id
         job.message("Sending the workflow")
         job.sending(prompt_id=job.job_id, client_id=client_id, seed=prepared.plan.seed)
-        submission = Submission(self.api, self._lookup, self._timings, job, self._extra_data)
+        submission = Submission(self._lookup, self._timings, job, self._extra_data)
         with self.connection.posting():
             try:
                 accepted = submission.send(prepared.prompt, client_id)

@@ -67,13 +67,13 @@ class JobLookup:
     """Looks jobs up on one server. Thread-safe; remembers only if the server has the jobs API."""
 
     def __init__(self, api: ComfyAPI) -> None:
-        self._api = api
+        self.api = api
         self._has_jobs: bool | None = None
 
     def ask(self, prompt_id: str, scope: Scope | None = None, *, position: bool = False) -> LookupResult:
         """Return the state of the job; with ``position`` also the number of jobs before it."""
         if self._has_jobs is not False:
-            self._has_jobs, job = self._api.job(prompt_id, scope)
+            self._has_jobs, job = self.api.job(prompt_id, scope)
             if self._has_jobs:
                 return self._make_result_of_job(prompt_id, job, scope, position=position)
         return self.locate(prompt_id, scope)
@@ -82,17 +82,17 @@ class JobLookup:
         """Look in the queue, then in the history, as all releases allow; with ``job_id`` also for a prompt with
         another id that carries this job's mark.
         """
-        running, pending = self._api.queue(scope)
+        running, pending = self.api.queue(scope)
         found = _find_in_queue(running, pending, prompt_id, job_id)
         if found is not None:
             return found
-        entry = self._api.history(prompt_id, scope)
+        entry = self.api.history(prompt_id, scope)
         if entry is None and job_id:
             prompt_id, entry = self._find_marked(job_id, scope)
         return parse_history_entry(entry, prompt_id) if entry is not None else LookupResult(ServerJobState.ABSENT)
 
     def _find_marked(self, job_id: str, scope: Scope | None) -> tuple[str, Mapping[str, Any] | None]:
-        for prompt_id, entry in self._api.latest_history(MARKED_HISTORY_ITEMS, scope).items():
+        for prompt_id, entry in self.api.latest_history(MARKED_HISTORY_ITEMS, scope).items():
             if get_marked_job(as_list(get_member(entry, "prompt"))) == job_id:
                 return prompt_id, entry
         return "", None
@@ -105,7 +105,7 @@ class JobLookup:
         status = job.get("status")
         if status == "pending":
             return (
-                _find_rank(prompt_id, self._api.open_jobs(scope)) if position else LookupResult(ServerJobState.PENDING)
+                _find_rank(prompt_id, self.api.open_jobs(scope)) if position else LookupResult(ServerJobState.PENDING)
             )
         if status == "in_progress":
             return LookupResult(ServerJobState.RUNNING, prompt_id=prompt_id)

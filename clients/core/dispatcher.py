@@ -17,7 +17,7 @@ StartThread = Callable[[Callable[[], None], str], threading.Thread]
 
 
 class Dispatcher:
-    """The dispatcher and the interrupter of one runner. Thread-safe; starts its threads with ``start``."""
+    """The dispatcher and the interrupter of one runner. Thread-safe; starts its threads with their first work."""
 
     def __init__(self, start_thread: StartThread) -> None:
         self._start_thread = start_thread
@@ -27,32 +27,35 @@ class Dispatcher:
         self._interrupts: SimpleQueue[Interrupter | None] = SimpleQueue()
         self._ended = False
 
-    def start(self) -> None:
-        """Start both threads if they do not run yet."""
-        with self._lock:
-            if not self._threads:
-                self._threads = [
-                    self._start_thread(self._dispatch_jobs, "dispatcher"),
-                    self._start_thread(self._fire_interrupters, "interrupter"),
-                ]
-
     def dispatch(self, job: JobInternals) -> None:
         """Have the job's listeners called on the dispatcher thread; on a thread of its own after ``close``."""
         with self._lock:
             if not self._ended:
+                self._start()
                 self._changed_jobs.put(job)
                 return
         self._start_thread(job.dispatch, "late-dispatcher")
 
     def interrupt(self, interrupter: Interrupter) -> None:
         """Have the interrupter fired on the interrupter thread."""
-        self._interrupts.put(interrupter)
+        with self._lock:
+            self._start()
+            self._interrupts.put(interrupter)
 
     def close(self) -> list[threading.Thread]:
         """Let both threads end once their queues are empty, and return them."""
-        self._changed_jobs.put(None)
-        self._interrupts.put(None)
-        return self._threads
+        with self._lock:
+            self._ended = self._ended or not self._threads
+            self._changed_jobs.put(None)
+            self._interrupts.put(None)
+            return self._threads
+
+    def _start(self) -> None:
+        if not self._threads and not self._ended:
+            self._threads = [
+                self._start_thread(self._dispatch_jobs, "dispatcher"),
+                self._start_thread(self._fire_interrupters, "interrupter"),
+            ]
 
     def _dispatch_jobs(self) -> None:
         while (job := self._changed_jobs.get()) is not None:

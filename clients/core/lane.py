@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from .errors import BackendError
+from .events import Failed
 
 if TYPE_CHECKING:
     from .context import JobContext
@@ -32,6 +36,16 @@ class LaneEntry:
     rejoin: bool = field(compare=False)
     hooks: Hooks | None = field(default=None, compare=False)
     draining: Interrupter | None = field(default=None, compare=False)
+
+
+def _failed_to_end(job: JobInternals) -> Failed:
+    error = BackendError(
+        "Movie Director has an internal error and could not finish the job.",
+        code="internal",
+        backend=job.backend,
+        hint="Please report this with the text in the system console.",
+    )
+    return Failed(error, job_id=job.id, at=time.time())
 
 
 class Lane:
@@ -86,7 +100,7 @@ class Lane:
             self._changed.notify()
             return True
 
-    def remove_untouched(self, entry: LaneEntry) -> bool:
+    def remove_if_not_started(self, entry: LaneEntry) -> bool:
         """Remove a waiting job that the backend can't know of; False if it runs, has run, or is re-joined."""
         with self._changed:
             at = self._waiting_index(entry)
@@ -95,11 +109,14 @@ class Lane:
             del self._waiting[at]
             return True
 
-    def retire(self, entry: LaneEntry) -> None:
-        """Remove an entry whose job needs the lane no more."""
+    def retire(self, entry: LaneEntry) -> bool:
+        """Remove an entry whose job needs the lane no more; False if a resumed job has its id by now."""
         with self._changed:
-            self._entries.pop(entry.job.id, None)
+            known = self._entries.get(entry.job.id)
+            if known is entry:
+                del self._entries[entry.job.id]
             self._changed.notify_all()
+            return known is None or known is entry
 
     # Lookups
 
@@ -133,13 +150,17 @@ class Lane:
     # The end
 
     def close(self) -> list[LaneEntry] | None:
-        """Take no more jobs, wake every worker, and return the entries that are left; None if closed before."""
+        """Take no more jobs, wake every worker, and return the entries that are left; None if closed before.
+
+        Waiting entries come first: ending a running job first would let its worker take one of them.
+        """
         with self._changed:
             if self.closing.is_set():
                 return None
             self.closing.set()
             self._changed.notify_all()
-            return list(self._entries.values())
+            waiting = {entry.job.id for entry in self._waiting}
+            return sorted(self._entries.values(), key=lambda entry: entry.job.id not in waiting)
 
     @property
     def workers(self) -> list[threading.Thread]:
@@ -162,8 +183,10 @@ class Lane:
             self.announce_positions()
             try:
                 self._process(entry)
-            except BaseException:  # noqa: BLE001 - whatever a job raises, its lane goes on
-                _log.exception("Ending a %s job failed", self._backend)
+            except BaseException as error:  # noqa: BLE001 - whatever a job raises, its lane goes on
+                # the type alone: an exception whose text can't be made may be what failed
+                _log.error("Ending a %s job failed: %s", self._backend, type(error).__name__)
+                entry.job.end(_failed_to_end(entry.job))
             finally:
                 with self._changed:
                     self._running -= 1

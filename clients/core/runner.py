@@ -163,16 +163,18 @@ class JobRunner:
         return entry is not None and self._cancel(entry)
 
     def _cancel(self, entry: LaneEntry) -> bool:
-        untouched = self._lane.remove_untouched(entry)
-        outcome = BackendCancel.CONFIRMED if untouched else BackendCancel.PENDING
-        if not entry.job.end(Cancelled(job_id=entry.job.id, at=time.time()), outcome):
-            return False
-        entry.context.stop(JobCancelled("The job was cancelled.", backend=self.backend))
-        self._dispatcher.interrupt(entry.context.interrupter)
-        if untouched:
+        not_started = self._lane.remove_if_not_started(entry)
+        outcome = BackendCancel.CONFIRMED if not_started else BackendCancel.PENDING
+        ended_here = entry.job.end(Cancelled(job_id=entry.job.id, at=time.time()), outcome)
+        if ended_here:
+            entry.context.stop(JobCancelled("The job was cancelled.", backend=self.backend))
+            self._dispatcher.interrupt(entry.context.interrupter)
+        if not_started:
+            # Also if another thread has ended the job: no worker will see the entry any more.
+            entry.job.set_backend_cancel(BackendCancel.CONFIRMED)
             self._retire(entry)
             self._lane.announce_positions()
-        return True
+        return ended_here
 
     def forget(self, job_id: str) -> None:
         """Drop an ended job from memory; one that is under way raises ``ValidationError``."""
@@ -215,7 +217,6 @@ class JobRunner:
         return thread
 
     def _process(self, entry: LaneEntry) -> None:
-        self._dispatcher.start()
         job = entry.job
         timed_out = not job.status.state.ended and self._run(entry)
         if job.status.state is JobState.CANCELLED or timed_out:
@@ -281,7 +282,7 @@ class JobRunner:
         traces = "".join(traceback.format_exception(error))
         _log.error("A %s job failed unexpectedly\n%s", self.backend, hooks.redact(traces) if hooks else traces)
         failure = BackendError(
-            f"Movie Director has an internal error: {type(error).__name__}: {error}",
+            f"Movie Director has an internal error: {_describe(error)}",
             code="internal",
             backend=self.backend,
             hint="Please report this with the text in the system console.",
@@ -305,7 +306,8 @@ class JobRunner:
         job.set_backend_cancel(outcome)
 
     def _retire(self, entry: LaneEntry) -> None:
-        self._lane.retire(entry)
+        if not self._lane.retire(entry):
+            return
         with self._lock:
             if entry.job.id in self._jobs:
                 self._finished[entry.job.id] = None
@@ -359,3 +361,11 @@ def _join(threads: list[threading.Thread], deadline: float) -> None:
     for thread in threads:
         if thread is not threading.current_thread():
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _describe(error: BaseException) -> str:
+    """Return type and text of an exception, the type alone if its text can't be made."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - foreign code
+        return type(error).__name__

@@ -846,3 +846,76 @@ def test_a_client_names_its_address_and_no_key():
         assert "canary" not in repr(client.submit(ScriptedRequest()))
     with ScriptedClient(api_key="sk-canary", headers={"authorization": "Basic x"}) as client:
         assert client.auth_headers() == {"authorization": "Basic x"}
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_listeners_of_a_job_that_ends_before_any_worker_are_called(end):
+    """Many times: whether a worker sees the job first is a matter of luck."""
+    for _ in range(20):
+        client = scripted(max_workers=1)
+        job = client.submit(ScriptedRequest())
+        done, events_seen = threading.Event(), []
+        job.add_listener(events_seen.append)
+        job.add_done_callback(lambda _job, done=done: done.set())
+        if end == "cancel":
+            client.cancel(job.id)
+        else:
+            client.close()
+        assert done.wait(HANG_GUARD_S)
+        client.close()
+        assert isinstance(events_seen[-1], events.TERMINAL)
+
+
+def test_a_drain_that_ends_leaves_the_resumed_job_of_its_id_alone():
+    gate, draining = Gate(), threading.Event()
+
+    def drain(context):
+        assert draining.wait(HANG_GUARD_S)
+        return BackendCancel.CONFIRMED
+
+    resumed = Gate()
+    client = scripted(gate, max_workers=2)
+    client.on_cancel, client.on_rejoin = drain, resumed
+    job = client.submit(ScriptedRequest())
+    gate.wait_begun()
+    record = {**job.record(), "stage": "sent"}
+    job._internals.stage = "sent"
+    assert client.cancel(job.id)
+    again = client.resume(record)
+    assert again is not job
+    resumed.wait_begun()
+    draining.set()
+    wait_for(lambda: job.status.backend_cancel is BackendCancel.CONFIRMED)
+    assert client.runner.busy()
+    assert again.cancel()
+    client.close()
+
+
+def test_two_cancels_at_once_leave_nothing_behind(monkeypatch):
+    gate = Gate()
+    client = scripted(gate, max_workers=1)
+    client.submit(ScriptedRequest("first"))
+    gate.wait_begun()
+    waiting = client.submit(ScriptedRequest("second"))
+    entry = client.runner._lane.entry(waiting.id)
+    waiting._internals.end(events.Cancelled(job_id=waiting.id, at=0.0), BackendCancel.PENDING)  # the other thread's
+    assert not client.runner._cancel(entry)
+    assert client.runner._lane.entry(waiting.id) is None
+    assert waiting.status.backend_cancel is BackendCancel.CONFIRMED
+    client.close()
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_an_exception_without_a_text_ends_its_job():
+    def fail(job):
+        raise Unspeakable
+
+    with scripted(fail) as client:
+        error = client.submit(ScriptedRequest()).exception(HANG_GUARD_S)
+    assert error.code == "internal"

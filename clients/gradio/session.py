@@ -94,8 +94,9 @@ class GradioSession(AnySession):
         trigger_id: int | None = None,
         on_message: OnMessage | None = None,
     ) -> list[Any]:
-        """Call a function and return its final values (see ``GradioCall.result``); its messages go to "
-        "``on_message``."""
+        """Call a function and return its final values (see ``GradioCall.result``); its messages go to
+        ``on_message``.
+        """
         call = self.join(target, data, scope=scope, trigger_id=trigger_id)
         for message in call.messages(scope):
             if on_message is not None:

@@ -77,7 +77,7 @@ class ServerProfileCache:
         self.meter = TokenMeter()
         self.format_modes: dict[str, str] = {}
         self.unanswered: set[str] = set()
-        self._get_windows: dict[str, int] = {}
+        self._windows: dict[str, int] = {}
         self._profile: Profile | None = None
 
     def profile(
@@ -96,7 +96,7 @@ class ServerProfileCache:
     def _renew(self, profile: Profile, *, forget: bool) -> None:
         """Store a new profile and drop learnt windows: a model may have been reloaded with another one."""
         if forget or self._profile is None or self._profile.models != profile.models:
-            self._get_windows = {}
+            self._windows = {}
         self._profile = profile
 
     def forget(self) -> None:
@@ -116,11 +116,11 @@ class ServerProfileCache:
     def window(self, model: str) -> int | None:
         """Return the model's window in tokens, None if unknown; a window learnt from an error counts most."""
         info = self._profile.model(model) if self._profile else None
-        return self._get_windows.get(model) or (info.window if info else None)
+        return self._windows.get(model) or (info.window if info else None)
 
     def learn_window(self, model: str, tokens: int) -> None:
         """Store the window from the server's error until its list of models changes."""
-        self._get_windows[model] = tokens
+        self._windows[model] = tokens
 
 
 class ServerProbe:

@@ -55,7 +55,7 @@ class ServerLocks:
         self.trainings = ServerLock()
 
 
-_existed_before: WeakValueDictionary[tuple[str, int, str], ServerLocks] = WeakValueDictionary()
+_locks: WeakValueDictionary[tuple[str, int, str], ServerLocks] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
@@ -64,7 +64,7 @@ def get_locks(server: ServerURL) -> ServerLocks:
     host = "localhost" if server.is_loopback else server.host.rstrip(".")
     key = (host, server.port, server.path)
     with _lock:
-        server_lock = _existed_before.get(key)
+        server_lock = _locks.get(key)
         if server_lock is None:
-            server_lock = _existed_before[key] = ServerLocks()
+            server_lock = _locks[key] = ServerLocks()
         return server_lock

@@ -27,16 +27,16 @@ class WebhookListener:
     def __init__(self) -> None:
         self._runs: dict[str, OnState] = {}
         self._secret = secrets.token_urlsafe(16)
-        self._get_server = _Server(self._take)
+        self._server = _Server(self._take)
         self._thread = threading.Thread(
-            target=self._get_server.serve_forever, args=(_POLL_S,), name="movie-director-audioldm-listener", daemon=True
+            target=self._server.serve_forever, args=(_POLL_S,), name="movie-director-audioldm-listener", daemon=True
         )
         self._thread.start()
 
     def address(self, run_id: str, on_state: OnState) -> str:
         """Return the webhook URL of a run; ``on_state`` gets each state until ``forget``."""
         self._runs[run_id] = on_state
-        return f"http://127.0.0.1:{self._get_server.server_port}/{self._secret}/{run_id}"
+        return f"http://127.0.0.1:{self._server.server_port}/{self._secret}/{run_id}"
 
     def forget(self, run_id: str) -> None:
         """Ignore later webhooks of this prediction."""
@@ -44,9 +44,9 @@ class WebhookListener:
 
     def close(self) -> None:
         """Stop listening and join the thread."""
-        self._get_server.shutdown()
+        self._server.shutdown()
         self._thread.join()
-        self._get_server.server_close()
+        self._server.server_close()
 
     def _take(self, path: str, body: bytes) -> None:
         place, _, run_id = path.strip("/").partition("/")

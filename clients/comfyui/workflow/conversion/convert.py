@@ -167,7 +167,7 @@ class _Conversion:
         self._now = now
         self._hosts: dict[str, Node] = {}
         self._targets: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        self._parse_file_name: tuple[dict[str, tuple[Graph, Node]], dict[str, tuple[Graph, Node]]] | None = None
+        self._names: tuple[dict[str, tuple[Graph, Node]], dict[str, tuple[Graph, Node]]] | None = None
 
     def run(self, scopes: list[Scope]) -> Converted:
         """Return the prompt and the editor's widgets."""
@@ -246,9 +246,9 @@ class _Conversion:
 
     def _look_up(self, name: str, widget: str) -> Any:
         """Return the value of a widget of the node called ``name``: by its alias, else by its title."""
-        if self._parse_file_name is None:
-            self._parse_file_name = self._by_name()
-        by_alias, by_title = self._parse_file_name
+        if self._names is None:
+            self._names = self._by_name()
+        by_alias, by_title = self._names
         found = by_alias.get(name) or by_title.get(name)
         return self._held(*found, widget) if found is not None else None
 

@@ -71,7 +71,7 @@ def _speech_properties() -> dict[str, Any]:
         "saved_speech_key": StringProperty(subtype="PASSWORD", options={"HIDDEN"}),
         "speech_model": StringProperty(name="Its Model", description="The server's own name of a model; empty: tts-1"),
         "piper_voice": StringProperty(
-            name="Piper Voice", subtype="FILE_PATH", description="A voice's .onnx file; the program piper reads with it"
+            name="Piper Voice", subtype="FILE_PATH", description="A voice's .onnx file; used by the program piper"
         ),
     }
 
@@ -122,7 +122,7 @@ class MovieDirectorPreferences(AddonPreferences):
         soft_max=60.0,
         default=4.0,
         subtype="TIME_ABSOLUTE",
-        description="How long a still stands in the Sequencer, unless the scene says otherwise",
+        description="Default length of a still, unless the scene says otherwise",
     )
 
     def draw(self, context: "Context") -> None:
@@ -213,7 +213,7 @@ def _draw_answer(layout: "UILayout", info: BackendInfo) -> None:
     if answer is None:
         return
     if answer.pending:
-        layout.label(text="Asking the server...", icon="SORTTIME")
+        layout.label(text="Testing the connection...", icon="SORTTIME")
     elif answer.info is not None:
         layout.label(text=formatting.server_text(info.label, answer.info), icon="CHECKMARK")
     elif answer.error is not None:

@@ -77,7 +77,9 @@ def run(options: argparse.Namespace, submit: Callable[[Any, dict[str, Any]], Job
 def use(options: argparse.Namespace) -> None:
     """Overrule the preferences for this run of Blender, which are not saved, and go to the frame asked for."""
     if getattr(options, "save", False) and not bpy.data.filepath:
-        raise ValidationError("--save needs a .blend file.", code="file_not_saved", hint="Name it: blender -b FILM ...")
+        raise ValidationError(
+            "--save needs a .blend file.", code="file_not_saved", hint="Pass a file: blender -b FILM ..."
+        )
     preferences = settings.preferences()
     if options.demo:
         preferences.demo_mode = True

@@ -173,7 +173,7 @@ BACKENDS = _built_in(
         name="litellm",
         label="LiteLLM",
         purpose="Text",
-        demo_label="made-up texts",
+        demo_label="sample texts",
     ),
     BackendInfo(
         ".rvc:RVCClient",

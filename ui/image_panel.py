@@ -65,5 +65,5 @@ def _draw_prompt(layout: UILayout, props: Any) -> None:
 
 def _draw_button(layout: UILayout, context: Context) -> None:
     column = layout.column()
-    draw_obstacle(column, context, context.scene.movie_director.prompt, "Write what to show first")
+    draw_obstacle(column, context, context.scene.movie_director.prompt, "Write a prompt first")
     action_button(column, "movie_director.generate_image", "RENDER_STILL", enabled=image_request.ready(context))

@@ -178,7 +178,7 @@ def _draw_memory(box: UILayout, context: Context, backend: str) -> None:
     if answer is not None and answer.error is not None:
         paragraph(box, context, formatting.error_text(answer.error), "BLANK1", alert=True)
     elif answer is not None and answer.done:
-        paragraph(box, context, f"{BACKENDS[backend].label} frees its memory before it takes the next job.", "INFO")
+        paragraph(box, context, f"{BACKENDS[backend].label} will free its memory before the next job.", "INFO")
 
 
 def _draw_places(box: UILayout, context: Context, placement: Placement) -> None:

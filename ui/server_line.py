@@ -43,7 +43,7 @@ def _server_line(backend: str, answer: Any, error: Any) -> str:
     if answer is None:
         return f"{label}: connected" if job_list.server_answers(backend) else f"{label}: not tested yet"
     if answer.pending:
-        return f"{label}: asking..."
+        return f"{label}: testing the connection..."
     known = answer.info.version not in ("", "unknown")
     return f"{label} {answer.info.version}" if known else f"{label}: connected"
 

@@ -33,7 +33,7 @@ class Sound(MainSidebar):
         _draw_length(layout, context, own)
         draw_seed(layout, own, "sound")
         column = layout.column()
-        draw_obstacle(column, context, own.prompt, "Write what should be heard first")
+        draw_obstacle(column, context, own.prompt, "Describe the sound first")
         action_button(column, "movie_director.sound_effect", "SOUND", enabled=_ready(context, own.prompt))
         draw_running(layout, context, sound_request.SOUND)
 
@@ -55,7 +55,7 @@ class Voice(MainSidebar):
         prompt_field(layout, own, "text", "TEXT", "What should be said")
         _draw_reader(layout, own)
         column = layout.column()
-        draw_obstacle(column, context, own.text, "Write what should be said first")
+        draw_obstacle(column, context, own.text, "Write the line first")
         action_button(column, "movie_director.speak_line", "PLAY_SOUND", enabled=_ready(context, own.text, own.voice))
         draw_running(layout, context, sound_request.VOICE)
 
@@ -96,7 +96,7 @@ class Train(Sidebar):
         column = layout.column(align=True)
         column.label(text="If the server is on another machine:")
         column.prop(own, "shared_folder", text="")
-        prompt_field(column, own, "server_folder", "NETWORK_DRIVE", "What the server calls that folder")
+        prompt_field(column, own, "server_folder", "NETWORK_DRIVE", "Path of that folder on the server")
         layout.prop(own, "accept_terms")
         ready = _ready(context, own.new_voice, own.samples)
         action_button(layout, "movie_director.train_voice", "ADD", enabled=ready)
@@ -109,11 +109,11 @@ def _draw_reader(layout: UILayout, own: Any) -> None:
     if own.speaker == "RECORDING":
         column.prop(own, "take", text="")
     elif own.speaker == "SERVER":
-        prompt_field(column, settings.preferences().backends.rvc, "speech_url", "URL", "Its address: http://...")
+        prompt_field(column, settings.preferences().backends.rvc, "speech_url", "URL", "Address of the speech server")
     elif own.speaker == "PIPER":
         column.prop(settings.preferences().backends.rvc, "piper_voice", text="")
     if own.speaker not in ("AUTO", "RECORDING", "PIPER"):
-        prompt_field(column, own, "speaker_voice", "USER", "The reader's voice: its default voice")
+        prompt_field(column, own, "speaker_voice", "USER", "Reader's voice (empty: default)")
 
 
 def _draw_length(layout: UILayout, context: Context, own: Any) -> None:

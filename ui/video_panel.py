@@ -32,7 +32,7 @@ class Video(MainSidebar):
         draw_start(layout, context, own)
         draw_seed(layout, own, "video")
         column = layout.column()
-        draw_obstacle(column, context, own.prompt, "Write what happens first")
+        draw_obstacle(column, context, own.prompt, "Describe the clip first")
         action_button(column, "movie_director.generate_video", "RENDER_ANIMATION", enabled=video_request.ready(context))
         draw_running(layout, context, video_request.BACKEND)
 

@@ -19,10 +19,10 @@ STATE_WORDS = {
     "cancelled": "Cancelled",
 }
 CANCEL_WORDS = {
-    "pending": "Cancelled; stopping the server",
-    "confirmed": "Cancelled; the server has stopped",
-    "unsupported": "Cancelled here; this server can't be stopped and works on",
-    "failed": "Cancelled here; the server could not be stopped",
+    "pending": "Cancelled; stopping the job on the server",
+    "confirmed": "Cancelled; the job was stopped on the server",
+    "unsupported": "Cancelled here; the server can't stop it and is still working",
+    "failed": "Cancelled here; the job could not be stopped on the server",
 }
 
 

@@ -18,7 +18,7 @@ START_ITEMS = (
 )
 QUALITY_ITEMS = (
     ("draft", "Draft", "Half the width and height, half the steps: for finding the shot"),
-    ("standard", "Standard", "As the model's makers advise"),
+    ("standard", "Standard", "The model's recommended settings"),
     ("fine", "Fine", "More steps, for the final take"),
 )
 

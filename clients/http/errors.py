@@ -114,7 +114,7 @@ _CERTIFICATE = _Failure(
     TLSError,
     "certificate",
     "The certificate of {server} was rejected: {detail}.",
-    "If it is a certificate of your own, name its file in the preferences.",
+    "If it is a certificate of your own, choose its file in the preferences.",
 )
 _NOT_HTTPS = _Failure(
     ProtocolError,

@@ -289,7 +289,7 @@ def test_the_panel_shows_what_is_needed(film: Path, wan2gp: Any) -> None:
     drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_sequencer)
     assert {"prompt", "seconds", "input_source", "seed"} <= set(drawn.properties())
     assert "movie_director.generate_video" in drawn.operators()
-    assert "Write what happens first" in drawn.texts()
+    assert "Describe the clip first" in drawn.texts()
     props.prompt, props.input_source = "x", "FILE"
     drawn = fakes.draw(bpy.types.MOVIE_DIRECTOR_PT_video_view)
     assert "input_image" in drawn.properties()

@@ -55,9 +55,12 @@ def test_progress_in_words() -> None:
         ({"state": "CANCELLED"}, "Cancelled"),
         (
             {"state": "CANCELLED", "backend_cancel": "UNSUPPORTED"},
-            "Cancelled here; this server can't be stopped and works on",
+            "Cancelled here; the server can't stop it and is still working",
         ),
-        ({"state": "CANCELLED", "backend_cancel": "FAILED"}, "Cancelled here; the server could not be stopped"),
+        (
+            {"state": "CANCELLED", "backend_cancel": "FAILED"},
+            "Cancelled here; the job could not be stopped on the server",
+        ),
     ],
 )
 def test_states_in_words(status: dict[str, Any], words: str) -> None:

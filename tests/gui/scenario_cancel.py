@@ -28,7 +28,11 @@ def scenario() -> steps.Steps:
         yield job.done
         steps.check("Esc cancels the job", job.cancelled(), job.status.state)
         yield lambda: job.status.backend_cancel.value != "pending"
-        steps.check("the server has stopped", job.status.backend_cancel.value == "confirmed", job.status.backend_cancel)
+        steps.check(
+            "the job was stopped on the server",
+            job.status.backend_cancel.value == "confirmed",
+            job.status.backend_cancel,
+        )
         told = [
             request.route
             for request in mocks.comfyui.requests

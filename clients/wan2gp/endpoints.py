@@ -16,12 +16,12 @@ from ..gradio.http import GradioHTTP
 from .catalogue import catalogue
 from .errors import not_wangp
 from .mcp.protocol import MCP
-from .mcp.run import ENDPOINT as MCP_DOOR
+from .mcp.run import ENDPOINT as MCP_ENDPOINT
 from .mcp.run import MCPEndpoint
 from .mcp.tools import MCPTools
 from .timings import Timings
 from .web.queue_functions import find_chain
-from .web.run import ENDPOINT as WEB_DOOR
+from .web.run import ENDPOINT as WEB_ENDPOINT
 from .web.run import WebEndpoint
 
 _TAG = re.compile(r"<[^<>]*>")
@@ -74,7 +74,7 @@ def identify(access: GradioHTTP) -> ServerInfo:
     access.get_json(config.path("/app_id"))
     return ServerInfo(
         version=wangp_version(config),
-        dialect=WEB_DOOR,
+        dialect=WEB_ENDPOINT,
         capabilities=_CAPABILITIES | ({"previews"} if chain.preview is not None else set()),
         models=tuple(catalogue().models),
         latency_s=time.perf_counter() - began,
@@ -108,7 +108,7 @@ def _ask_mcp(mcp: MCP) -> ServerInfo:
     identity = mcp.initialize()
     return ServerInfo(
         version=f"{tools.generation} (MCP {identity.version})",
-        dialect=MCP_DOOR,
+        dialect=MCP_ENDPOINT,
         capabilities=_CAPABILITIES - (set() if tools.takes_uploads else {"upload"}),
         models=tuple(catalogue().models),
         latency_s=time.perf_counter() - began,

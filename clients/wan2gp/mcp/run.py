@@ -84,7 +84,9 @@ class MCPEndpoint:
     def cancel(self, job: CancelContext) -> BackendCancel:
         """Cancel the job and wait for its end."""
         if job.backend_id is None:
-            return BackendCancel.FAILED if job.state.get("endpoint") == ENDPOINT else BackendCancel.CONFIRMED
+            # Older records have "door" for "endpoint".
+            was_sent = ENDPOINT in (job.state.get("endpoint"), job.state.get("door"))
+            return BackendCancel.FAILED if was_sent else BackendCancel.CONFIRMED
         try:
             snapshot = self._tools.cancel(job.backend_id, job)
             while not snapshot.get("done"):

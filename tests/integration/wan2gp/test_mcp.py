@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.waiting import HANG_GUARD_S, wait_for
@@ -16,6 +18,7 @@ from movie_director.clients.core.model import BackendCancel
 from movie_director.clients.mock import Fault
 from movie_director.clients.mock.http.responses import Response
 from movie_director.clients.mock.wan2gp.mcp import MockWan2GPMCP
+from movie_director.clients.wan2gp.mcp.run import MCPEndpoint
 
 POST = "POST /mcp/"
 FILE = "outputs/blend_x.mp4"
@@ -640,6 +643,16 @@ def test_a_cancel_without_a_job_id_is_said_to_have_failed(clients):
     wait_for(lambda: job.status.backend_cancel is not BackendCancel.PENDING)
     go_on.set()
     assert job.status.backend_cancel is BackendCancel.FAILED
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"), [({"endpoint": "mcp"}, "FAILED"), ({"door": "mcp"}, "FAILED"), ({}, "CONFIRMED")]
+)
+def test_a_cancel_knows_from_the_record_whether_a_request_was_sent(state, outcome):
+    """Older records have ``door`` for ``endpoint``."""
+    job: Any = SimpleNamespace(backend_id=None, state=state)
+    unused: Any = None
+    assert MCPEndpoint(unused, unused, unused).cancel(job) is BackendCancel[outcome]
 
 
 def test_a_cancel_that_fails_is_said_to_have_failed(clients):

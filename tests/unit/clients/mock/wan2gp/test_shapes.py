@@ -130,7 +130,7 @@ def test_the_wiring_is_the_recorded_one() -> None:
 
 @pytest.mark.parametrize("scenario", ["cli_dry_run", "cli_process_mixed_errors", "cli_process_ok", "cli_sigint"])
 def test_the_command_line_says_what_the_mock_says(scenario: str) -> None:
-    """The command line is not mocked; but loading, generating and failing have the same words through every door."""
+    """The command line is not mocked, but loading, generating and failing have the same words through all endpoints."""
     lines = recorded(scenario)
     told = "".join(line["text"] for line in lines if line["channel"] == "stdout")
     given = next(line["json"] for line in lines if line["channel"] == "argv")

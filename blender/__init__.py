@@ -1,4 +1,4 @@
-"""The edge between Blender and the runtime: settings, the pump, and what becomes of results. Main thread only."""
+"""The edge between Blender and the runtime: settings, the pump, and the placing of results. Main thread only."""
 
 from __future__ import annotations
 

@@ -290,7 +290,7 @@ def _kind(path: Path) -> str:
 
 
 def show(zip_path: Path, out: Path) -> None:
-    """Do it all."""
+    """Make the demo film in a headless Blender with this zip, and check the files that it leaves in ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         (out / name).unlink(missing_ok=True)

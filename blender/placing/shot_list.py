@@ -1,4 +1,4 @@
-"""A script broken down into shots: the form of the answer, and what becomes of it in the film."""
+"""A script broken down into shots: the schema of the answer, and its texts and placeholders in the film."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new voice: nothing of it goes into the film, but the panel must hear of it."""
+"""A new voice: it is added to the panel's list of voices; nothing is placed in the film."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class EndpointRun:
             )
 
     def _end(self, call: EndpointCall, error: BaseException) -> None:
-        """End the call, unless the backend is to be told of it: then it is left to that."""
+        """Close the call; after a cancel or the time limit leave it open for the cancel on the server."""
         timed_out = isinstance(error, NetworkTimeout) and error.code == "job_timeout"
         if isinstance(error, JobCancelled) or timed_out:
             self._leave(call)

@@ -1,4 +1,4 @@
-"""The requests of ``gradio_client``, held to our rules, through the one door that it has for them: httpx's ``auth``.
+"""The requests of ``gradio_client``, held to our rules through the one hook that it has for them: httpx's ``auth``.
 
 httpx gives each request and its answer to its ``auth`` object. So every request of a call gets the cookies of the
 sign-in and our time-outs, and goes to the server's own address or not at all; every answer is bounded, checked, and

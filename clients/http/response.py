@@ -65,11 +65,11 @@ class Response:
         return self._pieces(size, "read")
 
     def available(self, size: int = CHUNK_BYTES) -> Iterator[bytes]:
-        """The same for a stream that pauses between events: too long a silence has its code ``stream_idle``."""
+        """Yield the body of a stream that pauses between events; too long a silence is ``stream_idle``."""
         return self._pieces(size, "stream_idle")
 
     def chunks_within(self, limit: int) -> Iterator[bytes]:
-        """The same, but ``ProtocolError`` (code ``too_large``) for a body of more than ``limit`` bytes."""
+        """Yield the body as it comes; ``ProtocolError`` (code ``too_large``) if it exceeds ``limit`` bytes."""
         room = limit - (self.content_length or 0)
         if room >= 0:
             room = limit

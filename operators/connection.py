@@ -30,7 +30,7 @@ class _AskServer:
         """Ask; return the answer to be. Raises ``ValidationError`` for a backend that can't be asked."""
         raise AssertionError(f"{type(self).__name__} does not say what to ask")
 
-    def told(self, answer: Any) -> str:
+    def describe(self, answer: Any) -> str:
         """Return what there is to say of a good answer."""
         raise AssertionError(f"{type(self).__name__} does not say what it heard")
 
@@ -54,7 +54,7 @@ class _AskServer:
         wait_for_answer(answer, operator.backend)
         if answer.error is not None:
             return self.refuse(answer.error)
-        operator.report({"INFO"}, self.told(answer))
+        operator.report({"INFO"}, self.describe(answer))
         return {"FINISHED"}
 
     def refuse(self, error: BackendError) -> set[str]:
@@ -80,7 +80,7 @@ class MOVIE_DIRECTOR_OT_test_connection(_AskServer, Operator):
             )
         return commands.probe(self.backend)
 
-    def told(self, answer: "ConnectionTest") -> str:
+    def describe(self, answer: "ConnectionTest") -> str:
         """Return who the server is."""
         assert answer.info is not None
         return formatting.server_text(BACKENDS[self.backend].label, answer.info)
@@ -106,7 +106,7 @@ class MOVIE_DIRECTOR_OT_free_memory(_AskServer, Operator):
             )
         return commands.free_memory(self.backend)
 
-    def told(self, _answer: "MemoryRelease") -> str:
+    def describe(self, _answer: "MemoryRelease") -> str:
         """Return what the server does."""
         return f"{BACKENDS[self.backend].label} frees its memory."
 

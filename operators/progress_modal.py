@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..runtime import JobView
 
 TIMER_S = 0.1
-BREATH_EVERY_S = 20.0
-BREATH_S = 0.2
+PAUSE_EVERY_S = 20.0
+PAUSE_S = 0.2
 
 
 class ModalState:
@@ -53,7 +53,7 @@ class JobProgressModal:
 
     # no types beside these: Blender would look for them among its own names
     _timer = None
-    _breath_at = 0.0
+    _pause_at = 0.0
 
     def follow(self, context: Context, job_id: str | None = None) -> set[str]:
         """Start to follow, with ``job_id`` if given; what ``invoke`` returns."""
@@ -62,8 +62,8 @@ class JobProgressModal:
         if modal_state.follower is not None or context.window is None:
             return {"FINISHED"}
         modal_state.follower = self
-        handlers.after_load(come_back)
-        self._breath_at = time.monotonic() + BREATH_EVERY_S
+        handlers.after_load(resume_following)
+        self._pause_at = time.monotonic() + PAUSE_EVERY_S
         self._timer = context.window_manager.event_timer_add(TIMER_S, window=context.window)
         operator: Any = self
         context.window_manager.modal_handler_add(operator)
@@ -80,8 +80,8 @@ class JobProgressModal:
         self.report_failures()
         if not going:
             return self.leave(context)
-        if time.monotonic() > self._breath_at:
-            bpy.app.timers.register(come_back, first_interval=BREATH_S, persistent=True)
+        if time.monotonic() > self._pause_at:
+            bpy.app.timers.register(resume_following, first_interval=PAUSE_S, persistent=True)
             return self.leave(context)
         show(context, going)
         return {"PASS_THROUGH"}
@@ -140,8 +140,8 @@ def clear(context: Context) -> None:
     modal_state.shown = ""
 
 
-def come_back() -> None:
-    """Follow again after a breath or another file; on Blender's timer or from a handler."""
+def resume_following() -> None:
+    """Follow again after a pause or another file; on Blender's timer or from a handler."""
     if bpy.app.background or modal_state.follower is not None or not modal_state.views():
         return
     windows = [window for manager in bpy.data.window_managers for window in manager.windows]
@@ -152,9 +152,9 @@ def come_back() -> None:
 
 def close() -> None:
     """Forget all jobs and the timer that would come back."""
-    if bpy.app.timers.is_registered(come_back):
-        bpy.app.timers.unregister(come_back)
-    handlers.forget_after_load(come_back)
+    if bpy.app.timers.is_registered(resume_following):
+        bpy.app.timers.unregister(resume_following)
+    handlers.forget_after_load(resume_following)
     follower: Any = modal_state.follower
     if follower is not None:
         follower.release(bpy.context)

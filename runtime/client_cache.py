@@ -69,7 +69,7 @@ class ClientCache:
             known = self._clients.get(info.name)
             if known is not None and known[0] == key:
                 return known[1]
-            client = self._made(info, settings)
+            client = self._create(info, settings)
             self._clients[info.name] = (key, client)
             if known is not None:
                 self._retired.append(_ClosingClient(known[1], info.name, self._users(info.name)))
@@ -90,7 +90,7 @@ class ClientCache:
             client.close(timeout_s=max(0.1, deadline - time.monotonic()))
         self._demo.stop()
 
-    def _made(self, info: BackendInfo, settings: RuntimeSettings) -> BaseAPIClient:
+    def _create(self, info: BackendInfo, settings: RuntimeSettings) -> BaseAPIClient:
         from ..clients.audio import AudioClient
 
         own, demo = settings.backends[info.name], settings.demo_mode

@@ -81,9 +81,9 @@ class Runtime:
         self._runners: dict[BackendInfo, JobRunner] = {}  # a backend that is registered anew gets a new one
         self._entries: dict[str, _Entry] = {}
         self._unreported: set[str] = set()
-        self._keeper = ClientCache(self._journal, self._users, codec)
-        self._questions: set[str] = set()
-        self._errands: list[threading.Thread] = []
+        self._clients = ClientCache(self._journal, self._users, codec)
+        self._open_queries: set[str] = set()
+        self._background_tasks: list[threading.Thread] = []
         self._closed = False
 
     # For the main thread
@@ -152,8 +152,8 @@ class Runtime:
         info = self._info(backend)
         check_online(info, self._settings)
         probe_id = str(uuid.uuid4())
-        self._questions.add(probe_id)
-        self._run_errand(lambda: self._probe(info, probe_id), f"probe-{backend}")
+        self._open_queries.add(probe_id)
+        self._start_task(lambda: self._probe(info, probe_id), f"probe-{backend}")
         return probe_id
 
     def free_memory(self, backend: str) -> None:
@@ -162,17 +162,17 @@ class Runtime:
         """
         info = self._info(backend)
         check_online(info, self._settings)
-        question = str(uuid.uuid4())
-        self._questions.add(question)
-        self._run_errand(lambda: self._free_memory(info, question), f"free-{backend}")
+        query_id = str(uuid.uuid4())
+        self._open_queries.add(query_id)
+        self._start_task(lambda: self._free_memory(info, query_id), f"free-{backend}")
 
     def recover(self) -> None:
         """Re-join the unfinished jobs of sessions that have ended; ``Recovered`` comes through the channel."""
-        self._run_errand(self._recover, "recover")
+        self._start_task(self._recover, "recover")
 
     def active(self) -> bool:
         """Return True if anything is under way or waits in the channel."""
-        if self._unreported or not self.channel.empty() or any(errand.is_alive() for errand in self._errands):
+        if self._unreported or not self.channel.empty() or any(task.is_alive() for task in self._background_tasks):
             return True
         return any(runner.busy() for runner in self._runners.values())
 
@@ -188,8 +188,8 @@ class Runtime:
             _started(partial(runner.close, detach=detach, timeout_s=timeout_s * 0.7), "close") for runner in runners
         ]
         _join(closing, deadline)
-        self._keeper.close(deadline)
-        _join(self._errands, deadline)
+        self._clients.close(deadline)
+        _join(self._background_tasks, deadline)
         self._journal.close()
 
     # Lanes
@@ -262,26 +262,26 @@ class Runtime:
     # On the workers
 
     def _client(self, info: BackendInfo) -> BaseAPIClient:
-        return self._keeper.client(info, self._settings)
+        return self._clients.client(info, self._settings)
 
     def _users(self, backend: str) -> frozenset[str]:
         runners = [runner for info, runner in tuple(self._runners.items()) if info.name == backend]
-        return frozenset(self._questions).union(*(runner.under_way() for runner in runners))
+        return frozenset(self._open_queries).union(*(runner.under_way() for runner in runners))
 
     def _probe(self, info: BackendInfo, probe_id: str) -> None:
-        found, failure = self._asked(probe_id, info, lambda client: client.probe())
+        found, failure = self._query(probe_id, info, lambda client: client.probe())
         self.channel.put(ProbeFinished(probe_id, info.name, found, failure))
 
-    def _free_memory(self, info: BackendInfo, question: str) -> None:
-        _, failure = self._asked(question, info, lambda client: client.free())  # type: ignore[attr-defined]
+    def _free_memory(self, info: BackendInfo, query_id: str) -> None:
+        _, failure = self._query(query_id, info, lambda client: client.free())  # type: ignore[attr-defined]
         self.channel.put(MemoryFreed(info.name, failure))
 
-    def _asked(
-        self, question: str, info: BackendInfo, ask: Callable[[BaseAPIClient], _Answer]
+    def _query(
+        self, query_id: str, info: BackendInfo, query: Callable[[BaseAPIClient], _Answer]
     ) -> tuple[_Answer | None, BackendError | None]:
         """Ask a backend's client and return the answer or the error."""
         try:
-            return ask(self._client(info)), None
+            return query(self._client(info)), None
         except BackendError as error:
             return None, error
         except Exception as error:  # noqa: BLE001 - whoever waits for the answer must get one
@@ -290,7 +290,7 @@ class Runtime:
                 f"The request to {info.label} failed: {error!r}.", code="internal", backend=info.name
             )
         finally:
-            self._questions.discard(question)
+            self._open_queries.discard(query_id)
 
     def _recover(self) -> None:
         job_ids: list[str] = []
@@ -323,9 +323,9 @@ class Runtime:
             return
         job_ids.append(job.id)
 
-    def _run_errand(self, work: Callable[[], None], name: str) -> None:
-        self._errands = [errand for errand in self._errands if errand.is_alive()]
-        self._errands.append(_started(work, name))
+    def _start_task(self, work: Callable[[], None], name: str) -> None:
+        self._background_tasks = [task for task in self._background_tasks if task.is_alive()]
+        self._background_tasks.append(_started(work, name))
 
 
 def _may_still_be_fetched(job: Job, event: Event) -> bool:

@@ -163,11 +163,11 @@ class _Lines:
         self.file.close()
 
 
-class _Answer(http.client.HTTPResponse):
-    """The standard library's answer, without what it is too kind about.
+class StrictHTTPResponse(http.client.HTTPResponse):
+    """The standard library's response, without its leniency.
 
-    It knows no interim answers but 100, takes a head that was cut for a whole one, and where the announced length makes
-    no sense it reads on and waits for what never comes.
+    The standard library knows no interim responses but 100, takes a head that was cut for a whole one, and reads on,
+    for what never comes, if the announced length makes no sense.
     """
 
     def begin(self) -> None:
@@ -208,7 +208,7 @@ def _framing_problem(headers: http.client.HTTPMessage) -> str:
 class Connection(HTTPConnection):
     """A plain connection of a ``Call``."""
 
-    response_class = _Answer
+    response_class = StrictHTTPResponse
     idle_since = 0.0
 
     def _new_conn(self) -> socket.socket:

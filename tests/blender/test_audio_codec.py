@@ -179,7 +179,7 @@ def test_without_aud_wav_is_read_all_the_same(codec: Any, tmp_path: Path, errors
 def test_the_runtime_is_given_the_codec() -> None:
     session = own("blender.commands")
     runtime = runtime_ref().runtime()
-    assert runtime._keeper._codec.name == "blender"
+    assert runtime._clients._codec.name == "blender"
     session.close()
 
 

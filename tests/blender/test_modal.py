@@ -134,9 +134,9 @@ def test_it_lets_go_for_auto_save_and_comes_back(
     monkeypatch.setattr(following, "bpy", window)
     context = fakes.Context()
     operator.invoke(context, fakes.event("LEFTMOUSE"))
-    operator._breath_at = 0.0
+    operator._pause_at = 0.0
     assert operator.modal(context, fakes.event("TIMER")) == {"FINISHED"}
-    assert registered == [following.come_back]
+    assert registered == [following.resume_following]
     assert len(following.modal_state.views()) == 1
     monkeypatch.undo()
     follower = fakes.operator_of(own("operators.generate").MOVIE_DIRECTOR_OT_follow_jobs)

@@ -228,7 +228,7 @@ def test_online_access_off_refuses_other_machines_but_not_loopback_or_demo(runti
 
 
 def test_demo_mode_is_only_another_address_without_the_user_s_key(runtime, scripts, settings, monkeypatch):
-    monkeypatch.setattr(runtime._keeper._demo, "url", lambda backend, _speed: f"http://127.0.0.1:77/{backend}")
+    monkeypatch.setattr(runtime._clients._demo, "url", lambda backend, _speed: f"http://127.0.0.1:77/{backend}")
     away = replace(settings.backends["scripted"], base_url="http://192.0.2.1:8188")
     runtime.configure(replace(settings, backends={"scripted": away}, demo_mode=True))
     runtime.submit("scripted", ScriptedRequest()).result(HANG_GUARD_S)

@@ -88,8 +88,7 @@ def make_body(request: ChatRequest, messages: Messages, model: str, dialect: str
 
 def encode_body(body: Mapping[str, Any]) -> list[bytes]:
     """Return a body as JSON in pieces, with the pictures unencoded: to encode a large one with the rest would block
-    other
-    threads for a tenth of a second.
+    other threads for a tenth of a second.
     """
     pictures: dict[str, Picture] = {}
     messages = [_mark_pictures(each, pictures) for each in body["messages"]]

@@ -9,8 +9,7 @@ class ThinkFilter:
     """Splits streamed text, in chunks of any size, into ``<think>`` spans and the answer.
 
     A span before the answer that never ends is reasoning (the model was cut off); a span inside the answer that never
-    ends
-    is answer text, returned by ``finish``.
+    ends is answer text, returned by ``finish``.
     """
 
     def __init__(self) -> None:

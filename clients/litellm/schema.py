@@ -21,9 +21,8 @@ def schema_of(cls: type) -> dict[str, Any]:
     """Return the JSON Schema of a dataclass; fields without a default are required, others are optional.
 
     Accepts ``str``, ``int``, ``float``, ``bool``, ``None``, lists, tuples of one type, mappings from ``str``, unions,
-    ``Literal``, enums, ``Any`` and other dataclasses, also recursively. A field's ``metadata["description"]``
-    describes it
-    to the model. Any other type raises ``ValidationError`` (code ``invalid_schema``).
+    ``Literal``, enums, ``Any`` and other dataclasses, also recursively. A field's ``metadata["description"]`` describes
+    it to the model. Any other type raises ``ValidationError`` (code ``invalid_schema``).
     """
     return _Maker(cls).schema()
 

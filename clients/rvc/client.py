@@ -40,8 +40,7 @@ class RVCClient(AudioClient):
     """Voices from rvc-python, RVC-WebUI or Applio; the client detects which one it is.
 
     Conversions are serialised per server, because the loaded voice is global to it; so are trainings. One more worker
-    runs
-    conversions while a training waits. Conversions can't be re-joined or stopped; trainings of RVC-WebUI can.
+    runs conversions while a training waits. Conversions can't be re-joined or stopped; trainings of RVC-WebUI can.
     """
 
     name: ClassVar[str] = "rvc"

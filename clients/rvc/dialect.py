@@ -45,10 +45,8 @@ class Dialect(abc.ABC):
     """One kind of server, for the client of one address. Methods block; all but ``voices`` are for worker threads.
 
     ``f0_methods`` are the pitch-detection methods of the server. Callers of ``convert`` and ``speak`` hold the server
-    lock,
-    after a cancel until ``cancel`` of the same dialect has returned. ``rejoins_training`` is True if a running
-    training
-    can be followed again.
+    lock, after a cancel until ``cancel`` of the same dialect has returned. ``rejoins_training`` is True if a running
+    training can be followed again.
     """
 
     name: ClassVar[str]

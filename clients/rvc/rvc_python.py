@@ -1,8 +1,7 @@
 """rvc-python's REST interface (0.1.5 from PyPI, and the older git version without ``/convert_file``).
 
 Facts: the loaded voice and the settings are global to the server. While it converts it does not respond, and nothing
-stops it. ``POST /params`` checks nothing. The server obeys ``resample_sr``, but the header of the WAV keeps the
-voice's
+stops it. ``POST /params`` checks nothing. The server obeys ``resample_sr``, but the header of the WAV keeps the voice's
 rate, so it is always sent as 0. Loading an unknown name adds the name to its list.
 """
 

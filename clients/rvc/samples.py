@@ -37,8 +37,7 @@ class Samples:
 
 
 def find_files(places: Iterable[Path | str]) -> list[Path]:
-    """Return the files, and the sounds directly in the folders, each once; ``ValidationError`` (code ``no_samples``)
-    if
+    """Return the files, and the sounds directly in the folders, each once; ``ValidationError`` (code ``no_samples``) if
     there are none, ``StorageError`` for a folder that can't be read.
     """
     files = list(dict.fromkeys(file for provide_samples in places for file in _list_sounds(Path(provide_samples))))
@@ -55,8 +54,7 @@ def find_files(places: Iterable[Path | str]) -> list[Path]:
 
 def prepare_samples(job: JobContext, codec: AudioCodec, places: Iterable[Path | str], folder: Path) -> Samples:
     """Convert all samples into ``folder``; ``ValidationError`` (code ``bad_samples``) lists each sample that is too
-    short,
-    silent or unreadable.
+    short, silent or unreadable.
     """
     files = find_files(places)
     problems: list[str] = []

@@ -48,9 +48,9 @@ class UninterruptibleCall:
         return answer
 
     def wait_until_free(self, job: CancelContext, on_poll: Callable[[], object] | None = None) -> bool:
-        """Wait until the job's call ends, with an ``on_poll`` before each poll; return True if it has ended. At the
-        end of the
-        drain the call is interrupted.
+        """Wait until the job's call ends, with an ``on_poll`` before each poll; return True if it has ended.
+
+        At the end of the drain the call is interrupted.
         """
         blocking = self._left.pop(job.job_id, None)
         if blocking is None:

@@ -58,8 +58,7 @@ class Speaker(abc.ABC):
 
 def choose_speaker(speakers: Sequence[Speaker], line: Line, name: str | None, also: str = "") -> Speaker:
     """Return the speaker of that name, or the first available one; ``MissingResource`` (code ``no_speaker``) if there
-    is
-    none, with ``also`` in its hint.
+    is none, with ``also`` in its hint.
     """
     names = [each.name for each in speakers]
     wanted = [each for each in speakers if name in (None, each.name)]

@@ -1,10 +1,8 @@
 """Parses the texts of RVC-WebUI's one-click training: stage, epoch, log lines and end.
 
 Facts: the main branch rewrites one text (title, status, finished stages with a tick each, the current stage, the last
-40
-lines of its log), in the language of the server. 2.2 extends one text, only between its steps. Epochs are in lines
-with
-``====>``, in all languages.
+40 lines of its log), in the language of the server. 2.2 extends one text, only between its steps. Epochs are in lines
+with ``====>``, in all languages.
 """
 
 from __future__ import annotations
@@ -33,8 +31,7 @@ class Wording(enum.Enum):
 @dataclass(frozen=True)
 class View:
     """One parsed text. ``stage`` counts from 0 and is the last one at the end; ``done`` is the number of finished
-    stages,
-    ``epoch`` the last finished one, 0 for none; ``status`` is empty in other languages.
+    stages, ``epoch`` the last finished one, 0 for none; ``status`` is empty in other languages.
     """
 
     status: str

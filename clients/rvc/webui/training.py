@@ -1,8 +1,7 @@
 """One-click training of RVC-WebUI, driven by polling.
 
 Facts: the training is a generator under a ``session_hash``. The same request again polls its next text; without polls,
-the current step ends, the next never begins, and the server counts as busy for ever. While a step of an aborted
-request
+the current step ends, the next never begins, and the server counts as busy for ever. While a step of an aborted request
 still runs, polls fail without a reason. After its end the same request would start a new training: its first text then
 has no stage, and nothing runs before the second poll. The main branch has a stop button without a name; 2.2 has none.
 """
@@ -187,8 +186,7 @@ class Training:
 
     def _check_end(self, job: JobContext, request: TrainRequest, texts: list[str], *, rejoined: bool) -> None:
         """Raise if the training failed; the status of the responses does not show it. A new voice in the list proves
-        success;
-        a voice that was listed before needs a final text that reports the end too.
+        success; a voice that was listed before needs a final text that reports the end too.
         """
         view = parse_text(texts[-1], self._wording) if texts else None
         if view is not None and view.status == "Stopped":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -33,12 +34,14 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets: list[str] = []
+        self._lock = threading.Lock()
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
         """Replace these from now on too."""
         forms = {form for secret in secrets for form in _forms(secret)}
-        self._secrets = sorted({*self._secrets, *forms}, key=len, reverse=True)
+        with self._lock:  # two jobs may sign in at once
+            self._secrets = sorted({*self._secrets, *forms}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return the text without the secrets."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import json
 import pickle
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from support.secrets import shown
+from support.waiting import HANG_GUARD_S
 
 from movie_director.clients import Artifact, Result, errors
+from movie_director.clients.http import redaction
 from movie_director.clients.http.redaction import MOST_LEVELS, REDACTED, Redactor, redact_error, redact_json
 
 SECRET = 'sk-"ca&na/ry<7f3a9b2c>é'
@@ -41,6 +44,22 @@ def test_words_stay_words():
     redact = Redactor(["true", "", "gzip", "a b c"])
     assert redact("true gzip a b c") == "true gzip a b c"
     assert Redactor([])("text") == "text"
+
+
+def test_secrets_that_two_threads_add_at_once_are_all_hidden(monkeypatch):
+    redact = Redactor([])
+    second = threading.Thread(target=redact.add, args=("second-secret",))
+
+    def sorted_late(forms, **order):
+        if threading.current_thread() is not second:
+            second.start()
+            second.join(0.1)  # without a lock it would be done by now, and then be lost
+        return sorted(forms, **order)
+
+    monkeypatch.setattr(redaction, "sorted", sorted_late, raising=False)
+    redact.add("first-secret")
+    second.join(HANG_GUARD_S)
+    assert redact("first-secret second-secret") == f"{REDACTED} {REDACTED}"
 
 
 def hide(text: str) -> str:

@@ -37,8 +37,11 @@ _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|RECOR
 def translated(error: BaseException, url: str, *, phase: str, interrupted: bool) -> BackendError:
     """Return the typed error for an exception of an exchange with ``url``, in time-out phase ``phase``.
 
-    Once the call was ``interrupted``, whatever goes wrong comes of that.
+    Once the call was ``interrupted``, whatever goes wrong comes of that. The exceptions forget their request, whose
+    headers hold the key: they become causes of the typed error.
     """
+    for each in causes(error):
+        _forget_request(each)
     if interrupted:
         return broken_off(url)
     beneath = list(causes(error))
@@ -47,6 +50,13 @@ def translated(error: BaseException, url: str, *, phase: str, interrupted: bool)
         if found is not None:
             return _make_error(failure, found, url, phase)
     return _make_error(_OTHER, error, url, phase)
+
+
+def _forget_request(error: BaseException) -> None:
+    """Take away the request and the response that requests and httpx note in their exceptions."""
+    for name in ("request", "response", "_request"):
+        if vars(error).get(name) is not None:
+            setattr(error, name, None)
 
 
 def broken_off(url: str) -> ConnectionLost:

@@ -67,6 +67,24 @@ def test_neither_does_the_connection_test(tmp_path, caplog, backend, body):
     assert KEY not in caplog.text
 
 
+@pytest.mark.parametrize("backend", SUBMITS)
+def test_a_request_that_is_lost_on_its_way_does_not_leave_the_key_in_the_causes(tmp_path, backend):
+    submit = SUBMITS[backend]
+    with submit.server() as server, connected(submit, server, tmp_path, api_key=KEY) as client:
+        answer = server.answer
+
+        def lose(request):
+            if submit.is_submit(server, request):
+                raise ConnectionAbortedError("the server breaks off")
+            return answer(request)
+
+        server.answer = lose
+        client.runner.options = replace(client.options, max_retries=0, job_timeout_s=2.0)
+        job = client.submit(submit.request(tmp_path))
+        assert isinstance(job.exception(HANG_GUARD_S), errors.BackendError)
+        assert KEY not in everything_of(job)
+
+
 def quoting_error() -> errors.BackendError:
     """Return an error that has the key everywhere, its cause included."""
     error = errors.InvalidOutput(

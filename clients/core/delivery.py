@@ -30,17 +30,21 @@ from .errors import (
 
 class Delivery(NamedTuple):
     """One row: after an error of this class, with one of these codes (any code if there are none), the request may or
-    can't ``have_arrived``, for this ``reason``.
+    can't ``have_arrived``, for this ``reason``. With ``told`` the row is only about errors in whose ``context`` that
+    name has one of those values.
     """
 
     error: type[BackendError]
     codes: tuple[str, ...]
     have_arrived: bool
     reason: str
+    told: tuple[str, tuple[object, ...]] | None = None
 
     def fits(self, error: BackendError) -> bool:
         """Return whether the row is about this error."""
-        return isinstance(error, self.error) and (not self.codes or error.code in self.codes)
+        if not isinstance(error, self.error) or (self.codes and error.code not in self.codes):
+            return False
+        return self.told is None or error.context.get(self.told[0]) in self.told[1]
 
 
 DELIVERY: tuple[Delivery, ...] = (
@@ -51,14 +55,22 @@ DELIVERY: tuple[Delivery, ...] = (
     Delivery(NetworkTimeout, (), True, "A server that is slow to answer may be at work on the request."),
     Delivery(ConnectionLost, (), True, "The request may have been read whole before the connection ended."),
     Delivery(TLSError, ("certificate",), False, "The certificate is checked before anything is sent."),
+    Delivery(TLSError, (), False, "The TLS handshake comes before anything is sent.", ("sent", (False,))),
     Delivery(TLSError, (), True, "TLS can also fail after the request was sent, while the answer is read."),
     Delivery(
         NetworkError, (), True, "A proxy may have passed it on: urllib3 1.26 calls any lost connection ``proxy``."
     ),
     # Answers that did not come from the server
+    Delivery(ProtocolError, ("not_https",), False, "It showed in the handshake of TLS.", ("sent", (False,))),
     Delivery(
-        ProtocolError, ("redirected", "redirects"), False, "Who redirects a request leaves it to another address."
+        ProtocolError,
+        ("redirected",),
+        False,
+        "Who redirects a request with 307 or 308 leaves it to another address.",
+        ("status", (307, 308)),
     ),
+    Delivery(ProtocolError, ("redirected",), True, "A server may take a job and redirect to its page: 303, or 302."),
+    Delivery(ProtocolError, ("redirects",), False, "Only requests that submit nothing are redirected on and on."),
     Delivery(ProtocolError, ("web_page",), False, "A login page before the server answered in its place."),
     # Answers from the server
     Delivery(ProtocolError, ("no_reason",), False, "A refusal without a reason (ComfyUI, status 400) is a refusal."),

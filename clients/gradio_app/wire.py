@@ -209,6 +209,7 @@ class Wire(httpx.Auth):
                     code="redirected",
                     hint="If that is the server, use it as the address; there may also be a login page in front "
                     "of the server.",
+                    context={"status": response.status_code},
                 )
             )
         return make_call_error(self._access, response.status_code, words, self._function)

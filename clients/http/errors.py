@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions as u3
@@ -34,22 +34,31 @@ _PHASE_WORDS = {
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|RECORD_LAYER_FAILURE", re.IGNORECASE)
 
 
-def translated(error: BaseException, url: str, *, phase: str, interrupted: bool) -> BackendError:
+def translated(
+    error: BaseException,
+    url: str,
+    *,
+    phase: str,
+    interrupted: bool,
+    sent: bool = True,
+    handled: BaseException | None = None,
+) -> BackendError:
     """Return the typed error for an exception of an exchange with ``url``, in time-out phase ``phase``.
 
     Once the call was ``interrupted``, whatever goes wrong comes of that. The exceptions forget their request, whose
-    headers hold the key: they become causes of the typed error.
+    headers hold the key: they become causes of the typed error. ``sent`` says that sending had begun; ``handled`` is
+    the exception that the caller was handling before, which is no part of this exchange.
     """
-    for each in causes(error):
+    beneath = list(causes(error, handled))
+    for each in beneath:
         _forget_request(each)
     if interrupted:
         return broken_off(url)
-    beneath = list(causes(error))
     for kind, failure in _TABLE:
         found = next((each for each in beneath if isinstance(each, kind)), None)
         if found is not None:
-            return _make_error(failure, found, url, phase)
-    return _make_error(_OTHER, error, url, phase)
+            return _make_error(failure, found, url, phase, sent, handled)
+    return _make_error(_OTHER, error, url, phase, sent, handled)
 
 
 def _forget_request(error: BaseException) -> None:
@@ -70,27 +79,33 @@ def broken_off(url: str) -> ConnectionLost:
     )
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what lies beneath it: urllib3 wraps, and says the cause as an argument or a ``reason``."""
-    seen: set[int] = set()
+def causes(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
+    """Yield the error and what lies beneath it: urllib3 wraps, and says the cause as an argument or a ``reason``.
+
+    What was ``handled`` before the exchange began, and a typed error, which ended another one, lie outside.
+    """
+    seen = {id(handled)}
     waiting: list[object] = [error]
     while waiting:
         each = waiting.pop(0)
-        if not isinstance(each, BaseException) or id(each) in seen:
+        if not isinstance(each, BaseException) or isinstance(each, BackendError) or id(each) in seen:
             continue
         seen.add(id(each))
         yield each
-        waiting += [getattr(each, "reason", None), each.__cause__, each.__context__, *each.args]
+        context = None if each.__suppress_context__ else each.__context__
+        waiting += [getattr(each, "reason", None), each.__cause__, context, *each.args]
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, handled: BaseException | None) -> str:
     """Say what is wrong without the wrappings: of the deepest cause in the system's words, if it has some."""
-    deepest = [each for each in causes(error) if isinstance(each, OSError)]
+    deepest = [each for each in causes(error, handled) if isinstance(each, OSError)]
     told = deepest[-1] if deepest else error
     return getattr(told, "strerror", None) or str(told) or type(told).__name__
 
 
-def _make_error(failure: _Failure, error: BaseException, url: str, phase: str) -> BackendError:
+def _make_error(
+    failure: _Failure, error: BaseException, url: str, phase: str, sent: bool, handled: BaseException | None
+) -> BackendError:
     if failure is _TLS and _NOT_TLS.search(str(error)):
         failure = _NOT_HTTPS
     server, code = _server_in(url), failure.code
@@ -98,12 +113,15 @@ def _make_error(failure: _Failure, error: BaseException, url: str, phase: str) -
         code = "connect" if isinstance(error, u3.ConnectTimeoutError) else phase
     message = failure.message.format(
         server=server,
-        reason=_words(error),
+        reason=_words(error, handled),
         detail=getattr(error, "verify_message", "") or error,
         response=f"{type(error).__name__} {str(error)[:100]!r}",
         phase=_PHASE_WORDS.get(code, ""),
     )
-    return failure.kind(message, code=code or None, hint=failure.hint, context={"server": server})
+    context: dict[str, Any] = {"server": server}
+    if not sent:
+        context["sent"] = False
+    return failure.kind(message, code=code or None, hint=failure.hint, context=context)
 
 
 def _server_in(url: str) -> str:

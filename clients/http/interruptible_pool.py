@@ -42,7 +42,8 @@ class Call:
     """One exchange on its wire.
 
     ``interrupter`` ends it, and ``closing`` does, which is the transport's. ``send_timeout_s`` bounds the silence of a
-    server that does not take what is sent; ``proxy_headers`` sign in to the proxy, if there is one.
+    server that does not take what is sent; ``proxy_headers`` sign in to the proxy, if there is one. ``sent`` turns True
+    when sending begins; with TLS that is after the handshake.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Call:
         self.send_timeout_s = send_timeout_s
         self.proxy_headers = proxy_headers or {}
         self.tls_host = ""
+        self.sent = False
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
 
@@ -236,6 +238,7 @@ class Connection(HTTPConnection):
         """Begin a request, on a new connection or a pooled one."""
         if self.sock is not None:
             self._take_over()
+        current_call().sent = True
         super().putrequest(*args, **kwargs)
 
     def _take_over(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -129,12 +130,14 @@ class Response:
             self._drop()
 
     def _pieces(self, size: int, phase: str) -> Iterator[bytes]:
+        handled = sys.exc_info()[1]
         try:
             with self._call.guarded():
                 self._call.settimeout(self._read_timeout_s)
                 self._check_encoding()
                 while data := self._next_piece(size):
                     yield data
+                    handled = sys.exc_info()[1]  # who reads on may be handling another one by now
             self._release()
         except BackendError as error:
             self._drop()
@@ -142,7 +145,7 @@ class Response:
             raise
         except TRANSPORT_ERRORS as error:
             self._drop()
-            failure = translated(error, self.url, phase=phase, interrupted=self._call.interrupted)
+            failure = translated(error, self.url, phase=phase, interrupted=self._call.interrupted, handled=handled)
             failure.__cause__ = error
             self.finish(failure)
             raise failure from failure.__cause__

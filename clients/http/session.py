@@ -213,7 +213,7 @@ class HTTPSession:
             with response:
                 if response.status not in _REDIRECTS:
                     raise self.error_of(response)
-                place, target = self._redirected(method, place, target, response.headers.get("Location", ""))
+                place, target = self._redirected(method, place, target, response)
         raise ProtocolError(f"{self.url} redirects in a loop.", code="redirects", hint="Check the address.")
 
     def _headers_for(self, place: ServerURL, headers: Mapping[str, str]) -> dict[str, str]:
@@ -223,8 +223,9 @@ class HTTPSession:
         harmless = {name: headers[name] for name in headers if name.lower() in _FOR_ANY_ORIGIN}
         return merged_headers(_OWN_HEADERS, harmless)
 
-    def _redirected(self, method: str, place: ServerURL, target: str, location: str) -> tuple[ServerURL, str]:
+    def _redirected(self, method: str, place: ServerURL, target: str, response: Response) -> tuple[ServerURL, str]:
         """Return where a redirect leads; ``ProtocolError`` (code ``redirected``) if it may not be followed."""
+        location = response.headers.get("Location", "")
         other, there = None, ""
         with suppress(ValueError, ValidationError):
             there = urljoin(target, quote(location.encode("latin-1"), safe=_SAFE_IN_URL))
@@ -235,6 +236,7 @@ class HTTPSession:
                 code="redirected",
                 hint="If that is the server, use it as the address; there may also be a login page in front of "
                 "the server.",
+                context={"status": response.status},
             )
         return other, there
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,6 +93,7 @@ class Transport:
         Raises the typed error of what went wrong; ``ConnectionLost`` with code ``interrupted`` if ``interrupter`` fires
         or has fired. What ``body`` raises is passed on; one that is neither bytes nor a list needs its Content-Length.
         """
+        handled = sys.exc_info()[1]
         proxy = proxy_for(url)
         request = make_request(method, target, _with_length(headers, body), body)
         with self._call(interrupter, timeouts.first_byte_s, proxy) as call:
@@ -105,7 +107,14 @@ class Transport:
                     allow_redirects=False,
                 )
             except TRANSPORT_ERRORS as error:
-                raise translated(error, target, phase="first_byte", interrupted=call.interrupted) from error
+                raise translated(
+                    error,
+                    target,
+                    phase="first_byte",
+                    interrupted=call.interrupted,
+                    sent=call.sent,
+                    handled=handled,
+                ) from error
             response = Response(answer.raw, target, call, timeouts.read_s)
             with self._lock:
                 self._responses.add(response)
@@ -115,12 +124,15 @@ class Transport:
         """Return a socket connected to the server, through the proxy and with TLS where the address asks for it, for
         protocols other than HTTP. Raises as ``exchange`` does; the socket's time-out is ``timeout_s``.
         """
+        handled = sys.exc_info()[1]
         with self._call(interrupter, timeout_s) as call:
             try:
                 with call.under_way():
                     return self._connected(url, proxy_for(url), timeout_s)
             except TRANSPORT_ERRORS as error:
-                raise translated(error, url.origin, phase="connect", interrupted=call.interrupted) from error
+                raise translated(
+                    error, url.origin, phase="connect", interrupted=call.interrupted, handled=handled
+                ) from error
 
     @contextmanager
     def _call(self, interrupter: Interrupter, send_timeout_s: float, proxy: Proxy | None = None) -> Iterator[Call]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ..clients.core.errors import BackendError, JobNotFound
 from .platform import pictures
-from .pump import pump
 from .state import runtime_ref, settings
 from .state.ui_state import ConnectionTest, MemoryRelease, ui
 
@@ -29,7 +28,7 @@ def submit(backend: str, request: Request, target: PlacementTarget) -> Job:
     job = runtime_ref.runtime().submit(backend, request, tag=target.to_tag())
     ui.recovered, ui.elsewhere = None, ()
     ui.touch()
-    pump.start()
+    _start_pump()
     return job
 
 
@@ -41,7 +40,7 @@ def probe(backend: str) -> ConnectionTest:
         test = ConnectionTest("", settings.server_key(backend), error=error)
     ui.probes[backend] = test
     ui.touch()
-    pump.start()
+    _start_pump()
     return test
 
 
@@ -54,7 +53,7 @@ def free_memory(backend: str) -> MemoryRelease:
         release.error = error
     ui.memory[backend] = release
     ui.touch()
-    pump.start()
+    _start_pump()
     return release
 
 
@@ -71,7 +70,7 @@ def recover() -> None:
     ui.recovered = None
     runtime_ref.runtime().recover()
     ui.touch()
-    pump.start()
+    _start_pump()
 
 
 def cancel(job_id: str) -> bool:
@@ -92,12 +91,20 @@ def forget(job_id: str) -> None:
     ui.forget(job_id)
 
 
+def _start_pump() -> None:
+    from .pump import pump  # here: the classes of events would double the cost of registering
+
+    pump.start()
+
+
 def _not_found() -> JobNotFound:
     return JobNotFound("That job is no longer in the list.")
 
 
 def close() -> None:
     """Stop the pump and close the runtime within 2 s; jobs that can be resumed go on on their servers."""
+    from .pump import pump
+
     ending = runtime_ref.take_runtime()
     ui.clear()
     pump.stop()

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-LOCK_WAIT_S = 0.005
+LOCK_WAIT_S = 0.05
 READ_BYTES = 1_000_000
 _SOCKET_CALLS = frozenset(
     (

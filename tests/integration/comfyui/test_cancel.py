@@ -46,7 +46,7 @@ def test_while_it_runs(version, tmp_path):
         wait_for_event(job, events.Started)
         began = time.monotonic()
         assert job.cancel() is True
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5.0
         cancelled(job)
         assert made.mock.engine.remaining() == 0
         stop = stops_of(made.mock)[-1]

@@ -194,7 +194,7 @@ def test_a_server_that_hangs_up_on_a_pooled_connection(open_session):
 def test_nobody_there_is_told_at_once(open_session):
     began = time.monotonic()
     error = failing(open_session(f"http://127.0.0.1:{closed_port()}", backoff_base_s=5, backoff_max_s=5).get_json, "/x")
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 4.0
     assert (error.code, error.backend) == ("refused", "comfyui")
 
 

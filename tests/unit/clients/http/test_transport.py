@@ -148,7 +148,7 @@ def test_many_threads_share_the_pool(ask):
 def test_nobody_there(ask):
     began = time.monotonic()
     error = failing(ask, f"http://127.0.0.1:{closed_port()}")
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10.0
     assert (type(error), error.code) == (errors.ConnectionFailed, "refused")
     assert "running" in error.hint
 

@@ -599,7 +599,7 @@ def test_closing_from_another_thread_ends_the_receiving(connect, secure, authori
             pass
         began = time.monotonic()
         connection.close()
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 10.0
         thread.join(HANG_GUARD_S)
         assert ended[1] - began < 1.0
         connection.close()

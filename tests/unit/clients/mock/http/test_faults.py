@@ -147,7 +147,7 @@ def test_a_stall_sends_nothing_and_ends_with_the_server(server: MockLiteLLM) -> 
     wait_for(lambda: len(server.requests) == 3)
     begun = time.monotonic()
     server.stop()
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 10.0
     thread.join()
     assert len(errors) == 1
 

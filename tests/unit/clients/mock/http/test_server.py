@@ -349,7 +349,7 @@ def test_stop_leaves_no_thread_and_no_socket() -> None:
     urls = [server.url for server in mocks.servers.values()]
     begun = time.monotonic()
     mocks.stop()
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 10.0
     assert own_threads() == []
     for url in urls:
         with pytest.raises(urllib3.exceptions.HTTPError):

@@ -19,8 +19,8 @@ def scenario() -> steps.Steps:
         yield lambda: job.status.progress is not None and (job.status.progress.fraction or 0) > 0.3
         yield 1.0
         yield steps.ask(do="picture", name="progress")
-        following = steps.own("operators.progress_modal").following
-        steps.check("the status bar shows progress", "red fox" in following.shown, following.shown)
+        modal_state = steps.own("operators.progress_modal").modal_state
+        steps.check("the status bar shows progress", "red fox" in modal_state.shown, modal_state.shown)
         steps.check("the pump's timer runs", steps.own("blender.pump.pump").running())
         steps.check("the user can work on", _work(), "an object was moved meanwhile")
 
@@ -39,8 +39,8 @@ def scenario() -> steps.Steps:
             if "cancel" in request.route or "interrupt" in request.route
         ]
         steps.check("the server was told", told, told)
-        yield lambda: following.follower is None
-        steps.check("the status bar is given back", following.shown == "", following.shown)
+        yield lambda: modal_state.follower is None
+        steps.check("the status bar is given back", modal_state.shown == "", modal_state.shown)
         yield steps.ask(do="picture", name="cancelled")
 
         props.steps, props.input_source = 5, "CAMERA"

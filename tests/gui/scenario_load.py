@@ -15,10 +15,10 @@ def scenario() -> steps.Steps:
         yield job.running
         bpy.ops.wm.open_mainfile(filepath=str(film))
         yield 0.5
-        following = steps.own("operators.progress_modal").following
+        modal_state = steps.own("operators.progress_modal").modal_state
         steps.check("the job outlives the loading of its film", not job.done(), job.status.state)
         steps.check("the pump outlives it", steps.own("blender.pump.pump").running())
-        yield lambda: following.follower is not None
+        yield lambda: modal_state.follower is not None
         steps.check("progress is shown again", True)
         yield job.done
         yield steps.strips
@@ -28,7 +28,7 @@ def scenario() -> steps.Steps:
         job = steps.newest_job()
         yield job.running
         steps.new_film("second.blend")
-        yield lambda: following.follower is not None
+        yield lambda: modal_state.follower is not None
         yield steps.ask(do="key", key="a")
         yield job.done
         yield (lambda: job.id in steps.ui().placements and steps.ui().placements[job.id].settled)
@@ -45,7 +45,7 @@ def scenario() -> steps.Steps:
         job = steps.newest_job()
         yield job.running
         bpy.ops.wm.open_mainfile(filepath=str(film))
-        yield lambda: following.follower is not None
+        yield lambda: modal_state.follower is not None
         yield 0.5
         yield steps.ask(do="key", key="Escape")
         yield job.done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import WorkflowRunner
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class _Done:
         self.output = output
 
 
-def _run(film: Path, *arguments: str, interrupt_at: str = "") -> WorkflowRunner[Any, None, _Done]:
+def _run(film: Path, *arguments: str, interrupt_at: str = "") -> Generator[Any, None, _Done]:
     output = steps.FOLDER / "output.txt"
     with output.open("wb") as file:
         child = subprocess.Popen(

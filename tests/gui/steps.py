@@ -12,7 +12,7 @@ import json
 import os
 import time
 import traceback
-from collections.abc import Callable, WorkflowRunner
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +24,7 @@ FOLDER = Path(os.environ["MD_GUI_FOLDER"])
 INTERVAL_S = 0.1
 PATIENCE_S = 60.0
 
-Steps = WorkflowRunner[float | Callable[[], Any], None, None]
+Steps = Generator[float | Callable[[], Any], None, None]
 
 _checks: list[dict[str, Any]] = []
 _asked = 0

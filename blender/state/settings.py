@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PACKAGE = __package__.rsplit(".", 2)[0]
 """The name Blender knows the extension by."""
 
-_PARTING = re.compile(r"\|(?=\s*(?:[A-Za-z0-9_.-]+:\s|$))")
+_PARTING = re.compile(r"\|(?=\s*(?:[A-Za-z][!#$%&'*+.^_`~0-9A-Za-z-]*\s*:(?!//)|$))")
 
 BESIDE_FILE = "//movie_director/"
 
@@ -46,8 +47,9 @@ def server_url(backend: str, row: Any) -> str:
 def parse_headers(text: str, label: str) -> tuple[tuple[str, str], ...]:
     """Read extra headers, one "Name: value" a line, or parted by "|", as a field of the preferences has one line only.
 
-    A "|" that no "Name: " follows belongs to the value: cookies of access proxies have some. A line that is no header
-    raises ``ValidationError``, which names the backend by its ``label``; the text is not repeated: it may hold a key.
+    A "|" that no name and colon follow belongs to the value: cookies of access proxies have some. A line that is no
+    header raises ``ValidationError``, which names the backend by its ``label``; the text is not repeated: it may hold a
+    key.
     """
     headers = []
     for number, line in enumerate(_PARTING.sub("\n", text).splitlines(), start=1):
@@ -82,9 +84,20 @@ def backend_settings(name: str, row: Any) -> BackendSettings:
 
 
 def server_key(name: str) -> str:
-    """Return what tells a backend's servers apart for the panels: ``demo`` in demo mode, else the address as typed."""
+    """Return what tells a backend's servers apart for the panels: ``demo`` in demo mode, else the address.
+
+    It is kept on disk with each job, so it has nothing of the address that may be a key: no query, no password.
+    """
+    from ...clients.http.url import parse_server_url
+
     chosen = preferences()
-    return "demo" if chosen.demo_mode else server_url(name, getattr(chosen.backends, name))
+    if chosen.demo_mode:
+        return "demo"
+    typed = server_url(name, getattr(chosen.backends, name))
+    try:
+        return str(parse_server_url(typed))
+    except ValidationError:
+        return hashlib.sha256(typed.encode()).hexdigest()
 
 
 def speech_settings(row: Any) -> SpeechSettings:

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 import pytest
-from conftest import own, preferences, ui
+from conftest import own, preferences, pump_until, start_job, ui
 
 CANARY = "canary-7f3a9c"
 
@@ -61,7 +61,14 @@ def test_a_bar_within_a_value_stays_there() -> None:
     assert headers == (("Cookie", "session=abc|def|12:34; a=|x"), ("X-Key", "k"))
 
 
-@pytest.mark.parametrize("text", ["A: 1|B-C: two: 2", "A: 1\n\nB-C: two: 2\n", " A: 1 | B-C: two: 2 |"])
+def test_a_bar_before_an_address_stays_there() -> None:
+    headers = own("blender.state.settings").parse_headers("X-From: a|http://h:1|b", "ComfyUI")
+    assert headers == (("X-From", "a|http://h:1|b"),)
+
+
+@pytest.mark.parametrize(
+    "text", ["A:1|B-C:two: 2", "A: 1|B-C :two: 2", "A: 1|B-C: two: 2", "A: 1\n\nB-C: two: 2\n", " A: 1 | B-C: two: 2 |"]
+)
 def test_headers_are_parted(text: str) -> None:
     assert own("blender.state.settings").parse_headers(text, "ComfyUI") == (("A", "1"), ("B-C", "two: 2"))
 
@@ -108,6 +115,26 @@ def test_a_key_is_nowhere_but_in_the_request(film: Path, comfyui: Any, capfd: py
     assert len(written) > 2
     assert not [path for path in written if CANARY.encode() in path.read_bytes()]
     assert CANARY not in "".join(capfd.readouterr())
+
+
+def test_a_key_in_an_address_is_not_written(film: Path, comfyui: Any) -> None:
+    preferences().backends.comfyui.url = f"{comfyui.url}/?token={CANARY}"
+    job = start_job(steps=1000)
+    pump_until(job.running)
+    state = own("blender.state.settings").own_folder("state")
+    written = [path.read_bytes() for path in state.rglob("*") if path.is_file()]
+    assert job.id.encode() in b"".join(written)
+    assert CANARY.encode() not in b"".join(written)
+
+
+@pytest.mark.parametrize("url", [f"http://me:{CANARY}@h:1", f"http://h:1/?token={CANARY}", f"http://[{CANARY}?"])
+def test_a_server_is_told_apart_without_its_keys(url: str) -> None:
+    server_key = own("blender.state.settings").server_key
+    preferences().backends.comfyui.url = url
+    key = server_key("comfyui")
+    assert CANARY not in key
+    preferences().backends.comfyui.url = url.replace("h:1", "other:1").replace("[", "[[")
+    assert server_key("comfyui") != key
 
 
 def test_the_output_folder_may_be_anywhere(comfyui: Any, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""What must happen when another file is loaded in mid-job; the handler is there only while jobs are."""
+"""What must happen when another file is loaded; the handler is there only while jobs are under way or results wait
+for their film.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ _after_load: list[Callable[[], None]] = []
 
 
 def after_load(call: Callable[[], None]) -> None:
-    """Have ``call()`` made after each load while jobs are under way."""
+    """Have ``call()`` made after each load that is noticed."""
     if call not in _after_load:
         _after_load.append(call)
 
@@ -40,5 +42,5 @@ def _loaded(*_arguments: object) -> None:
     from ..state.ui_state import ui
 
     ui.settle_again()
-    for call in _after_load:
+    for call in tuple(_after_load):
         call()

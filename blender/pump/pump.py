@@ -46,6 +46,7 @@ def start() -> None:
         return
     bpy.app.timers.register(_timer, first_interval=INTERVAL_S, persistent=True)
     handlers.add()
+    handlers.after_load(start)
 
 
 def stop() -> None:
@@ -53,6 +54,7 @@ def stop() -> None:
     if bpy.app.timers.is_registered(_timer):
         bpy.app.timers.unregister(_timer)
     handlers.remove()
+    handlers.forget_after_load(start)
     _preview_at.clear()
 
 
@@ -65,7 +67,8 @@ def _timer() -> float | None:
     tick()
     if runtime_ref.active() or _undrawn():
         return INTERVAL_S
-    handlers.remove()
+    if not ui.offers():
+        handlers.remove()
     _preview_at.clear()
     return None
 
@@ -94,15 +97,22 @@ def _drain() -> None:
     runtime = runtime_ref.runtime_or_none()
     if runtime is None or runtime.channel.empty():
         return
-    handlers_by_type = _handlers()
     until = time.perf_counter() + BUDGET_S
     while time.perf_counter() < until:
         items = runtime.channel.drain(BUDGET_S, limit=DRAIN_SLICE)
         for item in items:
-            _run_apart(handlers_by_type[type(item)], item)
+            _run_apart(_handle, item)
         if len(items) < DRAIN_SLICE:
             break
     ui.touch()
+
+
+def _handle(item: object) -> None:
+    handle = _handlers().get(type(item))
+    if handle is None:
+        _log.error("An event of an unknown kind was left alone: %s", type(item).__name__)
+    else:
+        handle(item)
 
 
 def _handlers() -> dict[type, Callable[[Any], None]]:
@@ -139,7 +149,7 @@ def _handle_recovered(item: Recovered) -> None:
 def _handle_event(item: JobEvent) -> None:
     event = item.event
     if isinstance(event, (events.Submitted, events.Started)):
-        ui.mark_reachable(item.job.backend)
+        ui.mark_reachable(item.job.backend, item.tag.get("server", ""))
     if isinstance(event, events.Previewed):
         _show_preview(event)
     elif isinstance(event, events.TERMINAL):

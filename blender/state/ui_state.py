@@ -130,6 +130,10 @@ class UIState:
         self.queue.append(placement)
         self.touch()
 
+    def offers(self) -> bool:
+        """Return True if the scene of a result is missing, so that another file may bring it back."""
+        return any(placement.state is PlacementState.OFFERED for placement in self.placements.values())
+
     def settle_again(self) -> None:
         """Queue the results whose scene was missing: another file is loaded, which may hold it."""
         for placement in self.placements.values():
@@ -157,10 +161,10 @@ class UIState:
         test = self.probes.get(backend)
         return test if test is not None and test.server == server else None
 
-    def mark_reachable(self, backend: str) -> None:
-        """Forget that a connection test failed, and that memory was freed: the server has taken a job since."""
+    def mark_reachable(self, backend: str, server: str) -> None:
+        """Forget that a server's connection test failed, and that memory was freed: it has taken a job since."""
         self.memory.pop(backend, None)
-        answer = self.probes.get(backend)
+        answer = self.probe_of(backend, server)
         if answer is not None and answer.error is not None:
             del self.probes[backend]
             self.touch()

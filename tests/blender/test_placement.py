@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
+import fakes
 import pytest
-from conftest import own, placement_of, pump_until, runtime_ref, settled, start_job, strips, ui
+from conftest import own, placement_of, preferences, pump_until, runtime_ref, settled, start_job, strips, ui
 
 
 def fill_channels(scene: Any, picture: Path, start: int, end: int) -> None:
@@ -102,17 +104,77 @@ def test_one_result_a_tick(comfyui: Any) -> None:
     assert len(strips()) == 3
 
 
-def test_a_result_of_another_film_is_placed_when_its_film_is_back(film: Path, comfyui: Any) -> None:
+@pytest.fixture
+def with_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own("blender.pump.pump"), "bpy", fakes.WithWindow())
+
+
+def end_timer() -> None:
+    """Do what Blender does with the pump's timer until there is no more work."""
+    pump = own("blender.pump.pump")
+    while pump._timer() is not None:
+        pass
+    bpy.app.timers.unregister(pump._timer)
+
+
+def test_a_result_of_another_film_is_placed_when_its_film_is_back(film: Path, comfyui: Any, with_window: None) -> None:
+    pump = own("blender.pump.pump")
     job = start_job(steps=1)
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.read_homefile(use_empty=False)
     pump_until(lambda: settled(job))
+    end_timer()
     assert placement_of(job).state.value == "offered"
+    assert not pump.running()
     bpy.ops.wm.open_mainfile(filepath=str(film))
-    own("blender.pump.handlers")._loaded()
+    assert pump.running()
     pump_until(lambda: not ui().queue)
     assert placement_of(job).state.value == "placed"
     assert len(strips()) == 1
+    end_timer()
+    assert own("blender.pump.handlers")._loaded not in bpy.app.handlers.load_post
+
+
+def test_loads_are_noticed_while_a_result_is_offered(film: Path, comfyui: Any, with_window: None) -> None:
+    loaded = own("blender.pump.handlers")._loaded
+    job = start_job(steps=1)
+    bpy.ops.wm.read_homefile(use_empty=False)
+    pump_until(lambda: settled(job))
+    end_timer()
+    assert loaded in bpy.app.handlers.load_post
+    own("blender.commands").close()
+    assert loaded not in bpy.app.handlers.load_post
+    bpy.ops.wm.open_mainfile(filepath=str(film))
+    assert not own("blender.pump.pump").running()
+
+
+def test_a_start_on_one_server_leaves_the_failed_test_of_another(comfyui: Any) -> None:
+    job = start_job(steps=1)
+    job.result(timeout=60)
+    preferences().backends.comfyui.url = "http://127.0.0.1:9"
+    refused = own("clients.core.errors").ConnectionFailed("No server.")
+    server = own("blender.state.settings").server_key("comfyui")
+    test = own("blender.state.ui_state").ConnectionTest("a test", server, error=refused)
+    ui().probes["comfyui"] = test
+    pump_until(lambda: settled(job))
+    assert ui().probes["comfyui"] is test
+
+
+def test_a_start_takes_back_the_failed_test_of_its_server(comfyui: Any) -> None:
+    test = own("blender.commands").probe("comfyui")
+    pump_until(lambda: not test.pending)
+    test.error = own("clients.core.errors").ConnectionFailed("No server.")
+    job = start_job(steps=1)
+    pump_until(lambda: settled(job))
+    assert "comfyui" not in ui().probes
+
+
+def test_an_unknown_item_does_not_keep_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [object(), own("runtime").Recovered(("a job",), ())]
+    channel = SimpleNamespace(empty=lambda: False, drain=lambda *_, **__: items)
+    monkeypatch.setattr(runtime_ref(), "runtime_or_none", lambda: SimpleNamespace(channel=channel))
+    own("blender.pump.pump")._drain()
+    assert ui().recovered == ("a job",)
 
 
 def test_a_result_can_be_placed_in_its_shot_again(film: Path, comfyui: Any) -> None:

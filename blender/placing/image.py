@@ -26,11 +26,15 @@ def add(placement: Placement, scene: bpy.types.Scene, frame: int, artifact: Arti
         return ""
     timeline = SceneTimeline(scene)
     plan = plan_strip(timeline, target.shot, frame, target.length)
-    if plan.replaces is not None:
-        sequencer.remove(scene, plan.replaces)
-    channel = choose_channel(timeline, plan.start, plan.start + plan.length, plan.channel)
+    replaced = [] if plan.replaces is None else [plan.replaces]
+    channel = choose_channel(timeline, plan.start, plan.start + plan.length, plan.channel, ignored=replaced)
     name = target.title or image.name
-    strip = sequencer.add_image(scene, name, artifact.path, plan.start, plan.length, target.fit, channel)
+    strip = sequencer.add_image(scene, name, artifact.path, plan.start, 1, target.fit, channel)
+    # not before the picture is there, or a failure would lose the shot; Blender parts two strips in one place
+    for placeholder in replaced:
+        sequencer.remove(scene, placeholder)
+        sequencer.move(strip, plan.start, channel)
+    sequencer.set_length(strip, plan.length)
     strip.directory = film_path(artifact.path.parent, folder=True)
     strip[METADATA_KEY] = metadata(placement)
     shots.mark(strip, plan.shot)

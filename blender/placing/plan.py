@@ -63,15 +63,16 @@ class StripPlan:
 def plan_strip(timeline: Timeline, shot_id: str, start: int, length: int) -> StripPlan:
     """Return the plan of a result for a shot: in its placeholder's place, else at ``start``.
 
-    A shot that has a result keeps it: the new strip goes to a free channel at the same frames. A shot that is not in
-    the film any more, or an empty ``shot_id``, gives the plan of ``start`` and ``length``.
+    A shot that has a result keeps it, and a placeholder on a locked channel stays: the new strip goes to a free channel
+    at the same frames. A shot that is not in the film any more, or an empty ``shot_id``, gives the plan of ``start``
+    and ``length``.
     """
     strips = [strip for strip in timeline.strips() if shot_id and strip.shot and strip.shot.id == shot_id]
     if not strips:
         return StripPlan(start, length)
     strip = next((each for each in strips if each.placeholder), strips[0])
     span = strip.end - strip.start
-    if strip.placeholder:
+    if strip.placeholder and strip.channel not in timeline.locked_channels():
         return StripPlan(strip.start, span, strip.channel, strip.shot, strip.key)
     return StripPlan(strip.start, span, 0, strip.shot)
 

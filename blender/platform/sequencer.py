@@ -65,6 +65,13 @@ def content_start(strip: Any) -> int:
     return round(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
 
 
+def move(strip: Any, start: int, channel: int) -> None:
+    """Have a strip's file begin at frame ``start`` on a channel."""
+    strip.channel = channel
+    setattr(strip, "content_start" if hasattr(strip, "content_start") else "frame_start", start)
+    strip.channel = channel  # a place that was taken on the way has put it elsewhere
+
+
 def set_length(strip: Any, frames: int) -> None:
     """Have a strip end ``frames`` after its start."""
     if hasattr(strip, "right_handle"):

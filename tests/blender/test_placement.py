@@ -177,6 +177,44 @@ def test_an_unknown_item_does_not_keep_the_others_back(monkeypatch: pytest.Monke
     assert ui().recovered == ("a job",)
 
 
+def test_a_shot_stays_if_its_picture_is_refused(film: Path, comfyui: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise RuntimeError("Blender says no")
+
+    shots = own("blender.placing.shots")
+    rows = [own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", duration=1.0)]
+    shots.add_placeholders(bpy.context.scene, rows, 40, 1)
+    monkeypatch.setattr(own("blender.platform.sequencer"), "add_image", refuse)
+    job = start_job(steps=1, shot=shots.of_strip(strips()[0]).id)
+    pump_until(lambda: settled(job))
+    assert placement_of(job).state.value == "failed"
+    assert [strip.type for strip in strips()] == ["COLOR"]
+
+
+def test_a_shot_gets_its_picture_in_a_full_sequencer(film: Path, comfyui: Any, picture: Path) -> None:
+    scene, shots, sequencer = bpy.context.scene, own("blender.placing.shots"), own("blender.platform.sequencer")
+    fill_channels(scene, picture, 40, 200)
+    sequencer.remove(scene, next(strip for strip in strips() if strip.channel == 3))
+    rows = [own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", duration=1.0)]
+    shots.add_placeholders(scene, rows, 40, 3)
+    [placeholder] = [strip for strip in strips() if strip.type == "COLOR"]
+    span = sequencer.bounds(placeholder)
+    job = start_job(steps=1, shot=shots.of_strip(placeholder).id)
+    pump_until(lambda: settled(job))
+    [placed] = [strip for strip in strips() if strip.channel == 3]
+    assert (placed.type, sequencer.bounds(placed)) == ("IMAGE", span)
+
+
+def test_a_shot_on_a_locked_channel_stays(film: Path, comfyui: Any) -> None:
+    scene, shots = bpy.context.scene, own("blender.placing.shots")
+    rows = [own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", duration=1.0)]
+    shots.add_placeholders(scene, rows, 40, 3)
+    own("blender.platform.sequencer").editor_of(scene).channels[3].lock = True
+    job = start_job(steps=1, shot=shots.of_strip(strips()[0]).id)
+    pump_until(lambda: settled(job))
+    assert sorted((strip.type, strip.channel) for strip in strips()) == [("COLOR", 3), ("IMAGE", 4)]
+
+
 def test_a_result_can_be_placed_in_its_shot_again(film: Path, comfyui: Any) -> None:
     shots = own("blender.placing.shots")
     rows = [own("blender.placing.listed_shot").ListedShot("A", "Wide", "a pier", duration=1.0)]

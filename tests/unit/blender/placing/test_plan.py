@@ -81,6 +81,11 @@ def test_a_shot_that_has_a_result_keeps_it():
     assert plan_strip(film, "one", 1, 10) == StripPlan(40, 20, 0, SHOT, None)
 
 
+def test_a_placeholder_on_a_locked_channel_stays():
+    film = Film([strip("b", 40, 60, 7, SHOT, empty=True)], locked={7})
+    assert plan_strip(film, "one", 1, 10) == StripPlan(40, 20, 0, SHOT, None)
+
+
 def test_the_placeholder_comes_before_a_result_of_the_same_shot():
     film = Film([strip("a", 10, 20, 3, SHOT), strip("b", 40, 60, 7, SHOT, empty=True)])
     assert plan_strip(film, "one", 1, 10).replaces == "b"

@@ -146,5 +146,8 @@ class _Cleaner:
         texts = (*error.args, *vars(error).values())
         if any(isinstance(each, (str, bytes)) and len(each) > _MOST_CHARS for each in texts):
             return True
-        shown = f"{error!r} {error} {vars(error)!r}"
+        try:
+            shown = f"{error!r} {error} {vars(error)!r}"
+        except Exception:  # noqa: BLE001 - it is foreign code; what can't be searched goes
+            return True
         return self._redact(shown) != shown

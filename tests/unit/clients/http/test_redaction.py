@@ -150,6 +150,15 @@ class Wrapper(Exception):
         self.reason = reason
 
 
+class Mute(Exception):
+    """One of a library that fails when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
 @pytest.mark.parametrize(
     ("cause", "stays"),
     [
@@ -162,6 +171,8 @@ class Wrapper(Exception):
         (Wrapper(errors.ServerError(CANARY)), True),
         (OSError(5, CANARY), False),
         (ValueError("x" * 2_000_000), False),
+        (Mute("x"), False),
+        (Wrapper(Mute("x")), False),
     ],
 )
 def test_a_cause_is_cleaned_or_dropped(cause, stays):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from urllib3 import exceptions as u3
 
+from ..core.errors import NetworkError
 from ..core.interrupt import Interrupter
 from ..core.options import ClientOptions
 from .adapter import make_request, make_session
@@ -148,6 +149,13 @@ class Transport:
                 self._at_rest.notify_all()
 
     def _connected(self, url: ServerURL, proxy: Proxy | None, timeout_s: float) -> socket.socket:
+        if proxy is not None and proxy.scheme == "https":
+            raise NetworkError(
+                f"The live connection to {url.authority} can't go through a proxy with an https:// address.",
+                code="proxy",
+                hint="Put the server into NO_PROXY, or name a proxy with an http:// address.",
+                context={"server": url.authority},
+            )
         to = proxy or url
         connection = Connection(to.host, to.port, timeout=timeout_s)
         try:

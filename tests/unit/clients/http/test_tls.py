@@ -351,6 +351,17 @@ def test_a_socket_through_a_tunnel(authority, proxied):
             assert proxy.asked[0].target == "example.org:81"
 
 
+def test_a_socket_does_not_speak_plain_text_to_a_proxy_with_tls(good, proxied):
+    with FaultServer(silent, tls=good) as proxy:
+        proxied(proxy)
+        with pytest.raises(errors.NetworkError) as caught:
+            open_socket("http://example.org:81")
+        assert proxy.connections == 0
+    assert caught.value.code == "proxy"
+    assert "https://" in caught.value.message
+    assert "NO_PROXY" in caught.value.hint
+
+
 def test_a_socket_that_can_not_be_had(authority, proxied, monkeypatch):
     def failure(url, **settings):
         with pytest.raises(errors.BackendError) as caught:

@@ -143,7 +143,7 @@ class BaseAPIClient(abc.ABC):
         if session is not None:
             session.close()
         if session is not None and self._given_transport is None:
-            session.transport.close()
+            session.transport.close(max(0.0, deadline - time.monotonic()))
 
     @abc.abstractmethod
     def probe(self) -> ServerInfo:

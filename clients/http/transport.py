@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import requests  # noqa: TID251
 
 CLOSE_TIMEOUT_S = 1.0
-"""How long ``close`` waits for threads whose calls it has broken off; they take milliseconds."""
+"""How long ``close`` waits, unless told, for threads whose calls it has broken off; they take milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -177,17 +177,18 @@ class Transport:
                 self._tls = tls_context(self.verify_tls)
             return self._tls
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Break off the calls that are under way and close all connections of HTTP, whatever still refers to them.
 
-        Sockets of ``open_socket`` are their users' own. The transport can be used again.
+        The threads of those calls are waited for, ``timeout_s`` seconds at most. Sockets of ``open_socket`` are their
+        users' own. The transport can be used again.
         """
         with self._lock:
             sessions, self._sessions = list(self._sessions.values()), {}
             closing, self._closing = self._closing, Interrupter()
         closing.fire()
         with self._lock:
-            self._at_rest.wait_for(lambda: not self._under_way, CLOSE_TIMEOUT_S)
+            self._at_rest.wait_for(lambda: not self._under_way, timeout_s)
             responses = list(self._responses)
         for response in responses:
             response.abandon()

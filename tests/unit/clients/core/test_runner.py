@@ -733,6 +733,15 @@ def test_close_ends_its_threads_also_when_a_job_was_forgotten_while_the_backend_
     assert not [each.name for each in threading.enumerate() if each.name.startswith("movie-director-scripted")]
 
 
+def test_closing_gives_the_transport_only_the_time_that_is_left(monkeypatch):
+    client, given = scripted(), []
+    close = client.http.transport.close
+    monkeypatch.setattr(client.http.transport, "close", lambda *seconds: (given.extend(seconds), close(*seconds)))
+    client.close(timeout_s=0.4)
+    assert len(given) == 1
+    assert 0 <= given[0] <= 0.4
+
+
 def test_closing_from_a_listener_does_not_wait_for_itself():
     client = scripted()
     closed = threading.Event()

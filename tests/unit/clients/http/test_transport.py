@@ -20,7 +20,7 @@ from movie_director.clients import errors
 from movie_director.clients.core.interrupt import Interrupter
 from movie_director.clients.core.options import ClientOptions
 from movie_director.clients.http import connect, interruptible_pool, log_filter
-from movie_director.clients.http.transport import Timeouts, Transport
+from movie_director.clients.http.transport import CLOSE_TIMEOUT_S, Timeouts, Transport
 from movie_director.clients.http.url import parse_server_url
 
 PATIENT = Timeouts(HANG_GUARD_S, HANG_GUARD_S, HANG_GUARD_S)
@@ -724,6 +724,29 @@ def test_a_transport_can_be_closed_and_used_again(transport, ask):
         assert ask(server.url).read(9) == b"x"
         transport.close()
         transport.close()
+
+
+def test_closing_waits_no_longer_than_it_is_told(transport, ask):
+    """The body is ours, so that breaking the call off does not end it."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    def body():
+        reached.set()
+        go_on.wait(HANG_GUARD_S)
+        yield b"x"
+
+    with FaultServer(lambda peer: peer.wait_gone()) as server:
+        sending = {"method": "POST", "headers": {"Content-Length": "1"}, "body": body()}
+        thread = threading.Thread(target=failing, args=(ask, server.url), kwargs=sending)
+        thread.start()
+        assert reached.wait(HANG_GUARD_S)
+        waits = []
+        transport._at_rest.wait_for = lambda _, timeout: waits.append(timeout)
+        transport.close(0.25)
+        transport.close()
+        go_on.set()
+        thread.join(HANG_GUARD_S)
+    assert waits == [0.25, CLOSE_TIMEOUT_S]
 
 
 @pytest.mark.parametrize("secure", [False, True])

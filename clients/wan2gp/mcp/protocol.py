@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.delivery import may_have_arrived
 from ...core.errors import BackendError, ProtocolError
 from ...core.json_fields import as_object, get_member, get_objects, get_texts
 from ...core.scope import Scope
@@ -105,7 +106,7 @@ class MCP:
         try:
             answer = self._post(data, scope, repeatable=repeatable)
         except ProtocolError as refusal:
-            if refusal.code != "redirected" or self._path != PATHS[0]:
+            if refusal.code != "redirected" or self._path != PATHS[0] or (may_have_arrived(refusal) and not repeatable):
                 raise
             self._path = PATHS[1]
             answer = self._post(data, scope, repeatable=repeatable)

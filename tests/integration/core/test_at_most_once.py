@@ -23,7 +23,6 @@ PAGES = (500, 502, 503, 504)
 RESENT = {
     "reset": {"comfyui"},  # which was asked, and does not have the prompt
     "close_before_answer": {"comfyui"},
-    "redirect": {"wan2gp-mcp"},  # whose releases have one of two paths
     "status:429": {"comfyui", "wan2gp-web", "wan2gp-mcp", "litellm", "rvc-python", "applio", "audioldm2"},
     "status:503": {"litellm", "cog"},  # in the server's own words
 }

@@ -610,11 +610,22 @@ def test_a_refusal_on_the_way_is_no_unknown_outcome(clients):
     server = ReplayedMCP(script=happy())
 
     def known(_arguments):
-        server.inject(Fault("redirect", on=POST))
+        server.inject(Fault("status:307", on=POST, times=2))
         return {}
 
     server.script["wangp_get_default_settings"] = [known]
     assert failure(clients(server), kind=errors.ProtocolError).code == "redirected"
+
+
+def test_a_redirect_that_may_follow_a_job_that_was_taken_is_not_followed(clients):
+    server = ReplayedMCP(script=happy())
+
+    def known(_arguments):
+        server.inject(Fault("redirect", on=POST))  # with status 302
+        return {}
+
+    server.script["wangp_get_default_settings"] = [known]
+    assert failure(clients(server), kind=errors.JobLost).code == "outcome_unknown"
 
 
 def test_a_lost_job_found_in_the_gallery_is_fetched_by_an_old_record(clients):

@@ -6,7 +6,6 @@ dependent_outputs}}}``; the error types and what they carry are those of release
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from .workflow.loading import MODEL_FILE, Prompt, title_of
 BACKEND = "comfyui"
 MISSING_NODE = "node"
 MISSING_MODEL = "model"
-_OLD_MISSING_NODE = re.compile(r"node (?P<name>.+) does not exist")
 
 
 def make_refusal(answer: Any, prompt: Prompt) -> BackendError:
@@ -277,8 +275,8 @@ def _missing_class(error: Mapping[str, Any]) -> str:
     extra = error.get("extra_info")
     if error.get("type") == "missing_node_type" and isinstance(extra, Mapping):
         return str(extra.get("class_type") or "")
-    found = _OLD_MISSING_NODE.search(str(error.get("message", "")))
-    return found["name"] if found else ""
+    name, mark, _ = str(error.get("message", "")).partition("node ")[2].rpartition(" does not exist")
+    return name if mark else ""
 
 
 def _without_nodes(error: Mapping[str, Any]) -> ValidationError:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 
-MAX_CHARS = 8192
-"""Characters looked at of each end of a text: a traceback begins with its first cause and ends with the last."""
+from .foreign_text import cut_middle
 
 WORDINGS = (
     r"out[ _]?of[ _]?(?:(?:device|host|gpu|video|system)[ _])?(?:memory|vram\b)",  # PyTorch on all devices
@@ -30,8 +29,4 @@ _PATTERN = re.compile("|".join(WORDINGS), re.IGNORECASE)
 
 def is_out_of_memory(*texts: str) -> bool:
     """Return True if one of the texts reports that memory has run out."""
-    return any(_PATTERN.search(_ends(text)) for text in texts)
-
-
-def _ends(text: str) -> str:
-    return text if len(text) <= 2 * MAX_CHARS else f"{text[:MAX_CHARS]}\n{text[-MAX_CHARS:]}"
+    return any(_PATTERN.search(cut_middle(text)) for text in texts)

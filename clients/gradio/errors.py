@@ -22,6 +22,7 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ..core.foreign_text import cut_middle
 from ..core.json_fields import as_text
 from ..core.memory_errors import is_out_of_memory
 from ..http.response import Response
@@ -39,7 +40,7 @@ _QUEUE_FULL = re.compile(r"Queue is full(?:\. Max size is (\d+))?", re.IGNORECAS
 
 def make_function_error(access: GradioHTTP, function: str, reported: Any, title: Any = None) -> BackendError:
     """Return the error of a function that ran and failed; ``reported`` is the server's error value."""
-    text = get_error_text(reported)
+    text = get_error_text(access.http.redact(as_text(reported)))
     context = {"server": access.server, "function": function, "title": _shorten(access, title)}
     if not text:
         return access.http.clean(
@@ -72,9 +73,7 @@ def _shorten(access: GradioHTTP, reported: Any) -> str:
 
 def get_error_text(reported: Any) -> str:
     """Return the text of an error, without the quotes that Gradio 4 adds; empty if there is none."""
-    if not isinstance(reported, str):
-        return ""
-    text = reported.strip()
+    text = cut_middle(as_text(reported)).strip()
     match = _QUOTED.fullmatch(text)
     return (match[2] if match else text).strip()
 

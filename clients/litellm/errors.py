@@ -30,13 +30,14 @@ from ..core.errors import (
     StreamInterrupted,
     ValidationError,
 )
+from ..core.foreign_text import cut_middle
 from ..core.json_fields import as_int, parse_int
 from ..core.memory_errors import is_out_of_memory
 from ..core.request import nearest_names
 from ..http.error_text import error_text
 from ..http.retry import retry_after_s
 
-_TAIL = re.compile(r"\s*(?:LiteLLM: model group|Set 'context_window_fallback'|Deployment Info:|\nmodel=).*", re.DOTALL)
+_TAIL = re.compile(r"LiteLLM: model group|Set 'context_window_fallback'|Deployment Info:|\nmodel=")
 _HEAD = re.compile(r"^(?:Invalid request format: )?(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: | - ))*")
 _CONTEXT = re.compile(
     r"ContextWindowExceeded|context_length_exceeded|exceed_context_size|maximum context length|context length exceeded"
@@ -51,7 +52,8 @@ _LIMIT = re.compile(
     re.IGNORECASE,
 )
 _NEEDED = re.compile(
-    r"(?:resulted in|requested) (\d[\d,]*) tokens|prompt \(length (\d[\d,]*)\)|(\d[\d,]*) tokens >", re.IGNORECASE
+    r"(?:resulted in|requested) (\d[\d,]{0,20}) tokens|prompt \(length (\d[\d,]{0,20})\)|(\d[\d,]{0,20}) tokens >",
+    re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
     r"no healthy deployments|invalid model name|model .{0,200}(?:not found|does not exist|not available)"
@@ -64,6 +66,7 @@ _UNREACHABLE = re.compile(
     r"Connection error|Cannot connect to host|connection refused|Server disconnected", re.IGNORECASE
 )
 _CUT = re.compile(r"payload is not completed|incomplete chunked read|peer closed connection", re.IGNORECASE)
+_MOST_NAME = 200
 _FORMAT = re.compile(r"response_format|json_schema|json_object|structured output|Invalid schema", re.IGNORECASE)
 
 
@@ -95,7 +98,8 @@ class Refusal:
     @property
     def text(self) -> str:
         """The message without LiteLLM's wrapping, on one line."""
-        return error_text(_HEAD.sub("", _TAIL.sub("", self.message)).encode(), "text/plain", str)
+        own = _TAIL.split(self.message, maxsplit=1)[0].rstrip()
+        return error_text(_HEAD.sub("", own).encode(), "text/plain", str)
 
 
 def parse_refusal(status: int, body: bytes, content_type: str) -> Refusal:
@@ -113,15 +117,16 @@ def parse_error_object(status: int, error: Any) -> Refusal:
     """Parse an error object from a response or from a chunk of a stream."""
     if not isinstance(error, Mapping):
         message = error if isinstance(error, str) else _join_problems(error)
-        return Refusal(status, message)
+        return Refusal(status, cut_middle(message))
     if isinstance(error.get("error"), (str, Mapping)):
         return parse_error_object(status, error["error"])
     code = str(error.get("code", ""))
+    number = parse_int(code)
     return Refusal(
-        int(code) if code.isdigit() and len(code) == 3 else status,
-        str(error.get("message") or error),
-        f"{error.get('type') or ''} {'' if code.isdigit() else code}".strip(),
-        str(error.get("param") or ""),
+        number if number is not None and len(code) == 3 else status,
+        cut_middle(str(error.get("message") or error)),
+        cut_middle(f"{error.get('type') or ''} {'' if code.isdigit() else code}".strip(), _MOST_NAME),
+        cut_middle(str(error.get("param") or ""), _MOST_NAME),
         as_int(error.get("n_ctx")),
         as_int(error.get("n_prompt_tokens")),
     )

@@ -28,7 +28,7 @@ Messages = list[dict[str, Any]]
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "stop", "seed", "tools", "tool_choice")
-_ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ADDRESS = re.compile(r"\A(?:data:|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 
 
 def make_messages(request: ChatRequest) -> Messages:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from ..core.context import CancelContext, JobContext
 from ..core.errors import BackendError, GenerationError, MissingResource, ValidationError
+from ..core.foreign_text import cut_middle
 from ..core.json_fields import as_object, as_text, get_member, get_objects
 from ..core.model import BackendCancel
 from ..core.scope import Scope
@@ -38,7 +39,7 @@ SPEECH_VOICE = "en-US-AriaNeural"
 OUTPUT = "movie_director.wav"
 _CONVERT, _SPEAK, _TRAIN = {"Select Audio", "Voice Model"}, {"Text to Synthesize"}, {"Total Epoch"}
 _FAILED = re.compile(r"failed|error|must agree", re.IGNORECASE)
-_SAVED_AT = re.compile(r"_(\d+)e_(\d+)s")
+_SAVED_AT = re.compile(r"_(\d{1,9})e_(\d{1,9})s")
 _STOPPABLE = "train"
 _SESSION = "movie-director"
 
@@ -324,7 +325,7 @@ def _split_path(path: str) -> tuple[str, ...]:
 def _reports_failure(sentence: str, voice: str) -> bool:
     """Return True if the sentence reports a failure; the voice's name does not count, it may contain the same terms."""
     named = rf"\b(model|for) {re.escape(voice)}(?![\w-])"
-    return _FAILED.search(re.sub(named, "", sentence, flags=re.IGNORECASE)) is not None
+    return _FAILED.search(re.sub(named, "", cut_middle(sentence), flags=re.IGNORECASE)) is not None
 
 
 def _get_voice_name(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.errors import GenerationError, MissingResource, OutOfMemory, ProtocolError, ValidationError
+from ..core.foreign_text import cut_middle
 from ..core.memory_errors import is_out_of_memory
 from ..core.request import nearest_names
 
@@ -36,6 +37,7 @@ def missing_voice(name: str, voices: Iterable[str]) -> MissingResource:
 
 def generation_error(text: str, *, doing: str, code: str) -> GenerationError:
     """Return the error for a failed step (``doing``); the last line of the server's text counts."""
+    text = cut_middle(text)
     if is_out_of_memory(text):
         return OutOfMemory(
             f"The RVC server does not have enough GPU memory for {doing}.",

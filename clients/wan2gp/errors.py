@@ -14,6 +14,7 @@ from ..core.errors import (
     ProtocolError,
     ValidationError,
 )
+from ..core.foreign_text import cut_middle
 from ..core.memory_errors import is_out_of_memory
 from .catalogue import catalogue
 from .request import VideoRequest
@@ -34,6 +35,7 @@ _MAX_WORDS = 600
 
 def generation_failed(message: str, request: VideoRequest, *, stage: str = "") -> BackendError:
     """Return the error for a failed run; ``stage`` is its stage, if known."""
+    message = cut_middle(message)
     text = _shorten(message)
     if is_out_of_memory(message):
         return OutOfMemory(

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..core.foreign_text import cut_middle
+
 _PLACE = re.compile(r"(Prompt|Sample|Sliding Window)\s+(\d{1,6})/(\d{1,6})")
-_TIMES = re.compile(r"\s*\|\s*(.*)$")
-_DURATION = re.compile(r"(?:(\d{1,9})h\s*)?(?:(\d{1,9})m\s*)?(?:(\d{1,9}(?:\.\d{1,20})?)s)?")
+_DURATION = re.compile(r"\A(?:(\d{1,9})h\s*)?(?:(\d{1,9})m\s*)?(?:(\d{1,9}(?:\.\d{1,20})?)s)?")
+_MAX_TEXT = 2000
 _LEVELS = ("Prompt", "Sample", "Sliding Window")
 
 _STEPS_FROM, _STEPS_TO = 0.05, 0.9
@@ -36,8 +38,7 @@ class Phase:
 
 def parse_phase(text: str) -> Phase:
     """Parse a status text; a text of another form becomes the name of the phase."""
-    times = _TIMES.search(text)
-    label = text[: times.start()] if times else text
+    label, bar, times = cut_middle(text, _MAX_TEXT).partition("|")
     places = {found[1]: (int(found[2]), int(found[3])) for found in _PLACE.finditer(label)}
     name = label.rpartition(" - ")[2].strip() if places else label.strip()
     done, share = 0.0, 1.0
@@ -46,7 +47,7 @@ def parse_phase(text: str) -> Phase:
         if 1 <= number <= count:
             share /= count
             done += (number - 1) * share
-    return Phase(name, done, share, _parse_seconds_left(times[1]) if times else None)
+    return Phase(name, done, share, _parse_seconds_left(times) if bar else None)
 
 
 def get_fraction(phase: Phase, index: float | None, length: float | None) -> float:

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 STAGES = ("Slicing the samples", "Extracting pitch and features", "Training the model", "Making the index")
 MODEL_STAGE = 2
 _BEGINS = (0.0, 0.05, 0.15, 0.95, 1.0)
+_MOST_OVERLAP = 1000
+"""Lines; the programs show some twenty."""
+
 _TICK = re.compile(r"^✓", re.MULTILINE)
-_EPOCH = re.compile(r"====>\D*(\d+)")
-_OF = re.compile(r"(\d+)\s*/\s*(\d+)\s*$")
+_EPOCH = re.compile(r"====>\D{0,40}(\d{1,9})")
+_OF = re.compile(r"(\d{1,9})\s{0,9}/\s{0,9}(\d{1,9})\s*$")
 _STEP = re.compile(r"^step\s*(\d)", re.MULTILINE | re.IGNORECASE)
 _STATUS = re.compile(r"^Status\s*[：:]\s*(.+)$", re.MULTILINE)
 
@@ -92,7 +95,7 @@ def _parse_part(lines: tuple[str, ...]) -> float:
 
 def new_lines(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
     """Return the new lines of a log that shows only its last lines, found by their overlap."""
-    for kept in range(min(len(before), len(now)), 0, -1):
+    for kept in range(min(len(before), len(now), _MOST_OVERLAP), 0, -1):
         if before[-kept:] == now[:kept]:
             return now[kept:]
     return now

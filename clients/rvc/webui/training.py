@@ -28,6 +28,8 @@ from ...core.errors import (
     Overloaded,
     ValidationError,
 )
+from ...core.foreign_text import cut_middle
+from ...core.json_fields import as_text
 from ...core.model import BackendCancel
 from ...core.scope import Scope
 from ...gradio.any_session import check_count
@@ -46,6 +48,7 @@ ASK_AGAIN_S = 0.5
 ATTEMPTS = 60
 """Retries in a row after a lost connection: half a minute."""
 
+_MAX_TEXT = 64 * 1024
 _YES, _NO = 0, 1
 _FAILURE = re.compile(r"traceback|error\b|failed", re.IGNORECASE)
 _STOP_SESSION = "movie-director-stop"
@@ -139,7 +142,7 @@ class Training:
         while True:
             answer = self._request_next(job, seen=seen)
             first = answer.raw[0] if answer.raw else None
-            text = self._access.http.redact(first) if isinstance(first, str) else ""
+            text = cut_middle(self._access.http.redact(as_text(first)), _MAX_TEXT)
             if text and seen and self._lost and parse_text(text, self._wording).fresh:
                 self._stop_restarted(job)
                 return []

@@ -15,7 +15,7 @@ SIDE_MOST = 65_536
 """Far beyond what any model makes: what is larger is a mistake, and would not fit a float in the end."""
 
 _COARSE_FAMILIES = frozenset({"ltx2", "ltxv"})
-_SIZE = re.compile(r"\s*(\d{1,5})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,5})\s*")
+_SIZE = re.compile(r"\A\s*(\d{1,5})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,5})\s*")
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,20})?)s")
 
 

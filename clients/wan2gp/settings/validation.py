@@ -28,7 +28,7 @@ SEED_MOST = 999_999_999
 _OLDER = frozenset({"type"})
 """Keys of exported settings files without a meaning."""
 
-_CLIP = re.compile(r"(.+?)(\|(?:(?:start_frame|end_frame|audio_track_no)=\d+,?)+)", re.DOTALL)
+_CLIP = re.compile(r"\A(.+?)(\|(?:(?:start_frame|end_frame|audio_track_no)=\d+,?)+)", re.DOTALL)
 
 
 @dataclass

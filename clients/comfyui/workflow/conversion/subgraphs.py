@@ -22,7 +22,7 @@ MOST_STEPS = 500_000
 """Steps of the search for what feeds the inputs. The largest official template takes 1,500."""
 
 PRIMITIVE = "PrimitiveNode"
-_OLD_PREFIX = re.compile(r"\s*(\d+)\s*:\s*(.+)", re.DOTALL)
+_OLD_PREFIX = re.compile(r"\A\s*(\d+)\s*:\s*(.+)", re.DOTALL)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ import pytest
 from movie_director.clients import errors
 from movie_director.clients.audioldm.cog.api import failed as audioldm_failed
 from movie_director.clients.comfyui.execution_errors import run_error
-from movie_director.clients.core.memory_errors import MAX_CHARS, WORDINGS, is_out_of_memory
+from movie_director.clients.core.foreign_text import MAX_CHARS
+from movie_director.clients.core.memory_errors import WORDINGS, is_out_of_memory
 from movie_director.clients.gradio.errors import make_function_error as gradio_failure
 from movie_director.clients.litellm.errors import RequestContext, make_stream_error, parse_error_object
 from movie_director.clients.litellm.errors import make_error as litellm_failure
@@ -107,7 +108,7 @@ def test_every_wording_in_the_list_has_an_example():
 
 
 def test_the_ends_of_a_long_text_are_looked_at():
-    filling = "x" * (4 * MAX_CHARS)
+    filling = "x" * (2 * MAX_CHARS)
     assert is_out_of_memory(f"CUDA out of memory {filling}")
     assert is_out_of_memory(f"{filling} CUDA out of memory")
     assert not is_out_of_memory(f"{filling} CUDA out of memory {filling}")

@@ -71,7 +71,7 @@ def test_a_wait_for_a_lock_is_noticed() -> None:
     with mainthread.watched_locks():
         lock = threading.Lock()
     lock.acquire()
-    threading.Timer(0.05, lock.release).start()
+    threading.Timer(0.3, lock.release).start()
     with mainthread.watched() as watch, lock:
         pass
     assert {violation[:4] for violation in watch.violations} == {"lock"}
@@ -79,7 +79,7 @@ def test_a_wait_for_a_lock_is_noticed() -> None:
 
 def test_the_wait_for_a_result_is_noticed(busy: Any) -> None:
     with mainthread.watched() as watch, pytest.raises(TimeoutError):
-        busy.result(timeout=0.05)
+        busy.result(timeout=0.3)
     assert {violation[:4] for violation in watch.violations} == {"lock"}
 
 

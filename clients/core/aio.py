@@ -1,4 +1,4 @@
-"""The client's members as coroutines. The work stays on the client's threads; waiting here holds none."""
+"""The client's members as coroutines. The work stays on the client's threads; a waiting coroutine blocks none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BlockingClient(Protocol):
     """The members of a client that ``AsyncFacade`` calls."""
 
     def submit(self, request: Request | Mapping[str, Any]) -> Job:
-        """Take a request and return its job at once."""
+        """Submit a request and return its job at once."""
 
     def resume(self, record: Mapping[str, Any]) -> Job:
         """Re-join a job from its record."""
@@ -36,7 +36,7 @@ class BlockingClient(Protocol):
         """End the job as cancelled."""
 
     def probe(self) -> ServerInfo:
-        """Ask the server who it is; blocks."""
+        """Return the server's identity; blocks."""
 
 
 class AsyncFacade:
@@ -82,7 +82,7 @@ class AsyncFacade:
         return job.result(0)
 
     async def events(self, job_id: str) -> AsyncIterator[Event]:
-        """Iterate over the job's events, from the first to the terminal one."""
+        """Iterate over the job's events, from the first to the terminal event."""
         job = self._client.job(job_id)
         changed = asyncio.Event()
         remove = job.add_waker(_wake(changed))
@@ -98,7 +98,7 @@ class AsyncFacade:
             remove()
 
     async def probe(self) -> ServerInfo:
-        """Ask the server who it is; runs on a thread of the loop's executor for the seconds that it takes."""
+        """Return the server's identity; the request runs on a thread of the loop's executor, seconds at most."""
         return await asyncio.to_thread(self._client.probe)
 
 
@@ -106,7 +106,7 @@ def _wake(event: asyncio.Event) -> Callable[[], None]:
     loop = asyncio.get_running_loop()
 
     def wake() -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: no coroutine waits any more
             loop.call_soon_threadsafe(event.set)
 
     return wake

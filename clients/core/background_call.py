@@ -1,4 +1,4 @@
-"""A request that blocks until all is done, on a thread beside the job's, which meanwhile watches the run."""
+"""Runs a blocking request on its own thread, so that the job's thread can watch the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .scope import Scope, SessionScope
 
 @dataclass(frozen=True)
 class Finished:
-    """What came of the call; lies in the job's inbox once it is over."""
+    """The outcome of the call, posted to the job's inbox at its end."""
 
     value: Any = None
     error: BaseException | None = None
@@ -27,9 +27,9 @@ class Finished:
 
 
 class BackgroundCall:
-    """Calls ``function(scope)`` on a thread of its own and posts a ``Finished`` to the job.
+    """Calls ``function(scope)`` on its own thread and posts a ``Finished`` to the job.
 
-    A context manager: leaving it, as ``close``, breaks off a call that is still under way and joins the thread.
+    A context manager: its exit, like ``close``, aborts a running call and joins the thread.
     """
 
     def __init__(self, job: JobContext, function: Callable[[Scope], Any]) -> None:
@@ -51,11 +51,11 @@ class BackgroundCall:
         return not self._thread.is_alive()
 
     def start(self) -> None:
-        """Make the call."""
+        """Start the call."""
         self._thread.start()
 
     def close(self) -> None:
-        """Break the call off and join the thread."""
+        """Abort the call and join the thread."""
         self._interrupter.fire()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""What all clients share: the contract's members on top of a ``JobRunner``."""
+"""The base of all clients: the contract's members on top of a ``JobRunner``."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class BaseAPIClient(abc.ABC):
     """The synchronous face of work that runs on background threads; one per server, thread-safe, a context manager.
 
     A subclass names itself in the class variables and implements ``run``, ``rejoin``, ``cancel_on_backend`` and
-    ``probe``; what it keeps between jobs it makes in ``set_up``. ``pasted_routes`` are ends of an address, such as
-    ``/v1``, that users copy along with it and that are left out.
+    ``probe``; it creates its state between jobs in ``set_up``. ``pasted_routes`` are ends of an address, such as
+    ``/v1``, that users copy with the address; the client removes them.
     """
 
     name: ClassVar[str]
@@ -87,15 +87,15 @@ class BaseAPIClient(abc.ABC):
     # The contract
 
     def submit(self, request: Request | Mapping[str, Any]) -> Job:
-        """Take a typed request, or a mapping of its fields, and return its job at once, without I/O on this thread.
+        """Submit a typed request, or a mapping of its fields; return its job at once, without I/O on this thread.
 
-        What is wrong on its face raises ``ValidationError``; after ``close`` a ``BackendError`` with code
-        ``client_closed``.
+        Raises ``ValidationError`` for an invalid request, and ``BackendError`` (code ``client_closed``) after
+        ``close``.
         """
         return self.runner.submit(request)
 
     def resume(self, record: Mapping[str, Any]) -> Job:
-        """Re-join a job from its record, also in another process; never submits what may already have been accepted."""
+        """Re-join a job from its record, also in another process; never resubmit a request that may be accepted."""
         return self.runner.resume(record)
 
     def job(self, job_id: str) -> Job:
@@ -111,9 +111,9 @@ class BaseAPIClient(abc.ABC):
         return self.runner.job(job_id).result(timeout)
 
     def cancel(self, job_id: str) -> bool:
-        """End the job as cancelled, at once and without I/O here; a worker tells the backend.
+        """End the job as cancelled, at once and without I/O on this thread; a worker cancels it on the backend.
 
-        True if this call ended it.
+        Return True if this call ended the job.
         """
         return self.runner.cancel(job_id)
 
@@ -123,7 +123,7 @@ class BaseAPIClient(abc.ABC):
 
     @property
     def aio(self) -> AsyncFacade:
-        """The same members as coroutines."""
+        """The client's members as coroutines."""
         from .aio import AsyncFacade  # here, because asyncio brings ssl along
 
         return AsyncFacade(self)
@@ -131,8 +131,8 @@ class BaseAPIClient(abc.ABC):
     def close(self, *, detach: bool = False, timeout_s: float = 2.0) -> None:
         """End the client's jobs, join its threads and close its sockets, all within ``timeout_s`` seconds.
 
-        Without ``detach`` its jobs end as cancelled and the backend is told. With it, jobs that can be resumed are
-        left running on the server (they end here with ``JobDetached``) and the others are cancelled.
+        Without ``detach``, its jobs end as cancelled, on the backend too. With ``detach``, jobs that can be resumed
+        are left running on the server (they end here with ``JobDetached``) and the others are cancelled.
         """
         deadline = time.monotonic() + timeout_s
         self.runner.close(detach=detach, timeout_s=timeout_s)
@@ -147,7 +147,7 @@ class BaseAPIClient(abc.ABC):
 
     @abc.abstractmethod
     def probe(self) -> ServerInfo:
-        """Ask the server who it is; blocks, seconds at most. Raises the typed error of what is wrong with it."""
+        """Return the server's identity; blocks, seconds at most. Raises a typed error for an unusable server."""
 
     # The hooks of a backend
 
@@ -156,15 +156,15 @@ class BaseAPIClient(abc.ABC):
 
     @abc.abstractmethod
     def run(self, job: JobContext) -> Result:
-        """Submit the request and see it through; called on a worker thread, blocks until the job's end."""
+        """Submit the request and wait for its result; called on a worker thread, blocks until the job's end."""
 
     @abc.abstractmethod
     def rejoin(self, job: JobContext) -> Result:
-        """See a job through that may have been sent before; never sends it again if it may have been accepted."""
+        """Wait for the result of a job that may have been sent; never send it again if it may have been accepted."""
 
     @abc.abstractmethod
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Tell the backend to cancel the job and wait until it is free, as long as ``job.wait`` allows."""
+        """Cancel the job on the backend and wait until the backend is free, as long as ``job.wait`` allows."""
 
     def can_rejoin(self) -> bool:
         """Return True if a job that was sent can be found again on the server, also by another process."""
@@ -176,17 +176,17 @@ class BaseAPIClient(abc.ABC):
 
     @property
     def server(self) -> str:
-        """Which server this client talks to, as records name it: its address without a query."""
+        """The server's name in records: its address without a query."""
         return str(self.url) if self.server_outlives_us else DEMO_SERVER
 
     def redact(self, text: str) -> str:
-        """Return the text without the client's keys: servers quote what they were sent."""
+        """Return the text without the client's keys: servers quote the requests that they received."""
         with self._session_lock:
             session = self._session
         return text if session is None else session.redact(text)
 
     def redact_error(self, error: BackendError) -> None:
-        """Take the client's keys out of an error, in place."""
+        """Remove the client's keys from an error, in place."""
         redact_error(error, self.redact)
 
     def disconnect(self, timeout_s: float) -> None:  # noqa: B027 - most backends have nothing to do here
@@ -196,7 +196,7 @@ class BaseAPIClient(abc.ABC):
 
     @property
     def http(self) -> HTTPSession:
-        """The client's requests to its server; made with the first use, on the thread that uses it."""
+        """The HTTP session with the server; created at the first use, on the calling thread."""
         from ..http.session import HTTPSession
         from ..http.transport import Transport  # here, because requests costs 150 ms
 
@@ -211,9 +211,7 @@ class BaseAPIClient(abc.ABC):
             return self._session
 
     def auth_headers(self) -> dict[str, str]:
-        """Return the headers that go with every request: the user's own, and the key as a bearer token unless they
-        name one.
-        """
+        """Return the headers of every request: the user's, and the key as a bearer token unless they name one."""
         headers = dict(self._headers)
         if self._api_key and not any(name.lower() == "authorization" for name in headers):
             headers["Authorization"] = f"Bearer {self._api_key}"
@@ -221,7 +219,7 @@ class BaseAPIClient(abc.ABC):
 
 
 def _without_routes(address: Any, routes: tuple[str, ...]) -> Any:
-    """Return an address without such an end; what is no text is refused later, with all other bad addresses."""
+    """Return an address without one of the ``routes`` at its end; an address that is no text is rejected later."""
     if not isinstance(address, str) or not routes:
         return address
     return re.sub(rf"(?:{'|'.join(map(re.escape, routes))})/*\s*$", "", address)

@@ -1,4 +1,4 @@
-"""What a backend's hooks get of the job they work on."""
+"""The contexts of a job for a backend's hooks: one for its run, one for its cancel."""
 
 from __future__ import annotations
 
@@ -23,20 +23,18 @@ _WAKE = object()
 
 
 class Recorder(Protocol):
-    """Where job records go before a request leaves this machine; called on worker threads."""
+    """Stores job records before a request leaves this machine; called on worker threads."""
 
     def record(self, record: Mapping[str, Any]) -> None:
-        """Keep the record so that it survives a crash from now on."""
+        """Store the record so that it survives a crash."""
 
 
 class JobContext:
-    """A backend's view of one job while it runs: report events, wait so that a cancel is noticed, keep state for a
-    resume.
+    """A backend's view of one running job: reports events, waits until a cancel at most, keeps state for a resume.
 
-    Methods that wait or check raise ``JobCancelled`` or ``JobDetached`` once the job was ended from outside, and
+    Methods that wait or check raise ``JobCancelled`` or ``JobDetached`` once another thread has ended the job, and
     ``NetworkTimeout`` (code ``job_timeout``) once its time is over. ``post`` may be called from any thread, the
-    others from the worker's. A hook sets ``detachable`` where this one job may, or may not, be let go of on closing,
-    other than its client says of all (``BaseAPIClient.can_detach``).
+    others from the worker's. A hook sets ``detachable`` to override ``BaseAPIClient.can_detach`` for this one job.
     """
 
     def __init__(self, job: JobInternals, options: ClientOptions, recorder: Recorder | None) -> None:
@@ -59,44 +57,44 @@ class JobContext:
 
     @property
     def backend_id(self) -> str | None:
-        """The id the server minted, None before ``submitted``."""
+        """The server's id of the job, None before ``submitted``."""
         return self._job.backend_id
 
     @property
     def output_dir(self) -> Path:
-        """Where artifacts go."""
+        """The folder for artifacts."""
         return self.options.output_dir
 
     @property
     def state(self) -> Mapping[str, Any]:
-        """What was remembered for a resume."""
+        """The state stored for a resume."""
         return self._job.state
 
     # Reporting events
 
     def sending(self, **state: Any) -> None:
-        """Remember, on disk before this returns, that the backend may know the job from now on."""
+        """Record, on disk before the return, that the backend may know the job from now on."""
         self.check()
         self._remember(STAGE_SENT, state)
 
     def not_sent(self, **state: Any) -> None:
-        """Take ``sending`` back: the backend has refused the job clearly."""
+        """Undo ``sending``: the backend has certainly rejected the job."""
         self._remember(STAGE_QUEUED, state)
 
     def submitted(self, backend_id: str, **state: Any) -> None:
-        """Say that the backend has accepted the job under ``backend_id``."""
-        self._job.backend_id = backend_id  # also for a job that was cancelled meanwhile: the backend must be told
+        """Report that the backend has accepted the job under ``backend_id``."""
+        self._job.backend_id = backend_id  # also for a job cancelled meanwhile: its cancel on the backend needs the id
         self._job.publish(Submitted(backend_id, **self._stamp()))
         self._remember(STAGE_ACCEPTED, state)
 
     def queued(self, position: int) -> None:
-        """Say that ``position`` jobs of the backend come first; repeated positions are dropped."""
+        """Report that ``position`` jobs of the backend come first; repeated positions are dropped."""
         status = self._job.status
         if status.started_at is None and status.queue_position != position:
             self._publish(Queued(position, **self._stamp()))
 
     def started(self) -> None:
-        """Say that the backend works on the job."""
+        """Report that the backend works on the job."""
         if self._job.status.state is not JobState.RUNNING:
             self._publish(Started(**self._stamp()))
 
@@ -110,7 +108,7 @@ class JobContext:
         stage: str = "",
         eta_s: float | None = None,
     ) -> None:
-        """Say how far the job is; a fraction lower than before counts as the one before."""
+        """Report the progress; a lower fraction than before counts as the earlier one."""
         if fraction is not None:
             self._fraction = fraction = max(self._fraction, min(fraction, 1.0))
         progress = Progress(fraction, estimated, step, total_steps, stage, eta_s)
@@ -118,15 +116,15 @@ class JobContext:
             self._publish(Progressed(progress, **self._stamp()))
 
     def preview(self, data: bytes, media_type: str) -> None:
-        """Show an encoded picture of the unfinished result."""
+        """Report an encoded picture of the unfinished result."""
         self._publish(Previewed(data, media_type, **self._stamp()))
 
     def text(self, delta: str) -> None:
-        """Pass on more of the answer's text."""
+        """Report more of the answer's text."""
         self._publish(TextDelta(delta, **self._stamp()))
 
     def log(self, line: str) -> None:
-        """Pass on a line of the backend's log, or a warning."""
+        """Report a line of the backend's log, or a warning."""
         self._publish(Logged(line, **self._stamp()))
 
     def message(self, message: str) -> None:
@@ -134,13 +132,13 @@ class JobContext:
         self._job.set_message(message)
 
     def reconnected(self) -> None:
-        """Say that a lost connection is back."""
+        """Report that a lost connection is open again."""
         self._publish(Reconnected(**self._stamp()))
 
     # Waiting
 
     def check(self) -> None:
-        """Raise if the job was ended from outside or its time is over."""
+        """Raise if another thread has ended the job or its time is over."""
         if self._stop_error is not None:
             raise self._stop_error
         if self._deadline is not None and time.monotonic() >= self._deadline:
@@ -151,7 +149,7 @@ class JobContext:
             )
 
     def post(self, item: Any) -> None:
-        """Put something into the job's inbox."""
+        """Put an item into the job's inbox."""
         self._inbox.put(item)
 
     def receive(self, timeout_s: float) -> Any:
@@ -173,7 +171,7 @@ class JobContext:
     # For the runner
 
     def begin(self) -> None:
-        """Let the job's time limit run from now on."""
+        """Start the job's time limit."""
         if self.options.job_timeout_s is not None:
             self._deadline = time.monotonic() + self.options.job_timeout_s
 
@@ -223,7 +221,7 @@ class CancelContext:
         return max(0.0, self._deadline - time.monotonic())
 
     def wait(self, seconds: float) -> bool:
-        """Wait; False if the drain is over."""
+        """Sleep up to ``seconds``; return False once the drain deadline has passed or the client is closing."""
         self._closing.wait(min(seconds, self.remaining_s()))
         return not self._closing.is_set() and self.remaining_s() > 0
 

@@ -30,8 +30,8 @@ from .errors import (
 
 class Delivery(NamedTuple):
     """One row: after an error of this class, with one of these codes (any code if there are none), the request may or
-    can't ``have_arrived``, for this ``reason``. With ``told`` the row is only about errors in whose ``context`` that
-    name has one of those values.
+    can't ``have_arrived``, for this ``reason``. With ``told``, the row applies only to errors whose ``context`` has one
+    of these values under that name.
     """
 
     error: type[BackendError]
@@ -41,7 +41,7 @@ class Delivery(NamedTuple):
     told: tuple[str, tuple[object, ...]] | None = None
 
     def fits(self, error: BackendError) -> bool:
-        """Return whether the row is about this error."""
+        """Return True if the row applies to this error."""
         if not isinstance(error, self.error) or (self.codes and error.code not in self.codes):
             return False
         return self.told is None or error.context.get(self.told[0]) in self.told[1]
@@ -91,10 +91,10 @@ DELIVERY: tuple[Delivery, ...] = (
 
 
 def may_have_arrived(error: BackendError, *, from_server: bool = False) -> bool:
-    """Return whether the server may have taken the request that ended in ``error``, and may be at work on it.
+    """Return True if the server may have accepted the request that ended in ``error``, and may work on it.
 
-    ``from_server`` says that the error status came with the server's own words and not from a proxy: then it has
-    ended the request, whatever the status.
+    ``from_server`` is True if the error status came with the server's own message and not from a proxy: the server has
+    then ended the request, whatever the status.
     """
     if from_server and isinstance(error, APIError):
         return False
@@ -102,10 +102,10 @@ def may_have_arrived(error: BackendError, *, from_server: bool = False) -> bool:
 
 
 def find_delivery(error: BackendError) -> Delivery:
-    """Return the row of the table that decides about this error."""
+    """Return the first row of the table that applies to this error."""
     return next(row for row in DELIVERY if row.fits(error))
 
 
 def outcome_unknown(message: str, hint: str, backend: str | None = None) -> JobLost:
-    """Return the error of a job that may or may not have arrived, and can't be asked for."""
+    """Return the error of a job that may or may not have arrived, and that the server can't look up."""
     return JobLost(message, code="outcome_unknown", hint=hint, backend=backend)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class BackendError(Exception):
     """An error of a backend or a job, in terms a film maker can act on.
 
-    ``code`` is stable snake_case, ``message`` says what happened, ``hint`` what the user can do about it, ``backend``
+    ``code`` is stable snake_case, ``message`` describes the problem, ``hint`` the user's remedy, ``backend``
     is the registry's name of the backend, ``context`` holds details without secrets, ``retryable`` says that the same
     request may succeed later, and ``partial`` is what had arrived.
     """
@@ -109,9 +109,9 @@ class ConnectionFailed(NetworkError):
 
 
 class ConnectionLost(NetworkError):
-    """The connection ended in the middle of an exchange: the server may or may not have acted on what was sent.
+    """The connection ended in the middle of an exchange: the server may or may not have acted on the request.
 
-    Codes: ``connection_lost``, ``interrupted`` (it was broken off here).
+    Codes: ``connection_lost``, ``interrupted`` (the client aborted the exchange).
     """
 
     default_code = "connection_lost"
@@ -263,7 +263,7 @@ class InvalidOutput(GenerationError):
 
 
 class JobLost(BackendError):
-    """The backend no longer knows the job, or (code ``outcome_unknown``) it can't be told whether it was accepted."""
+    """The backend no longer knows the job, or (code ``outcome_unknown``) its acceptance is unknown."""
 
     default_code = "job_lost"
 

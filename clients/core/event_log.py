@@ -1,7 +1,7 @@
-"""What has happened to one job, kept so that any number of readers can follow it at their own speed in bounded memory.
+"""Keeps the events of one job: any number of readers follow them at their own speed, in bounded memory.
 
-State changes are kept one by one. Of progress and previews only the newest counts, of log lines the last
-``LOG_LINES``; text is kept whole, and a reader who is behind gets all of it that he has not seen as one delta.
+State changes are kept one by one; of progress and previews only the newest, of log lines the last ``LOG_LINES``. Text
+is kept whole, and a late reader gets all unread text as one delta.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class EventLog:
         self._wakers: tuple[Callable[[], None], ...] = ()
 
     def append(self, event: Event) -> bool:
-        """Add an event and wake the readers; False, and nothing added, if the terminal event has been."""
+        """Add an event and wake the readers; return False, without adding it, after the terminal event."""
         with self._changed:
             if self._ended:
                 return False
@@ -76,12 +76,15 @@ class EventLog:
         self._text_at = event.at
 
     def text(self) -> str:
-        """Return all the text that has come so far."""
+        """Return all text received so far."""
         with self._changed:
             return self._text.getvalue()
 
     def add_waker(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call ``wake`` after each event, on the thread that appended it: it must be quick. Returns what ends that."""
+        """Call ``wake`` after each event, on the appending thread; return the function that removes the waker.
+
+        ``wake`` must be quick.
+        """
         with self._changed:
             self._wakers = (*self._wakers, wake)
 
@@ -92,11 +95,11 @@ class EventLog:
         return remove
 
     def reader(self) -> EventReader:
-        """Return a reader that stands before the first event."""
+        """Return a reader at the first event."""
         return EventReader(self)
 
     def wait(self, reader: EventReader, timeout_s: float | None) -> Event | None:
-        """Return the reader's next event, waiting for it if need be; None at the end, or when ``timeout_s`` is over."""
+        """Wait for the reader's next event and return it; None after the last one or after ``timeout_s``."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with self._changed:
             while True:

@@ -1,4 +1,4 @@
-"""What happens to a job, as immutable events: any number of state events, then exactly one terminal event."""
+"""The events of a job, immutable: any number of state events, then exactly one terminal event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened to the job ``job_id`` at ``at`` (epoch seconds)."""
+    """An event of the job ``job_id`` at the time ``at`` (epoch seconds)."""
 
     job_id: str
     at: float
@@ -39,7 +39,7 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Progressed(Event):
-    """The job got further."""
+    """The job has progressed."""
 
     progress: Progress
 

@@ -1,4 +1,4 @@
-"""What a runner needs of a backend's client to have its jobs run."""
+"""The interface of a backend's client for the runner of its jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Hooks(Protocol):
 
     @property
     def server(self) -> str:
-        """The server's name as records keep it."""
+        """The server's name in records."""
 
     def can_rejoin(self) -> bool:
         """Return True if a job that was sent can be found again on the server."""
@@ -30,10 +30,10 @@ class Hooks(Protocol):
         """Wait for the result of a job that may have been sent before."""
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Tell the backend to cancel the job, and wait until it is free."""
+        """Cancel the job on the backend, and wait until the backend is free."""
 
     def redact(self, text: str) -> str:
         """Return the text without the client's keys."""
 
     def redact_error(self, error: BackendError) -> None:
-        """Take the client's keys out of an error, in place."""
+        """Remove the client's keys from an error, in place."""

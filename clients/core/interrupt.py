@@ -1,4 +1,4 @@
-"""Ending another thread's blocking I/O."""
+"""Aborts another thread's blocking I/O."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 
 
 class Interrupter:
-    """Knows how to break off the blocking calls that are under way for one job.
+    """Aborts the blocking calls of one job.
 
-    ``fire`` is called from another thread than the one that blocks; it does I/O (it shuts sockets down), so never
-    from Blender's main thread.
+    Call ``fire`` from another thread than the blocking one, and never from Blender's main thread: it does I/O (it
+    shuts sockets down).
     """
 
     def __init__(self) -> None:
@@ -21,16 +21,16 @@ class Interrupter:
 
     @property
     def fired(self) -> bool:
-        """True if calls are broken off from now on."""
+        """True once calls are aborted."""
         return self._fired.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Pause, until ``fire`` at most; whether it has fired."""
+        """Wait up to ``seconds``, or until ``fire``; return True if it has fired."""
         return self._fired.wait(seconds)
 
     @contextmanager
     def guard(self, close: Callable[[], None]) -> Iterator[None]:
-        """Have ``close`` called if ``fire`` is, or has been, while the block runs. It may be called twice."""
+        """Call ``close`` if ``fire`` is called during the block or was called before; ``close`` may be called twice."""
         key = object()
         with self._lock:
             self._closers[key] = close
@@ -43,7 +43,7 @@ class Interrupter:
                 del self._closers[key]
 
     def fire(self) -> None:
-        """Break off what blocks now, and whatever is begun under this interrupter from now on."""
+        """Abort all blocking calls under this interrupter, now and later."""
         self._fired.set()
         with self._lock:
             closers = list(self._closers.values())

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """One request under way, with the manners of ``concurrent.futures.Future``; but a running job can be cancelled.
+    """One submitted request, with the methods of ``concurrent.futures.Future``; but a running job can be cancelled.
 
-    ``id`` never changes and is the id that is sent where the protocol lets a client choose; ``backend_id`` is what the
-    server minted, None until then. Thread-safe.
+    ``id`` never changes, and is sent if the protocol lets the client choose an id; ``backend_id`` is the server's own
+    id, None before the server accepted the job. Thread-safe.
     """
 
     def __init__(self, internals: JobInternals) -> None:
@@ -35,7 +35,7 @@ class Job:
 
     @property
     def backend_id(self) -> str | None:
-        """The id that the server minted, None before it accepted the job."""
+        """The server's id of the job, None before the server accepted it."""
         return self._internals.backend_id
 
     @property

@@ -1,4 +1,4 @@
-"""What a job is to the machine that runs it: the state that the runner and the backend's hooks write.
+"""The internal side of a job: the state that the runner and the backend's hooks write.
 
 The user's side of the same job is ``Job``, which only reads.
 """
@@ -32,13 +32,13 @@ STAGE_ACCEPTED = "accepted"
 
 
 class JobOwner(Protocol):
-    """What a job needs of the runner that made it."""
+    """The runner's interface for its jobs."""
 
     def cancel(self, job_id: str) -> bool:
         """End the job as cancelled."""
 
     def record(self, job: JobInternals) -> dict[str, Any]:
-        """Return what ``resume`` needs."""
+        """Return the job's record for ``resume``."""
 
     def queue_position(self, job_id: str) -> int | None:
         """Return the job's place in the client's own queue, None if it is not waiting there."""
@@ -50,8 +50,8 @@ class JobOwner(Protocol):
 class JobInternals:
     """The state of one job. Thread-safe; no method does I/O or waits.
 
-    ``stage`` is one of the ``STAGE_`` names, ``state`` what a backend's hooks remember for a resume, ``server`` the
-    server that the job was sent to, as records name it.
+    ``stage`` is one of the ``STAGE_`` names, ``state`` the data that a backend's hooks store for a resume, ``server``
+    the name in records of the server that the job was sent to.
     """
 
     def __init__(self, job_id: str, backend: str, request: Request, owner: JobOwner) -> None:
@@ -73,7 +73,7 @@ class JobInternals:
         self._dispatch_pending = False
 
     def publish(self, event: Event) -> None:
-        """Take an event into the status and the log; drop it if the job has ended."""
+        """Add an event to the status and the log; drop the event if the job has ended."""
         with self._lock:
             if self.status.state.ended:
                 return
@@ -88,12 +88,12 @@ class JobInternals:
                 self.status = replace(self.status, message=message)
 
     def set_backend_cancel(self, outcome: BackendCancel) -> None:
-        """Record what became of telling the backend to cancel."""
+        """Record the outcome of the cancel on the backend."""
         with self._lock:
             self.status = replace(self.status, backend_cancel=outcome)
 
     def end(self, event: Succeeded | Failed | Cancelled, backend_cancel: BackendCancel | None = None) -> bool:
-        """End the job with its terminal event; False if it had ended."""
+        """End the job with its terminal event; return False if it had ended before."""
         with self._lock:
             if self.status.state.ended:
                 return False
@@ -106,7 +106,7 @@ class JobInternals:
         return True
 
     def add_listener(self, fn: Listener) -> Callable[[], None]:
-        """Have ``fn`` called for each event, past ones included; return the function that ends that."""
+        """Call ``fn`` for each event, past ones included; return the function that removes the listener."""
         key = object()
         with self._lock:
             self._listeners[key] = (fn, self.log.reader())
@@ -119,13 +119,13 @@ class JobInternals:
         return unsubscribe
 
     def add_done_callback(self, fn: Callable[[], None]) -> None:
-        """Have ``fn`` called once the job has ended."""
+        """Call ``fn`` once the job has ended."""
         with self._lock:
             self._done_callbacks.append(fn)
         self._request_dispatch()
 
     def dispatch(self) -> None:
-        """Call listeners with the events they have not got, then the done callbacks; on the dispatcher thread."""
+        """Call listeners with their unread events, then the done callbacks; runs on the dispatcher thread."""
         with self._lock:
             # Clear the flag before reading the state: a job that ends in between must schedule another dispatch.
             self._dispatch_pending = False

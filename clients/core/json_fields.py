@@ -1,7 +1,7 @@
-"""Texts, numbers, lists and objects out of untyped JSON.
+"""Reads texts, numbers, lists and objects from untyped JSON.
 
-A server may send anything: NaN, 1e999, an integer of thousands of digits, a list where a text belongs. What is not of
-the kind that is asked for counts as missing; nothing here raises.
+A server may send any value: NaN, 1e999, an integer of thousands of digits, a list in place of a text. A value of
+another kind than the requested one counts as missing; nothing here raises.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _VERSION_PART = re.compile(r"[0-9]{1,9}")
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Return whether it is a finite number that a float can hold, and no truth value."""
+    """Return True if the value is a finite number within a float's range, and not a boolean."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_int(value: Any) -> TypeGuard[int]:
-    """Return whether it is a whole number, written as one, and no truth value."""
+    """Return True if the value is an int, and not a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -76,17 +76,17 @@ def as_object(value: Any) -> Mapping[str, Any]:
 
 
 def get_member(value: Any, *names: str) -> Any:
-    """Return what the names lead to through nested objects, None where there is no such member."""
+    """Return the member under the names through nested objects, None if there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
 def get_objects(value: Any) -> list[Mapping[str, Any]]:
-    """Return the objects in a list; what else is in it is left out."""
+    """Return the objects in a list, without its other items."""
     return [each for each in as_list(value) if isinstance(each, Mapping)]
 
 
 def get_texts(value: Any) -> list[str]:
-    """Return the texts in a list; what else is in it is left out."""
+    """Return the texts in a list, without its other items."""
     return [each for each in as_list(value) if isinstance(each, str)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 POSITION_EVENTS = 64
-"""How many waiting jobs get an event with their new position when one leaves; ``status`` is exact for all."""
+"""Number of waiting jobs that get an event with their new position when a job leaves; ``status`` is exact for all."""
 
 
 @dataclass(order=True)
@@ -79,18 +79,18 @@ class Lane:
     # Jobs in and out
 
     def make_entry(self, job: JobInternals, context: JobContext, priority: int, *, rejoin: bool) -> LaneEntry:
-        """Return an entry that comes after all of its ``priority`` and before all of a lower one."""
+        """Return an entry that comes after all entries of its ``priority`` and before all of a lower one."""
         with self._changed:
             self._serial += 1
             return LaneEntry((-priority, self._serial), job, context, rejoin)
 
     def position_for(self, entry: LaneEntry) -> int:
-        """Return how many waiting jobs would come before the entry."""
+        """Return the number of waiting jobs that would come before the entry."""
         with self._changed:
             return bisect_left(self._waiting, entry)
 
     def add(self, entry: LaneEntry) -> bool:
-        """Add an entry and start a worker if one is needed; False, and nothing added, once the lane is closing."""
+        """Add an entry and start a worker if needed; return False, without adding it, once the lane is closing."""
         with self._changed:
             if self.closing.is_set():
                 return False
@@ -101,7 +101,7 @@ class Lane:
             return True
 
     def remove_if_not_started(self, entry: LaneEntry) -> bool:
-        """Remove a waiting job that the backend can't know of; False if it runs, has run, or is re-joined."""
+        """Remove a waiting job that was never sent; return False if it runs, has run, or is re-joined."""
         with self._changed:
             at = self._waiting_index(entry)
             if at is None or entry.rejoin:
@@ -110,7 +110,7 @@ class Lane:
             return True
 
     def retire(self, entry: LaneEntry) -> bool:
-        """Remove an entry whose job needs the lane no more; False if a resumed job has its id by now."""
+        """Remove an entry whose job has left the lane; return False if a resumed job has its id now."""
         with self._changed:
             known = self._entries.get(entry.job.id)
             if known is entry:
@@ -126,7 +126,7 @@ class Lane:
             return self._entries.get(job_id)
 
     def position(self, job_id: str) -> int | None:
-        """Return how many jobs come before the job, None if it does not wait here."""
+        """Return the number of jobs before the job, None if it does not wait here."""
         with self._changed:
             entry = self._entries.get(job_id)
             return None if entry is None else self._waiting_index(entry)
@@ -150,7 +150,7 @@ class Lane:
     # The end
 
     def close(self) -> list[LaneEntry] | None:
-        """Take no more jobs, wake every worker, and return the entries that are left; None if closed before.
+        """Accept no more jobs, wake every worker, and return the remaining entries; None if closed before.
 
         Waiting entries come first: ending a running job first would let its worker take one of them.
         """
@@ -184,7 +184,7 @@ class Lane:
             try:
                 self._process(entry)
             except BaseException as error:  # noqa: BLE001 - whatever a job raises, its lane goes on
-                # the type alone: an exception whose text can't be made may be what failed
+                # the type alone: the failure may be an exception whose text can't be made
                 _log.error("Ending a %s job failed: %s", self._backend, type(error).__name__)
                 entry.job.end(_failed_to_end(entry.job))
             finally:

@@ -1,6 +1,6 @@
 """Out of memory: one list of the messages of servers, frameworks and drivers, for the graphics card and main memory.
 
-The words are foreign text: only the ends of a long one are looked at, and the pattern takes time in proportion to them.
+The messages are foreign text: only the ends of a long one are searched, and the search takes linear time.
 """
 
 from __future__ import annotations

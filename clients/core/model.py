@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class JobState(enum.Enum):
-    """Where a job stands. The last three are ends."""
+    """The state of a job. The last three are terminal."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -26,12 +26,12 @@ class JobState(enum.Enum):
 
     @property
     def ended(self) -> bool:
-        """True if nothing more will happen to a job in this state."""
+        """True if the state is terminal."""
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
 class BackendCancel(enum.StrEnum):
-    """What became of telling the backend to cancel."""
+    """The outcome of the cancel on the backend."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -41,7 +41,7 @@ class BackendCancel(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: ``fraction`` 0..1 never falls, ``estimated`` marks a guess by time; ``eta_s`` in seconds."""
+    """A job's progress: ``fraction`` 0..1 never falls, ``estimated`` marks a guess by time, ``eta_s`` is seconds."""
 
     fraction: float | None = None
     estimated: bool = False
@@ -101,7 +101,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a job. ``metadata`` holds what is needed to make it again; ``problems`` are errors of its parts."""
+    """The result of a job. ``metadata`` suffices to make the result again; ``problems`` are errors of its parts."""
 
     artifacts: tuple[Artifact, ...] = ()
     text: str | None = None

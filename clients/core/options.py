@@ -1,4 +1,4 @@
-"""How a client behaves: time-outs, retries, widths and limits."""
+"""The options of a client: time-outs, retries, numbers of workers, and limits."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class ClientOptions:
     """Settings of one client; each backend's own defaults are its class's ``default_options``.
 
     ``connect_timeout_s``, ``first_byte_timeout_s`` and ``read_timeout_s`` bound silence in the phases of an HTTP
-    exchange, never its age; ``stream_idle_timeout_s`` is how long an event stream or websocket may be mute before the
-    client looks after it. ``job_timeout_s`` bounds a whole job (None: no limit), ``drain_timeout_s`` how long a
-    cancelled job may keep its lane. ``max_workers`` is how many jobs run at once, ``keep_finished`` how many ended
-    ones stay in memory. ``max_response_bytes`` bounds an answer that is read into memory, ``max_file_bytes`` a file
-    that is written to disk. ``verify_tls`` is True, False, or a file of trusted certificates.
+    exchange, never its duration; ``stream_idle_timeout_s`` is the allowed silence of an event stream or websocket
+    before the client checks the connection. ``job_timeout_s`` bounds a whole job (None: no limit), ``drain_timeout_s``
+    the time that a cancelled job may keep its lane. ``max_workers`` is the number of jobs that run at once,
+    ``keep_finished`` the number of ended ones in memory. ``max_response_bytes`` bounds a response in memory,
+    ``max_file_bytes`` a file on disk. ``verify_tls`` is True, False, or a file of trusted certificates.
 
-    Raises ``ValidationError`` (code ``invalid_options``) for a value that can't be one; paths may be given as text.
+    Raises ``ValidationError`` (code ``invalid_options``) for an invalid value; paths may be texts.
     """
 
     connect_timeout_s: float = 5.0

@@ -16,7 +16,7 @@ RECORD_VERSION = 1
 
 
 def make_record(job: JobInternals) -> dict[str, Any]:
-    """Return what ``resume`` needs of the job, JSON-ready and without secrets."""
+    """Return the job's record for ``resume``, JSON-ready and without secrets."""
     return {
         "version": RECORD_VERSION,
         "id": job.id,

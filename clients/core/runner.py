@@ -1,4 +1,4 @@
-"""Running a backend's jobs on background threads.
+"""Runs a backend's jobs on background threads.
 
 A ``JobRunner`` joins three parts: the lane with its workers (``lane``), the threads that call listeners and break off
 blocking calls (``dispatcher``), and the records of jobs (``records``). What a job does is in the hooks of the client
@@ -69,10 +69,10 @@ class JobRunner:
         priority: int = 0,
         prepare: Callable[[Job], None] = _ignore,
     ) -> Job:
-        """Take a request, of higher ``priority`` before others, and return its job at once.
+        """Queue a request, before those of lower ``priority``, and return its job at once.
 
-        ``prepare`` gets the job before any worker does. Raises ``ValidationError`` for a request that is wrong on its
-        face and ``BackendError`` (code ``client_closed``) after ``close``.
+        ``prepare`` gets the job before any worker does. Raises ``ValidationError`` for an invalid request and
+        ``BackendError`` (code ``client_closed``) after ``close``.
         """
         typed = self.typed(request)
         typed.validate()
@@ -82,7 +82,7 @@ class JobRunner:
         return self._enqueue(job, internals, priority, rejoin=False)
 
     def typed(self, request: Request | Mapping[str, Any]) -> Request:
-        """Return the typed request, made of a mapping of its fields if need be."""
+        """Return the typed request; a mapping of its fields is converted."""
         if isinstance(request, self._request_types):
             return request
         if not isinstance(request, Mapping):
@@ -108,10 +108,10 @@ class JobRunner:
         prepare: Callable[[Job], None] = _ignore,
         newest: bool = False,
     ) -> Job:
-        """Return a job that re-joins the one of ``record``; the same job if it is still under way here.
+        """Return a job that re-joins the one of ``record``; the same job if it still runs here.
 
-        A record that says ``queued`` may have been taken before the job was sent: the server is asked first, unless the
-        caller knows the record to be the ``newest``.
+        A record with the stage ``queued`` may be older than the sending of the job: the job is looked up on the server
+        first, unless the caller knows that the record is the ``newest``.
         """
         internals = parse_record(record, self.backend, self._request_types, self)
         with self._resuming:
@@ -157,7 +157,7 @@ class JobRunner:
         return job
 
     def cancel(self, job_id: str) -> bool:
-        """End the job as cancelled without I/O; its worker tells the backend. True if this call ended it."""
+        """End the job as cancelled, without I/O; its worker cancels it on the backend. True if this call ended it."""
         self.job(job_id)
         entry = self._lane.entry(job_id)
         return entry is not None and self._cancel(entry)
@@ -177,7 +177,7 @@ class JobRunner:
         return ended_here
 
     def forget(self, job_id: str) -> None:
-        """Drop an ended job from memory; one that is under way raises ``ValidationError``."""
+        """Drop an ended job from memory; raises ``ValidationError`` for a job that has not ended."""
         job = self.job(job_id)
         if not job.done():
             raise ValidationError(
@@ -198,11 +198,11 @@ class JobRunner:
     # The job's owner
 
     def record(self, job: JobInternals) -> dict[str, Any]:
-        """Return what ``resume`` needs of the job, JSON-ready."""
+        """Return the job's record for ``resume``, JSON-ready."""
         return make_record(job)
 
     def queue_position(self, job_id: str) -> int | None:
-        """Return how many jobs of this lane come before the job, None if it does not wait here."""
+        """Return the number of this lane's jobs before the job, None if it does not wait here."""
         return self._lane.position(job_id)
 
     def dispatch(self, job: JobInternals) -> None:
@@ -242,7 +242,7 @@ class JobRunner:
 
     @contextmanager
     def _time_limit(self, context: JobContext) -> Iterator[None]:
-        """Start the job's time limit, and break off whatever blocks when it is over: waits notice by themselves."""
+        """Start the job's time limit, and abort blocking calls at its end; waits check the limit themselves."""
         context.begin()
         limit = context.options.job_timeout_s
         if limit is None:
@@ -258,7 +258,7 @@ class JobRunner:
             timer.join()
 
     def _rejoin(self, entry: LaneEntry, hooks: Hooks) -> Result:
-        """Look for the job on the server; send it only if its record says that it was not, and the server does too."""
+        """Look the job up on the server; send it only if neither its record nor the server shows an earlier sending."""
         try:
             return hooks.rejoin(entry.context)
         except JobLost:
@@ -278,7 +278,7 @@ class JobRunner:
         return failure
 
     def _defect(self, error: BaseException, hooks: Hooks | None) -> BackendError:
-        """Log what is no typed error, and return one for it."""
+        """Log an untyped exception, and return a typed error for it."""
         traces = "".join(traceback.format_exception(error))
         _log.error("A %s job failed unexpectedly\n%s", self.backend, hooks.redact(traces) if hooks else traces)
         failure = BackendError(
@@ -339,7 +339,7 @@ class JobRunner:
         _join(self._dispatcher.close(), deadline)
 
     def _detach(self, entry: LaneEntry) -> bool:
-        """Leave a job that can be found again running on the server; False if it can't be found again."""
+        """Leave a job running on the server if it can be found again; else return False."""
         hooks = entry.hooks
         able = entry.context.detachable
         if able is None:

@@ -1,4 +1,4 @@
-"""What a request belongs to, so that it can be broken off: a job, a cancel on its way, or neither."""
+"""The scope of a request, which can abort it: a job, a cancel in progress, or neither."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .interrupt import Interrupter
 
 
 class Scope(Protocol):
-    """What a request belongs to: it can be broken off, and its pauses can be cut short."""
+    """The owner of a request: it can abort the request and shorten its pauses."""
 
     @property
     def interrupter(self) -> Interrupter:
-        """Breaks off the request's blocking calls."""
+        """The interrupter that aborts the request's blocking calls."""
 
     def check(self) -> None:
         """Raise if the work was cancelled or its time is over."""

@@ -1,6 +1,6 @@
-"""What app a server runs: its configuration and its endpoints, read again only when the app has changed.
+"""Reads the app of a server, its configuration and its endpoints; reads the endpoints again only for a changed app.
 
-Facts: ``app_id`` is drawn anew with each start of the app. ``/info`` is what ``gradio_client``'s ``view_api`` returns.
+Facts: each start of the app has a new random ``app_id``. ``gradio_client``'s ``view_api`` returns ``/info``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEAREST = 5
 
 @dataclass(frozen=True)
 class App:
-    """An app with at least one endpoint. ``raw_config`` and ``info`` are the server's answers as they came."""
+    """An app with at least one endpoint. ``raw_config`` and ``info`` are the server's unchanged responses."""
 
     config: GradioConfig
     raw_config: Mapping[str, Any] = field(repr=False)
@@ -32,7 +32,7 @@ class App:
 
     @property
     def can_cancel(self) -> bool:
-        """True if the server has a route for cancelling: from 4.29 on."""
+        """True if the server has a route for cancels (from 4.29 on)."""
         numbers = [int(each) for each in self.config.version.split(".")[:2] if each.isdigit()]
         return numbers >= [4, 29]
 
@@ -54,16 +54,16 @@ class App:
 
 
 class AppReader:
-    """Reads the app of one server. Thread-safe; remembers the last one."""
+    """Reads the app of one server. Thread-safe; keeps the last app read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._app: App | None = None
 
     def read(self, access: GradioHTTP, scope: Scope | None = None) -> App:
-        """Ask the server for its app, signing in where it wants that.
+        """Request the app from the server, and sign in if the server requires a login.
 
-        Raises what ``gradio.config.request_config`` and ``check_config`` do, and ``ProtocolError`` with code
+        Raises the errors of ``gradio.config.request_config`` and ``check_config``, and ``ProtocolError`` with code
         ``gradio_version`` (a Gradio before 4), ``no_endpoint`` (no function has a name) or ``state_only`` (the named
         functions take and return nothing but State); ``ServerError`` with code ``no_description`` (``/info`` fails).
         """

@@ -46,10 +46,10 @@ class GradioAppClient(BaseAPIClient):
         self._left: dict[str, EndpointCall] = {}
 
     def probe(self) -> ServerInfo:
-        """Ask the server which app it runs; raises what ``endpoints`` does.
+        """Return the identity of the server's app; raises the errors of ``endpoints``.
 
-        ``details`` has the app's ``title``, the names of its ``endpoints``, and what ``endpoints()`` returns as
-        ``schema``.
+        ``details`` has the app's ``title``, the names of its ``endpoints``, and as ``schema`` the result of
+        ``endpoints()``.
         """
         started = time.monotonic()
         app = self._read_app()
@@ -66,7 +66,7 @@ class GradioAppClient(BaseAPIClient):
         )
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Ask the server which endpoints its app has, with their fields; blocks, seconds at most.
+        """Return the endpoints of the server's app, with their fields; blocks, seconds at most.
 
         Raises ``ProtocolError`` with code ``not_gradio``, ``not_blocks``, ``gradio_version`` (before 4),
         ``no_endpoint`` (none of its functions has a name) or ``state_only`` (they work on the page's state alone);
@@ -79,7 +79,7 @@ class GradioAppClient(BaseAPIClient):
         return dict(self._read_app().info)
 
     def run(self, job: JobContext) -> Result:
-        """Call the endpoint and fetch what comes of it."""
+        """Call the endpoint and fetch its results."""
         from .run import EndpointRun
 
         def leave(call: EndpointCall) -> None:
@@ -89,13 +89,13 @@ class GradioAppClient(BaseAPIClient):
         return EndpointRun(job, self._http_access(), self._read_app(job), self._wire_headers(), leave).run()
 
     def rejoin(self, job: JobContext) -> Result:
-        """Say that the call is lost: the app can't be asked for it later."""
+        """Raise ``JobLost``: an app has no way to look up an earlier call."""
         raise outcome_unknown(
             "The connection to the Gradio app is lost, and it keeps no results.", "Generate it again."
         )
 
     def cancel_on_backend(self, job: CancelContext) -> BackendCancel:
-        """Cancel the call where the app can; where it can't, wait for its end."""
+        """Cancel the call if the app can; else wait for its end."""
         from .run import cancel_call
 
         with self._lock:
@@ -103,18 +103,18 @@ class GradioAppClient(BaseAPIClient):
         return BackendCancel.CONFIRMED if call is None else cancel_call(self._http_access(), call, job)
 
     def disconnect(self, timeout_s: float) -> None:
-        """End calls that were left to a worker which has not come to it."""
+        """Close the calls whose cancel no worker has begun."""
         with self._lock:
             left, self._left = list(self._left.values()), {}
         for call in left:
             call.close(timeout_s)
 
     def auth_headers(self) -> dict[str, str]:
-        """Return the headers that go with every request; a key of the form NAME:PASSWORD is for signing in instead."""
+        """Return the headers of every request; a key of the form NAME:PASSWORD is for a login instead."""
         return dict(self._headers) if parse_sign_in(self._api_key) else super().auth_headers()
 
     def _wire_headers(self) -> dict[str, str]:
-        """Return the headers for the requests that ``gradio_client`` makes."""
+        """Return the headers for the requests of ``gradio_client``."""
         from ..http.headers import checked_headers, merged_headers
 
         own = {"User-Agent": "MovieDirector", "Accept-Encoding": "identity"}

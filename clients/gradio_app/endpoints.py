@@ -1,4 +1,4 @@
-"""The endpoints of a Gradio app and their fields, read from what the app says of itself. Pure.
+"""Parses the endpoints of a Gradio app and their fields from the app's own description. Pure.
 
 Facts: ``/info`` lists the named endpoints with the fields that a caller fills in (State and buttons are left out), each
 with a JSON schema; ``/config`` has the components with their limits and choices, which the schemas lack before 6 (a
@@ -36,7 +36,7 @@ _OF_FILE_TYPES = ("image", "audio", "video")
 
 
 class FieldKind(enum.StrEnum):
-    """What a field takes. JSON is anything that has no better form."""
+    """The kind of value that a field takes; JSON is any value without another kind."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -50,7 +50,7 @@ class FieldKind(enum.StrEnum):
 
 
 class Wrapping(enum.StrEnum):
-    """How the value of a file field holds its file."""
+    """The form in which the value of a file field contains its file."""
 
     BARE = "bare"
     VIDEO = "video"
@@ -60,7 +60,7 @@ class Wrapping(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a field's choices: what people read, and what is sent."""
+    """One of a field's choices: its label for the user, and the value to send."""
 
     label: str
     value: Any
@@ -70,10 +70,10 @@ class Choice:
 class Field:
     """One input of an endpoint.
 
-    ``name`` is the key in ``EndpointRequest.inputs`` (or ``files``), ``label`` what the app's page shows. A
-    ``required`` field has no ``default``. ``minimum``, ``maximum`` and ``step`` are None where the app names none.
-    Other values than the ``choices`` are taken if ``takes_other_values``. ``media`` is the kind of file that a file
-    field wants, as ``Artifact.kind`` has it; ``file_types`` are the extensions and kinds that the app names.
+    ``name`` is the key in ``EndpointRequest.inputs`` (or ``files``), ``label`` the text on the app's page. A
+    ``required`` field has no ``default``. ``minimum``, ``maximum`` and ``step`` are None if the app has none.
+    ``takes_other_values`` is True if the app accepts other values than the ``choices``. ``media`` is the kind of file
+    that a file field takes, as in ``Artifact.kind``; ``file_types`` are the extensions and kinds that the app lists.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Field:
 
     @property
     def is_file(self) -> bool:
-        """True for a field that takes files."""
+        """True if the field takes files."""
         return self.kind in (FieldKind.FILE, FieldKind.FILES)
 
 
@@ -110,7 +110,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A function of the app that has a name, such as ``/generate``; ``number`` is its id in the app."""
+    """A named function of the app, such as ``/generate``; ``number`` is its id in the app."""
 
     name: str
     number: int
@@ -121,13 +121,13 @@ class Endpoint:
 
     @property
     def label(self) -> str:
-        """Its name as people read it."""
+        """The endpoint's name for the user."""
         words = self.name.strip("/").replace("_", " ").strip()
         return words[:1].upper() + words[1:]
 
     @property
     def media(self) -> tuple[str, ...]:
-        """The kinds of result that it has, each once."""
+        """The kinds of the endpoint's results, each once."""
         return tuple(dict.fromkeys(each.media for each in self.outputs if each.media))
 
     def field(self, name: str) -> Field | None:
@@ -138,7 +138,7 @@ class Endpoint:
 
 
 def parse_endpoints(config: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[Endpoint, ...]:
-    """Return the endpoints that have a name and are not hidden, in the app's order."""
+    """Return the named endpoints that the app does not hide, in the app's order."""
     components = {each["id"]: each for each in get_objects(config.get("components")) if isinstance(each.get("id"), int)}
     found = []
     for name, entry in as_object(info.get("named_endpoints")).items():
@@ -149,13 +149,14 @@ def parse_endpoints(config: Mapping[str, Any], info: Mapping[str, Any]) -> tuple
 
 
 def is_shown(entry: Mapping[str, Any]) -> bool:
-    """True unless the app hides this endpoint (an entry of ``/info``) from its documentation."""
+    """Return True unless the app hides this endpoint (an entry of ``/info``) from its documentation."""
     return entry.get("show_api", True) is not False and entry.get("api_visibility", "public") == "public"
 
 
 def find_dependency(config: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Return the app's function of that endpoint: the first of the name, as ``gradio_client`` takes it; None if there
-    is none that the server runs.
+    """Return the app's function for an endpoint: the first one of the name, as in ``gradio_client``.
+
+    None if the app has no such function, or the server does not run the first one.
     """
     for place, each in enumerate(get_objects(config.get("dependencies"))):
         if f"/{each.get('api_name')}" == name:
@@ -187,7 +188,7 @@ def _endpoint(
 
 
 def _filled_in(numbers: Any, components: Mapping[int, Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
-    """Return the components that the ``count`` entries of ``/info`` stand for; empty ones if that can't be told."""
+    """Return the components of the ``count`` entries of ``/info``; empty ones if their numbers differ."""
     parts = [components.get(each, {}) for each in numbers] if isinstance(numbers, list) else []
     shown = [each for each in parts if each.get("skip_api") is not True]
     return shown if len(shown) == count else [{}] * count
@@ -242,21 +243,21 @@ def _kind(component: str, schema: Mapping[str, Any], has_choices: bool, whole: b
 
 
 def _is_file(schema: Mapping[str, Any]) -> bool:
-    """True for the schema of a file, or of a list of files."""
+    """Return True if the schema describes a file or a list of files."""
     if schema.get("type") == "array":
         schema = _resolved(schema)
     return {"path", "meta"} <= as_object(schema.get("properties")).keys() or schema.get("type") == "filepath"
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of a list's items, which may stand among the definitions."""
+    """Return the schema of a list's items, which may be a reference into ``$defs``."""
     items = as_object(schema.get("items"))
     reference = as_text(items.get("$ref")).rpartition("/")[2]
     return as_object(as_object(schema.get("$defs")).get(reference)) if reference else items
 
 
 def _is_whole(component: str, props: Mapping[str, Any], default: Any) -> bool:
-    """True for a slider of whole steps from a whole minimum, and a number of no decimal places."""
+    """Return True for a slider with a whole minimum and step, and for a number without decimal places."""
     if component == "number":
         return props.get("precision") == 0
     if component != "slider":

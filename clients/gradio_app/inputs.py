@@ -1,6 +1,6 @@
-"""From a request to an endpoint's values: checked against the app's own fields, files wrapped as each field takes them.
+"""Turns a request into an endpoint's values: checks them against the app's fields and wraps files for each field.
 
-Facts: servers before Gradio 6 take almost anything and then fail without a reason, so the check is made here.
+Facts: servers before Gradio 6 accept almost any value and then fail without a reason, so the client checks.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ SHOWN_CHOICES = 8
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a call is made with, by field name: the ``files`` are to be uploaded, all other fields have ``values``."""
+    """The inputs of a call by field name: ``files`` to upload, and the ``values`` of all other fields."""
 
     values: Mapping[str, Any]
     files: Mapping[str, tuple[Path, ...]]
 
 
 def check_inputs(endpoint: Endpoint, request: EndpointRequest) -> Inputs:
-    """Return the request's values with the defaults of the fields that it leaves out.
+    """Return the request's values, and defaults for the fields that the request lacks.
 
     Raises ``ValidationError`` (code ``invalid_inputs``) with a problem for each field that is unknown, missing, or has
-    a value that the app would not take.
+    a value that the app does not accept.
     """
     problems: list[str] = []
     values = _by_field(endpoint, request.inputs, problems)
@@ -56,7 +56,7 @@ def check_inputs(endpoint: Endpoint, request: EndpointRequest) -> Inputs:
 
 
 def wrap_files(field: Field, uploaded: Sequence[Mapping[str, Any]]) -> Any:
-    """Return the value of a file field for files that were uploaded."""
+    """Return the value of a file field for the uploaded files."""
     if field.wrapping is Wrapping.GALLERY:
         return [{"image": each, "caption": None} for each in uploaded]
     if field.kind is FieldKind.FILES:
@@ -70,7 +70,7 @@ def wrap_files(field: Field, uploaded: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _by_field(endpoint: Endpoint, given: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Return the values under the names of their fields, which may be given by their labels."""
+    """Return the values by field name; the request may name fields by their labels."""
     found = {}
     for name, value in given.items():
         field = endpoint.field(name)

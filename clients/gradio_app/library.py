@@ -1,10 +1,9 @@
-"""``gradio_client``, as the calls use it. Imported by a worker thread with the first call, never before.
+"""Adapts ``gradio_client`` for one call. A worker thread imports this module with the first call, never before.
 
-Facts (2.7.2, pinned): a ``Client`` reads the app, starts a thread that reports the server's address to its makers and
-one for the heartbeat, and runs calls in pools of threads that Python waits for when it ends. Without a ``token`` it
-sends the one that the user has for the hub, to any server. It would upload files whole and download what a server
-names. Here it is given the app that was read already, no token, and threads that can be ended; it reports nothing and
-moves no files.
+Facts (2.7.2, pinned): a ``Client`` reads the app, starts a thread that reports the server's address to the library's
+authors and one for the heartbeat, and runs calls in thread pools that Python joins at its exit. Without ``token`` it
+sends the user's token for the hub to any server. It uploads files whole and downloads any file that a server names.
+Here it gets the app already read, no token, and threads that can be ended; it reports nothing and transfers no files.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from .endpoints import Endpoint, find_dependency
 from .wire import Wire
 
 SUPPORTED = 2
-"""The generation of the library whose private parts are known here."""
+"""The major version of the library whose private members this module uses."""
 
 _COMPONENT_KEYS = ("id", "type", "skip_api", "api_info")
 
@@ -47,7 +46,7 @@ def check_library() -> None:
 
 
 class Threads(Executor):
-    """Runs each function on a daemon thread of its own, so that nobody waits for one that hangs."""
+    """Runs each function on its own daemon thread, so that a hanging function blocks no other and no exit."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -74,7 +73,7 @@ class Threads(Executor):
         return future
 
     def join(self, deadline: float) -> bool:
-        """Wait for all threads until the ``deadline`` of the monotonic clock; True if all have ended."""
+        """Wait for all threads until the ``deadline`` of the monotonic clock; return True if all have ended."""
         with self._lock:
             threads = list(self._threads)
         for each in threads:
@@ -91,9 +90,9 @@ class _LibraryEndpoint(LibraryEndpoint):
 
 
 class LibraryClient(gradio_client.Client):
-    """``gradio_client`` for one call of one endpoint of an app that is known; its requests go over the ``wire``.
+    """``gradio_client`` for one call of one endpoint of a known app; its requests go over the ``wire``.
 
-    Of the app it is given this endpoint alone: it looks through all that it knows when it is made.
+    It gets only this endpoint of the app, because its constructor processes all endpoints.
     """
 
     def __init__(self, app: App, endpoint: Endpoint, wire: Wire, headers: Mapping[str, str]) -> None:
@@ -116,18 +115,18 @@ class LibraryClient(gradio_client.Client):
         self.endpoints = {number: _LibraryEndpoint(self, number, dependency, self.protocol)}
 
     def call(self, values: list[Any]) -> LibraryJob:
-        """Send the call, on threads of the library."""
+        """Send the call; the library runs it on ``threads``."""
         job: LibraryJob = self.submit(*values, api_name=self._endpoint.name)
         return job
 
     def end(self, deadline: float) -> bool:
-        """End the heartbeat and wait for all threads; True if they have ended. The wire must be cut before."""
+        """End the heartbeat and wait for all threads; return True if they have ended. Cut the wire first."""
         self._kill_heartbeat.set()
         if self.heartbeat.is_alive():
             self.heartbeat.join(max(0.0, deadline - time.monotonic()))
         return self.threads.join(deadline) and not self.heartbeat.is_alive()
 
-    # What the library asks of itself
+    # Overridden methods of the library
 
     def _get_config(self) -> dict[str, Any]:
         raw, config = self._app.raw_config, self._app.config

@@ -1,7 +1,7 @@
-"""From an endpoint's values to files in the output folder, a text, and data.
+"""Turns an endpoint's values into files in the output folder, a text, and data.
 
-Facts: a file is an object with ``path``, wherever it stands in a value. Of a sound or video that was streamed
-(``is_stream``) the path names a playlist; the whole lies beside it as ``playlist-file``, below the route ``/stream``.
+Facts: a file is an object with ``path``, at any depth of a value. For a streamed sound or video (``is_stream``) the
+path names a playlist; the whole file is beside it as ``playlist-file``, below the route ``/stream``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _OF_SOUND_AND_VIDEO = {"audio": ".mp3", "video": ".mp4"}
 
 
 class Outputs:
-    """What came of one call. ``take`` the values once; then ``data`` has them under the names of the outputs, files as
-    their names in the output folder; ``problems`` are the errors of files that could not be fetched.
+    """The results of one call. After one ``take``, ``data`` has the values by output, with the names of local files.
+
+    ``problems`` are the errors of files that could not be fetched.
     """
 
     def __init__(self, access: GradioHTTP, config: GradioConfig, job: JobContext) -> None:
@@ -44,10 +45,10 @@ class Outputs:
         self._fetched: dict[str, str | None] = {}
 
     def take(self, endpoint: Endpoint, values: list[Any]) -> None:
-        """Fetch all files of the values, and keep the rest.
+        """Fetch all files in the values, and keep the other values as data.
 
         Raises ``ProtocolError`` (code ``too_many_files``) for more than ``MAX_FILES``, the error of the first file if
-        none can be fetched, and those of the disk and the network.
+        no file can be fetched, and errors of the disk and the network.
         """
         for output, value in zip(endpoint.outputs, values, strict=False):
             told: Any = self._local(output, unwrap(value), MAX_DEPTH)
@@ -70,7 +71,7 @@ class Outputs:
         return value
 
     def _fetch(self, output: Output, value: Mapping[str, Any]) -> str | None:
-        """Fetch a file, once, and return its name here; None if it can't be had."""
+        """Fetch a file, once, and return its local name; None if the server does not provide the file."""
         files = extract_files(value)
         if not files:
             return None

@@ -1,4 +1,4 @@
-"""What can be asked of a Gradio app."""
+"""The request to a Gradio app: a call of one endpoint."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..core.request import Request, mapping_problems, path_problems, text_proble
 class EndpointRequest(Request):
     """A call of the app's ``endpoint``, such as ``/generate`` (the slash may be left out).
 
-    ``inputs`` maps the names of its fields to values; a field with a default may be left out. ``files`` maps those of
-    its file fields to a path, or to a list of paths where the field takes several. Which fields there are, and what
-    they take, only the server knows (``GradioAppClient.endpoints``): what does not fit them ends the job.
+    ``inputs`` maps the names of fields to values; a field with a default may be omitted. ``files`` maps the names of
+    file fields to a path, or to a list of paths if the field takes several. Only the server knows the fields and their
+    values (``GradioAppClient.endpoints``): the job fails with an error for an input that does not fit.
     """
 
     endpoint: str
@@ -24,7 +24,7 @@ class EndpointRequest(Request):
     files: Mapping[str, Any] = field(default_factory=dict)
 
     def problems(self) -> list[str]:
-        """Return what is wrong on the face of it."""
+        """Return the problems that show without a server."""
         found = [
             *super().problems(),
             *text_problems("endpoint", self.endpoint),

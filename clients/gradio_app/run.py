@@ -1,4 +1,4 @@
-"""One job: its endpoint looked up, its files uploaded, the call followed, its results fetched; and its cancel."""
+"""Runs one job: looks up the endpoint, uploads files, follows the call and fetches results; also cancels a call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLOSE_S = 1.0
 
 
 class EndpointRun:
-    """Sees one job through. ``leave`` is given the call of a job that was ended here while the app works on it."""
+    """Runs one job. ``leave`` takes the running call of a job that was cancelled or reached its time limit."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class EndpointRun:
         self._leave = leave
 
     def run(self) -> Result:
-        """Call the endpoint and fetch what comes of it."""
+        """Call the endpoint and fetch its results."""
         request = cast(EndpointRequest, self._job.request)
         endpoint = self._app.find(request.endpoint)
         inputs = check_inputs(endpoint, request)
@@ -57,7 +57,7 @@ class EndpointRun:
         call = self._make_call(endpoint)
         try:
             self._follow(call, values)
-            outputs.take(endpoint, call.values())  # before the session ends: the app may delete its files then
+            outputs.take(endpoint, call.values())  # before the session ends: the app may delete the files at its end
         except BaseException as error:
             self._end(call, error)
             raise
@@ -98,13 +98,13 @@ class EndpointRun:
         return file.as_input()
 
     def _follow(self, call: EndpointCall, values: list[Any]) -> None:
-        """Send the call and pass on what the app tells of it, until it has ended."""
+        """Send the call and report its status updates to the job, until the call has ended."""
         self._job.message("")
         self._job.sending()
         call.send(values, lambda: self._job.post(None))
         accepted = False
         while True:
-            ended = call.ended  # asked first: what came before the end is read below
+            ended = call.ended  # read before the updates, so that the last ones are not missed
             event_id = call.event_id
             if event_id is not None and not accepted:
                 accepted = True
@@ -133,7 +133,7 @@ class EndpointRun:
             )
 
     def _end(self, call: EndpointCall, error: BaseException) -> None:
-        """Close the call; after a cancel or the time limit leave it open for the cancel on the server."""
+        """Close the call; after a cancel or the time limit, leave it open for the cancel on the server."""
         timed_out = isinstance(error, NetworkTimeout) and error.code == "job_timeout"
         if isinstance(error, JobCancelled) or timed_out:
             self._leave(call)
@@ -144,11 +144,11 @@ class EndpointRun:
 
 
 def cancel_call(access: GradioHTTP, call: EndpointCall, job: CancelContext) -> BackendCancel:
-    """Cancel a call as far as the app can, wait until it is free of it, and close the call.
+    """Cancel a call as far as the app can, wait until the app has ended it, and close the call.
 
-    What waits in the app's queue is taken out by dropping the stream: asked to cancel it, servers before the spring of
-    2026 leave it there and run it for nobody (gradio issue 13323). A function that yields is stopped at its next yield.
-    Nothing stops another function that runs: then its end is waited for, as long as ``job.wait`` allows.
+    Dropping the stream removes a waiting call from the app's queue; the cancel route of servers before the spring of
+    2026 leaves such a call in the queue and runs it for nobody (gradio issue 13323). A generator stops at its next
+    yield. No other function can be stopped: wait for its end, as long as ``job.wait`` allows.
     """
     try:
         while not (call.is_listening or call.ended) and job.wait(POLL_S):
@@ -177,7 +177,7 @@ def _wait_for_end(call: EndpointCall, job: CancelContext) -> None:
 
 
 def _tell(access: GradioHTTP, call: EndpointCall, job: CancelContext) -> bool:
-    """Send the cancel; True if the server says that it has done it."""
+    """Send the cancel; return True if the server confirms it."""
     payload = {"session_hash": call.session_hash, "fn_index": call.endpoint.number, "event_id": call.event_id}
     with access.post_json(call.app.config.path("/cancel"), payload, scope=job) as response:
         answer = access.http.json_of(response)

@@ -1,13 +1,13 @@
-"""The requests of ``gradio_client``, held to our rules through the one hook that it has for them: httpx's ``auth``.
+"""Applies our rules to the requests of ``gradio_client`` through the library's one hook: httpx's ``auth``.
 
-httpx gives each request and its answer to its ``auth`` object. So every request of a call gets the cookies of the
-sign-in and our time-outs, and goes to the server's own address or not at all; every answer is bounded, checked, and
-turned into a typed error if it is one; and each socket is known (httpcore's ``trace``), so that another thread can end
-what blocks on it. Nothing is sent twice, and no redirect followed.
+httpx passes each request and its response to its ``auth`` object. So every request of a call has the cookies of the
+login and our time-outs, and goes to no other address than the server's; every response is bounded and checked, and an
+error becomes a typed one; and each socket is known (httpcore's ``trace``), so that another thread can end blocking
+calls. Nothing is sent twice, and no redirect is followed.
 
-Facts: the library's reader of the event stream fails on comments, on messages that it does not know and on
-``unexpected_error``, and prints a traceback; a stream that breaks off (``RemoteProtocolError``) ends its calls quietly.
-Its heartbeat ends quietly by any ``TransportError``.
+Facts: the library's reader of the event stream fails on comments, on unknown messages and on ``unexpected_error``, and
+prints a traceback; a broken stream (``RemoteProtocolError``) ends its calls quietly, and any ``TransportError`` ends
+its heartbeat quietly.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ Trace = Callable[[str, Mapping[str, Any]], None]
 
 
 class Wire(httpx.Auth):
-    """The requests and answers of one call of ``function``.
+    """The requests and responses of one call of ``function``.
 
-    ``error`` is what has ended the event stream, None while it is sound or has ended in order. ``join_sent`` is True
-    once there was a connection to send the call over, ``stream_opened`` once the server has answered with the event
-    stream. ``cut`` ends everything that blocks, now and later.
+    ``error`` is the error that ended the event stream, None if there was none. ``join_sent`` is True once a connection
+    for the call was made, ``stream_opened`` once the server has responded with the event stream. ``cut`` ends all
+    blocking calls, now and later.
     """
 
     def __init__(self, access: GradioHTTP, config: GradioConfig, function: str) -> None:
@@ -78,12 +78,12 @@ class Wire(httpx.Auth):
 
     @property
     def base_url(self) -> str:
-        """The address that the library is given."""
+        """The server's address for the library."""
         return f"{self._url}/"
 
     @property
     def tls(self) -> ssl.SSLContext | bool:
-        """What httpx is to trust: what our own requests do."""
+        """The certificates that httpx trusts: the same as for our own requests."""
         if self._url.scheme != "https":
             return False
         return tls_context(self._access.http.transport.verify_tls, ssl.SSLContext)
@@ -97,7 +97,7 @@ class Wire(httpx.Auth):
         return settings
 
     def cut(self) -> None:
-        """Shut down every socket, and those that are still to come."""
+        """Shut down every socket, including later ones."""
         with self._lock:
             self._is_cut = True
             sockets = list(self._sockets)
@@ -105,7 +105,7 @@ class Wire(httpx.Auth):
             shut_down(each)
 
     def translate(self, error: httpx.HTTPError, phase: str) -> BackendError:
-        """Return the typed error for what httpx has raised while waiting in that time-out ``phase``."""
+        """Return the typed error for an exception of httpx in that time-out ``phase``."""
         if isinstance(error, httpx.ConnectTimeout):
             phase = "connect"
         if isinstance(error, httpx.RemoteProtocolError):
@@ -118,7 +118,7 @@ class Wire(httpx.Auth):
         return self._access.http.clean(translated(error, str(self._url), phase=phase, interrupted=False))
 
     def fail(self, error: BackendError) -> httpx.RemoteProtocolError:
-        """Note why the event stream is of no use any more, and return what ends it quietly in the library."""
+        """Store the error that ended the event stream, and return the exception that ends it quietly in the library."""
         self.error = self.error or self._access.http.clean(error)
         return httpx.RemoteProtocolError("the event stream is of no use any more")
 
@@ -166,14 +166,14 @@ class Wire(httpx.Auth):
                 self._sockets.add(info["return_value"].get_extra_info("socket"))
                 is_cut = self._is_cut
             if is_cut:
-                info["return_value"].close()  # httpx does not know it yet
+                info["return_value"].close()  # httpx does not have this connection yet, so it would not close it
                 raise httpx.RemoteProtocolError("the call has ended")
             self.join_sent = self.join_sent or route == JOIN
 
         return trace
 
     def _check_join(self, response: httpx.Response) -> None:
-        """Raise the typed error of a call that the server has refused; else pass its answer on, checked."""
+        """Raise the typed error of a rejected call; else check the response and pass it on."""
         body = _read(response)
         if response.status_code >= 300:
             raise self._refusal(response, body)
@@ -217,10 +217,10 @@ class Wire(httpx.Auth):
     # For the event stream
 
     def accepts(self, text: str) -> bool:
-        """True for a message that the library understands and that is about a call, or ends the stream.
+        """Return True if the library understands the message, and the message belongs to a call or ends the stream.
 
-        Raises ``ProtocolError`` for one that is malformed, and ``StreamInterrupted`` where the server says that the
-        stream is of no use any more.
+        Raises ``ProtocolError`` for a malformed message, and ``StreamInterrupted`` for one that reports a failure of
+        the stream.
         """
         message = decode_json(text)
         if not isinstance(message, Mapping):
@@ -238,7 +238,7 @@ class Wire(httpx.Auth):
 
 
 class _Events(httpx.SyncByteStream):
-    """An event stream of which only whole, well-formed messages are passed on."""
+    """An event stream that passes on only complete, well-formed messages."""
 
     def __init__(self, wire: Wire, stream: Any) -> None:
         self._wire = wire
@@ -273,7 +273,7 @@ class _Events(httpx.SyncByteStream):
 
 
 class _Heartbeats(httpx.SyncByteStream):
-    """A heartbeat of which nothing but the beats is passed on: no line of it can fill our memory."""
+    """A heartbeat that passes on only its beats, so that no long line can fill the memory."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -288,8 +288,9 @@ class _Heartbeats(httpx.SyncByteStream):
 
 
 def _read(response: httpx.Response) -> bytes:
-    """Return the body's start, as far as it can be read, and close the answer: what a call is answered with is short,
-    and of an error the start is enough.
+    """Return the start of the body, as far as readable, and close the response.
+
+    The response to a call is short, and the start of an error's body is enough.
     """
     parts: list[bytes] = []
     length = 0
@@ -305,7 +306,7 @@ def _read(response: httpx.Response) -> bytes:
 
 
 def _has_values(output: Any) -> bool:
-    """True for an output with a list of values, or with none at all: that of an error or a cancel."""
+    """Return True if the output has a list of values, or no values, as after an error or a cancel."""
     return isinstance(output, Mapping) and isinstance(output.get("data", []), list)
 
 

@@ -57,7 +57,7 @@ class MockBackends:
 
         - ``faults``: the faults that a backend's server begins with, by the backend's name.
         - ``speed``: 2.0 is twice as fast, infinity leaves out every delay.
-        - ``only``: the names of the backends wanted; None: all.
+        - ``only``: the names of the backends to serve; None: all.
         - ``options``: further keyword arguments of a backend's server, such as
           ``{"comfyui": {"version": "0.3.40", "prefix": "/comfy"}}``.
 

@@ -1,6 +1,7 @@
 """Outputs that the server rejects while it accepts the rest of the prompt: a problem of the result, or a failure.
 
-Fact: such a prompt is answered with status 200 and ``node_errors``; what the refused outputs need is not run.
+Fact: the server answers such a prompt with status 200 and ``node_errors``, and skips the nodes that only the rejected
+outputs need.
 """
 
 from __future__ import annotations
@@ -36,12 +37,13 @@ class LeftOut:
         return [problem.text for problem in self.problems]
 
     def to_state(self) -> dict[str, Any]:
-        """Return the job's record of them; empty if nothing was rejected."""
+        """Return the rejected outputs as state for the job's record; empty if nothing was rejected."""
         return {STATE: [self.texts, self.chosen, self.previews]} if self.problems else {}
 
     def judge(self, result: Result) -> Result:
-        """Return the result with the rejected outputs among its problems; raise it, with the result as ``partial``, if
-        they were wanted: chosen by the request, or no saved file remains.
+        """Return the result with the rejected outputs among its problems.
+
+        Raises their error, with the result as ``partial``, if the request chose them or no saved file remains.
         """
         if not self.problems:
             return result

@@ -1,7 +1,7 @@
 """Parses the ``outputs`` of a run's history entry. Pure.
 
 Facts: ``outputs[node id][key]`` are lists of files (dicts with a ``filename``), texts, numbers, nulls; files stand
-under any key, so it is the extension that tells their kind. 3D nodes name theirs as texts, below the output folder.
+under any key, so the extension decides the kind. 3D nodes list their files as texts, relative to the output folder.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class OutputFile:
 
     @property
     def view_path(self) -> str:
-        """The path and query of its download."""
+        """The path and query of the file's download."""
         query = {"filename": self.filename, "subfolder": self.subfolder, "type": self.folder_type}
         return f"/api/view?{urlencode(query)}"
 
     @property
     def source(self) -> str:
-        """The server's name for it."""
+        """The server's name for the file."""
         folders = [part for part in (self.folder_type, self.subfolder) if part]
         return "/".join([*folders, self.filename])
 

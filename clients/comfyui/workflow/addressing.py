@@ -27,7 +27,7 @@ class Target(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The unambiguous address of this input, whatever the nodes' titles."""
+        """The unambiguous address of this input, independent of the nodes' titles."""
         return f"#{self.node_id}.{self.input_name}"
 
 
@@ -36,7 +36,7 @@ class _AddressError(Exception):
 
 
 class Addresses:
-    """Resolves addresses in a prompt; ``widgets`` are those that only the editor has."""
+    """Resolves addresses in a prompt; ``widgets`` are the editor's widgets that the prompt lacks."""
 
     def __init__(self, prompt: Prompt, widgets: Iterable[EditorWidget] = ()) -> None:
         self._prompt = prompt
@@ -57,7 +57,7 @@ class Addresses:
         return {address: targets[0] for address, targets in self.resolve_places(addresses).items()}
 
     def resolve_places(self, addresses: Iterable[str]) -> dict[str, tuple[Target, ...]]:
-        """Return the targets of each address; ``ValidationError`` (code ``unknown_input``) with every problem.
+        """Return the targets of each address; raises ``ValidationError`` (code ``unknown_input``) with all problems.
 
         An address has one target, except that a widget in the editor may feed several inputs.
         """
@@ -142,7 +142,7 @@ class Addresses:
         raise _AddressError(f"{address!r} has no single obvious input; write '{address}.input' with one of: {names}.")
 
     def followed(self, target: Target) -> Target:
-        """Follow links to the node that holds the value, through nodes made for that."""
+        """Return the input that holds the target's value: follow links through primitive nodes."""
         seen = {target}
         while is_link(value := self._prompt[target.node_id]["inputs"][target.input_name]):
             if value[0] not in self._prompt:
@@ -189,7 +189,7 @@ def seed_targets(prompt: Prompt) -> list[Target]:
 
 
 def _primitive_input(node_id: str, node: Mapping[str, Any]) -> Target | None:
-    """Return the input of a primitive node (one that only passes a value on), None for other nodes."""
+    """Return the input of a primitive node, which only passes its value on; None for other nodes."""
     inputs = node["inputs"]
     names = [name for name in _PRIMITIVE_INPUTS if name in inputs]
     if len(names) != 1:

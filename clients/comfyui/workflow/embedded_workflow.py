@@ -1,8 +1,8 @@
-"""The texts that ComfyUI writes into the files it saves: the ``prompt`` (API format) and the editor's ``workflow``.
+"""Reads the texts that ComfyUI writes into saved files: the ``prompt`` (API format) and the editor's ``workflow``.
 
-Where they stand, seen in files of 0.3.64: PNG in text chunks (an animated one in ``comf`` chunks), WebP in the EXIF
-fields Make and Model as ``key:text``, FLAC among the Vorbis comments, MP4 under ``moov/udta/meta``; other sounds and
-clips in their tags (``media_tags.py``). Only what holds texts is read, and what is damaged passed over.
+Their places in files of 0.3.64: PNG in text chunks (an animated one in ``comf`` chunks), WebP in the EXIF fields Make
+and Model as ``key:text``, FLAC among the Vorbis comments, MP4 under ``moov/udta/meta``; other sounds and clips in their
+tags (``media_tags.py``). Only the parts with texts are read, and damaged parts are skipped.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _texts_of_kind(head: bytes, file: BoundedReader) -> Texts | None:
 
 
 def _texts_in_comment(comment: bytes) -> dict[str, bytes]:
-    """Return the workflows in a comment, none for one of another kind; each is JSON, or JSON in a text."""
+    """Return the workflows in a comment, empty for other comments; each is a JSON object, or JSON in a text."""
     try:
         data = json.loads(comment)
     except (ValueError, RecursionError):
@@ -180,9 +180,9 @@ def _metadata(file: BoundedReader, start: int, stop: int, within: bytes = b"") -
 
 
 def _keyed_texts(meta: bytes) -> Texts:
-    """Yield the texts of a ``meta`` box: ``keys`` has the names, each box in ``ilst`` is named by its place there.
+    """Yield the texts of a ``meta`` box: a box in ``ilst`` has the number of its name in ``keys`` as its kind.
 
-    Without ``keys`` a box in ``ilst`` is its own name.
+    A comment box in ``ilst`` needs no ``keys``: its kind is its name.
     """
     body = BoundedReader(io.BytesIO(meta), len(meta))
     boxes = {kind: (start, stop) for kind, start, stop in _boxes(body, 4, len(meta))}
@@ -197,7 +197,7 @@ def _keyed_texts(meta: bytes) -> Texts:
 
 
 def _boxes(file: BoundedReader, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end of the contents of each box; the file may be moved between."""
+    """Yield kind, start and end of the contents of each box; the caller may move the file between boxes."""
     for _ in range(MAX_PARTS):
         if start + 8 > stop:
             return

@@ -118,7 +118,7 @@ def _parsed(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _from_media(texts: Mapping[str, bytes], name: str) -> dict[str, Any]:
-    """Return the first of a file's texts that is a workflow: other content under ``prompt`` must not hide it."""
+    """Return the first valid workflow of a file's texts: ``prompt`` may have other content than a workflow."""
     first: ValidationError | None = None
     for key in ("prompt", "workflow"):
         if key in texts:
@@ -153,8 +153,9 @@ def _unwrapped(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _node_alone(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a node without the server's ``is_changed``: it is added when the prompt runs, also in saved files; in
-    some nodes it is not a number, which can't be sent, and the server trusts it.
+    """Return a node without ``is_changed``, which the server adds to running prompts and to saved files.
+
+    Some nodes have a NaN there, which can't be sent, and the server trusts a value that a client sends.
     """
     return {key: node[key] for key in ("class_type", "inputs", "_meta") if key in node}
 

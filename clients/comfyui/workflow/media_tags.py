@@ -1,8 +1,8 @@
-"""The tags of sounds and clips: Matroska and WebM, Ogg (Opus, Vorbis, FLAC), MP3.
+"""Reads the tags of sounds and clips: Matroska and WebM, Ogg (Opus, Vorbis, FLAC), MP3.
 
-What writes them: ComfyUI's save nodes, a tag each for ``prompt`` and ``workflow``; VideoHelperSuite, both in the tag
-``comment`` as JSON. Sources: RFC 9559 (Matroska), RFC 7845 and 3533 (Opus in Ogg), id3.org (ID3v2.3 and 2.4). Only what
-holds tags is read.
+ComfyUI's save nodes write one tag each for ``prompt`` and ``workflow``; VideoHelperSuite writes both into the tag
+``comment`` as JSON. Sources: RFC 9559 (Matroska), RFC 7845 and 3533 (Opus in Ogg), id3.org (ID3v2.3 and 2.4). Only the
+parts with tags are read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .bounded_reader import BoundedReader, DamagedError
 Texts = Iterator[tuple[str, bytes]]
 
 MAX_PARTS = 100_000
-"""A container of more parts is damaged, or made to keep us busy."""
+"""A container with more parts is damaged or malicious."""
 
 MATROSKA = b"\x1a\x45\xdf\xa3"
 OGG = b"OggS"
@@ -24,7 +24,7 @@ ID3 = b"ID3"
 
 
 def as_utf8(text: bytes) -> bytes:
-    """Return a text as UTF-8 that is Latin-1 by the rules of its file, but often UTF-8 all the same."""
+    """Return a Latin-1 text as UTF-8; text that is valid UTF-8 stays, because many programs write UTF-8 here."""
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -63,9 +63,9 @@ def _tags(body: BoundedReader, start: int, stop: int, depth: int = 0) -> Texts:
 
 
 def _elements(file: BoundedReader, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Yield id, start and end of the contents of each element; the file may be moved between.
+    """Yield id, start and end of the contents of each element; the caller may move the file between elements.
 
-    An element of unknown size ends with what holds it.
+    An element of unknown size ends with its parent.
     """
     for _ in range(MAX_PARTS):
         if start >= stop:
@@ -82,7 +82,7 @@ def _elements(file: BoundedReader, start: int, stop: int) -> Iterator[tuple[int,
 
 
 def _variable(file: BoundedReader, most: int, marked: bool) -> tuple[int, bool]:
-    """Return a number of variable length, and whether all its bits are set; ``marked``: with its length's bit."""
+    """Return a number of variable length, and True if all its bits are set; ``marked`` keeps the length bit."""
     first = file.read_all(1)[0]
     length = 9 - first.bit_length()
     if length > most:
@@ -99,7 +99,7 @@ _FLAC_HEADER = 4
 
 
 def ogg_texts(file: BoundedReader) -> Texts:
-    """Yield the comments of the first stream, which stand in its second packet."""
+    """Yield the comments in the second packet of the first stream."""
     file.seek(0)
     packets = _packets(file)
     next(packets, b"")
@@ -138,7 +138,7 @@ def _packets(file: BoundedReader) -> Iterator[bytes]:
             continue
         for size in sizes:
             parts.append(file.read_all(size))
-            if size < 255:  # a packet goes on after a segment of full length
+            if size < 255:  # a segment of 255 bytes continues the packet
                 yield b"".join(parts)
                 parts = []
 
@@ -152,7 +152,7 @@ _CODECS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 
 
 def id3_texts(file: BoundedReader) -> Texts:
-    """Yield the user's texts and the comments of an ID3v2 tag at the file's beginning."""
+    """Yield the user-defined texts and the comments of an ID3v2 tag at the file's beginning."""
     file.seek(0)
     version, flags, *size = struct.unpack("3xBxB4B", file.read_all(10))
     if version not in (3, 4):
@@ -190,7 +190,7 @@ def _id3_frame(kind: bytes, body: bytes, version: int, options: int) -> Texts:
 
 
 def _split(text: bytes, width: int) -> tuple[bytes, bytes, bytes]:
-    """Split a name from the text behind it, at a NUL of ``width`` bytes."""
+    """Split a name from the text after it, at a NUL of ``width`` bytes."""
     at = text.find(bytes(width))
     while at % width:
         at = text.find(bytes(width), at + 1)
@@ -202,7 +202,7 @@ def _decoded(text: bytes, codec: str) -> bytes:
 
 
 def _seven_bits(data: bytes) -> int:
-    """Return a number of which each byte has seven bits."""
+    """Return a number stored with seven bits in each byte."""
     number = 0
     for byte in data:
         number = number << 7 | byte & 0x7F

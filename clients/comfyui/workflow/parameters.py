@@ -23,8 +23,8 @@ class Parameter:
     """A named value of a workflow.
 
     ``kind`` is text, integer, number, boolean, choice, file or seed. ``targets`` are the inputs that take the value,
-    as ``"#node id.input"``. ``minimum``, ``maximum`` and ``step`` are None if the server gives none; ``choices`` are
-    its current ones, as texts, and ``meanings`` the same in their own types, also numbers. ``label`` is for people.
+    as ``"#node id.input"``. ``minimum``, ``maximum`` and ``step`` are None if the server has none; ``choices`` are
+    the server's current choices, as texts, ``meanings`` the values to send for them. ``label`` is for the user.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Parameter:
         return "" if isinstance(value, kind) else self._needs(words, value)
 
     def meant(self, value: Any) -> Any:
-        """Return the value to send: for the text of a choice, the choice itself."""
+        """Return the value to send: for the text of a choice, the choice in its own type."""
         if self.kind == CHOICE and value in self.choices:
             return self.meanings[self.choices.index(value)]
         return value
@@ -80,8 +80,9 @@ class Parameter:
 
 
 def parameter(name: str, targets: tuple[str, ...], label: str, value: Any, specs: Sequence[Spec | None]) -> Parameter:
-    """Return the parameter of some inputs, with the kind of the first and the tightest limits of all; without a
-    definition the kind is that of the value in the workflow.
+    """Return the parameter of some inputs, with the kind of the first input and the tightest limits of all inputs.
+
+    Without a definition, the kind is the kind of the value in the workflow.
     """
     spec = specs[0]
     if spec is None or kind_of(spec) == "":

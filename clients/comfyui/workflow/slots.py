@@ -1,8 +1,8 @@
-"""The slots of a workflow: which of its inputs take the prompt, the picture to start from, the size and so on.
+"""Finds the slots of a workflow: the inputs for the prompt, the picture to start from, the size and so on.
 
-The one answer for scripts, templates and Blender. It is found in the prompt that the server gets, after the conversion,
-so that subgraphs are laid flat. Titles count first: of nodes, of subgraphs and of the widgets that a subgraph shows.
-Then links count: what feeds a sampler's ``positive`` is the prompt. Every search visits a node once. Pure.
+Scripts, templates and Blender share this search. It reads the converted prompt, in which subgraphs are flattened.
+Titles count first: those of nodes, of subgraphs and of promoted widgets. Then links count: the text that feeds a
+sampler's ``positive`` is the prompt. Every search visits a node once. Pure.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _TITLES: Mapping[str, tuple[str, ...]] = {
 }
 _SIZE = ("size", "picture size")
 _ENDS = ("last frame", "last image", "end frame", "end image")
-"""Pictures that a clip does not start from."""
+"""Titles of pictures that a clip does not start from."""
 
 _HINTS = ("user prompt",)
 """Titles of a prompt only if links agree: it may be one for a language model whose answer nobody uses."""
 
 _FOR_US, _WHOLE, _HINT, _PART = 4, 3, 2, 1
-"""How much a title says: given for this extension, the slot's name and nothing else, a hint, a name in other words."""
+"""The weights of a title: with the prefix, the slot's exact name, a hint, the name as a part of the title."""
 
 _TEXTS = ("text", "prompt", "value", "string", "clip_l", "clip_g", "t5xxl", "llama", "text_l", "text_g", "user_prompt")
 _JOINED_TEXTS = ("string_a", "string_b", "source")
 _NO_TEXTS = ("system", "regex", "pattern", "delimiter", "separator")
-"""Words in the names of text inputs that take no prompt."""
+"""Parts of the names of text inputs that take no prompt."""
 
 _NAMED_TEXTS: Mapping[str, tuple[str, ...]] = {
     PROMPT: ("positive_prompt", "positive", "prompt_positive", "text_positive", "prompt"),
     NEGATIVE: ("negative_prompt", "negative", "prompt_negative", "text_negative"),
 }
-"""Names of text inputs that say themselves which prompt they take."""
+"""Names of text inputs that state which prompt they take."""
 
 _WAYS: Mapping[str, str] = {PROMPT: "positive", NEGATIVE: "negative"}
 """The inputs of samplers, and of nodes that pass both prompts on."""
@@ -80,26 +80,26 @@ _At = Callable[[Iterable[str]], list[Target]]
 def find_slots(prompt: Prompt, known: Definitions, widgets: Sequence[EditorWidget] = ()) -> Slots:
     """Return the inputs of each slot of a prompt.
 
-    ``known`` holds the server's definitions of the prompt's classes; names and links alone decide without them.
-    ``widgets`` are those of the editor that the conversion has found: the inputs that one of them feeds stay together.
+    ``known`` holds the server's definitions of the prompt's classes; without them only names and links count.
+    ``widgets`` are the editor's widgets from the conversion: all inputs fed by one widget belong to the same slot.
     """
     return _Finder(_Graph(prompt, known), widgets).slots()
 
 
 def slot_titled(title: str) -> str:
-    """Return the slot whose name a title is, with or without the prefix; empty for none."""
+    """Return the slot named by a title, with or without the prefix; empty if the title names none."""
     name = _plain((given_name(title) or title).lower())
     return next((slot for slot, titles in _TITLES.items() if name in titles), "")
 
 
 def given_name(title: str) -> str:
-    """Return the name that a title with the prefix gives, empty for other titles."""
+    """Return the name after the prefix in a title, empty for a title without the prefix."""
     title = title.strip()
     return title[len(PREFIX) :].strip() if title.lower().startswith(PREFIX) else ""
 
 
 def main_input(inputs: Mapping[str, Any]) -> str:
-    """Return the name of the input that a node is about, empty if links feed all of them."""
+    """Return the name of a node's main input, empty if links feed all its inputs."""
     names = [name for name, value in inputs.items() if not is_link(value)]
     obvious = [name for name in ("value", "text", "image", "video", "audio") if name in names]
     return next(iter([*obvious, *names]), "")
@@ -110,9 +110,9 @@ def _plain(title: str) -> str:
 
 
 def _weight(title: str, names: Iterable[str], hints: Iterable[str] = ()) -> int:
-    """Return how much a title says for one of the names, 0 for nothing.
+    """Return the weight of a title as one of the names, 0 for a title without any.
 
-    Words in brackets, after a dash or a colon are parts, as in "String (Multiline - Prompt)".
+    A part is the text in brackets or after a dash or a colon, as in "String (Multiline - Prompt)".
     """
     low = title.strip().lower().replace("（", "(").replace("）", ")")
     bare = low.removeprefix(PREFIX)
@@ -126,7 +126,7 @@ def _weight(title: str, names: Iterable[str], hints: Iterable[str] = ()) -> int:
 
 
 class _Graph:
-    """A prompt and what is known of its classes; each class is read once."""
+    """A prompt and the definitions of its classes; each class is read once."""
 
     def __init__(self, prompt: Prompt, known: Definitions) -> None:
         self.prompt = prompt
@@ -166,21 +166,21 @@ class _Graph:
         return _grown(group, name) if group is not None and group.type == AUTOGROW else None
 
     def outputs(self, node_id: str) -> frozenset[str]:
-        """Return the types of a node's outputs, none for a class that is not known."""
+        """Return the types of a node's outputs, empty for an unknown class."""
         kind = self.kind(node_id)
         if kind not in self._outputs:
             self._outputs[kind] = frozenset(output_types(self._known.get(kind, {})))
         return self._outputs[kind]
 
     def source(self, value: Any) -> str:
-        """Return the node that a link comes from, empty for what is no link into the prompt."""
+        """Return the node that a link comes from, empty for any other value and for a link out of the prompt."""
         return value[0] if is_link(value) and value[0] in self.prompt else ""
 
     def with_input(self, name: str) -> list[str]:
         return [node_id for node_id in self.prompt if name in self.inputs(node_id)]
 
     def sources(self, node_id: str, types: frozenset[str], names: Iterable[str]) -> dict[str, str]:
-        """Return the linked inputs of these types, or of these names for an unknown class, with what feeds them."""
+        """Return the linked inputs of these types, or of these names for an unknown class, with their source nodes."""
         found = {}
         for name, value in self.inputs(node_id).items():
             source = self.source(value)
@@ -196,7 +196,7 @@ class _Graph:
 
 
 def _grown(group: Spec, name: str) -> Spec | None:
-    """Return one input of a group that grows, None for a damaged group."""
+    """Return one input of a growing group, None for a damaged group."""
     template = group.options.get("template")
     inputs = template.get("input") if isinstance(template, Mapping) else None
     found = [*section(inputs, "required").values(), *section(inputs, "optional").values()]
@@ -215,7 +215,7 @@ class _Finder:
     def slots(self) -> Slots:
         linked, avoided = self._linked_texts(PROMPT), self._linked_texts(NEGATIVE)
         both = set(avoided)
-        # what leads to both is the prompt's, unless the prompt has a text of its own
+        # a text that feeds both belongs to the prompt, unless the prompt has another text
         own = [target for target in linked if target not in both]
         prompt = self._titled_or(PROMPT, own or linked, self._texts_at)
         taken = set(prompt)
@@ -233,20 +233,23 @@ class _Finder:
         return {slot: tuple(targets) for slot, targets in free.items() if targets}
 
     def _claimed(self) -> set[Target]:
-        """Return the inputs to which their author gave another name."""
+        """Return the inputs whose title, with the prefix, names another parameter than a slot."""
         named = {node_id: title for node_id, title in self._titles.items() if given_name(title)}
         others = [node_id for node_id, title in named.items() if not slot_titled(title) and not _weight(title, _SIZE)]
         mains = {node_id: main_input(self._graph.inputs(node_id)) for node_id in others}
         return {Target(node_id, name) for node_id, name in mains.items() if name}
 
     def _complete(self, targets: Iterable[Target]) -> list[Target]:
-        """Return the targets and those that the same widget of the editor feeds, each once."""
+        """Return the targets, and all other targets of the same editor widgets, each once."""
         return list(dict.fromkeys(each for target in targets for each in self._together.get(target, (target,))))
 
     # By title
 
     def _titled_or(self, slot: str, linked: list[Target], at: _At) -> list[Target]:
-        """Return what is titled for the slot, as far as links agree; else what is linked."""
+        """Return the titled inputs that are also linked, else the linked inputs.
+
+        Titles decide alone if they have the prefix, if nothing is linked, or, for texts, if they are the exact name.
+        """
         weight, titled = self._titled(slot, at)
         if weight == _FOR_US or not linked:
             return titled or linked
@@ -255,7 +258,7 @@ class _Finder:
         return agreed or (titled if weight == _WHOLE and slot in TEXT_SLOTS else linked)
 
     def _titled(self, slot: str, at: _At) -> tuple[int, list[Target]]:
-        """Return the targets whose titles say most for the slot, and how much these say."""
+        """Return the highest weight of a title for the slot, and the targets with titles of that weight."""
         names, hints = _TITLES[slot], _HINTS if slot == PROMPT else ()
         nodes: dict[int, list[str]] = {}
         for node_id, title in self._titles.items():
@@ -280,7 +283,7 @@ class _Finder:
     # Texts
 
     def _linked_texts(self, slot: str) -> list[Target]:
-        """Return the texts that the slot's links lead to."""
+        """Return the texts that feed the slot's inputs of samplers, else those in inputs named for the slot."""
         graph, way = self._graph, _WAYS[slot]
         starts = [graph.source(graph.inputs(node_id).get(way)) for node_id in graph.prompt]
         found = self._texts([each for each in starts if each], way)
@@ -289,7 +292,7 @@ class _Finder:
         return found or self._named_texts(slot)
 
     def _other_conditions(self) -> Iterator[str]:
-        """Yield what feeds guiders and samplers whose condition has another name than ``positive``."""
+        """Yield the nodes that feed a condition of guiders and samplers not called ``positive``."""
         for node_id in self._graph.prompt:
             if self._graph.is_known(node_id) and self._graph.outputs(node_id).isdisjoint({"GUIDER", "LATENT"}):
                 continue
@@ -311,9 +314,9 @@ class _Finder:
         return self._texts(node_ids, "")
 
     def _texts(self, node_ids: Iterable[str], way: str) -> list[Target]:
-        """Return the texts at these nodes or before them, each once.
+        """Return the texts in these nodes and in those that feed them, each once.
 
-        ``way`` is ``positive`` or ``negative``, and is kept to at nodes that pass both on; empty for no matter.
+        ``way`` is ``positive`` or ``negative``: nodes that pass both on are followed only this way. Empty: any way.
         """
         found: dict[Target, None] = {}
         waiting = list(dict.fromkeys(node_ids))[::-1]
@@ -328,7 +331,7 @@ class _Finder:
         return users or list(found)
 
     def _text_step(self, node_id: str, way: str) -> tuple[list[Target], list[str]]:
-        """Return the texts in a node that count, and the nodes that it takes others from."""
+        """Return the prompt texts in a node, and the nodes that feed it further texts."""
         inputs = self._graph.inputs(node_id)
         if way and way in inputs:
             source = self._graph.source(inputs[way])
@@ -343,8 +346,9 @@ class _Finder:
         return self._own_texts(node_id) if (encodes or not before) and not picks else [], before
 
     def _replacement_step(self, node_id: str, inputs: Mapping[str, Any]) -> tuple[list[Target], list[str]]:
-        """Return the text in which something is replaced; or the replacement, where that is the user's prompt put into
-        instructions for a language model.
+        """Return the text in which a node replaces a part, or the replacement if that is the user's prompt.
+
+        The latter node inserts the prompt into instructions for a language model.
         """
         source = self._graph.source(inputs["replace"])
         if source and "prompt" in str(inputs["find"]).lower():
@@ -364,19 +368,19 @@ class _Finder:
         return spec is None or spec.type == "STRING"
 
     def _is_long(self, node_id: str, name: str) -> bool:
-        """Return True for a text of many lines that is neither to be avoided nor for a language model."""
+        """Return True if the input is a multi-line text, neither a negative prompt nor for a language model."""
         spec = self._graph.spec(node_id, name)
         long = spec is not None and spec.type == "STRING" and bool(spec.options.get("multiline"))
         return long and "neg" not in name and "system" not in name
 
     def _is_systems(self, target: Target) -> bool:
-        """Return True for instructions to a language model."""
+        """Return True if the text is the system prompt of a language model."""
         return "system" in target.input_name or "system" in self._titles[target.node_id].lower()
 
     # Numbers
 
     def _numbers(self, name: str, node_ids: Iterable[str]) -> list[Target]:
-        """Return where the number in that input of the nodes is set: there or before it, each place once."""
+        """Return the inputs that hold the number for the nodes' input ``name``: the input itself or its source."""
         found: dict[Target, None] = {}
         waiting = [Target(node_id, name) for node_id in node_ids][::-1]
         seen = set(waiting)
@@ -392,16 +396,14 @@ class _Finder:
         return list(found)
 
     def _agreed(self, name: str, node_ids: Iterable[str]) -> list[Target]:
-        """Return where the number is set, nothing where nodes have different ones: that is their inner affair."""
+        """Return the inputs that hold the number; empty if the nodes' own numbers differ: they are not one setting."""
         node_ids = list(node_ids)
         found = self._numbers(name, node_ids)
         own = {Target(node_id, name) for node_id in node_ids}
         return found if len({self._graph.value(target) for target in found if target in own}) < 2 else []
 
     def _number_step(self, node_id: str) -> list[Target]:
-        """Return the inputs that a node's number may come from: its own value, each side of a switch, or the only
-        number that goes in.
-        """
+        """Return the inputs that may supply a node's number: its value, each side of a switch, or its only number."""
         inputs = self._graph.inputs(node_id)
         own = [name for name in _NUMBERS if name in inputs]
         sides = [name for name in _SIDES if name in inputs]
@@ -421,7 +423,7 @@ class _Finder:
         return at
 
     def _denoise(self) -> list[Target]:
-        """Return the one place that says how much of a picture changes: several are a workflow's inner affair."""
+        """Return the input for the strength of the change, with its widget's others; empty if there are several."""
         linked = self._numbers(DENOISE, self._graph.with_input(DENOISE))
         found = self._titled_or(DENOISE, linked, self._numbers_at(DENOISE))
         return found if set(found) <= set(self._complete(found[:1])) else []
@@ -440,9 +442,9 @@ class _Finder:
         return {name: [target for target in targets if target not in square] for name, targets in size.items()}
 
     def _gives_size(self, node_id: str) -> bool:
-        """Return True for a node with a width and a height that makes pictures out of none.
+        """Return True if a node with a width and a height creates pictures, not changes them.
 
-        Scalers and croppers have both inputs too, but are fed by a picture; a clip's first frame does not count.
+        Scalers and croppers have both inputs too, but take a picture. A clip's first frame does not count as one.
         """
         linked = {name for name, value in self._graph.inputs(node_id).items() if self._graph.source(value)}
         if not self._graph.is_known(node_id):
@@ -456,7 +458,7 @@ class _Finder:
     # The picture to start from
 
     def _images(self) -> list[Target]:
-        """Return what is titled for it, else what feeds a clip's first frame, else the first that is used."""
+        """Return the titled picture inputs, else the one that feeds a clip's first frame, else the first used one."""
         graph = self._graph
         loaders = {
             node_id: target
@@ -475,7 +477,7 @@ class _Finder:
         return [loaders[node_id] for node_id in order[:1]]
 
     def _before(self, node_ids: list[str]) -> list[str]:
-        """Return these nodes and those whose pictures lead to them, each once."""
+        """Return these nodes and all nodes whose pictures feed them, each once."""
         seen = dict.fromkeys(node_ids)
         waiting = list(seen)[::-1]
         while waiting:
@@ -486,7 +488,7 @@ class _Finder:
         return list(seen)
 
     def _is_picture(self, target: Target) -> bool:
-        """Return True for the input of a loader that names a picture."""
+        """Return True if the input is a loader's picture file."""
         if not isinstance(self._graph.value(target), str):
             return False
         spec = self._graph.spec(target.node_id, target.input_name)

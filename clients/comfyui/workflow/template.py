@@ -1,8 +1,8 @@
-"""A workflow as a form to fill in: named parameters with their kinds, limits and choices, from which a UI can be drawn.
+"""Describes a workflow as a form: named parameters with their kinds, limits and choices, from which to draw a UI.
 
-Parameters are found by an explicit mapping of names to addresses. Else they are the workflow's slots (``slots.py``);
-what has a title: nodes titled ``blender:NAME``, primitive nodes with a title of their own, labelled widgets of
-subgraphs; and by type: seeds, many-line texts, media files and models.
+Parameters are defined by an explicit mapping of names to addresses. Without a mapping they are the workflow's slots
+(``slots.py``); titled inputs: nodes titled ``blender:NAME``, primitive nodes with their own title, labelled widgets of
+subgraphs; and inputs of certain types: seeds, multi-line texts, media files and models.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class WorkflowTemplate:
     ) -> WorkflowTemplate:
         """Find the parameters of a prompt in the API format.
 
-        ``object_info`` holds the server's definitions of the prompt's classes (fewer: kinds are taken from the values).
-        ``parameters`` maps names to addresses as of ``WorkflowRequest.inputs`` and is then all there is. ``widgets``
-        are those that the conversion found in the editor's format. Raises ``ValidationError`` (code ``unknown_input``)
+        ``object_info`` holds the server's definitions of the prompt's classes (without one, values decide the kinds).
+        ``parameters`` maps names to addresses, as ``WorkflowRequest.inputs`` does; no others are then found.
+        ``widgets`` are the editor's widgets from the conversion. Raises ``ValidationError`` (code ``unknown_input``)
         for an address that is not in the prompt.
         """
         prompt = copy.deepcopy(prompt)
@@ -59,7 +59,7 @@ class WorkflowTemplate:
     def request(
         self, values: Mapping[str, Any] | None = None, *, seed: int | None = None, **fields: Any
     ) -> WorkflowRequest:
-        """Return the request with these values put in; ``fields`` are further ones of ``WorkflowRequest``.
+        """Return the request with these values; ``fields`` are further fields of ``WorkflowRequest``.
 
         Raises ``ValidationError``: code ``unknown_parameter`` with the nearest names, ``invalid_parameter`` for values
         of the wrong kind or outside the limits, each in ``problems``.
@@ -165,7 +165,7 @@ class _Finder:
     def _of_slot(self, slot: str, slots: Slots) -> Iterator[Parameter]:
         if slot in slots:
             made = self._make(slot, slots[slot])
-            yield replace(made, kind=INTEGER) if made.kind == SEED else made  # primitives could feed a seed as well
+            yield replace(made, kind=INTEGER) if made.kind == SEED else made  # its node may feed a seed too
 
     def _texts(self) -> list[Target]:
         return [

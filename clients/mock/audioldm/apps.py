@@ -1,4 +1,4 @@
-"""The web apps of AudioLDM and AudioLDM2 as Gradio 3.34 serves them: a sound with a picture, in an MP4."""
+"""Mocks the web apps of AudioLDM and AudioLDM2 on Gradio 3.34: a sound with a picture, in an MP4."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def document(image: str) -> dict[str, Any]:
 
 
 def problems(image: str, given: Mapping[str, Any], *, newest: bool) -> list[Problem]:
-    """Check an input; return the problems in the words of either generation. Unknown names are accepted by both."""
+    """Check an input; return the problems as the messages of either generation. Both accept unknown names."""
     properties, required, enums = IMAGES[image]
     missing = "Field required" if newest else "field required"
     found = [_problem(name, missing, "value_error.missing") for name in required if name not in given]

@@ -1,4 +1,4 @@
-"""One prediction of a mock Cog server, and the state that each generation of the server shows of it."""
+"""One prediction of a mock Cog server, and its state in the format of each generation of the server."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ class Prediction:
 
 
 def timestamp() -> str:
-    """Return the time as Cog writes it."""
+    """Return the time in Cog's format."""
     return datetime.datetime.now(datetime.UTC).isoformat()

@@ -1,4 +1,4 @@
-"""How long the sounds of the mock take."""
+"""The duration of the mock's generations, in steps."""
 
 from __future__ import annotations
 

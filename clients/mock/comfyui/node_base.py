@@ -1,4 +1,4 @@
-"""What every node of the mock ComfyUI is given and returns, and how it fails."""
+"""The argument, the result and the errors of every node function of the mock ComfyUI."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class NodeFailure(Exception):
         return cls(OUT_OF_MEMORY, "Allocation on device 0 would exceed allowed memory.")
 
     def server_message(self, *, with_tips: bool) -> str:
-        """Return the message as the server words it: newer releases end it with a line break, or with tips."""
+        """Return the message in the server's form: newer releases end it with a line break, or with tips."""
         if not with_tips:
             return self.message
         return f"{self.message}\n{MEMORY_TIPS if self.kind == OUT_OF_MEMORY else ''}"

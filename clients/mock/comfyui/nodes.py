@@ -45,7 +45,7 @@ Images = tuple[Pixels, ...]
 
 
 def fingerprint(node: dict[str, Any], files: FileStore) -> Any:
-    """Return what beside its inputs decides whether a node must run again."""
+    """Return the state that, beside the inputs, decides if a node must run again."""
     if node["class_type"] == "SaveImageWebsocket":
         return next(_uncached)
     if node["class_type"] in ("LoadImage", "LoadImageMask"):
@@ -55,7 +55,7 @@ def fingerprint(node: dict[str, Any], files: FileStore) -> Any:
 
 
 def run_node(run: NodeContext, class_type: str, inputs: dict[str, Any]) -> Result:
-    """Run a node. Raise ``NodeFailure``, or what the run itself raises."""
+    """Run a node. Raise ``NodeFailure``, or the errors of the run itself."""
     try:
         return NODES[class_type](run, inputs)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:

@@ -1,6 +1,6 @@
-"""POST /prompt's validation in the mock ComfyUI: the same errors in the same words as the real server's.
+"""Validates a prompt as POST /prompt does in ComfyUI: the same errors, with the same messages.
 
-Facts: recorded answers of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui, prompt_errors).
+Facts: recorded responses of releases 0.33.0, 0.3.64 and 0.3.40 (tests/recordings/comfyui, prompt_errors).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def problem(kind: str, message: str, details: str = "", extra: dict[str, Any] | 
 
 
 def validate(prompt: Prompt, version: Version, has_file: Callable[[str], bool], targets: list[str] | None) -> Verdict:
-    """Validate a prompt. Raise what fails in the real server's handler (answered with 500).
+    """Validate a prompt. Raise the exceptions of the real server's handler (answered with 500).
 
     The outputs come in the order of the prompt; those of the real server in any order.
     """

@@ -102,14 +102,14 @@ def update(**props: Any) -> dict[str, Any]:
 
 
 def output_values(value: Any, dependency: Dependency) -> list[Any]:
-    """Return what a function returned or yielded as one value for each output."""
+    """Return the values that a function returned or yielded, one for each output."""
     if not dependency.outputs:
         return []
     return [value] if len(dependency.outputs) == 1 else list(value)
 
 
 def check_input(value: Any, component: Component, generation: int) -> Any:
-    """Check an input as Gradio does; raise ``GradioError`` in its words."""
+    """Check an input as Gradio does; raise ``GradioError`` with Gradio's message."""
     choices = component.props.get("choices")
     if choices is not None and generation > 4 and component.type in ("dropdown", "radio"):
         known = [each[1] if isinstance(each, (list, tuple)) else each for each in choices]

@@ -29,7 +29,7 @@ _KINDS: dict[str, tuple[dict[str, Any], str, Any]] = {
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What GET /config says of the server itself. ``username``: the only user, None without sign-in."""
+    """The server's own settings in GET /config. ``username``: the only user, None without a login."""
 
     dialect: Dialect
     url: str

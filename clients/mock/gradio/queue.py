@@ -53,7 +53,7 @@ class EventQueue:
         self._times: dict[int, list[float]] = defaultdict(list)
         self._threads: list[threading.Thread] = []
 
-    # What routes ask for
+    # Calls from routes
 
     def push(self, event: Event) -> None:
         """Queue an event; raise ``QueueFull``."""
@@ -129,7 +129,7 @@ class EventQueue:
                     waiting.remove(event)
 
     def run_now(self, event: Event) -> Message:
-        """Run a function without the queue and raise what it raises; of a generator, take the first value."""
+        """Run a function without the queue and raise its errors; of a generator, take the first value."""
         begun = time.monotonic()
         values, steps = self._first(event)
         return self._output(event, values, begun, generating=steps is not None)

@@ -1,6 +1,6 @@
-"""The mock's programs: music, speech, pictures; and apps that a client can do nothing with.
+"""The mock's programs: music, speech, pictures; and apps without an endpoint that a client can use.
 
-Each is a function that adds its components and endpoints to an app; what they make is the demo's media.
+Each is a function that adds its components and endpoints to an app; the endpoints make the demo's media.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_SIDE = 1024
 
 
 class Builder:
-    """Collects components and endpoints, and numbers them."""
+    """Collects the numbered components and endpoints of one app."""
 
     def __init__(self) -> None:
         self._components: list[Component] = []
@@ -68,7 +68,7 @@ class Builder:
         )
 
     def app(self, title: str) -> App:
-        """Return the app."""
+        """Return the app with all components and endpoints."""
         return App(self._components, self._dependencies, title)
 
 
@@ -124,7 +124,7 @@ def speech(clock: SimulatedClock, builder: Builder) -> None:
 
 
 def pictures(clock: SimulatedClock, builder: Builder) -> None:
-    """Add a program that enlarges a picture, makes a clip of one, and says what is on it."""
+    """Add a program that enlarges a picture, makes a clip from one, and describes its content."""
 
     def upscale(call: Call, image: Any, factor: int) -> Any:
         for _ in work(clock, call, "", "Upscaling"):
@@ -176,7 +176,7 @@ def nameless(clock: SimulatedClock, builder: Builder) -> None:
 
 
 def state_only(clock: SimulatedClock, builder: Builder) -> None:
-    """Add an endpoint that works on the page's state alone."""
+    """Add an endpoint that takes and returns only the page's state."""
     del clock
     state = builder.part("state", value=list)
     builder.wire("remember", lambda _call, kept: [*kept, 1], {"kept": state}, (state,))
@@ -191,7 +191,7 @@ HELPLESS: dict[str, Callable[[SimulatedClock, Builder], None]] = {"nameless": na
 
 
 def work(clock: SimulatedClock, call: Call, text: str, stage: str) -> Iterator[int]:
-    """Pretend to work in steps, with progress; fail as the text asks for."""
+    """Simulate work in steps, with progress; fail if the text contains ``explode``, ``refuse`` or ``break``."""
     steps = ENDLESS if "endless" in text else STEPS
     for step in range(1, steps + 1):
         call.progress((step - 1, steps), stage)
@@ -207,7 +207,7 @@ def work(clock: SimulatedClock, call: Call, text: str, stage: str) -> Iterator[i
 
 
 def picture_of(call: Call, image: Any) -> Any:
-    """Return the uploaded picture; of one in a format that is not read here, a landscape of its size in bytes."""
+    """Return the uploaded picture; for an unsupported format a landscape, with the size in bytes as its seed."""
     data = call.read(image)
     try:
         return decode(data)

@@ -10,11 +10,10 @@ from .programs import HELPLESS, PROGRAMS, Builder
 
 
 class MockGradioApp(MockGradio):
-    """Serve one Gradio app of ``version`` 4.x, 5.x or 6.x with the ``programs`` named: of ``PROGRAMS`` (default: all of
-    those) and ``HELPLESS``.
+    """A Gradio app of ``version`` 4.x, 5.x or 6.x with ``programs`` from ``PROGRAMS`` (default: all) and ``HELPLESS``.
 
-    A prompt with ``slow`` in it takes eight times as long and one with ``endless`` does not end; ``explode`` fails for
-    lack of memory, ``refuse`` with words of the app's own, ``break`` without a reason. Further options are those of
+    A prompt with ``slow`` takes eight times as long, one with ``endless`` does not end; ``explode`` fails for lack of
+    memory, ``refuse`` with the app's own message, ``break`` without a reason. Further options are those of
     ``MockGradio``.
     """
 

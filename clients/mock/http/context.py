@@ -1,4 +1,4 @@
-"""What the connections of a mock server share with it."""
+"""The state that a mock server shares with its connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .responses import Request, Response
 
 
 class SimulatedClock:
-    """How fast simulated work goes: ``speed`` 2.0 is twice as fast, infinity leaves out every delay."""
+    """The clock of simulated work: ``speed`` 2.0 is twice as fast, infinity omits every delay."""
 
     def __init__(self, speed: float, stopping: threading.Event) -> None:
         if not speed > 0:
@@ -32,10 +32,10 @@ class SimulatedClock:
 
 @dataclass
 class ServerContext:
-    """The server as its listener and its connections know it.
+    """The part of a server that its listener and its connections use.
 
-    ``refuses`` decides by a request's headers, ``answer`` makes the response to a request, ``route_path`` cuts off what
-    comes before every route. Connections are reset until ``down_until`` (monotonic seconds).
+    ``refuses`` decides by a request's headers, ``answer`` makes the response to a request, ``route_path`` removes the
+    path before every route. Connections are reset until ``down_until`` (monotonic seconds).
     """
 
     name: str

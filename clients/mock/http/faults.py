@@ -25,7 +25,7 @@ WANGP = "wangp"
 
 @dataclass(frozen=True)
 class FaultKind:
-    """What one kind of fault does, where it is committed, and what ``Fault.on`` and ``Fault.value`` mean for it."""
+    """One kind of fault: its effect, its place, and the meaning of ``Fault.on`` and ``Fault.value``."""
 
     point: str
     text: str
@@ -33,7 +33,7 @@ class FaultKind:
 
 FAULT_KINDS: dict[str, FaultKind] = {
     # Any backend. `on` is a path ("/prompt"), a path with a method ("POST /prompt") or a glob ("/api/*"); a path also
-    # matches what lies below it. The request is read whole and logged, but not carried out.
+    # matches all paths below. The request is read whole and logged, but not carried out.
     "status": FaultKind(
         HTTP_REFUSE, "answers with the status in `value` (`status:503`); `retry_after` adds the header"
     ),
@@ -98,7 +98,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "not_wangp": FaultKind(WANGP, "/config is that of another Gradio program"),
     "no_chain": FaultKind(WANGP, "/config lacks the function that loads queue files, as versions before 4 do"),
     "mcp_busy": FaultKind(WANGP, "the MCP server refuses a job, as if another one ran"),
-    # LiteLLM, and its likes. `on` is a model's name or a glob; none: any. First what is refused before the answer ...
+    # LiteLLM and similar servers. `on` is a model's name or a glob; none: any. First: errors before the answer.
     "wrong_key": FaultKind(ANSWER, "400 'No connected db.', LiteLLM's answer to a wrong key where it has no database"),
     "unknown_model": FaultKind(ANSWER, "400 'There are no healthy deployments for this model'"),
     "upstream_404": FaultKind(ANSWER, "404 'not found, try pulling it first', as Ollama says of a model it lacks"),
@@ -113,7 +113,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "upstream_html": FaultKind(ANSWER, "502 with a proxy's HTML page pasted into the message"),
     "loading": FaultKind(ANSWER, "503 while the model is loading"),
     "upstream_down": FaultKind(ANSWER, "500 'Connection error.': nothing runs the model"),
-    # ... then what happens to the stream; `value` is how many pieces of text come before (default 3) ...
+    # Then: faults of the stream; `value` is the number of text pieces before the fault (default 3).
     "stream_error": FaultKind(ANSWER, "an error chunk in mid-stream, 'CUDA out of memory'"),
     "stream_drop": FaultKind(ANSWER, "an error chunk in mid-stream: LiteLLM has lost the provider"),
     "stream_timeout": FaultKind(ANSWER, "an error chunk in mid-stream: the provider timed out"),
@@ -127,7 +127,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "no_finish": FaultKind(ANSWER, "no chunk has a finish_reason"),
     "noisy_stream": FaultKind(ANSWER, "BOM, CR LF, comments and other fields around the same chunks"),
     "sliced_stream": FaultKind(ANSWER, "the stream arrives in slices of `value` bytes (default 7), not in events"),
-    # ... and what the answer is.
+    # Last: faults of the answer's content.
     "empty_answer": FaultKind(ANSWER, "a stream without any text"),
     "cut_at_length": FaultKind(ANSWER, "half of the text, and finish_reason length"),
     "filtered": FaultKind(ANSWER, "half of the text, and finish_reason content_filter"),
@@ -167,9 +167,9 @@ SAMPLERS = ("KSampler", "ProbeSlow")
 class Fault:
     """One fault to commit.
 
-    ``kind`` is a key of ``FAULT_KINDS``; ``"status:503"`` is short for ``kind="status", value=503``. ``on`` says
-    where (see the table; None: anywhere), ``after`` skips the first N places that match, ``times`` is how often the
-    fault is committed (None: always). ``retry_after`` is the Retry-After header of ``status``, in seconds.
+    ``kind`` is a key of ``FAULT_KINDS``; ``"status:503"`` is short for ``kind="status", value=503``. ``on`` is the
+    place (see the table; None: anywhere), ``after`` skips the first N matching places, ``times`` is the number of times
+    that the fault is committed (None: always). ``retry_after`` is the Retry-After header of ``status``, in seconds.
 
     An unknown kind (the message names the nearest one) or an impossible count raises ``ValueError``.
     """
@@ -219,7 +219,7 @@ class FaultBook:
     def take(self, kind: str, *subjects: str, default: tuple[str, ...] = ()) -> Fault | None:
         """Return the fault of ``kind`` whose ``on`` fits one of ``subjects`` and count it as committed; None: no fault.
 
-        ``default`` are the globs for a fault without ``on``; empty: it fits everything.
+        ``default`` are the globs for a fault without ``on``; empty: such a fault fits every subject.
         """
 
         def fits(fault: Fault) -> bool:

@@ -20,8 +20,8 @@ def is_loopback(host: str | None) -> bool:
 def is_from_elsewhere(headers: Mapping[str, str]) -> bool:
     """Return True for a request that a web page from elsewhere may have sent.
 
-    A browser names the page's site in Origin, or says ``cross-site`` in Sec-Fetch-Site. A Host that is not this machine
-    means that the page pointed its own name here (DNS rebinding).
+    A browser names the page's site in Origin, or sends ``cross-site`` in Sec-Fetch-Site. A Host other than this machine
+    shows that the page resolved its own name to this machine (DNS rebinding).
     """
     host, origin = headers.get("Host"), headers.get("Origin")
     if host is not None and not is_loopback(_hostname(f"//{host}")):

@@ -61,12 +61,12 @@ class RequestLog:
             self._items.clear()
 
     def matching(self, what: str | Predicate) -> list[RecordedRequest]:
-        """Return the requests that ``what`` fits: a predicate, or ``"POST /prompt"`` (method and route)."""
+        """Return the requests that match ``what``: a predicate, or ``"POST /prompt"`` (method and route)."""
         predicate = _predicate(what)
         return [record for record in self if predicate(record)]
 
     def wait(self, what: str | Predicate, timeout: float) -> RecordedRequest:
-        """Return the first request that ``what`` fits; ``TimeoutError`` if none came within ``timeout`` seconds."""
+        """Return the first request that matches ``what``; ``TimeoutError`` if none came within ``timeout`` seconds."""
         predicate = _predicate(what)
         found: list[RecordedRequest] = []
 

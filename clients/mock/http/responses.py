@@ -19,7 +19,7 @@ MAX_BODY = 100 * 1024 * 1024
 class Request:
     """One request. ``path`` is the route, without the server's prefix; ``raw_path`` is percent-encoded as received.
 
-    ``gone`` tells whether the client has closed the connection.
+    ``gone`` returns True once the client has closed the connection.
     """
 
     method: str

@@ -127,7 +127,7 @@ class MockServer:
         self.faults.clear()
 
     def wait_for_request(self, what: str | Predicate, timeout: float = 10.0) -> RecordedRequest:
-        """Return the first request that fits ``what`` ("POST /prompt", or a predicate).
+        """Return the first request that matches ``what`` ("POST /prompt", or a predicate).
 
         Raise ``TimeoutError`` after ``timeout`` seconds.
         """
@@ -150,10 +150,10 @@ class MockServer:
         """Add the routes, with ``route``."""
 
     def on_start(self) -> None:
-        """Start what runs beside the HTTP server."""
+        """Start the threads that run beside the HTTP server."""
 
     def on_stop(self) -> None:
-        """End what runs beside the HTTP server; ``self.stopping`` is set."""
+        """End the threads that run beside the HTTP server; ``self.stopping`` is set."""
 
     def missing(self, request: Request) -> Response:
         """Answer a request that no route fits."""

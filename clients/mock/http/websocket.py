@@ -88,7 +88,7 @@ class WebSocketConnection:
             try:
                 data = self._protocol.send(event)
             except LocalProtocolError:
-                return  # a message after the close frame: nobody can hear it
+                return  # a message after the close frame: no client can receive it
             self._waiting.append(data)
             self._waiting_bytes += len(data)
             too_slow = self._waiting_bytes > MAX_WAITING

@@ -24,7 +24,7 @@ WINDOWS = {"demo-writer": 8192, "demo-writer-fast": 4096, "demo-writer-vision": 
 
 
 class MockLiteLLM(MockServer):
-    """LiteLLM without a database. ``version`` is ``1.106.2`` or ``1.109.1``, ``master_key`` what requests must carry,
+    """LiteLLM without a database. ``version`` is ``1.106.2`` or ``1.109.1``, ``master_key`` the key of all requests,
     ``dialect`` another server to be: ``llamacpp``, ``ollama``, ``lmstudio``, ``vllm`` or ``openai``. ``windows`` maps
     each model's name to its context window in tokens (None: unknown), counted at four characters a token.
 

@@ -1,4 +1,4 @@
-"""Landscapes for the demo's pictures: a prompt's words and a seed composed into rows of pixels."""
+"""Paints landscapes for the demo's pictures: a prompt and a seed determine the rows of pixels."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Landscape:
                 self._paint_windows(rows, heights, near)
 
     def _ridge(self, last: bool, near: float) -> Heights:
-        """Return the outline of a range, relative to its top: hills, or what grows or stands on them."""
+        """Return the outline of a range, relative to its top: hills, with buildings or trees."""
         size = self.height * PAINTER["lands"][self._land]["roughness"] * (1.25 - 0.55 * near)
         noise = _smooth([self._chance.random() for _ in range(12)])
         octaves = range(1 if self._land == "desert" else 4)
@@ -251,7 +251,7 @@ def mix_colours(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def _smooth(values: Sequence[float]) -> Callable[[float], float]:
-    """Return smooth noise along a line: ``values``, which begin again at their end, and what is between them."""
+    """Return smooth noise along a line: ``values``, repeated from the start, with interpolation between them."""
 
     def at(position: float) -> float:
         index = math.floor(position)

@@ -31,7 +31,7 @@ def text_width(text: str) -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break ``text`` into at most three lines of ``width`` columns; dots stand for what is left out.
+    """Break ``text`` into at most three lines of ``width`` columns; dots stand for omitted text.
 
     Accents are dropped; characters that the font lacks become a box.
     """

@@ -164,6 +164,6 @@ def _huffman(values: list[int], before: int) -> tuple[int, int]:
 
 
 def _magnitude(value: int) -> tuple[int, int]:
-    """Return how many bits a value takes, and those bits."""
+    """Return the number of bits of a value, and the bits."""
     size = abs(value).bit_length()
     return size, value if value >= 0 else value + (1 << size) - 1

@@ -23,7 +23,7 @@ SHOWN = 2 * MACROBLOCK
 
 @dataclass(frozen=True)
 class Movie:
-    """What to film. ``width`` and ``height`` (kept within 16 to 1920) are those of the file, ``frames`` the number of
+    """One clip. ``width`` and ``height`` (kept within 16 to 1920) are those of the file, ``frames`` the number of
     frames (at most 1500), ``fps`` their rate. ``base`` is the start image: the clip is then a view of it."""
 
     text: str

@@ -1,7 +1,7 @@
-"""The demo's generated picture: a film still made from prompt and seed, or from a picture that was sent.
+"""Renders the demo's picture: a film still made from prompt and seed, or from an uploaded picture.
 
-The prompt stands in the caption, the seed and the word DEMO at the top. Pure Python; 768 x 432 takes a fraction of a
-second, in slices between which other threads run.
+The caption shows the prompt, the top shows the seed and DEMO. Pure Python; 768 x 432 takes a fraction of a second, in
+slices between which other threads run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIN_LETTERED = 96
 
 @dataclass(frozen=True)
 class Picture:
-    """What to draw. ``base`` is the picture to build on, such as a camera view; ``denoise``: how far to leave it."""
+    """One picture. ``base`` is the picture to build on, such as a camera view; ``denoise``: how far to change it."""
 
     text: str
     seed: int
@@ -87,7 +87,7 @@ class Picture:
         return 17 * self._scale, (len(self._caption()) * (ROWS + 3) + 10) * self._scale
 
     def _write_letters(self, rows: list[bytes], pause: Pause) -> None:
-        """Draw the bars of a cinema frame, with the word DEMO, the seed and the prompt in them."""
+        """Draw the bars of a cinema frame, with DEMO, the seed and the prompt in them."""
         scale, (top, bottom) = self._scale, self.bars()
         shade = bytes(int(value * (0.10 if self.base is None else 0.22)) for value in range(256))
         out = {y: bytearray(rows[y].translate(shade)) for y in [*range(top), *range(self.height - bottom, self.height)]}

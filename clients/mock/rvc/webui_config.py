@@ -17,7 +17,7 @@ Spec = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Function:
-    """One function: ``inputs`` are the kinds, values and choices of its components, ``button`` what starts it."""
+    """One function: ``inputs`` are the kinds, values and choices of its components, ``button`` starts it."""
 
     name: str
     inputs: tuple[Spec, ...] = ()
@@ -49,7 +49,7 @@ class Program:
 
     @property
     def tells_types(self) -> bool:
-        """True if the configuration marks the functions that are generators."""
+        """True if the configuration marks generator functions."""
         return not self.version.startswith("3.14")
 
     def number(self, name: str) -> int | None:

@@ -174,7 +174,7 @@ class OneClickOf2023:
         self.stops: dict[int, Callable[..., Values]] = {}
 
     def forget(self) -> None:
-        """Do nothing: there is no task to forget."""
+        """Do nothing: this version keeps no task."""
 
     def _one_click(self, name: str, rate: str, _pitched: bool, folder: str, *rest: Any) -> Iterator[Values]:
         text = "Step 1: Processing data"

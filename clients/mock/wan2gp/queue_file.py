@@ -14,7 +14,7 @@ MAX_BYTES = 256 * 1024 * 1024
 
 
 def parse_tasks(name: str, data: bytes, first: int) -> list[Task]:
-    """Parse a queue file into tasks numbered from ``first``; raise ``Refused`` in the program's words."""
+    """Parse a queue file into tasks numbered from ``first``; raise ``Refused`` with the program's message."""
     entries, media = _json(data) if name.lower().endswith(".json") else _zip(data)
     tasks = []
     for number, entry in enumerate(entries, first):

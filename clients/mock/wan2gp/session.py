@@ -50,7 +50,7 @@ class Session:
 
     @property
     def stale(self) -> bool:
-        """True if the first task of the queue has ended, but its stream was lost before the queue was told."""
+        """True if the first task of the queue has ended, but its stream was lost before the queue was updated."""
         latest = self.latest
         return bool(self.queue) and latest is not None and latest.ended and latest.task is self.queue[0]
 
@@ -66,7 +66,7 @@ class Session:
 
 
 def stamp() -> str:
-    """Return the time as the program sends it to trigger a change."""
+    """Return the time in the form that the program sends to trigger a change."""
     return str(time.time())
 
 

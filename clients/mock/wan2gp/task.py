@@ -1,4 +1,4 @@
-"""One task of a mock WanGP: the check of its settings, in the program's words, and its output files."""
+"""One task of a mock WanGP: the check of its settings, with the program's messages, and its output files."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Task:
 
     @property
     def title(self) -> str:
-        """The model's name, as status lines have it."""
+        """The model's name in status lines."""
         return self.model.title if self.model is not None else ""
 
     @property

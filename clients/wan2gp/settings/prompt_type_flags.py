@@ -96,7 +96,7 @@ def _add(
 def _find_letters(
     name: str, model: Model, base: str, wanted: frozenset[str], settings: Mapping[str, Any]
 ) -> tuple[str, frozenset[str]]:
-    """Return the letters to add, and the wanted letters that the model does not take.
+    """Return the letters to add, and the required letters that the model does not take.
 
     Letters of control media and sounds are set by choices of the program's own lists, each of which sets several at
     once.
@@ -123,7 +123,7 @@ def _find_loose_letters(name: str, model: Model, settings: Mapping[str, Any]) ->
 
 
 def _choose(selector: Selector, left: frozenset[str], media: frozenset[str], there: Collection[str]) -> str:
-    """Return the choice that sets most of the wanted letters and none without media.
+    """Return the choice that sets most of the required letters and none without media.
 
     Of several the default, else one that takes the media unprocessed, else the shortest.
     """

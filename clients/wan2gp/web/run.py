@@ -361,7 +361,7 @@ class WebEndpoint:
         self._finish(session.call if followed else session.run, job)
 
     def _abort_apart(self, session: GradioSession, job: CancelContext) -> None:
-        """Ask in both ways, for no log tells whether the first one worked; to ask twice does no harm."""
+        """Request the abort in both ways: no log shows that the first one worked, and a second request does no harm."""
         if self.chain.abort_task is not None:
             with suppress(GenerationError, ServerError, ValidationError):
                 session.run(self.chain.abort_task, [None, job.job_id], scope=job)

@@ -1,6 +1,7 @@
-"""A workflow of ComfyUI's editor turned into the prompt that the editor itself would send.
+"""Converts a workflow of ComfyUI's editor to the prompt that the editor itself would send.
 
-Held to the editor's own output, frontend 1.49.6 and 1.58.1. Where the result would be a guess there is an error.
+The tests compare the prompts with those of the editor, frontend 1.49.6 and 1.58.1. An ambiguous workflow raises an
+error; the conversion never guesses.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .subgraphs import PRIMITIVE, Flattener, Scope
 from .texts import SAVING, choose, fill
 from .widgets import ABSENT, CUSTOM_COMBO, Field
 
-# Nodes of custom packs that live in the editor alone, as do the editor's own.
+# Node classes that exist in the editor alone and are never sent: the editor's own, and those of custom packs.
 VIRTUAL = (
     OWN
     | PASSING
@@ -46,11 +47,11 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class EditorWidget:
-    """A widget that the prompt does not have: one that a subgraph shows outside (promoted), or a PrimitiveNode's.
+    """A widget that the prompt does not have: a promoted widget of a subgraph, or the widget of a PrimitiveNode.
 
-    ``node_id`` is that of the subgraph's instance or the PrimitiveNode, with all prefixes, ``title`` what the editor
-    shows above it. ``name`` is the widget's name, ``label`` what is shown instead, empty for nothing. ``targets`` are
-    the node ids and input names of the prompt that take its value.
+    ``node_id`` is the id of the subgraph's instance or of the PrimitiveNode, with all prefixes, ``title`` the title of
+    that node in the editor. ``name`` is the widget's name, ``label`` the text that the editor shows in place of the
+    name, empty for none. ``targets`` are the node ids and input names of the prompt that take the widget's value.
     """
 
     node_id: str
@@ -62,7 +63,7 @@ class EditorWidget:
 
 @dataclass(frozen=True)
 class Converted:
-    """A prompt, and the widgets that stand elsewhere in the editor than in it."""
+    """A prompt, and the widgets of the editor that the prompt has only as values of other nodes."""
 
     prompt: dict[str, Any]
     widgets: tuple[EditorWidget, ...] = ()
@@ -75,14 +76,15 @@ def ui_to_api(
     rng: random.Random | None = None,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return the API-format prompt of a workflow in the editor's format. No I/O; nothing of the arguments is changed.
+    """Return the API-format prompt of a workflow in the editor's format. No I/O; the arguments are not changed.
 
-    ``object_info`` is the server's answer for at least the classes in the workflow. ``rng`` decides on ``{a|b}`` in
-    prompts, ``now`` (local time) fills ``%date:...%`` in file names. Seeds stay as saved: a control value such as
-    "randomize" is for the caller to act on.
+    ``object_info`` is the server's ``/object_info``, with at least the classes in the workflow. ``rng`` chooses from
+    ``{a|b}`` in prompts, ``now`` (local time) fills ``%date:...%`` in file names. Seeds stay as saved: the caller
+    applies a control value such as "randomize".
 
-    ``MissingResource`` (code ``missing_node``) for classes the server lacks; ``ValidationError`` for what is no such
-    workflow or can't be converted rightly, with the node's id and title in ``context``: ``not_a_ui_workflow``,
+    Raises ``MissingResource`` (code ``missing_node``) for classes that the server lacks, and ``ValidationError`` for a
+    document that is not such a workflow, or for one that can't be converted correctly, with the node's id and title
+    in ``context``. The codes: ``not_a_ui_workflow``,
     ``malformed_node``, ``malformed_subgraph``, ``duplicate_node_id``, ``missing_subgraph``, ``subgraph_cycle``,
     ``nested_too_deep``, ``workflow_too_large``, ``link_cycle``, ``group_node``, ``needs_editor``,
     ``widget_values_mismatch``, ``ambiguous_list``; ``not_object_info`` for a damaged ``object_info``.
@@ -97,7 +99,7 @@ def convert(
     rng: random.Random | None = None,
     now: datetime | None = None,
 ) -> Converted:
-    """Do what :func:`ui_to_api` does, and keep which widgets of the editor the values came from."""
+    """Convert a workflow as :func:`ui_to_api` does, and also return the editor's widgets with their targets."""
     read = unique_ids(read_workflow(workflow))
     if not isinstance(object_info, Mapping):
         raise refuse(
@@ -111,9 +113,9 @@ def convert(
 
 
 def node_classes(workflow: dict[str, Any]) -> list[str]:
-    """Return the classes whose object_info ``ui_to_api`` will want, in the workflow's order; the server may lack some.
+    """Return the classes whose object_info ``ui_to_api`` needs, in the workflow's order; the server may lack some.
 
-    ``ValidationError`` as from ``ui_to_api`` for what is no such workflow, or a damaged one.
+    Raises ``ValidationError``, as ``ui_to_api`` does, for a damaged workflow or another document.
     """
     read = read_workflow(workflow)
     kinds = (node.type for graph in read.graphs() for node in graph.nodes.values())
@@ -157,7 +159,7 @@ def _is_fed(graph: Graph, node: Node) -> bool:
 
 
 class _Conversion:
-    """One run: the prompt of all scopes."""
+    """One conversion: collects the nodes of all scopes in one prompt."""
 
     def __init__(self, flat: Flattener, rng: random.Random, now: datetime) -> None:
         self._flat = flat
@@ -270,7 +272,7 @@ class _Conversion:
         return field.value if field is not None and field.value is not ABSENT else None
 
     def _wrapped(self, node: Node, name: str, value: Any, kind: str) -> Any:
-        """Return a value as the server takes it: a bare list would be read as a link."""
+        """Return the value in the server's form: lists are wrapped, because the server reads a bare list as a link."""
         copied = _copied(node, value)
         if not isinstance(value, list):
             return copied

@@ -1,4 +1,4 @@
-"""The refusals of the conversion, in one voice: which node, what is wrong with it, what to do."""
+"""The errors of the conversion: each names the node, its problem and the remedy."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ MOST_LISTED = 20
 
 
 def place(title: str, node_type: str, node_id: str) -> str:
-    """Return how a node is called in messages, such as ``node "Sampler" (KSampler, id 3)``."""
+    """Return the name of a node for messages, such as ``node "Sampler" (KSampler, id 3)``."""
     return f'node "{(title or node_type):.80}" ({node_type:.80}, id {node_id:.80})'
 
 
 def refuse(code: str, message: str, *, hint: str = EXPORT_HINT, **context: object) -> ValidationError:
-    """Return the error for a workflow that can't be converted rightly; ``context`` may hold ``node_id``, ``title``."""
+    """Return the error for a workflow that can't be converted; ``context`` may hold ``node_id`` and ``title``."""
     return ValidationError(message, code=code, hint=hint, backend="comfyui", context=context)
 
 
 def missing_nodes(missing: Mapping[str, tuple[str, str]], known: Iterable[str]) -> MissingResource:
-    """Return the error for node classes the server lacks.
+    """Return the error for node classes that the server lacks.
 
-    ``missing`` maps each class to the id and title of the first node of it, in the workflow's order, and is not empty.
+    ``missing`` maps each class to the id and title of its first node, in the workflow's order, and is not empty.
     """
     names = list(known)
-    # Looking for alike names is slow: for the first few, and not for a text that is no name.
+    # The search for similar names is slow: limit the number of names and their length.
     nearest = {kind: difflib.get_close_matches(kind[:80], names, NEAREST) for kind in list(missing)[:MOST_LISTED]}
     first = next(iter(missing))
     node_id, title = missing[first]

@@ -1,7 +1,7 @@
-"""A workflow as the editor saves it, read into checked records: nodes, slots, links, subgraph definitions.
+"""Reads a workflow in the editor's format into checked records: nodes, slots, links, subgraph definitions.
 
-Links come as lists ``[id, from, slot, to, slot, type]`` or as objects, ids as numbers or texts; here ids are texts.
-What is not needed to build a prompt (positions, colours, groups) is not read.
+The file has links as lists ``[id, from, slot, to, slot, type]`` or as objects, and ids as numbers or texts; the records
+have all ids as texts. Positions, colours and groups are not read: a prompt does not need them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Node:
 
     @property
     def off(self) -> bool:
-        """True for a muted or bypassed node: it is not sent."""
+        """True if the node is muted or bypassed: the prompt omits such nodes."""
         return self.mode in (NEVER, BYPASS)
 
     def input_named(self, name: str) -> Slot | None:
@@ -56,7 +56,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link from an output of one node to an input of another; the target's slot may be stale and is not kept."""
+    """A link from an output of one node to an input of another. The target's slot may be stale and is not read."""
 
     id: str
     origin: str
@@ -66,9 +66,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of a subgraph's definition, with the ids of the links inside that touch it, in order.
+    """An input or output of a subgraph's definition, with the ids of the inner links to or from the port, in order.
 
-    ``label`` is what the editor shows instead of the name, empty for none.
+    ``label`` is the text that the editor shows in place of the name, empty for none.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """The whole: the graph one sees first, every subgraph definition by its id, the last node id given out."""
+    """A workflow: its root graph, the subgraph definitions by id, and the last node id that the editor assigned."""
 
     root: Graph
     definitions: dict[str, Graph] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Workflow:
 
 
 def read_workflow(document: object) -> Workflow:
-    """Read a workflow in the editor's format. ``ValidationError`` if it is not one, or damaged."""
+    """Read a workflow in the editor's format; raises ``ValidationError`` for a damaged or another document."""
     if isinstance(document, Mapping) and not isinstance(document.get("nodes"), list):
         inner = document.get("workflow")
         document = inner if isinstance(inner, Mapping) else document
@@ -209,7 +209,7 @@ def _ports(raw: object) -> tuple[Port, ...]:
 
 
 def identifier(raw: object) -> str | None:
-    """Return an id as text, None for what can't be one."""
+    """Return an id as text, None for a value that can't be an id."""
     if isinstance(raw, str):
         return raw or None
     number = whole(raw)
@@ -217,5 +217,5 @@ def identifier(raw: object) -> str | None:
 
 
 def whole(raw: object) -> int | None:
-    """Return a JSON number or numeric text as an int, None for everything else (also for fractions and true)."""
+    """Return a JSON number or numeric text as an int, None for all other values, including fractions and true."""
     return parse_int(raw) if isinstance(raw, str) else as_int(raw)

@@ -1,4 +1,4 @@
-"""Where the value of an input comes from: through reroutes, bypassed nodes and the walls of subgraphs."""
+"""Finds the source of an input's value: follows links through reroutes, bypassed nodes and subgraph boundaries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .specs import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Spec, declared, fits, ou
 from .subgraphs import PRIMITIVE, Flattener, Scope
 from .widgets import chosen_inputs
 
-# Virtual nodes of the editor itself: it knows them by these names whatever classes the server has.
+# The editor's own virtual nodes: the editor recognises these names even if the server has classes of the same name.
 OWN = frozenset({"MarkdownNote", "Note", PRIMITIVE, "Reroute"})
 PASSING = frozenset({"Reroute", "Reroute (rgthree)", "SetNode"})
 GET, SET = "GetNode", "SetNode"
@@ -19,7 +19,7 @@ GET, SET = "GetNode", "SetNode"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output of a node that is sent: its id with all prefixes, and the slot."""
+    """An output of a node in the prompt: the node's id with all prefixes, and the output's slot."""
 
     node: str
     slot: int
@@ -27,7 +27,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value that the instance ``host`` (its id with all prefixes) gives by its input ``port`` instead of a link."""
+    """A value, not a link, that the subgraph instance ``host`` (id with all prefixes) sets for its input ``port``."""
 
     value: Any
     host: str
@@ -36,7 +36,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class _In:
-    """A step of the search: the input ``index`` of ``node``; ``wanted`` is the type the final input asks for."""
+    """A step of the search: the input ``index`` of ``node``; ``wanted`` is the type of the final input."""
 
     scope: Scope
     node: Node
@@ -57,7 +57,7 @@ class _Out:
 class Resolver:
     """Follows links, in a loop and not by recursion: a chain may be as long as the workflow.
 
-    What a step leads to is remembered: many inputs may be fed by one long chain.
+    The end of each step is cached, because one long chain may feed many inputs.
     """
 
     def __init__(self, flattener: Flattener) -> None:
@@ -67,7 +67,7 @@ class Resolver:
         self._setters: dict[str, dict[str, Node]] = {}
 
     def inputs(self, graph: Graph, node: Node) -> list[Slot]:
-        """Return the node's inputs as the editor orders them: declared sockets, widgets' sockets, then unknown ones."""
+        """Return the node's inputs in the editor's order: declared sockets, sockets of widgets, unknown sockets."""
         key = (graph.id, node.id)
         if key not in self._inputs:
             self._inputs[key] = self._ordered(graph, node)
@@ -95,7 +95,7 @@ class Resolver:
         return slots
 
     def resolve(self, scope: Scope, node: Node, index: int) -> Output | Value | None:
-        """Return what feeds the node's input, None if nothing does. ``ValidationError`` for a chain without end."""
+        """Return the source of a node's input, None without one; raises ``ValidationError`` for a loop of links."""
         seen: set[_Place] = set()
         step: _In | _Out | Output | Value | None = _In(scope, node, index)
         while isinstance(step, (_In, _Out)):
@@ -120,7 +120,7 @@ class Resolver:
         return self._along(step.scope, link, step.wanted or slot.type)
 
     def _along(self, scope: Scope, link: Link, wanted: str) -> _In | _Out | Value | None:
-        """Follow a link backwards."""
+        """Return the step before a link: the output at its origin, or a subgraph's input from outside."""
         if link.origin == INPUT_NODE and scope.parent is not None and scope.host is not None:
             return self._outside(scope, scope.parent, scope.host, link.origin_slot)
         origin = scope.graph.nodes.get(link.origin)
@@ -162,7 +162,7 @@ class Resolver:
         return self._along(child, link, step.wanted) if link is not None else None
 
     def _bypass(self, graph: Graph, node: Node, slot: int, wanted: str) -> int | None:
-        """Return the input that stands in for an output of a bypassed node."""
+        """Return the index of the input that a bypassed node passes to an output, None if no type fits."""
         inputs = self.inputs(graph, node)
         if not inputs:
             return None
@@ -187,7 +187,7 @@ class Resolver:
         return types[slot] if slot < len(types) else "*"
 
     def _setter(self, step: _Out) -> _In | None:
-        """Return the input of the SetNode that shares the GetNode's name, in its graph or around it."""
+        """Return the input of the SetNode with the GetNode's name, in the same graph or an enclosing one."""
         scope: Scope | None = step.scope
         name = _shared_name(step.node)
         while scope is not None and name is not None:
@@ -200,7 +200,7 @@ class Resolver:
         return None
 
     def primitive(self, scope: Scope, slot: Slot) -> Node | None:
-        """Return the PrimitiveNode that feeds the slot directly, None if none does."""
+        """Return the PrimitiveNode linked directly to the slot, None if there is none."""
         link = scope.graph.links.get(slot.link) if slot.link is not None else None
         origin = scope.graph.nodes.get(link.origin) if link is not None else None
         return origin if origin is not None and origin.type == PRIMITIVE else None
@@ -219,7 +219,7 @@ def _link(slot: Slot | None) -> str | None:
 
 
 def _sockets(node: Node, spec: Spec) -> list[Slot]:
-    """Return the slots of one declared input: its own, or all that a growing group was saved with."""
+    """Return the slots of one declared input: a single one, or all saved slots of a growing group."""
     if spec.type == AUTOGROW:
         return [slot for slot in node.inputs if slot.name.startswith(f"{spec.name}.")]
     saved = node.input_named(spec.name)

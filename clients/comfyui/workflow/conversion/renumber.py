@@ -1,4 +1,4 @@
-"""Node ids made unique over all subgraph definitions, in the editor's way: prompts name inner nodes by the new ids."""
+"""Makes node ids unique over all subgraph definitions, as the editor does: prompts contain these new ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .graph import Graph, Node, Workflow, identifier, whole
 def unique_ids(workflow: Workflow) -> Workflow:
     """Return the workflow with new ids for the inner nodes whose id occurs in the root or in an earlier definition.
 
-    New ids follow the last one that the workflow says it has given out.
+    New ids continue from the workflow's ``last_id``.
     """
     last_id = workflow.last_id
     used = set(workflow.root.nodes)
@@ -49,7 +49,7 @@ def _renumbered(graph: Graph, changed: dict[str, dict[str, str]]) -> Graph:
 
 
 def _repointed(node: Node, changed: dict[str, dict[str, str]]) -> Node:
-    """Return an instance with its pairs of inner id and widget pointed at the new ids."""
+    """Return a subgraph instance whose ``proxyWidgets`` pairs contain the new ids of inner nodes."""
     pairs = node.properties.get("proxyWidgets")
     ids = changed.get(node.type)
     if not ids or not isinstance(pairs, list):

@@ -1,4 +1,4 @@
-"""What /object_info says of a node class: its inputs in the editor's order, and which of them are widgets.
+"""Parses a node class in ``/object_info``: its inputs in the editor's order, and which of them are widgets.
 
 Rules of the editor, frontend 1.49.6 to 1.58.1: protocol notes, section 13.
 """
@@ -16,7 +16,7 @@ DYNAMIC_GROUP = "COMFY_DYNAMICGROUP_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
 MATCH_TYPE = "COMFY_MATCHTYPE_V3"
 
-# Widgets whose value only the editor can make: a rendered 3D view, a camera picture.
+# Widgets whose value only the editor can create: a rendered 3D view, a camera picture.
 EDITOR_ONLY = frozenset({"LOAD_3D", "WEBCAM"})
 
 WIDGET_TYPES = EDITOR_ONLY | {
@@ -47,7 +47,7 @@ WIDGET_TYPES = EDITOR_ONLY | {
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One declared input: ``type`` with lists of choices as COMBO, and its options."""
+    """One declared input and its options; ``type`` is COMBO for an input declared as a list of choices."""
 
     name: str
     type: str
@@ -56,13 +56,13 @@ class Spec:
 
     @property
     def widget_type(self) -> str:
-        """The type that decides on the widget."""
+        """The type of the input's widget: the option ``widgetType``, else the input's type."""
         wanted = self.options.get("widgetType")
         return wanted if isinstance(wanted, str) and wanted else self.type
 
     @property
     def is_widget(self) -> bool:
-        """True if the editor gives this input a widget; a socket alone otherwise."""
+        """True if the editor shows a widget for this input; False for a socket alone."""
         return self.widget_type in WIDGET_TYPES and not self.options.get("forceInput")
 
     @property
@@ -72,7 +72,7 @@ class Spec:
 
     @property
     def controlled(self) -> bool:
-        """True if a control-after-generate value follows the widget's own."""
+        """True if a control-after-generate value follows the widget's value."""
         declared = self.options.get("control_after_generate")
         if declared is None:
             return self.type == "INT" and self.name in ("seed", "noise_seed")
@@ -80,17 +80,17 @@ class Spec:
 
     @property
     def uploads(self) -> bool:
-        """True for a combo of media files, which comes with an upload button."""
+        """True if the input is a combo of media files: the editor adds an upload button."""
         flags = ("image_upload", "video_upload", "animated_image_upload")
         return self.type == "COMBO" and any(self.options.get(flag) for flag in flags)
 
     def limit(self, name: str) -> float | None:
-        """Return a number among the options, such as ``min``; None if there is none."""
+        """Return a numeric option, such as ``min``; None if it is missing."""
         return as_number(self.options.get(name))
 
 
 def read_spec(name: str, raw: object) -> Spec:
-    """Read one entry of object_info's ``input``, such as ``["INT", {"default": 1}]``; garbage becomes a socket."""
+    """Read one entry of object_info's ``input``, such as ``["INT", {"default": 1}]``; a malformed one is a socket."""
     items = list(raw) if isinstance(raw, (list, tuple)) else [raw]
     kind = items[0] if items else None
     options = items[1] if len(items) > 1 and isinstance(items[1], Mapping) else {}
@@ -102,7 +102,7 @@ def read_spec(name: str, raw: object) -> Spec:
 
 
 def section(inputs: object, name: str, prefix: str = "") -> dict[str, Spec]:
-    """Return the inputs of one section (``required``, ``optional``) by full name, in the order of the answer."""
+    """Return the inputs of one section (``required``, ``optional``) by full name, in the order of the response."""
     raw = inputs.get(name) if isinstance(inputs, Mapping) else None
     if not isinstance(raw, Mapping):
         return {}
@@ -116,7 +116,7 @@ def spec_of(info: Mapping[str, Any], name: str) -> Spec | None:
 
 
 def declared(info: Mapping[str, Any]) -> list[Spec]:
-    """Return the class's inputs, without hidden ones, in the editor's order: ``input_order``, then what it forgets."""
+    """Return the class's inputs, without hidden ones, in the editor's order: ``input_order``, then the others."""
     required, optional = section(info.get("input"), "required"), section(info.get("input"), "optional")
     ordered: dict[str, Spec] = {}
     order = info.get("input_order")
@@ -130,7 +130,7 @@ def declared(info: Mapping[str, Any]) -> list[Spec]:
 
 
 def output_types(info: Mapping[str, Any]) -> list[str]:
-    """Return the types of the class's outputs; one that depends on the inputs counts as any type."""
+    """Return the types of the class's outputs; a type that depends on the inputs is ``*`` (any)."""
     listed = info.get("output")
     types = []
     for kind in listed if isinstance(listed, (list, tuple)) else ():
@@ -140,6 +140,6 @@ def output_types(info: Mapping[str, Any]) -> list[str]:
 
 
 def fits(one: str, other: str) -> bool:
-    """Tell whether the editor would connect the two slot types: equal, a common one of a list, or any."""
+    """Return True if the editor connects the two slot types: equal ones, lists with a common type, or ``*``."""
     ones, others = ({part.strip() or "*" for part in kind.lower().split(",")} for kind in (one, other))
     return "*" in ones | others or bool(ones & others)

@@ -1,7 +1,7 @@
-"""Subgraphs laid flat: each use of a definition is a scope with its own prefix and its own promoted values.
+"""Flattens subgraphs: each use of a definition is a scope with its own prefix and its own promoted values.
 
-A widget of an inner node can stand on the outside of the subgraph (it is promoted), and then the instance's value wins.
-Three generations of files say so in three ways: an input of the definition linked inside to the widget, with the
+A subgraph can show a widget of an inner node (a promoted widget); the instance's value then replaces the inner one.
+Files have three forms of promotion, by generation: an input of the definition linked to the inner widget, with the
 instance's values in the order of such inputs, or by name; and pairs ``[inner id, widget]`` in ``proxyWidgets``.
 """
 
@@ -27,10 +27,10 @@ _OLD_PREFIX = re.compile(r"\A\s*(\d+)\s*:\s*(.+)", re.DOTALL)
 
 @dataclass(slots=True)
 class Promoted:
-    """The values an instance puts into its subgraph, ABSENT ones left out.
+    """The values that an instance sets inside its subgraph, without ABSENT ones.
 
-    ``ports`` by the index of the definition's input; ``inner`` by the inner node's id and its widget's name; a nested
-    instance's widget is named by the inner definition's input.
+    ``ports`` has them by the index of the definition's input, ``inner`` by the inner node's id and the widget's name;
+    the widget of a nested instance has the name of the nested definition's input.
     """
 
     ports: dict[int, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Promoted:
 
 @dataclass(slots=True)
 class Scope:
-    """One use of a graph: the root, or an instance of a definition. ``prefix`` precedes its nodes' ids."""
+    """One use of a graph: the root, or an instance of a definition. ``prefix`` precedes the ids of its nodes."""
 
     graph: Graph
     prefix: str = ""
@@ -57,7 +57,7 @@ def _too_deep(node: Node) -> ValidationError:
 
 
 class Flattener:
-    """Makes the scopes of a workflow, and knows the widgets of its nodes."""
+    """Creates the scopes of a workflow and reads the widgets of its nodes, each node once."""
 
     def __init__(self, workflow: Workflow, object_info: Mapping[str, Any]) -> None:
         self.workflow = workflow
@@ -68,22 +68,22 @@ class Flattener:
         self._steps_left = MOST_STEPS
 
     def spend(self, steps: int) -> None:
-        """Count steps of a search; ``ValidationError`` for a workflow that takes too many of them."""
+        """Count steps of a search; raises ``ValidationError`` once the workflow has used too many."""
         self._steps_left -= steps
         if self._steps_left < 0:
             raise refuse("workflow_too_large", "The workflow has too many links.")
 
     def info(self, node: Node) -> Mapping[str, Any] | None:
-        """Return what the server says of the node's class, None if it has none such."""
+        """Return the server's definition of the node's class, None if the server lacks the class."""
         info = self.object_info.get(node.type)
         return info if isinstance(info, Mapping) else None
 
     def definition(self, node: Node) -> Graph | None:
-        """Return the subgraph the node is an instance of, None for a plain node."""
+        """Return the subgraph definition of an instance, None for a plain node."""
         return self.workflow.definitions.get(node.type)
 
     def fields(self, graph: Graph, node: Node) -> dict[str, Field]:
-        """Return the widgets of a node by name with the values saved in it; none for a class without widgets."""
+        """Return the node's widgets by name, with their saved values; empty for a class without widgets."""
         key = (graph.id, node.id)
         if key not in self._fields:
             info = self.info(node)
@@ -91,7 +91,7 @@ class Flattener:
         return self._fields[key]
 
     def scopes(self) -> list[Scope]:
-        """Return the root's scope and those of all instances that are on, parents before children."""
+        """Return the scopes of the root and of all instances not muted or bypassed, parents before children."""
         found = [Scope(self.workflow.root)]
         nodes = 0
         for scope in found:
@@ -119,7 +119,7 @@ class Flattener:
         return Scope(definition, f"{scope.prefix}{node.id}:", scope, node, promoted, scope.depth + 1)
 
     def promotions(self, graph: Graph, host: Node, definition: Graph) -> Promoted:
-        """Return the values the instance ``host`` in ``graph`` gives to the widgets inside."""
+        """Return the values that the instance ``host`` in ``graph`` sets for inner widgets."""
         key = (graph.id, host.id)
         if key not in self._promoted:
             self._promoted[key] = None
@@ -150,7 +150,7 @@ class Flattener:
         return promoted
 
     def _apply_own(self, host: Node, definition: Graph, promoted: Promoted) -> None:
-        """Apply the instance's values, in the order of the promoted inputs, or by name where that does not fit."""
+        """Apply the instance's values in the order of the promoted inputs, or by name if their numbers differ."""
         listed = host.values if isinstance(host.values, list) else []
         named = host.values if isinstance(host.values, dict) else host.named
         if named is not None and len(listed) != len(promoted.ports):
@@ -161,7 +161,7 @@ class Flattener:
             promoted.ports[index] = value
 
     def _target(self, definition: Graph, port: Port) -> tuple[str, str, Any] | None:
-        """Return the widget a definition's input is linked to inside: node id, name and the value it has there."""
+        """Return the inner widget that a definition's input is linked to: node id, name and inner value."""
         for link_id in port.links:
             link = definition.links.get(link_id)
             node = definition.nodes.get(link.target) if link is not None else None
@@ -186,7 +186,7 @@ class Flattener:
     def _apply_pairs(
         self, pairs: list[Any], host: Node, definition: Graph, targets: dict[int, tuple[str, str]], promoted: Promoted
     ) -> None:
-        """Apply ``[inner id, widget]`` pairs, the instance's values in the same order; with id -1 a port is named."""
+        """Apply ``[inner id, widget]`` pairs to the instance's values, in order; the id -1 means a port."""
         values = host.values if isinstance(host.values, list) else []
         for pair, value in zip(pairs, values, strict=False):
             self.spend(1 + len(definition.inputs))

@@ -1,4 +1,4 @@
-"""What the editor does to texts when it sends them: comments and choices in prompts, placeholders in file names."""
+"""Edits texts as the editor does before it sends them: comments and choices in prompts, placeholders in file names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1F\x7F]')
 _DATE_PART = re.compile(r"dd?|MM?|hh?|mm?|ss?|yyy?y?")
 _MOST_NESTED = 100
 
-# Classes whose ``filename_prefix`` takes placeholders.
+# Classes whose ``filename_prefix`` may contain placeholders.
 SAVING = frozenset(
     {
         "CLIPSave",
@@ -41,9 +41,9 @@ SAVING = frozenset(
 
 
 def choose(text: str, rng: random.Random, depth: int = 0) -> str:
-    """Return a prompt as it is sent: without ``//`` and ``/* */`` comments, of each ``{a|b}`` one at random.
+    """Return a prompt without ``//`` and ``/* */`` comments, each ``{a|b}`` replaced by a random one of its options.
 
-    A backslash keeps a brace or bar. Choices nested more than 100 deep are left as they stand.
+    A backslash escapes a brace or bar. Choices nested more than 100 deep are not replaced.
     """
     text = _without_comments(text)
     if depth > _MOST_NESTED:
@@ -65,9 +65,9 @@ def choose(text: str, rng: random.Random, depth: int = 0) -> str:
 
 
 def _without_comments(text: str) -> str:
-    """Return a text without its comments; one that has no end is none."""
+    """Return a text without its comments; an unclosed ``/*`` is ordinary text."""
     parts, at = [], 0
-    closable = True  # else every opening mark would be followed to the end of the text
+    closable = True  # without this flag, each unclosed mark would search the rest of the text
     while (found := _COMMENT.search(text, at)) is not None:
         parts.append(text[at : found.start()])
         at = found.end()
@@ -82,7 +82,7 @@ def _without_comments(text: str) -> str:
 
 
 def _get_options(text: str, at: int) -> tuple[list[str], int]:
-    """Split a choice that begins at ``at``; return its options and where the text goes on."""
+    """Split the choice whose options begin at ``at``; return the options and the position after the choice."""
     options = [""]
     depth = 0
     while at < len(text):
@@ -105,8 +105,8 @@ def _get_options(text: str, at: int) -> tuple[list[str], int]:
 def fill(text: str, look_up: Callable[[str, str], object], now: datetime) -> str:
     """Return a file name with ``%date:yyyy-MM-dd%`` and ``%Node.widget%`` replaced.
 
-    ``look_up`` gives the value of a node's widget, None if there is none; an unknown placeholder stays (the server
-    knows some of its own).
+    ``look_up`` returns the value of a node's widget, None if there is none. An unknown placeholder stays: the server
+    replaces some others.
     """
 
     def replace(match: re.Match[str]) -> str:
@@ -132,7 +132,7 @@ def _date(pattern: str, now: datetime) -> str:
 
 
 def _plain(value: object) -> str:
-    """Return a value as the editor writes it into a text."""
+    """Return the text of a value in the editor's notation: ``true``, and ``3`` for 3.0."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

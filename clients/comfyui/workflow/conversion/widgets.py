@@ -1,7 +1,7 @@
-"""The widgets of a node: which ones the editor makes of the declared inputs, in which order, and what is saved in them.
+"""Reads the widgets of a node: the editor derives them, in order, from the declared inputs, and saves their values.
 
 ``widgets_values`` holds one value for each saved widget, in widget order. Some widgets are not declared: the control
-that follows a seed, the button beside a file list, the parts of a composite one. Some are saved but not sent.
+after a seed, the button beside a file list, the parts of a composite widget. Some are saved but not sent.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ BUTTON: Final = "BUTTON"
 CONTROL_VALUES = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 CUSTOM_COMBO = "CustomCombo"
 POWER_LORA = frozenset({"Power Lora Loader (rgthree)"})
-# Classes whose editor extension appends a 3D view that is saved and sent as a text.
+# Classes to which an editor extension adds a 3D view, saved and sent as a text.
 WITH_VIEW = frozenset({"SaveGLB", "Preview3D"})
 
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """A widget of a class: ``saved`` ones take part in ``widgets_values``, ``sent`` ones in the prompt."""
+    """A widget of a class; ``saved``: it has a value in ``widgets_values``, ``sent``: it has one in the prompt."""
 
     name: str
     kind: str
@@ -39,24 +39,24 @@ class Widget:
 
     @property
     def dynamic_prompts(self) -> bool:
-        """True for a text in which comments are dropped and ``{a|b}`` is a choice."""
+        """True if the widget's text may have comments and ``{a|b}`` choices."""
         return self.spec is not None and self.kind == "STRING" and bool(self.spec.options.get("dynamicPrompts"))
 
 
 @dataclass(slots=True)
 class Field:
-    """A widget of one node with the value it holds."""
+    """A widget of one node, and its value."""
 
     widget: Widget
     value: Any
 
 
 def read_fields(node: Node, info: Mapping[str, Any]) -> dict[str, Field]:
-    """Return the node's widgets by name, in the editor's order, with their saved values, or defaults where none is.
+    """Return the node's widgets by name, in the editor's order, with their saved values, else their defaults.
 
-    Values by place count before values by name, as in the editor: a tool that edits a file may know only the former.
-    Where they do not fit, the class has changed since, and those by name are right. ``ValidationError`` without them,
-    and for values that are left over.
+    Values by position precede values by name, as in the editor: a tool that edits files may change only the former.
+    Values by position that do not fit show that the class has changed since; then the values by name are used.
+    Raises ``ValidationError`` if there are no values by name either, and for unused values.
     """
     specs = declared(info)
     named = node.values if isinstance(node.values, dict) else node.named
@@ -87,22 +87,22 @@ class _ByPlace:
         self._at = 0
 
     def take(self, _name: str) -> Any:
-        """Return the next value, ABSENT when there are no more."""
+        """Return the next value, ABSENT after the last one."""
         self._at += 1
         return self._values[self._at - 1] if self._at <= len(self._values) else ABSENT
 
     @property
     def exact(self) -> bool:
-        """True if as many values were taken as there are."""
+        """True if the number of values taken equals the number of saved values."""
         return self._at == len(self._values)
 
     def rest(self) -> list[Any]:
-        """Return the values that nothing has taken."""
+        """Return the values not taken yet."""
         return self._values[self._at :]
 
 
 def _read(node: Node, specs: list[Spec], take: Callable[[str], Any]) -> tuple[dict[str, Field], Field | None]:
-    """Return the fields, and the first whose value can't be its own, if any."""
+    """Return the fields, and the first field with an implausible value, None if there is none."""
     fields: dict[str, Field] = {}
     wrong: Field | None = None
     queue = deque(_class_widgets(node, specs))
@@ -117,7 +117,7 @@ def _read(node: Node, specs: list[Spec], take: Callable[[str], Any]) -> tuple[di
 
 
 def _undeclared(left: Mapping[str, Any]) -> dict[str, Field]:
-    """Return what a pack saved by name beyond the declared inputs: its nodes grow widgets while they are edited."""
+    """Return the undeclared widgets that a pack saved by name: its scripts add widgets in the editor."""
     return {
         name: Field(Widget(name, "UNDECLARED"), value)
         for name, value in left.items()
@@ -126,7 +126,7 @@ def _undeclared(left: Mapping[str, Any]) -> dict[str, Field]:
 
 
 def _is_structure(name: str, value: Any) -> bool:
-    """Return True for a value with parts, but for the state of a player, which VideoHelperSuite saves."""
+    """Return True for an object or a list, except the player state that VideoHelperSuite saves."""
     return isinstance(value, (dict, list)) and "preview" not in name
 
 
@@ -136,10 +136,10 @@ def _is_of_a_pack(info: Mapping[str, Any]) -> bool:
 
 
 def _check_left_over(node: Node, info: Mapping[str, Any], values: list[Any]) -> None:
-    """Raise ``ValidationError`` for saved values that no declared input takes, if they may matter.
+    """Raise ``ValidationError`` for saved values that no declared input takes, if they may be inputs.
 
-    A pack's own scripts can give a node widgets that the server knows nothing of. Not judged are nodes of ComfyUI
-    itself, whose editor is known, and nodes that end a workflow: they show there what they were given.
+    The scripts of a pack can add widgets that the server does not declare. Two kinds of nodes are not checked: those of
+    ComfyUI itself, whose widgets are known, and output nodes, which save the results that they show.
     """
     packs = _is_of_a_pack(info)
     if info.get("output_node") or (isinstance(info.get("python_module"), str) and not packs):
@@ -158,14 +158,15 @@ def _check_left_over(node: Node, info: Mapping[str, Any], values: list[Any]) -> 
 
 
 _EMPTY_WORDS = (*CONTROL_VALUES, "image", "upload")
-"""What buttons and controls save."""
+"""The values that buttons and controls save."""
 
 _MOST_SHOWN = 3
 
 
 def _power_loras(node: Node, named: Mapping[str, Any] | None) -> dict[str, Field]:
-    """Return what rgthree's Power Lora Loader sends: an input ``lora_1`` and so on for each row that it was saved with,
-    the strength for the text model only where it shows it.
+    """Return the inputs of rgthree's Power Lora Loader: ``lora_1`` and so on, one for each saved row.
+
+    A row has a strength for the text model only if the node shows two strengths.
     """
     saved = node.values if isinstance(node.values, list) else list((named or {}).values())
     rows = [dict(value) for value in saved if isinstance(value, dict) and "lora" in value]
@@ -194,7 +195,7 @@ def _mismatch(node: Node, wrong: Field) -> ValidationError:
 
 
 def _without_forced(values: list[Any], specs: list[Spec]) -> list[Any]:
-    """Drop the dummies that editors before 1.16 saved for sockets that could have been widgets (``forceInput``)."""
+    """Drop the dummy values that editors before 1.16 saved for sockets with ``forceInput``."""
     forced: list[bool] = []
     for spec in specs:
         if spec.is_widget or spec.options.get("forceInput"):
@@ -280,7 +281,7 @@ def _get_options(spec: Spec) -> list[tuple[str, Any]]:
 
 
 def _revealed(node: Node, widget: Widget, value: Any) -> Iterator[Widget]:
-    """Yield the widgets that a value brings into being, which follow it at once."""
+    """Yield the widgets that exist only with this value; they follow the widget directly."""
     if node.type == CUSTOM_COMBO and widget.spec is None and widget.name.startswith("option") and value:
         yield Widget(f"option{int(widget.name[6:]) + 1}", "STRING", "")
     if widget.kind == DYNAMIC_COMBO and widget.spec is not None:
@@ -290,14 +291,14 @@ def _revealed(node: Node, widget: Widget, value: Any) -> Iterator[Widget]:
 
 
 def chosen_inputs(spec: Spec, value: Any) -> list[Spec]:
-    """Return the inputs that a dynamic combo's choice brings, by their full names ``parent.child``."""
+    """Return the inputs that belong to a dynamic combo's choice, with full names ``parent.child``."""
     chosen = next((inputs for key, inputs in _get_options(spec) if key == value), None)
     prefix = f"{spec.name}."
     return [*section(chosen, "required", prefix).values(), *section(chosen, "optional", prefix).values()]
 
 
 def _grown(node: Node, group: Spec) -> Iterator[Widget]:
-    """Yield the widgets of a growing group: as many as the node was saved with."""
+    """Yield the widgets of a growing group, one for each saved slot."""
     template = group.options.get("template")
     inputs = template.get("input") if isinstance(template, Mapping) else None
     specs = [*section(inputs, "required").values(), *section(inputs, "optional").values()]
@@ -310,7 +311,7 @@ def _grown(node: Node, group: Spec) -> Iterator[Widget]:
 
 
 def _plausible(widget: Widget, value: Any) -> bool:
-    """Tell whether a saved value can be this widget's. What can't shows that the values are shifted."""
+    """Return True if a saved value can belong to this widget; False shows that the values are shifted."""
     if value is None:
         return True
     if widget.kind == CONTROL:

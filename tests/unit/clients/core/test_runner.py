@@ -928,3 +928,19 @@ def test_an_exception_without_a_text_ends_its_job():
     with scripted(fail) as client:
         error = client.submit(ScriptedRequest()).exception(HANG_GUARD_S)
     assert error.code == "internal"
+
+
+def test_a_job_that_comes_while_the_client_closes_is_refused(monkeypatch):
+    client = scripted()
+    lane = client.runner._lane
+    position_for = lane.position_for
+
+    def close_first(entry):
+        client.close()
+        return position_for(entry)
+
+    monkeypatch.setattr(lane, "position_for", close_first)
+    with pytest.raises(errors.BackendError) as refused:
+        client.submit(ScriptedRequest())
+    assert refused.value.code == "client_closed"
+    assert not client.runner.busy()

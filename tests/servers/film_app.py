@@ -60,7 +60,7 @@ def speak(text: str, voice: str, speed: float, cheerful: bool) -> str:
     """Read a text aloud, in one go."""
     if "break" in text:
         raise ValueError("internal detail")
-    seconds = 3.0 if "slow" in text else 0.1
+    seconds = 10.0 if "slowest" in text else 3.0 if "slow" in text else 0.1
     PAUSE.wait(seconds)
     DONE.append(f"{voice} {speed:g} {cheerful}")
     return tone("speech.wav", 0.5)

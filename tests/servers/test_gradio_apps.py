@@ -179,7 +179,7 @@ def test_what_waits_is_taken_out_and_a_full_queue_is_told(client, url, tmp_path)
     options = ClientOptions(output_dir=tmp_path, max_workers=4)
     with GradioAppClient(url, options=options) as other:
         before = run(client, "/done").text
-        ahead = running(other, "/speak", {"text": "slow"})
+        ahead = running(other, "/speak", {"text": "slowest"})
         waiting = [other.submit(EndpointRequest("/speak", {"text": "hi", "voice": "bill"})) for _ in range(2)]
         assert wait_for(lambda: sorted(job.status.queue_position or 0 for job in waiting) == [0, 1])
         full = client.submit(EndpointRequest("/speak", {"text": "hi"}))

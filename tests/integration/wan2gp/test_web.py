@@ -236,7 +236,7 @@ def test_a_server_with_sign_in(clients, canary):
 
 
 def test_progress_is_estimated_while_another_session_has_the_status(clients):
-    mock = server(Fault("status_slot_taken"), speed=10.0)
+    mock = server(Fault("status_slot_taken"), speed=2.0)
     job = clients(mock, timings=replace(QUICK, silence_s=0.05)).submit(short(steps=20))
     told = list(job.events())
     progress = [each.progress for each in told if isinstance(each, events.Progressed)]

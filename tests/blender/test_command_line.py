@@ -64,7 +64,7 @@ def test_a_result_without_a_place_fails(film: Path, comfyui: Any, capsys: pytest
 
 
 @pytest.mark.parametrize(("strict", "status"), [([], 0), (["--strict"], 1)])
-def test_a_part_of_the_result_that_is_missing_is_said(
+def test_a_missing_part_of_the_result_is_reported(
     strict: list[str], status: int, film: Path, comfyui: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workflow = workflow_with_a_refused_part(film.parent / "half.json")

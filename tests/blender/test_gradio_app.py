@@ -328,7 +328,7 @@ def test_several_pictures_are_all_placed(film: Path, tmp_path: Path) -> None:
         ({"endpoint": "/speek", "inputs": "{}"}, "no endpoint /speek"),
     ],
 )
-def test_what_is_wrong_is_told(film: Path, app: Any, arguments: dict[str, str], words: str) -> None:
+def test_wrong_fields_are_reported(film: Path, app: Any, arguments: dict[str, str], words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
         run(**arguments)
     assert strips() == []

@@ -44,7 +44,7 @@ def test_the_animations_are_pictures(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sound.flac", "sound.mp3"])
-def test_the_sounds_can_be_heard(name: str, tmp_path: Path) -> None:
+def test_the_sounds_are_audible(name: str, tmp_path: Path) -> None:
     aud = pytest.importorskip("aud")
     sound = aud.Sound(str(sample(tmp_path, name)))
     assert sound.specs == (24000, 1)

@@ -128,7 +128,7 @@ def test_a_key_in_an_address_is_not_written(film: Path, comfyui: Any) -> None:
 
 
 @pytest.mark.parametrize("url", [f"http://me:{CANARY}@h:1", f"http://h:1/?token={CANARY}", f"http://[{CANARY}?"])
-def test_a_server_is_told_apart_without_its_keys(url: str) -> None:
+def test_a_server_s_key_holds_no_secret(url: str) -> None:
     server_key = own("blender.state.settings").server_key
     preferences().backends.comfyui.url = url
     key = server_key("comfyui")

@@ -150,7 +150,7 @@ def test_a_server_that_was_restarted_has_lost_the_job(mock, clients):
 # --- progress, cancel, errors
 
 
-def test_progress_counts_what_was_said(mock, clients):
+def test_progress_counts_the_repeated_texts(mock, clients):
     job = clients(mock.url).submit(EchoRequest("Anybody there?", times=200))
     job.result(HANG_GUARD_S)
     met = [event.progress for event in job.events() if isinstance(event, events.Progressed)]

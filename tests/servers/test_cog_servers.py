@@ -49,7 +49,7 @@ class Predictor(BasePredictor):
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         steps = 400 if "slow" in text else 5
         for step in range(1, steps + 1):
-            time.sleep(0.2)
+            time.sleep(0.2)  # a model at work in the server's process: nothing there to wait for
             print(f"DDIM Sampler: {step * 100 // steps}%|{step}/{steps}", flush=True)
         path = tempfile.mkdtemp() + "/out.wav"
         with wave.open(path, "wb") as file:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from support.shot_schema import Shot
 
 from movie_director.clients import errors
 from movie_director.clients.litellm import ChatRequest, schema_of
@@ -14,35 +14,6 @@ from movie_director.clients.litellm.schema import is_strict
 from movie_director.clients.litellm.structured_output import (
     Validator,
 )
-
-
-class Angle(enum.Enum):
-    LOW = "low"
-    HIGH = "high"
-
-
-@dataclass
-class Line:
-    who: str
-    text: str
-    reply: Line | None = None
-
-
-@dataclass
-class Shot:
-    scene: str = field(metadata={"description": "where and when"})
-    number: int
-    seconds: float
-    angle: Angle
-    kind: Literal["wide", "close"]
-    lines: list[Line]
-    tags: tuple[str, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
-    loose: dict = field(default_factory=dict)
-    things: list = field(default_factory=list)
-    other: Any = None
-    day: bool = True
-    inserts: list[Shot] = field(default_factory=list)
 
 
 def test_a_dataclass_becomes_a_schema_that_its_own_values_fit():
